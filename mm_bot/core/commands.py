@@ -1,0 +1,70 @@
+"""What we tell the exchange, and the three ways a command can end.
+
+A command is **accepted**, **refused**, or **unknown**, and unknown never collapses into the other
+two: a timeout, a 5xx, a broken body, a 409, a 404 on a cancel say nothing about what is live.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mm_bot.core.exact import Amount, Price, Size
+from mm_bot.core.market import Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """An order to sign: everything but the signature. Human units."""
+
+    order_id: str
+    side: Side
+    price: Price
+    size: Size
+    notional: Amount
+    """On spot the whole cNGN that is sent."""
+    nonce: int
+    expiry_s: int
+    """Unix seconds; the last second in which the order may execute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedOrder:
+    """A signed order, ready to be posted, as often as needed, as the same bytes."""
+
+    order: NewOrder
+    body: bytes
+
+
+class Verdict(Enum):
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one command ended.
+
+    `conflict` marks the 409 of a place: either our order is there already or its nonce belongs to
+    something else; only the order table can tell. `detail` is for people, never for decisions.
+    """
+
+    verdict: Verdict
+    detail: str = ""
+    conflict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderQuestions:
+    """What the order table is asked beside "our live orders here"."""
+
+    order_ids: tuple[str, ...]
+    """Rows wanted whatever their status: orders that we last knew as live or unknown."""
+    nonces: tuple[int, ...]
+    """Nonces of ours whose holder we must know (after a 409)."""
+    fills_after: int | None
+    """Trade id after which fills are wanted; None before the first read (then none are given)."""
+    include_unexpired: bool
+    """Also every row of ours here that has not expired, whatever its status: once, at start-up,
+    for what our old signatures can still cost."""

@@ -1,0 +1,98 @@
+"""The operator's wishes as small frozen values, one for each part of the core that needs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from mm_bot.core.exact import Amount, Size
+from mm_bot.core.market import Side
+
+
+class OperatorMode(Enum):
+    NORMAL = "normal"
+    BID_ONLY = "bid-only"
+    ASK_ONLY = "ask-only"
+    PAUSE = "pause"
+    DRY_RUN_HEALTH = "dry-run-health"
+
+    def wants(self, side: Side) -> bool:
+        """Whether this mode quotes that side."""
+        if self is OperatorMode.NORMAL:
+            return True
+        return self is (OperatorMode.BID_ONLY if side is Side.BUY else OperatorMode.ASK_ONLY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferencePolicy:
+    """Where the reference price comes from. Ages are limits in milliseconds."""
+
+    trade_max_age_ms: int
+    bootstrap: bool
+    """The spot bootstrap order: book, trade, external; else anchor, book, trade."""
+    bootstrap_only: bool
+    """With `bootstrap`: use the external anchor only where no local reference exists."""
+    external_max_age_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotePolicy:
+    """How wide, how large, how skewed. Basis points are Decimals."""
+
+    half_spread_bps: Decimal
+    skew_bps: Decimal
+    order_size: Size
+    levels: int
+    level_step_bps: Decimal
+    level_size_mult: Decimal
+    max_long: Size
+    """Effective cap: min(long cap, net cap)."""
+    max_short: Size
+    """Effective cap, zero or negative: max(short cap, -net cap)."""
+    max_notional_per_side: Amount | None
+    """cNGN; None is no limit."""
+    external_spread_mult: Decimal
+    external_size_mult: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskPolicy:
+    """When to stop. None turns a limit off."""
+
+    market_data_max_age_ms: int | None
+    balances_max_age_ms: int | None
+    anchor_max_age_ms: int | None
+    anchor_deviation_bps: Decimal | None
+    quote_max_age_ms: int | None
+    max_long: Size
+    max_short: Size
+    max_notional_per_side: Amount | None
+    min_base: Size | None
+    """Available base below which quoting halts; None on futures."""
+    min_quote: Amount | None
+    max_cancels_per_minute: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcilePolicy:
+    """When a resting order is good enough, and how often it may be replaced."""
+
+    stale_threshold_bps: Decimal
+    size_tolerance: Size
+    min_lifetime_ms: int
+    min_move_bps: Decimal
+    refresh_interval_ms: int
+    order_life_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """All of it."""
+
+    mode: OperatorMode
+    dry_run: bool
+    reference: ReferencePolicy
+    quote: QuotePolicy
+    risk: RiskPolicy
+    reconcile: ReconcilePolicy

@@ -1,0 +1,167 @@
+"""What one cycle saw: each part with the time it is true for, or why there is none.
+
+A part that could not be read this time keeps its last good value and its age; own orders never
+do, since a decision about orders on yesterday's orders would place them twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
+from mm_bot.core.market import Side
+from mm_bot.core.orders import RestingOrder
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part(Generic[T]):
+    """One source's answer. `value` is None where it never answered."""
+
+    value: T | None
+    as_of_ms: int | None
+    """The time the value is true for: by the source's own word where it gives one, else when the
+    read began. Unix milliseconds."""
+    error: str | None = None
+    """Why this cycle's read failed; None where it succeeded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookOrder:
+    """One order of the public book, human orientation."""
+
+    order_id: str
+    side: Side
+    price: Price
+    size: Size
+    ours: bool
+    """Of our owner, whichever subaccount."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """Both sides, best first, at most 25 a side. Orders that the matcher holds are missing."""
+
+    bids: tuple[BookOrder, ...]
+    asks: tuple[BookOrder, ...]
+
+    def side(self, side: Side) -> tuple[BookOrder, ...]:
+        return self.bids if side is Side.BUY else self.asks
+
+
+DEPTH_LIMIT = 25
+"""Orders a side that the book endpoint lists at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """A public trade, human orientation."""
+
+    trade_id: int
+    price: Price
+    size: Size
+    at_ms: int
+    maker_order_id: str
+    taker_order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One row of `trade_fills` that names an order of ours."""
+
+    trade_id: int
+    order_id: str
+    side: Side
+    """Our order's human side."""
+    price: Price
+    size: Size
+    notional: Amount
+    """cNGN that changed hands; on spot exact, on a future price x size x contract size."""
+    at_ms: int
+    is_maker: bool
+    completes_order: bool
+    """Whether nothing was left of the order after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """What own live orders outside of this market hold of the two balances."""
+
+    base: Size = NO_SIZE
+    quote: Amount = NO_AMOUNT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdLookup:
+    """Who holds an id or nonce of ours that we asked about. Every order id here belongs to us
+    unless `foreign`."""
+
+    order_id: str
+    nonce: int
+    foreign: bool
+    """The row is another owner's (same id), or another id of ours under the same nonce."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOrders:
+    """One read of the order table.
+
+    `rows` holds our orders in this market in every live status, and those we asked about whatever
+    their status. `others` holds the best live orders of everybody else, also those in `matching`,
+    which the public book leaves out while the matcher looks at them.
+    """
+
+    rows: tuple[RestingOrder, ...]
+    lookups: tuple[IdLookup, ...]
+    fills: tuple[Fill, ...]
+    """Our fills after the cursor, oldest first."""
+    own_trade_ids: frozenset[int]
+    """Of the market's latest trades, those in which our owner is maker or taker."""
+    others: tuple[BookOrder, ...]
+    reserved_elsewhere: Reserved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balances:
+    """On-chain totals of the subaccount at one block."""
+
+    base: Size
+    """Spot: USDC (cash). Future: the signed position in contracts."""
+    quote: Amount
+    """Spot: wrapped cNGN. Future: cash in USDC."""
+    block_number: int
+    block_time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorQuote:
+    """The last good value of an outside price source and the state of that source."""
+
+    price: Price | None
+    as_of_ms: int | None
+    """The data's own time where the source tells it, else that of the read."""
+    source: str
+    error: str | None = None
+    """Why the latest reading was refused or failed; None where it was good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything one decision is made from."""
+
+    now_ms: int
+    book: Part[Book]
+    trades: Part[tuple[Trade, ...]]
+    """Newest first."""
+    orders: Part[OwnOrders]
+    balances: Part[Balances]
+    balances_read_ms: int | None
+    """When the read that gave `balances` began, by our clock (its `as_of_ms` is the block's)."""
+    anchor: AnchorQuote | None
+    """None where no anchor is configured."""
+    external: AnchorQuote | None
+    """The bootstrap anchor; None where it is off."""
+    kill_switch: bool
+    lock_held: bool
