@@ -148,20 +148,29 @@ class AnchorQuote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """Everything one decision is made from."""
+class Observation:
+    """What the exchange showed in one concurrent read of everything."""
 
-    now_ms: int
     book: Part[Book]
     trades: Part[tuple[Trade, ...]]
     """Newest first."""
     orders: Part[OwnOrders]
+    """Only ever of this cycle: `value` is None where this cycle's read failed."""
     balances: Part[Balances]
     balances_read_ms: int | None
     """When the read that gave `balances` began, by our clock (its `as_of_ms` is the block's)."""
+    lock_held: bool
+    """Whether we are the one writer of this market and subaccount (true in dry runs)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything one decision is made from."""
+
+    now_ms: int
+    venue: Observation
     anchor: AnchorQuote | None
     """None where no anchor is configured."""
     external: AnchorQuote | None
     """The bootstrap anchor; None where it is off."""
     kill_switch: bool
-    lock_held: bool
