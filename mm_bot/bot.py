@@ -1,0 +1,269 @@
+"""The loop: observe, decide, act, remember. `Bot.cycle` is the whole of it.
+
+Level-triggered: each cycle sees everything anew and sends only the difference, so a cycle that
+fails half-way is repaired by the next one. Events (the kill switch, a change of an order) only
+wake it early; they never carry the truth.
+
+A kill switch does not wait for a cycle: its own task cancels what memory knows at once, and every
+post looks at the file first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, replace
+
+from mm_bot.core.commands import NewOrder, Outcome, SignedOrder, Verdict
+from mm_bot.core.decide import Decision, decide
+from mm_bot.core.ledger import Commitment, questions
+from mm_bot.core.memory import Memory
+from mm_bot.core.orders import OrderId
+from mm_bot.core.policy import OperatorMode, Policy
+from mm_bot.core.reconcile import Cancel, CancelCategory, Place, Plan
+from mm_bot.core.remember import CancelResult, PlaceResult, Report, next_due_ms, remember
+from mm_bot.core.risk import HaltReason
+from mm_bot.core.snapshot import Snapshot
+from mm_bot.errors import EdgeError
+from mm_bot.ports import Anchor, Clock, Exchange, KillSwitch, Nonces, Store, Telemetry
+
+KILL_TRIES = 8
+KILL_RETRY_MS = 20
+"""A cancel that meets the matcher's blink is tried again; the blink lasts a few milliseconds."""
+SHORTEST_PAUSE_MS = 2
+STOP_WITHIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges:
+    """The outside of the bot."""
+
+    exchange: Exchange
+    anchor: Anchor | None
+    external: Anchor | None
+    kill_switch: KillSwitch
+    nonces: Nonces
+    store: Store
+    telemetry: Telemetry
+    clock: Clock
+
+
+class Bot:
+    """One market's maker. `policy` may be replaced between cycles."""
+
+    def __init__(
+        self, edges: Edges, policy: Policy, memory: Memory, *, poll_interval_ms: int
+    ) -> None:
+        self.policy = policy
+        self.memory = memory
+        self._edges = edges
+        self._poll_interval_ms = poll_interval_ms
+        self._wake = asyncio.Event()
+        self._aside: list[CancelResult] = []
+        """What the kill switch's task cancelled since the last cycle remembered."""
+        self._killing: asyncio.Future[None] | None = None
+
+    def wake(self) -> None:
+        """Start the next cycle now."""
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Cycles until `stop`, then finishes or abandons the one under way within five seconds.
+        Quotes stay where they are, so that a restart adopts them."""
+        kill = asyncio.create_task(self._edges.kill_switch.watch(self._kill_changed))
+        stopped = asyncio.create_task(stop.wait())
+        looping = asyncio.create_task(self._loop(stop))
+        try:
+            await asyncio.wait({kill, looping, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            self._wake.set()
+            await asyncio.wait({looping}, timeout=STOP_WITHIN_S if stop.is_set() else 0)
+        finally:
+            for task in (kill, stopped, looping):
+                if not task.done():
+                    task.cancel()
+            results = await asyncio.gather(kill, stopped, looping, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def cycle(self) -> Decision:
+        """One pass."""
+        edges, clock = self._edges, self._edges.clock
+        memory = self.memory
+        begin = time.perf_counter()
+        seen = await edges.exchange.observe(
+            questions(
+                memory.commitments,
+                fills_after=memory.tally.cursor,
+                first=not memory.signatures_known,
+            )
+        )
+        snapshot = Snapshot(
+            now_ms=clock.now_ms(),
+            venue=seen,
+            anchor=edges.anchor.latest() if edges.anchor else None,
+            external=edges.external.latest() if edges.external else None,
+            kill_switch=edges.kill_switch.active(),
+        )
+        observed = time.perf_counter()
+        decision = decide(snapshot, memory, self.policy, edges.exchange.market)
+        decided = time.perf_counter()
+        report = await self._act(decision.plan)
+        acted = time.perf_counter()
+        self.memory = remember(memory, snapshot, decision, report, dry_run=self.policy.dry_run)
+        await edges.store.save(self.memory)
+        timings = {
+            "observe": (observed - begin) * 1000,
+            "decide": (decided - observed) * 1000,
+            "act": (acted - decided) * 1000,
+            "total": (time.perf_counter() - begin) * 1000,
+        }
+        edges.telemetry.cycle(snapshot, decision, report, self.memory, timings)
+        return decision
+
+    async def cancel_all(self, within_ms: int) -> bool:
+        """Pause, and cycle until a read of the order table shows none of our orders live.
+        False where that could not be shown in time."""
+        self.policy = replace(self.policy, mode=OperatorMode.PAUSE)
+        clock = self._edges.clock
+        deadline_ms = clock.now_ms() + within_ms
+        while clock.now_ms() < deadline_ms:
+            decision = await self.cycle()
+            if not decision.orders_unread and not decision.tracked.commitments:
+                return True
+            await clock.sleep_ms(50)
+        return False
+
+    async def _loop(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            started_ms = self._edges.clock.now_ms()
+            self._wake.clear()
+            decision = await self.cycle()
+            await self._pause(started_ms, decision)
+
+    async def _pause(self, started_ms: int, decision: Decision) -> None:
+        now_ms = self._edges.clock.now_ms()
+        due_ms = started_ms + self._poll_interval_ms
+        retry_ms = next_due_ms(self.memory, now_ms)
+        if retry_ms is not None:
+            due_ms = min(due_ms, retry_ms)
+        if decision.hurry:
+            due_ms = now_ms
+        delay_ms = max(SHORTEST_PAUSE_MS, due_ms - now_ms)
+        timer = asyncio.ensure_future(self._edges.clock.sleep_ms(delay_ms))
+        woken = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait({timer, woken}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            woken.cancel()
+
+    async def _act(self, plan: Plan) -> Report:
+        """Everything at once, but a place after the acknowledgements it waits for. Nonces are
+        saved before they are used (`Nonces`), so a crash anywhere here leaves none used twice."""
+        if self.policy.dry_run:
+            return Report()
+        cancels = {c.order_id: asyncio.ensure_future(self._cancel(c)) for c in plan.cancels}
+        places = [asyncio.ensure_future(self._place(p, cancels)) for p in plan.places]
+        resends = [asyncio.ensure_future(self._resend(c)) for c in plan.resends]
+        placed = await asyncio.gather(*places, *resends)
+        cancelled = await asyncio.gather(*cancels.values())
+        aside, self._aside = self._aside, []
+        return Report(
+            cancels=(*cancelled, *aside),
+            places=tuple(result for result in placed if result is not None),
+        )
+
+    async def _cancel(self, cancel: Cancel) -> CancelResult:
+        sent_ms = self._edges.clock.now_ms()
+        outcome = await self._edges.exchange.cancel(cancel.order_id, cancel.nonce, cancel.reason)
+        done_ms = self._edges.clock.now_ms()
+        return CancelResult(cancel=cancel, outcome=outcome, sent_ms=sent_ms, done_ms=done_ms)
+
+    async def _place(
+        self, place: Place, cancels: Mapping[str, Awaitable[CancelResult]]
+    ) -> PlaceResult | None:
+        """None where nothing was sent: something it waits for is not known to be gone."""
+        for order_id in place.after:
+            if (await cancels[order_id]).outcome.verdict is not Verdict.ACCEPTED:
+                return None
+        level, edges = place.level, self._edges
+        try:
+            nonce = await edges.nonces.take(level.side)
+        except EdgeError as error:
+            edges.telemetry.event("order.no_nonce", side=level.side, error=str(error))
+            return None
+        market = edges.exchange.market
+        expiry_ms = edges.clock.now_ms() + self.policy.reconcile.order_life_ms
+        if market.expiry_ms is not None:
+            expiry_ms = min(expiry_ms, market.expiry_ms)
+        signed = edges.exchange.sign(
+            NewOrder(
+                order_id=str(OrderId(market.symbol, level.side, nonce)),
+                side=level.side,
+                price=level.price,
+                size=level.size,
+                notional=level.notional,
+                nonce=nonce,
+                expiry_s=expiry_ms // 1000,
+            )
+        )
+        sent = await self._post(signed)
+        if sent is None:
+            return None
+        outcome, sent_ms = sent
+        return PlaceResult(
+            signed=signed, level=level, replaces=place.replaces, outcome=outcome, sent_ms=sent_ms
+        )
+
+    async def _resend(self, commitment: Commitment) -> PlaceResult | None:
+        """The same bytes again: owner and nonce are unique, so at most one of them rests."""
+        assert commitment.signed is not None
+        sent = await self._post(commitment.signed)
+        if sent is None:
+            return None
+        outcome, sent_ms = sent
+        return PlaceResult(
+            signed=commitment.signed, level=None, replaces=None, outcome=outcome, sent_ms=sent_ms
+        )
+
+    async def _post(self, signed: SignedOrder) -> tuple[Outcome, int] | None:
+        edges = self._edges
+        if edges.kill_switch.active():
+            return None
+        sent_ms = edges.clock.now_ms()
+        outcome = await edges.exchange.place(signed)
+        if edges.kill_switch.active() and outcome.verdict is not Verdict.REFUSED:
+            order = signed.order
+            self._aside.append(await self._cancel_surely(order.order_id, order.nonce))
+        return outcome, sent_ms
+
+    def _kill_changed(self, active: bool) -> None:
+        self._edges.telemetry.event("kill_switch", active=active)
+        self._wake.set()
+        silent = self.policy.dry_run or self.policy.mode is OperatorMode.DRY_RUN_HEALTH
+        if active and not silent:
+            self._killing = asyncio.ensure_future(self._cancel_now())
+
+    async def _cancel_now(self) -> None:
+        live = [c for c in self.memory.commitments if not c.cancel_acked]
+        results = await asyncio.gather(*(self._cancel_surely(c.order_id, c.nonce) for c in live))
+        self._aside.extend(results)
+        self._wake.set()
+
+    async def _cancel_surely(self, order_id: str, nonce: int) -> CancelResult:
+        """Cancel for the kill switch, past a blink; the cycles after it verify."""
+        cancel = Cancel(
+            order_id=order_id,
+            nonce=nonce,
+            category=CancelCategory.KILL_SWITCH,
+            reason=f"risk_halt:{HaltReason.KILL_SWITCH.value}",
+        )
+        result = await self._cancel(cancel)
+        for _ in range(KILL_TRIES - 1):
+            if result.outcome.verdict is Verdict.ACCEPTED:
+                break
+            await self._edges.clock.sleep_ms(KILL_RETRY_MS)
+            result = await self._cancel(cancel)
+        return result

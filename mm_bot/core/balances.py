@@ -1,0 +1,67 @@
+"""Total, reserved and available: what the subaccount holds and what of it is ours to quote with.
+
+Source: founding description, "Balances"; behaviour.md sections 2 and 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size
+from mm_bot.core.market import Market, Side
+from mm_bot.core.orders import Ownership, RestingOrder
+from mm_bot.core.snapshot import Balances, Reserved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funds:
+    """The two balances taken apart. On a future `base` is the position and nothing reserves it;
+    `quote` is cash in USDC. On spot `base` is USDC and `quote` cNGN.
+
+    `available` is what replacements of our managed orders may use: total less what everything
+    else reserves, never below zero. `reserved` counts the managed orders too.
+    """
+
+    base_total: Size
+    base_reserved: Size
+    base_available: Size
+    quote_total: Amount
+    quote_reserved: Amount
+    quote_available: Amount
+
+
+def funds(
+    market: Market, balances: Balances, elsewhere: Reserved, rows: Iterable[RestingOrder]
+) -> Funds:
+    """What is there and what is free, given our live orders here and elsewhere."""
+    managed, fixed = Reserved(), elsewhere
+    for row in rows:
+        if not row.live:
+            continue
+        if row.ownership is Ownership.MANAGED:
+            managed = _plus(managed, reserve(market, row))
+        else:
+            fixed = _plus(fixed, reserve(market, row))
+    return Funds(
+        base_total=balances.base,
+        base_reserved=fixed.base + managed.base,
+        base_available=max(balances.base - fixed.base, NO_SIZE),
+        quote_total=balances.quote,
+        quote_reserved=fixed.quote + managed.quote,
+        quote_available=max(balances.quote - fixed.quote, NO_AMOUNT),
+    )
+
+
+def reserve(market: Market, row: RestingOrder) -> Reserved:
+    """What one resting order holds: on spot a bid its cNGN and an ask its USDC, on a future
+    either side its initial margin in cash."""
+    if not market.is_spot:
+        return Reserved(quote=market.margin(row.size))
+    if row.side is Side.BUY:
+        return Reserved(quote=row.notional)
+    return Reserved(base=row.size)
+
+
+def _plus(left: Reserved, right: Reserved) -> Reserved:
+    return Reserved(base=left.base + right.base, quote=left.quote + right.quote)

@@ -1,0 +1,273 @@
+"""One decision: what was seen and remembered in, what to do and why out. Pure.
+
+Entry point: `decide`. What became of the plan goes, with the decision, into the memory of the next
+cycle (`remember.py`). Kill switch, pause and one-sided modes are inputs like any other, so they
+hold in the first cycle too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mm_bot.core import freshness, ledger, liability, quoting, reconcile, reference, risk
+from mm_bot.core.balances import Funds, funds
+from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
+from mm_bot.core.fills import Tally, count
+from mm_bot.core.freshness import Freshness
+from mm_bot.core.ledger import Commitment, Stage, Tracked
+from mm_bot.core.market import Market, Side
+from mm_bot.core.memory import Memory
+from mm_bot.core.policy import OperatorMode, Policy
+from mm_bot.core.quoting import Ladder, Missing, MissingReason
+from mm_bot.core.reconcile import CancelCategory, Desk, Plan
+from mm_bot.core.reference import Reference
+from mm_bot.core.risk import Halt, HaltReason
+from mm_bot.core.snapshot import Fill, Snapshot
+
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do in this cycle, and everything it follows from."""
+
+    now_ms: int
+    startup: bool
+    orders_unread: bool
+    plan: Plan
+    halts: tuple[Halt, ...]
+    reference: Reference
+    ladder: Ladder
+    missing: tuple[Missing, ...]
+    """Every wanted level that does not rest after this plan, with its reason."""
+    funds: Funds | None
+    tracked: Tracked
+    tally: Tally
+    new_fills: tuple[Fill, ...]
+    freshness: Freshness
+    contradictions: Mapping[str, int]
+    open_notional: Amount
+    signatures: liability.Signatures
+
+    @property
+    def halted(self) -> bool:
+        return bool(self.halts)
+
+    @property
+    def hurry(self) -> bool:
+        """Whether the next cycle should follow at once: fills were seen, and balances that show
+        them are needed before anything is placed."""
+        return bool(self.new_fills)
+
+
+def decide(snapshot: Snapshot, memory: Memory, policy: Policy, market: Market) -> Decision:
+    """The plan of this cycle."""
+    now_ms, venue = snapshot.now_ms, snapshot.venue
+    tracked = ledger.track(memory.commitments, venue.orders, market.symbol, now_ms)
+    tally, new_fills = _fills(snapshot, memory)
+    chosen = reference.choose(snapshot, policy.reference)
+    contradictions = freshness.contradictions(snapshot, memory, tracked)
+    fresh = freshness.measure(snapshot, memory, contradictions)
+    money = _funds(snapshot, market)
+    ladder = _ladder(snapshot, tracked, policy, market, chosen, money)
+    desk = _desk(snapshot, memory, tracked, ladder, new_fills)
+    wanted = _wanted(snapshot, desk, policy)
+    due = _over_budget(policy, memory, wanted, now_ms)
+    found = risk.halts(
+        _risk_input(snapshot, memory, policy, tracked, chosen, fresh, money, due), policy.risk
+    )
+    if policy.mode is OperatorMode.DRY_RUN_HEALTH:
+        wanted = Plan()
+    elif found:
+        wanted = _halted_plan(desk, found)
+    return Decision(
+        now_ms=now_ms,
+        startup=memory.startup,
+        orders_unread=snapshot.venue.orders.value is None,
+        plan=wanted,
+        halts=found,
+        reference=chosen,
+        ladder=ladder,
+        missing=_missing(policy, ladder, wanted, found),
+        funds=money,
+        tracked=tracked,
+        tally=tally,
+        new_fills=new_fills,
+        freshness=fresh,
+        contradictions=contradictions,
+        open_notional=_open_notional(tracked.commitments),
+        signatures=_signatures(snapshot, memory),
+    )
+
+
+def _fills(snapshot: Snapshot, memory: Memory) -> tuple[Tally, tuple[Fill, ...]]:
+    read = snapshot.venue.orders.value
+    if read is None:
+        return memory.tally, ()
+    return count(memory.tally, read.fills, read.newest_trade_id, snapshot.now_ms)
+
+
+def _funds(snapshot: Snapshot, market: Market) -> Funds | None:
+    balances, read = snapshot.venue.balances.value, snapshot.venue.orders.value
+    if balances is None or read is None:
+        return None
+    return funds(market, balances, read.reserved_elsewhere, read.rows)
+
+
+def _ladder(
+    snapshot: Snapshot,
+    tracked: Tracked,
+    policy: Policy,
+    market: Market,
+    chosen: Reference,
+    money: Funds | None,
+) -> Ladder:
+    if chosen.price is None or money is None:
+        return Ladder()
+    given = quoting.QuoteInput(
+        market=market,
+        now_ms=snapshot.now_ms,
+        mode=policy.mode,
+        reference=chosen.price,
+        widened=chosen.source is reference.ReferenceSource.EXTERNAL,
+        funds=money,
+        walls=_walls(snapshot, tracked),
+        resting=_unmanaged_resting(tracked),
+    )
+    return quoting.quote(given, policy.quote)
+
+
+def _walls(snapshot: Snapshot, tracked: Tracked) -> dict[Side, Price]:
+    """Best price a side of what our plan cannot move: others, and own orders we do not manage."""
+    managed = {c.order_id for c in tracked.commitments}
+    walls: dict[Side, Price] = {}
+    for side in Side:
+        prices = [order.price for order in reference.others(snapshot.venue, side)]
+        prices.extend(row.price for row in tracked.strays if row.side is side)
+        book = snapshot.venue.book.value
+        if book is not None and snapshot.venue.book.error is None:
+            ours = (o for o in book.side(side) if o.ours and o.order_id not in managed)
+            prices.extend(order.price for order in ours)
+        if prices:
+            walls[side] = min(prices, key=side.best_first)
+    return walls
+
+
+def _unmanaged_resting(tracked: Tracked) -> dict[Side, tuple[Size, Amount]]:
+    resting = dict.fromkeys(Side, (NO_SIZE, NO_AMOUNT))
+    for row in tracked.strays:
+        size, notional = resting[row.side]
+        resting[row.side] = (size + row.size, notional + row.notional)
+    return resting
+
+
+def _desk(
+    snapshot: Snapshot,
+    memory: Memory,
+    tracked: Tracked,
+    ladder: Ladder,
+    new_fills: tuple[Fill, ...],
+) -> Desk:
+    read_ms, fill_ms = snapshot.venue.balances_read_ms, memory.last_fill_seen_ms
+    behind = read_ms is None or (fill_ms is not None and read_ms <= fill_ms)
+    hold = MissingReason.BALANCES_BEHIND_FILLS if new_fills or behind else None
+    return Desk(
+        now_ms=snapshot.now_ms,
+        startup=memory.startup,
+        ladder=ladder,
+        commitments=tracked.commitments,
+        strays=tracked.strays,
+        last_replace_ms=memory.last_replace_ms,
+        refused_until_ms=memory.refused_until_ms,
+        hold_places=hold,
+    )
+
+
+def _wanted(snapshot: Snapshot, desk: Desk, policy: Policy) -> Plan:
+    if snapshot.venue.orders.value is None or snapshot.venue.balances.value is None:
+        reason = MissingReason.ORDERS_UNREAD
+        if snapshot.venue.orders.value is not None:
+            reason = MissingReason.BALANCES_BEHIND_FILLS
+        sides = [side for side in Side if policy.mode.wants(side)]
+        return Plan(missing=tuple(Missing(side=s, index=None, reason=reason) for s in sides))
+    return reconcile.plan(desk, policy.reconcile)
+
+
+def _over_budget(policy: Policy, memory: Memory, wanted: Plan, now_ms: int) -> bool:
+    limit = policy.risk.max_cancels_per_minute
+    if limit is None or not wanted.counted_cancels:
+        return False
+    return len(_last_minute(memory, now_ms)) + wanted.counted_cancels > limit
+
+
+def _last_minute(memory: Memory, now_ms: int) -> tuple[int, ...]:
+    return tuple(at for at in memory.replace_cancels_ms if now_ms - at < MINUTE_MS)
+
+
+def _risk_input(
+    snapshot: Snapshot,
+    memory: Memory,
+    policy: Policy,
+    tracked: Tracked,
+    chosen: Reference,
+    fresh: Freshness,
+    money: Funds | None,
+    due: bool,
+) -> risk.RiskInput:
+    balances = snapshot.venue.balances.value
+    live = [c for c in tracked.commitments if c.stage is Stage.LIVE and not c.cancel_acked]
+    return risk.RiskInput(
+        mode=policy.mode,
+        kill_switch=snapshot.kill_switch,
+        has_reference=chosen.price is not None,
+        market_data_age_ms=fresh.market_data_ms,
+        market_data_source=fresh.market_data_source,
+        lock_held=snapshot.venue.lock_held,
+        balances_age_ms=fresh.balances_ms,
+        anchor_age_ms=fresh.anchor_ms,
+        deviation_bps=chosen.deviation_bps,
+        oldest_quote_age_ms=max((snapshot.now_ms - c.created_ms for c in live), default=0),
+        open_notional=_open_notional(tracked.commitments),
+        inventory=balances.base if balances else None,
+        funds=money,
+        replace_cancels_last_minute=len(_last_minute(memory, snapshot.now_ms)),
+        rate_due=due,
+        rate_held=any(halt.reason is HaltReason.CANCEL_RATE for halt in memory.halts),
+        levels=policy.quote.levels,
+    )
+
+
+def _open_notional(commitments: tuple[Commitment, ...]) -> Amount:
+    """The larger side's cNGN of what may be live."""
+    sides = (
+        sum((c.notional for c in commitments if c.side is side and not c.cancel_acked), NO_AMOUNT)
+        for side in Side
+    )
+    return max(sides)
+
+
+def _halted_plan(desk: Desk, found: tuple[Halt, ...]) -> Plan:
+    reasons = [halt.reason for halt in found]
+    if HaltReason.KILL_SWITCH in reasons:
+        category, first = CancelCategory.KILL_SWITCH, HaltReason.KILL_SWITCH
+    else:
+        category, first = CancelCategory.RISK, reasons[0]
+        if desk.startup:
+            category = CancelCategory.STARTUP
+    return reconcile.cancel_everything(desk, category, f"risk_halt:{first.value}")
+
+
+def _missing(
+    policy: Policy, ladder: Ladder, wanted: Plan, found: tuple[Halt, ...]
+) -> tuple[Missing, ...]:
+    if found:
+        sides = [side for side in Side if policy.mode.wants(side)]
+        return tuple(Missing(side=s, index=None, reason=MissingReason.HALTED) for s in sides)
+    return ladder.missing + wanted.missing
+
+
+def _signatures(snapshot: Snapshot, memory: Memory) -> liability.Signatures:
+    read = snapshot.venue.orders.value
+    rows = read.rows if read is not None else ()
+    return liability.updated(memory.signatures, rows, snapshot.now_ms)

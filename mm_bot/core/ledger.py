@@ -1,0 +1,235 @@
+"""Every order of ours that may be live: what we sent, what we know of it, and how it ended.
+
+Entry point: `track`, which brings the ledger up to date with one read of the order table.
+
+Invariants:
+1. A commitment leaves the ledger only by evidence: a terminal row, a definite refusal, its nonce
+   in other hands, or time past which no request for it can still arrive.
+2. `matching` is live; so is an order whose row was not read.
+3. A cancel's acknowledgement frees the slot; a row read later as live takes it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from mm_bot.core.commands import OrderQuestions, SignedOrder
+from mm_bot.core.exact import Amount, Price, Size
+from mm_bot.core.market import Side
+from mm_bot.core.orders import OrderId, OrderStatus, Ownership, RestingOrder
+from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
+
+ARRIVAL_GRACE_MS = 5_000
+"""How long after its expiry a signed order may still turn up: clocks differ, requests linger."""
+
+
+class Stage(Enum):
+    UNKNOWN = "unknown"
+    """Sent; nothing proves that it arrived or that it did not."""
+    ACCEPTED = "accepted"
+    """The exchange said 201; its row was not read yet."""
+    LIVE = "live"
+    """Its row was read as live."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commitment:
+    """One order of this market that may be live. Sizes are what is left."""
+
+    order_id: str
+    nonce: int
+    side: Side
+    price: Price
+    size: Size
+    notional: Amount
+    lot: Size
+    created_ms: int
+    expiry_ms: int
+    stage: Stage
+    signed: SignedOrder | None = None
+    """The bytes to send again while the outcome is unknown; None for adopted orders."""
+    conflict: bool = False
+    """A 409 came back: somebody holds this id or nonce, the order table will say who."""
+    resend_refused: bool = False
+    """Bytes sent again were refused, which says nothing of the first sending: if the next read has
+    no row, there is none."""
+    sends: int = 1
+    next_send_ms: int = 0
+    cancels: int = 0
+    next_cancel_ms: int = 0
+    cancel_acked_ms: int | None = None
+    ack_contradicted: bool = False
+    """Its row was read as live after its cancel had been acknowledged."""
+    absent_since_ms: int | None = None
+    """Since when reads of the order table lack a row that should be there."""
+
+    @property
+    def cancel_acked(self) -> bool:
+        return self.cancel_acked_ms is not None
+
+
+class Ending(Enum):
+    """How a commitment left the ledger."""
+
+    FILLED = "filled"
+    CANCELLED_BY_US = "cancelled"
+    CANCELLED_ELSEWHERE = "cancelled_elsewhere"
+    EXPIRED = "expired"
+    NEVER_ARRIVED = "never_arrived"
+    NONCE_TAKEN = "nonce_taken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A commitment that is known to be dead, and how we know. `cancel_proven` is a cancel of ours
+    whose acknowledgement was lost and which the row now proves."""
+
+    commitment: Commitment
+    ending: Ending
+    cancel_proven: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracked:
+    """The ledger after one read."""
+
+    commitments: tuple[Commitment, ...]
+    ended: tuple[Ended, ...]
+    strays: tuple[RestingOrder, ...]
+    """Own live rows here that are not managed by us: protected, foreign or malformed ids."""
+
+
+def track(
+    commitments: tuple[Commitment, ...], part: Part[OwnOrders], market: str, now_ms: int
+) -> Tracked:
+    """The ledger brought up to date; unchanged where the order table was not read."""
+    if part.value is None or part.as_of_ms is None:
+        return Tracked(commitments=commitments, ended=(), strays=())
+    read = part.value
+    rows = {row.order_id: row for row in read.rows}
+    foreign = {lookup.order_id for lookup in read.lookups if lookup.foreign}
+    taken = {lookup.nonce: lookup for lookup in read.lookups}
+    kept: list[Commitment] = []
+    ended: list[Ended] = []
+    for known in commitments:
+        row = rows.pop(known.order_id, None)
+        if row is not None and row.live:
+            kept.append(_seen(known, row, part.as_of_ms))
+        elif row is not None:
+            ended.append(_ended(known, row))
+        elif known.order_id in foreign or _nonce_taken(known, taken):
+            ended.append(Ended(commitment=known, ending=Ending.NONCE_TAKEN))
+        elif known.resend_refused:
+            ended.append(Ended(commitment=known, ending=Ending.NEVER_ARRIVED))
+        elif now_ms > known.expiry_ms + ARRIVAL_GRACE_MS:
+            arrived = known.stage is not Stage.UNKNOWN
+            ending = Ending.EXPIRED if arrived else Ending.NEVER_ARRIVED
+            ended.append(Ended(commitment=known, ending=ending))
+        else:
+            kept.append(_absent(known, part.as_of_ms))
+    unknown_rows = [row for row in rows.values() if row.live]
+    managed = [row for row in unknown_rows if row.ownership is Ownership.MANAGED]
+    kept.extend(_discovered(row) for row in managed)
+    strays = [row for row in unknown_rows if row.ownership is not Ownership.MANAGED]
+    return Tracked(
+        commitments=tuple(sorted(kept, key=lambda c: c.order_id)),
+        ended=tuple(ended),
+        strays=tuple(sorted(strays, key=lambda row: row.order_id)),
+    )
+
+
+def questions(
+    commitments: tuple[Commitment, ...], *, fills_after: int | None, first: bool
+) -> OrderQuestions:
+    """What the next read of the order table must answer."""
+    return OrderQuestions(
+        order_ids=tuple(c.order_id for c in commitments),
+        nonces=tuple(c.nonce for c in commitments if c.conflict),
+        fills_after=fills_after,
+        include_unexpired=first,
+    )
+
+
+def remembered(order_id: str, expiry_ms: int, now_ms: int) -> Commitment | None:
+    """An order that a state file names as possibly live: all we know is its id, which is enough
+    to cancel it and to ask for its row. None for an id that is not of the convention."""
+    parts = OrderId.parse(order_id)
+    if parts is None:
+        return None
+    nothing = Size.of(0)
+    return Commitment(
+        order_id=order_id,
+        nonce=parts.nonce,
+        side=parts.side,
+        price=Price.of(0),
+        size=nothing,
+        notional=Amount.of(0),
+        lot=nothing,
+        created_ms=now_ms,
+        expiry_ms=expiry_ms,
+        stage=Stage.UNKNOWN,
+    )
+
+
+def _discovered(row: RestingOrder) -> Commitment:
+    return Commitment(
+        order_id=row.order_id,
+        nonce=row.nonce,
+        side=row.side,
+        price=row.price,
+        size=row.size,
+        notional=row.notional,
+        lot=row.lot,
+        created_ms=row.created_ms,
+        expiry_ms=row.expiry_ms,
+        stage=Stage.LIVE,
+    )
+
+
+def _seen(known: Commitment, row: RestingOrder, read_ms: int) -> Commitment:
+    acked = known.cancel_acked_ms
+    contradicted = acked is not None and read_ms > acked
+    return replace(
+        known,
+        side=row.side,
+        price=row.price,
+        size=row.size,
+        notional=row.notional,
+        lot=row.lot,
+        created_ms=row.created_ms,
+        expiry_ms=row.expiry_ms,
+        stage=Stage.LIVE,
+        signed=None,
+        conflict=False,
+        resend_refused=False,
+        absent_since_ms=None,
+        cancel_acked_ms=None if contradicted else acked,
+        ack_contradicted=known.ack_contradicted or contradicted,
+    )
+
+
+def _absent(known: Commitment, read_ms: int) -> Commitment:
+    if known.stage is Stage.UNKNOWN or known.absent_since_ms is not None:
+        return known
+    return replace(known, absent_since_ms=read_ms)
+
+
+def _ended(known: Commitment, row: RestingOrder) -> Ended:
+    if row.status is OrderStatus.FILLED:
+        return Ended(commitment=known, ending=Ending.FILLED)
+    if row.status is OrderStatus.EXPIRED:
+        return Ended(commitment=known, ending=Ending.EXPIRED)
+    if known.cancels == 0:
+        return Ended(commitment=known, ending=Ending.CANCELLED_ELSEWHERE)
+    return Ended(
+        commitment=known,
+        ending=Ending.CANCELLED_BY_US,
+        cancel_proven=not known.cancel_acked,
+    )
+
+
+def _nonce_taken(known: Commitment, taken: Mapping[int, IdLookup]) -> bool:
+    lookup = taken.get(known.nonce)
+    return known.conflict and lookup is not None and lookup.order_id != known.order_id

@@ -1,0 +1,48 @@
+"""What the bot knows from one cycle to the next, as one frozen value.
+
+Start-up is the first cycle with an empty memory. Nothing here is the truth about live orders: the
+order table is; memory holds what the table cannot tell, such as outcomes that are still unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mm_bot.core.exact import Size
+from mm_bot.core.fills import Tally
+from mm_bot.core.ledger import Commitment
+from mm_bot.core.liability import Signatures
+from mm_bot.core.market import Side
+from mm_bot.core.reconcile import Slot
+from mm_bot.core.risk import Halt, HaltReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Times are unix milliseconds."""
+
+    started_ms: int
+    startup: bool = True
+    """Start-up reconciliation is not finished: no read yet, or one of its cancels is unproven."""
+    commitments: tuple[Commitment, ...] = ()
+    signatures: Signatures = field(default_factory=dict)
+    signatures_known: bool = False
+    """Whether the signatures of earlier processes were read."""
+    last_replace_ms: Mapping[Slot, int] = field(default_factory=dict)
+    refused_until_ms: Mapping[Slot, int] = field(default_factory=dict)
+    replace_cancels_ms: tuple[int, ...] = ()
+    """When each counted cancel of the last 60 seconds was sent."""
+    tally: Tally = field(default_factory=Tally)
+    last_fill_seen_ms: int | None = None
+    halts: tuple[Halt, ...] = ()
+    last_halt_reason: HaltReason | None = None
+    last_submitted: Mapping[Side, str] = field(default_factory=dict)
+    last_adopted: Mapping[Side, str] = field(default_factory=dict)
+    last_quote_update_ms: int | None = None
+    orders_read_ms: int | None = None
+    contradictions: Mapping[str, int] = field(default_factory=dict)
+    """Since when book and rows disagree about an order of ours, by what about it."""
+    retired: Mapping[str, int] = field(default_factory=dict)
+    """Orders of ours known to be dead, and when we learned it."""
+    inventory: Size | None = None

@@ -1,0 +1,53 @@
+"""Orders of one side to the slots of one side, keeping the order of prices.
+
+Pairing by bare rank would shift every slot when the best order is filled and replace the whole
+ladder for one fill. So first the order-preserving pairing with the best total fit is taken (a
+longest common subsequence with weights), then what is left is paired by rank. With one order and
+one slot this is the bare rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mm_bot.core.ledger import Commitment
+from mm_bot.core.market import Level
+
+Score = Callable[[Commitment, Level], int]
+"""0 where the order does not fit the slot, more the better it fits."""
+
+
+def pair(
+    levels: Sequence[Level], orders: Sequence[Commitment], score: Score
+) -> tuple[dict[int, Commitment], list[Commitment]]:
+    """Level index to order, and the orders that found no slot. Both inputs are best first."""
+    fits = _best_alignment(levels, orders, score)
+    taken = set(fits.values())
+    free_levels = [i for i in range(len(levels)) if i not in fits]
+    free_orders = [j for j in range(len(orders)) if j not in taken]
+    fits.update(zip(free_levels, free_orders, strict=False))
+    surplus = [orders[j] for j in free_orders[len(free_levels) :]]
+    return {levels[i].index: orders[j] for i, j in fits.items()}, surplus
+
+
+def _best_alignment(
+    levels: Sequence[Level], orders: Sequence[Commitment], score: Score
+) -> dict[int, int]:
+    rows, columns = len(levels), len(orders)
+    best = [[0] * (columns + 1) for _ in range(rows + 1)]
+    worth = [[score(order, level) for order in orders] for level in levels]
+    for i in range(rows - 1, -1, -1):
+        for j in range(columns - 1, -1, -1):
+            take = worth[i][j] + best[i + 1][j + 1] if worth[i][j] else 0
+            best[i][j] = max(take, best[i + 1][j], best[i][j + 1])
+    chosen: dict[int, int] = {}
+    i = j = 0
+    while i < rows and j < columns and best[i][j]:
+        if worth[i][j] and best[i][j] == worth[i][j] + best[i + 1][j + 1]:
+            chosen[i] = j
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i][j + 1]:
+            j += 1
+        else:
+            i += 1
+    return chosen

@@ -1,0 +1,387 @@
+"""The wanted ladder against what may be live: the `Plan`, at start-up and in steady state.
+
+Entry points: `plan`, and `cancel_everything` for a halt.
+
+Invariants (behaviour.md sections 5 and 6; property tests and the simulator cite the numbers):
+1. At most one order per slot: a slot is filled only where nothing that may be live holds it, and
+   a replacement waits for its predecessor's acknowledged cancel.
+2. Own bid < own ask, whatever is in flight: a place that would reach an own opposite order waits
+   for that order's cancel, or is not sent.
+3. An unknown order is never replaced under a new nonce; the same bytes are sent again instead.
+4. A quiet world converges: what fits is kept, and a second pass plans nothing.
+5. With one level, several orders on one side are all cancelled; with more, surplus ones are.
+6. Protected ids are never cancelled; strangers' ids only at start-up.
+7. The result depends on nothing but the arguments and is sorted.
+8. What stays and what is placed fits every bound of its side together, unknown orders included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import Enum
+
+from mm_bot.core.exact import BPS, add, multiply
+from mm_bot.core.ledger import Commitment, Stage
+from mm_bot.core.market import Level, Side
+from mm_bot.core.orders import Ownership, RestingOrder
+from mm_bot.core.pairing import pair
+from mm_bot.core.policy import ReconcilePolicy
+from mm_bot.core.quoting import Bound, Ladder, Missing, MissingReason
+
+
+class CancelCategory(Enum):
+    REPLACE_DRIVEN = "replace_driven"
+    STARTUP = "startup_reconciliation"
+    RISK = "risk_triggered"
+    KILL_SWITCH = "kill_switch"
+
+
+Slot = tuple[Side, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Cancel one order. `counted` says whether it uses up the replace budget."""
+
+    order_id: str
+    nonce: int
+    category: CancelCategory
+    reason: str
+    counted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Place one level once every cancel in `after` is acknowledged. `replaces` tells a replace
+    from a first placement."""
+
+    level: Level
+    after: tuple[str, ...] = ()
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An order left resting although it does not fit, and the guard that holds it."""
+
+    order_id: str
+    slot: Slot
+    guard: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to send, and why the rest stays."""
+
+    cancels: tuple[Cancel, ...] = ()
+    places: tuple[Place, ...] = ()
+    resends: tuple[Commitment, ...] = ()
+    kept: tuple[tuple[Slot, str], ...] = ()
+    """Slot and order id of every order that fits and stays."""
+    held: tuple[Held, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is sent."""
+        return not (self.cancels or self.places or self.resends)
+
+    @property
+    def counted_cancels(self) -> int:
+        return sum(cancel.counted for cancel in self.cancels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Everything reconciliation looks at."""
+
+    now_ms: int
+    startup: bool
+    ladder: Ladder
+    commitments: tuple[Commitment, ...]
+    strays: tuple[RestingOrder, ...]
+    last_replace_ms: Mapping[Slot, int]
+    refused_until_ms: Mapping[Slot, int]
+    """Slots whose last order was refused, and when to try again."""
+    hold_places: MissingReason | None = None
+    """Why nothing new may be placed in this cycle, whatever the slots lack."""
+
+
+def plan(desk: Desk, policy: ReconcilePolicy) -> Plan:
+    """Keep what fits, replace what does not, fill what is empty."""
+    cancels: list[Cancel] = list(_stray_cancels(desk)) if desk.startup else []
+    found = Plan()
+    for side in Side:
+        found = _joined(found, _side_plan(desk, policy, side))
+    cancels.extend(found.cancels)
+    found = replace(found, cancels=tuple(cancels))
+    found = _sendable(desk, _within_bounds(desk, found))
+    resends = tuple(c for c in desk.commitments if _due_again(c, desk.now_ms))
+    return replace(
+        found,
+        cancels=tuple(sorted(found.cancels, key=lambda c: c.order_id)),
+        places=tuple(sorted(found.places, key=lambda p: (p.level.side.value, p.level.index))),
+        resends=resends,
+    )
+
+
+def cancel_everything(desk: Desk, category: CancelCategory, reason: str) -> Plan:
+    """Cancel every managed order that may be live, unknown ones too, and at start-up every other
+    own order that is not protected."""
+    wanted = [
+        _cancel(c, category, reason)
+        for c in desk.commitments
+        if not c.cancel_acked and c.next_cancel_ms <= desk.now_ms
+    ]
+    if desk.startup:
+        wanted.extend(_stray_cancels(desk))
+    return Plan(cancels=tuple(sorted(wanted, key=lambda cancel: cancel.order_id)))
+
+
+def fault(commitment: Commitment, level: Level, policy: ReconcilePolicy) -> str | None:
+    """Why an order does not fit a slot; None where it does."""
+    if not price_fits(commitment, level, policy):
+        return "price_too_far_from_target"
+    if abs(commitment.size - level.size) > policy.size_tolerance + commitment.lot:
+        return "size_too_far_from_target"
+    return None
+
+
+def price_fits(commitment: Commitment, level: Level, policy: ReconcilePolicy) -> bool:
+    """Whether the price is within the stale order threshold of the target."""
+    apart = multiply(abs(commitment.price - level.price).value, BPS)
+    return apart <= multiply(level.price.value, policy.stale_threshold_bps)
+
+
+def _stray_cancels(desk: Desk) -> tuple[Cancel, ...]:
+    return tuple(
+        Cancel(
+            order_id=row.order_id,
+            nonce=row.nonce,
+            category=CancelCategory.STARTUP,
+            reason=row.ownership.value,
+        )
+        for row in desk.strays
+        if row.ownership is not Ownership.PROTECTED
+    )
+
+
+def _side_plan(desk: Desk, policy: ReconcilePolicy, side: Side) -> Plan:
+    levels = desk.ladder.side(side)
+    orders = [c for c in desk.commitments if c.side is side and not c.cancel_acked]
+    orders.sort(key=lambda c: (side.best_first(c.price), c.nonce))
+    category = CancelCategory.STARTUP if desk.startup else CancelCategory.REPLACE_DRIVEN
+    counted = not desk.startup
+    if not levels:
+        gone = [c for c in orders if _cancellable(c, desk.now_ms)]
+        cancels = [_cancel(c, category, "strategy_not_quoting_side", counted) for c in gone]
+        return Plan(cancels=tuple(cancels))
+    if len(levels) == 1 and sum(c.stage is not Stage.UNKNOWN for c in orders) > 1:
+        return _duplicates(desk, levels[0], orders, category, counted)
+    pairs, surplus = pair(
+        levels,
+        orders,
+        lambda order, level: (
+            0 if not price_fits(order, level, policy) else 1 + (not fault(order, level, policy))
+        ),
+    )
+    found = Plan()
+    extra = [c for c in surplus if _cancellable(c, desk.now_ms)]
+    cancels = [_cancel(c, category, "duplicate_side", counted) for c in extra]
+    found = replace(found, cancels=tuple(cancels))
+    blocking = tuple(c.order_id for c in surplus)
+    for level in levels:
+        order = pairs.get(level.index)
+        if order is None:
+            found = _joined(found, _fill(desk, level, blocking))
+        else:
+            found = _joined(found, _hold_or_replace(desk, policy, level, order, blocking))
+    return found
+
+
+def _duplicates(
+    desk: Desk, level: Level, orders: list[Commitment], category: CancelCategory, counted: bool
+) -> Plan:
+    """Invariant 5, the founding rule: which of them is ours to keep is ambiguous, so none is."""
+    gone = [c for c in orders if _cancellable(c, desk.now_ms)]
+    cancels = tuple(_cancel(c, category, "duplicate_side", counted) for c in gone)
+    filled = _fill(desk, level, tuple(c.order_id for c in orders))
+    return replace(filled, cancels=cancels)
+
+
+def _fill(desk: Desk, level: Level, after: tuple[str, ...]) -> Plan:
+    reason = desk.hold_places
+    if desk.now_ms < desk.refused_until_ms.get((level.side, level.index), 0):
+        reason = MissingReason.REFUSED_RECENTLY
+    if reason is not None:
+        return Plan(missing=(_gap(level, reason),))
+    return Plan(places=(Place(level=level, after=after),))
+
+
+def _hold_or_replace(
+    desk: Desk, policy: ReconcilePolicy, level: Level, order: Commitment, blocking: tuple[str, ...]
+) -> Plan:
+    slot = (level.side, level.index)
+    wrong = fault(order, level, policy)
+    if order.stage is Stage.UNKNOWN:
+        return Plan(missing=(_gap(level, MissingReason.AWAITING_EVIDENCE),))
+    renew = _due_for_renewal(order, desk.now_ms)
+    if wrong is None and not renew:
+        return Plan(kept=((slot, order.order_id),))
+    guard = None
+    if not renew and not desk.startup:
+        guard = _guard(desk, policy, level, order, wrong or "")
+    if guard is None and desk.hold_places is not None and not desk.startup:
+        guard = desk.hold_places.value
+    if guard is None and order.next_cancel_ms > desk.now_ms:
+        guard = MissingReason.CANCEL_PENDING.value
+    if guard is not None:
+        held = Held(order_id=order.order_id, slot=slot, guard=guard, fault=wrong or "renewal")
+        return Plan(held=(held,))
+    category = CancelCategory.STARTUP if desk.startup else CancelCategory.REPLACE_DRIVEN
+    counted = not desk.startup and not renew
+    cancel = _cancel(order, category, wrong or "renewal", counted)
+    if desk.hold_places is not None:
+        return Plan(cancels=(cancel,), missing=(_gap(level, desk.hold_places),))
+    after = tuple(sorted({order.order_id, *blocking}))
+    place = Place(level=level, after=after, replaces=order.order_id)
+    return Plan(cancels=(cancel,), places=(place,))
+
+
+def _guard(
+    desk: Desk, policy: ReconcilePolicy, level: Level, order: Commitment, wrong: str
+) -> str | None:
+    """The churn guard that forbids this replace. An order larger than its slot now allows is past
+    a limit, so none holds it."""
+    if wrong == "size_too_far_from_target" and order.size > level.size:
+        return None
+    if desk.now_ms - order.created_ms < policy.min_lifetime_ms:
+        return "min_quote_lifetime"
+    if wrong == "price_too_far_from_target":
+        moved = multiply(abs(order.price - level.price).value, BPS)
+        if moved < multiply(order.price.value, policy.min_move_bps):
+            return "min_price_move"
+    last = desk.last_replace_ms.get((level.side, level.index))
+    if last is not None and desk.now_ms - last < policy.refresh_interval_ms:
+        return "quote_refresh_interval"
+    return None
+
+
+def _within_bounds(desk: Desk, found: Plan) -> Plan:
+    """Invariant 8: places are dropped, outermost first, until what stays and what comes fits each
+    bound of its side together. Unknown and held orders count; a dropped replace keeps its order,
+    unless that order is itself too large."""
+    bounds = desk.ladder.bounds or {}
+    sizes = {c.order_id: c.size for c in desk.commitments}
+    for side in Side:
+        for bound in bounds.get(side, ()):
+            while _used(desk, found, side, bound) > bound.left:
+                mine = [p for p in found.places if p.level.side is side]
+                if not mine:
+                    break
+                last = max(mine, key=lambda place: place.level.index)
+                kept = last.replaces
+                shrinks = kept is not None and sizes[kept] > last.level.size
+                found = _dropped(found, last, bound.reason, keep_cancel=shrinks)
+    return found
+
+
+def _used(desk: Desk, found: Plan, side: Side, bound: Bound) -> Decimal:
+    gone = {cancel.order_id for cancel in found.cancels}
+    total = Decimal(0)
+    for c in desk.commitments:
+        if c.side is side and not c.cancel_acked and c.order_id not in gone:
+            total = add(total, bound.takes(c.price, c.size))
+    for place in found.places:
+        if place.level.side is side:
+            total = add(total, bound.takes(place.level.price, place.level.size))
+    return total
+
+
+def _sendable(desk: Desk, found: Plan) -> Plan:
+    """Invariants 1 and 2: a place waits for the cancels of everything in its way, and is dropped
+    where one of those is not planned; then its own predecessor stays as well."""
+    while True:
+        cancelled = {cancel.order_id for cancel in found.cancels}
+        places = []
+        for place in found.places:
+            reached = _own_orders_reached(desk, place.level)
+            if not all(order_id in cancelled for order_id in (*place.after, *reached)):
+                reason = MissingReason.OWN_ORDER_IN_THE_WAY
+                if not reached:
+                    reason = MissingReason.CANCEL_PENDING
+                found = _dropped(found, place, reason)
+                break  # a dropped cancel may be what another place waits for: look again
+            places.append(replace(place, after=tuple(sorted({*place.after, *reached}))))
+        else:
+            return replace(found, places=tuple(places))
+
+
+def _own_orders_reached(desk: Desk, level: Level) -> list[str]:
+    """Own opposite orders that the level would trade with. One whose price we do not know (a
+    state file names it, no row shows it) is in the way of everything."""
+    return [
+        c.order_id
+        for c in desk.commitments
+        if c.side is level.side.opposite
+        and not c.cancel_acked
+        and (not c.price or level.side.reaches(level.price, c.price))
+    ]
+
+
+def _dropped(found: Plan, place: Place, reason: MissingReason, keep_cancel: bool = False) -> Plan:
+    """The plan without `place`, and without the cancel of what it replaces."""
+    spared = None if keep_cancel else place.replaces
+    return replace(
+        found,
+        places=tuple(p for p in found.places if p is not place),
+        cancels=tuple(c for c in found.cancels if c.order_id != spared),
+        missing=(*found.missing, _gap(place.level, reason)),
+    )
+
+
+def _due_again(commitment: Commitment, now_ms: int) -> bool:
+    return (
+        commitment.stage is Stage.UNKNOWN
+        and commitment.signed is not None
+        and not commitment.conflict
+        and commitment.next_send_ms <= now_ms < commitment.expiry_ms
+    )
+
+
+def _due_for_renewal(order: Commitment, now_ms: int) -> bool:
+    """At two thirds of its life."""
+    return 3 * (now_ms - order.created_ms) >= 2 * (order.expiry_ms - order.created_ms)
+
+
+def _cancellable(commitment: Commitment, now_ms: int) -> bool:
+    return commitment.stage is not Stage.UNKNOWN and commitment.next_cancel_ms <= now_ms
+
+
+def _cancel(
+    order: Commitment, category: CancelCategory, reason: str, counted: bool = False
+) -> Cancel:
+    return Cancel(
+        order_id=order.order_id,
+        nonce=order.nonce,
+        category=category,
+        reason=reason,
+        counted=counted,
+    )
+
+
+def _gap(level: Level, reason: MissingReason) -> Missing:
+    return Missing(side=level.side, index=level.index, reason=reason)
+
+
+def _joined(left: Plan, right: Plan) -> Plan:
+    return Plan(
+        cancels=left.cancels + right.cancels,
+        places=left.places + right.places,
+        kept=left.kept + right.kept,
+        held=left.held + right.held,
+        missing=left.missing + right.missing,
+    )

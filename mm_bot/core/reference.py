@@ -1,0 +1,163 @@
+"""The reference price: what the market is worth without us.
+
+Invariants (behaviour.md section 3; the property tests cite the numbers):
+1. Own orders never move it: the local mid is formed from others' orders only.
+2. A trade of ours is used only when nothing else is left.
+3. Alone in the book with a constant anchor it does not move, whatever we quote.
+4. General order: anchor, book, trade. Spot bootstrap: book, trade, external anchor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from mm_bot.core.exact import BPS, Price, multiply, round_half_even
+from mm_bot.core.market import Side
+from mm_bot.core.policy import ReferencePolicy
+from mm_bot.core.snapshot import AnchorQuote, BookOrder, Observation, Snapshot, Trade
+
+
+class ReferenceSource(Enum):
+    ANCHOR = "anchor"
+    BOOK = "book"
+    TRADE = "trade"
+    EXTERNAL = "external"
+    OWN_TRADE = "own_trade"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One source that could have been the reference: its price, or why it has none."""
+
+    source: ReferenceSource
+    price: Price | None
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """The chosen price and how it was chosen."""
+
+    price: Price | None
+    source: ReferenceSource
+    candidates: tuple[Candidate, ...]
+    local: Price | None
+    """Others' mid, else their fresh last trade: what an anchor is compared with."""
+    deviation_bps: Decimal | None
+    """|local - anchor| / anchor, rounded to 0.0001; None where one of the two is missing."""
+
+
+def choose(snapshot: Snapshot, policy: ReferencePolicy) -> Reference:
+    """The reference price by the order of the policy, with every candidate and why not."""
+    now_ms = snapshot.now_ms
+    book = _book_candidate(snapshot.venue)
+    trade, own_trade = _trade_candidates(snapshot.venue, policy, now_ms)
+    anchor = _anchor_candidate(ReferenceSource.ANCHOR, snapshot.anchor)
+    external = _external_candidate(snapshot.external, policy, now_ms)
+    local = (book, trade)
+    ranked: tuple[Candidate, ...]
+    if policy.bootstrap:
+        ranked = (*local, external) if policy.bootstrap_only else (external, *local)
+    else:
+        ranked = (anchor, *local)
+    ranked += (own_trade,)
+    chosen = next((c for c in ranked if c.price is not None), None)
+    local_price = next((c.price for c in local if c.price is not None), None)
+    outside = external.price if policy.bootstrap else anchor.price
+    return Reference(
+        price=chosen.price if chosen else None,
+        source=chosen.source if chosen else ReferenceSource.NONE,
+        candidates=ranked,
+        local=local_price,
+        deviation_bps=deviation_bps(local_price, outside),
+    )
+
+
+def deviation_bps(local: Price | None, outside: Price | None) -> Decimal | None:
+    """|local - outside| / outside in basis points, half-even to four decimals."""
+    if local is None or outside is None or outside.value <= 0:
+        return None
+    return round_half_even(multiply(abs(local - outside).value, BPS), outside.value, 4)
+
+
+def others(venue: Observation, side: Side) -> tuple[BookOrder, ...]:
+    """Orders of everybody but our owner on one side, best first.
+
+    The public book leaves out what the matcher holds at that moment, so the best live rows of
+    others, `matching` ones included, are put back in.
+    """
+    found: dict[str, BookOrder] = {}
+    if venue.book.value is not None:
+        found.update({o.order_id: o for o in venue.book.value.side(side) if not o.ours})
+    if venue.orders.value is not None:
+        rows = (o for o in venue.orders.value.others if o.side is side)
+        found.update({o.order_id: o for o in rows})
+    return _best_first(found.values(), side)
+
+
+def _best_first(orders: Iterable[BookOrder], side: Side) -> tuple[BookOrder, ...]:
+    return tuple(sorted(orders, key=lambda o: (side.best_first(o.price), o.order_id)))
+
+
+def _book_candidate(venue: Observation) -> Candidate:
+    bids, asks = others(venue, Side.BUY), others(venue, Side.SELL)
+    source = ReferenceSource.BOOK
+    if venue.book.value is None:
+        return Candidate(source=source, price=None, why_not="book never read")
+    if not bids or not asks:
+        missing = "bid" if not bids else "ask"
+        return Candidate(source=source, price=None, why_not=f"no {missing} of others")
+    bid, ask = bids[0].price, asks[0].price
+    if bid >= ask:
+        return Candidate(source=source, price=None, why_not=f"crossed: bid {bid}, ask {ask}")
+    return Candidate(source=source, price=(bid + ask).times(Decimal("0.5")))
+
+
+def _trade_candidates(
+    venue: Observation, policy: ReferencePolicy, now_ms: int
+) -> tuple[Candidate, Candidate]:
+    trades = venue.trades.value or ()
+    fresh = [t for t in trades if now_ms - t.at_ms <= policy.trade_max_age_ms]
+    if venue.orders.value is None:
+        foreign: list[Trade] = []
+        why = "own trades not known while the order table is unread"
+    else:
+        own_ids = venue.orders.value.own_trade_ids
+        foreign = [t for t in fresh if t.trade_id not in own_ids]
+        fresh = [t for t in fresh if t.trade_id in own_ids]
+        why = "no trade of others" if not trades else "none of others within the maximum age"
+    newest = foreign[0].price if foreign else None
+    own = fresh[0].price if fresh and venue.orders.value is not None else None
+    return (
+        Candidate(source=ReferenceSource.TRADE, price=newest, why_not="" if newest else why),
+        Candidate(
+            source=ReferenceSource.OWN_TRADE,
+            price=own,
+            why_not="" if own else "no trade of ours within the maximum age",
+        ),
+    )
+
+
+def _anchor_candidate(source: ReferenceSource, quote: AnchorQuote | None) -> Candidate:
+    if quote is None:
+        return Candidate(source=source, price=None, why_not="not configured")
+    if quote.price is None:
+        return Candidate(source=source, price=None, why_not=quote.error or "no reading yet")
+    return Candidate(source=source, price=quote.price)
+
+
+def _external_candidate(
+    quote: AnchorQuote | None, policy: ReferencePolicy, now_ms: int
+) -> Candidate:
+    candidate = _anchor_candidate(ReferenceSource.EXTERNAL, quote)
+    if quote is None or candidate.price is None or quote.as_of_ms is None:
+        return candidate
+    age_ms = now_ms - quote.as_of_ms
+    if age_ms > policy.external_max_age_ms:
+        why = f"{age_ms} ms old, limit {policy.external_max_age_ms} ms"
+        return Candidate(source=ReferenceSource.EXTERNAL, price=None, why_not=why)
+    return candidate

@@ -1,0 +1,211 @@
+"""What became of a plan (`Report`), and the memory it leaves behind.
+
+Entry point: `remember`. Invariants:
+1. Every order that was sent and not definitely refused is a commitment afterwards.
+2. Nothing of an earlier memory is lost but what evidence closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from mm_bot.core.commands import Outcome, SignedOrder, Verdict
+from mm_bot.core.decide import MINUTE_MS, Decision
+from mm_bot.core.exact import NO_SIZE
+from mm_bot.core.ledger import Commitment, Stage
+from mm_bot.core.liability import Signature
+from mm_bot.core.market import Level, Side
+from mm_bot.core.memory import Memory
+from mm_bot.core.reconcile import Cancel, Slot
+from mm_bot.core.snapshot import Snapshot
+
+REFUSED_RETRY_MS = 1_000
+"""A refused order is tried again, newly signed, within two seconds: after one."""
+RESEND_MAX_MS = 1_000
+CANCEL_RETRY_MS = 25
+"""First pause before a cancel whose outcome is unknown is sent again; it doubles up to a second.
+A blink of the matcher, the usual cause, is shorter."""
+VERIFY_AFTER_MS = 100
+RETIRED_KEPT_MS = 600_000
+RETIRED_KEPT = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelResult:
+    cancel: Cancel
+    outcome: Outcome
+    sent_ms: int
+    done_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceResult:
+    """`level` is None where old bytes were sent again."""
+
+    signed: SignedOrder
+    level: Level | None
+    replaces: str | None
+    outcome: Outcome
+    sent_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What `act` did. In a dry run both are empty, whatever the plan."""
+
+    cancels: tuple[CancelResult, ...] = ()
+    places: tuple[PlaceResult, ...] = ()
+
+
+def remember(
+    memory: Memory, snapshot: Snapshot, decision: Decision, report: Report, *, dry_run: bool
+) -> Memory:
+    """The memory of the next cycle."""
+    commitments = {c.order_id: c for c in decision.tracked.commitments}
+    signatures = dict(decision.signatures)
+    for place in report.places:
+        _placed(commitments, place)
+        if place.outcome.verdict is not Verdict.REFUSED:
+            order = place.signed.order
+            signatures[order.order_id] = Signature(order.side, order.size, order.expiry_s * 1000)
+    for cancel in report.cancels:
+        known = commitments.get(cancel.cancel.order_id)
+        if known is not None:
+            commitments[known.order_id] = _cancelled(known, cancel)
+    read_ms = snapshot.venue.orders.as_of_ms if snapshot.venue.orders.value else None
+    balances = snapshot.venue.balances.value
+    return replace(
+        memory,
+        startup=memory.startup and not _startup_done(snapshot, decision, report, dry_run),
+        commitments=tuple(commitments.values()),
+        signatures=signatures,
+        signatures_known=memory.signatures_known or read_ms is not None,
+        last_replace_ms=_replaces(memory, report),
+        refused_until_ms=_refusals(memory, report, decision.now_ms),
+        replace_cancels_ms=_budget(memory, report, decision.now_ms),
+        tally=decision.tally,
+        last_fill_seen_ms=decision.now_ms if decision.new_fills else memory.last_fill_seen_ms,
+        halts=decision.halts,
+        last_halt_reason=decision.halts[0].reason if decision.halts else memory.last_halt_reason,
+        last_submitted=_submitted(memory, report),
+        last_adopted=_adopted(memory, decision),
+        last_quote_update_ms=_last_update(memory, decision, report),
+        orders_read_ms=read_ms or memory.orders_read_ms,
+        contradictions=decision.contradictions,
+        retired=_retired(memory, decision),
+        inventory=balances.base if balances else memory.inventory,
+    )
+
+
+def _cancelled(known: Commitment, result: CancelResult) -> Commitment:
+    tries = known.cancels + 1
+    if result.outcome.verdict is Verdict.ACCEPTED:
+        return replace(known, cancels=tries, cancel_acked_ms=result.done_ms)
+    pause_ms = min(CANCEL_RETRY_MS * 2 ** min(tries - 1, 10), 1_000)
+    return replace(known, cancels=tries, next_cancel_ms=result.done_ms + pause_ms)
+
+
+def _placed(commitments: dict[str, Commitment], result: PlaceResult) -> None:
+    order, verdict = result.signed.order, result.outcome.verdict
+    known = commitments.get(order.order_id)
+    if verdict is Verdict.REFUSED:
+        if known is not None:
+            commitments[order.order_id] = replace(known, resend_refused=True, signed=None)
+        return
+    stage = Stage.ACCEPTED if verdict is Verdict.ACCEPTED else Stage.UNKNOWN
+    sends = known.sends + 1 if known else 1
+    pause_ms = min(50 * 2 ** min(sends - 1, 10), RESEND_MAX_MS)
+    commitments[order.order_id] = Commitment(
+        order_id=order.order_id,
+        nonce=order.nonce,
+        side=order.side,
+        price=order.price,
+        size=order.size,
+        notional=order.notional,
+        lot=NO_SIZE,
+        created_ms=known.created_ms if known else result.sent_ms,
+        expiry_ms=order.expiry_s * 1000,
+        stage=stage,
+        signed=result.signed if stage is Stage.UNKNOWN else None,
+        conflict=result.outcome.conflict,
+        sends=sends,
+        next_send_ms=result.sent_ms + pause_ms,
+    )
+
+
+def _startup_done(snapshot: Snapshot, decision: Decision, report: Report, dry_run: bool) -> bool:
+    if snapshot.venue.orders.value is None:
+        return False
+    if dry_run:
+        return True
+    acked = {r.cancel.order_id for r in report.cancels if r.outcome.verdict is Verdict.ACCEPTED}
+    return all(cancel.order_id in acked for cancel in decision.plan.cancels)
+
+
+def _replaces(memory: Memory, report: Report) -> Mapping[Slot, int]:
+    times = dict(memory.last_replace_ms)
+    for place in report.places:
+        if place.level is not None and place.replaces is not None:
+            times[(place.level.side, place.level.index)] = place.sent_ms
+    return times
+
+
+def _refusals(memory: Memory, report: Report, now_ms: int) -> Mapping[Slot, int]:
+    times = {slot: at for slot, at in memory.refused_until_ms.items() if at > now_ms}
+    for place in report.places:
+        if place.level is not None and place.outcome.verdict is Verdict.REFUSED:
+            times[(place.level.side, place.level.index)] = place.sent_ms + REFUSED_RETRY_MS
+    return times
+
+
+def _budget(memory: Memory, report: Report, now_ms: int) -> tuple[int, ...]:
+    recent = [at for at in memory.replace_cancels_ms if now_ms - at < MINUTE_MS]
+    recent.extend(r.sent_ms for r in report.cancels if r.cancel.counted)
+    return tuple(recent)
+
+
+def _submitted(memory: Memory, report: Report) -> Mapping[Side, str]:
+    last = dict(memory.last_submitted)
+    for place in report.places:
+        last[place.signed.order.side] = place.signed.order.order_id
+    return last
+
+
+def _adopted(memory: Memory, decision: Decision) -> Mapping[Side, str]:
+    """The best adopted order a side; only start-up adopts."""
+    if not decision.startup:
+        return memory.last_adopted
+    adopted = dict(memory.last_adopted)
+    for (side, index), order_id in decision.plan.kept:
+        if index == 0:
+            adopted[side] = order_id
+    return adopted
+
+
+def _last_update(memory: Memory, decision: Decision, report: Report) -> int | None:
+    if any(place.outcome.verdict is not Verdict.REFUSED for place in report.places):
+        return decision.now_ms
+    if decision.startup and decision.plan.kept:
+        return decision.now_ms
+    return memory.last_quote_update_ms
+
+
+def _retired(memory: Memory, decision: Decision) -> Mapping[str, int]:
+    now_ms = decision.now_ms
+    kept = {k: at for k, at in memory.retired.items() if now_ms - at < RETIRED_KEPT_MS}
+    kept.update({ended.commitment.order_id: now_ms for ended in decision.tracked.ended})
+    return dict(list(kept.items())[-RETIRED_KEPT:])
+
+
+def next_due_ms(memory: Memory, now_ms: int) -> int | None:
+    """When something that waits is tried again, or an acknowledged cancel looked after; None where
+    only the poll interval matters. Each such time counts once: what is past waits for the poll."""
+    due = list(memory.refused_until_ms.values())
+    for c in memory.commitments:
+        if c.stage is Stage.UNKNOWN:
+            due.append(c.next_send_ms)
+        if c.cancels:
+            acked = c.cancel_acked_ms
+            due.append(c.next_cancel_ms if acked is None else acked + VERIFY_AFTER_MS)
+    return min((at for at in due if at > now_ms), default=None)

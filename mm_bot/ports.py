@@ -1,0 +1,76 @@
+"""What the loop needs of the world, as protocols; `app.py` plugs the real things in.
+
+The simulator in `tests/sim` plugs in a model exchange and a virtual clock instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder
+from mm_bot.core.decide import Decision
+from mm_bot.core.market import Market, Side
+from mm_bot.core.memory import Memory
+from mm_bot.core.remember import Report
+from mm_bot.core.snapshot import AnchorQuote, Observation, Snapshot
+
+
+class Clock(Protocol):
+    def now_ms(self) -> int:
+        """Unix time in milliseconds."""
+
+    async def sleep_ms(self, duration_ms: float) -> None: ...
+
+
+class Exchange(Protocol):
+    """The exchange in human units. None of its methods raises for what the outside does: reads
+    say so in their parts, commands in their outcome."""
+
+    @property
+    def market(self) -> Market: ...
+
+    async def observe(self, questions: OrderQuestions) -> Observation: ...
+
+    def sign(self, order: NewOrder) -> SignedOrder: ...
+
+    async def place(self, signed: SignedOrder) -> Outcome: ...
+
+    async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome: ...
+
+
+class Anchor(Protocol):
+    def latest(self) -> AnchorQuote: ...
+
+
+class KillSwitch(Protocol):
+    def active(self) -> bool:
+        """Looks now."""
+
+    async def watch(self, on_change: Callable[[bool], None]) -> None:
+        """Runs until cancelled and tells of every change."""
+
+
+class Nonces(Protocol):
+    async def take(self, side: Side) -> int:
+        """A nonce never used before by this owner; raises EdgeError where the disk refuses."""
+
+
+class Store(Protocol):
+    async def save(self, memory: Memory) -> None:
+        """Hand over what must survive; returns once fills are durable, at once for the rest."""
+
+
+class Telemetry(Protocol):
+    """Log, metrics and status. Never raises, never waits."""
+
+    def cycle(
+        self,
+        snapshot: Snapshot,
+        decision: Decision,
+        report: Report,
+        memory: Memory,
+        timings_ms: dict[str, float],
+    ) -> None: ...
+
+    def event(self, name: str, /, **fields: object) -> None: ...
