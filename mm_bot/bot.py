@@ -111,15 +111,16 @@ class Bot:
         decided = time.perf_counter()
         report = await self._act(decision.plan)
         acted = time.perf_counter()
-        self.memory = remember(memory, snapshot, decision, report, dry_run=self.policy.dry_run)
+        self.memory = remember(memory, decision, report, dry_run=self.policy.dry_run)
         await edges.store.save(self.memory)
         timings = {
             "observe": (observed - begin) * 1000,
             "decide": (decided - observed) * 1000,
             "act": (acted - decided) * 1000,
+            "remember": (time.perf_counter() - acted) * 1000,
             "total": (time.perf_counter() - begin) * 1000,
         }
-        edges.telemetry.cycle(snapshot, decision, report, self.memory, timings)
+        edges.telemetry.cycle(decision, report, self.memory, timings)
         return decision
 
     async def cancel_all(self, within_ms: int) -> bool:

@@ -13,7 +13,7 @@ from mm_bot.core.decide import Decision
 from mm_bot.core.market import Market, Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.remember import Report
-from mm_bot.core.snapshot import AnchorQuote, Observation, Snapshot
+from mm_bot.core.snapshot import AnchorQuote, Observation
 
 
 class Clock(Protocol):
@@ -66,7 +66,6 @@ class Telemetry(Protocol):
 
     def cycle(
         self,
-        snapshot: Snapshot,
         decision: Decision,
         report: Report,
         memory: Memory,

@@ -8,7 +8,7 @@ hold in the first cycle too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mm_bot.core import freshness, ledger, liability, quoting, reconcile, reference, risk
 from mm_bot.core.balances import Funds, funds
@@ -23,7 +23,7 @@ from mm_bot.core.quoting import Ladder, Missing, MissingReason
 from mm_bot.core.reconcile import CancelCategory, Desk, Plan
 from mm_bot.core.reference import Reference
 from mm_bot.core.risk import Halt, HaltReason
-from mm_bot.core.snapshot import Fill, Snapshot
+from mm_bot.core.snapshot import Fill, OwnOrders, Part, Snapshot
 
 MINUTE_MS = 60_000
 
@@ -33,6 +33,9 @@ class Decision:
     """What to do in this cycle, and everything it follows from."""
 
     now_ms: int
+    snapshot: Snapshot
+    """What it was made from: without the order table where that does not count."""
+    policy: Policy
     startup: bool
     orders_unread: bool
     plan: Plan
@@ -63,6 +66,7 @@ class Decision:
 
 def decide(snapshot: Snapshot, memory: Memory, policy: Policy, market: Market) -> Decision:
     """The plan of this cycle."""
+    snapshot = _without_unlocked_orders(snapshot)
     now_ms, venue = snapshot.now_ms, snapshot.venue
     tracked = ledger.track(memory.commitments, venue.orders, market.symbol, now_ms)
     tally, new_fills = _fills(snapshot, memory)
@@ -83,6 +87,8 @@ def decide(snapshot: Snapshot, memory: Memory, policy: Policy, market: Market) -
         wanted = _halted_plan(desk, found)
     return Decision(
         now_ms=now_ms,
+        snapshot=snapshot,
+        policy=policy,
         startup=memory.startup,
         orders_unread=snapshot.venue.orders.value is None,
         plan=wanted,
@@ -101,11 +107,21 @@ def decide(snapshot: Snapshot, memory: Memory, policy: Policy, market: Market) -
     )
 
 
+def _without_unlocked_orders(snapshot: Snapshot) -> Snapshot:
+    """Without the one-writer lock another process may act on these orders: they count as unread,
+    so nothing is placed, and the market data grows stale until the lock is held again."""
+    if snapshot.venue.lock_held:
+        return snapshot
+    error = snapshot.venue.orders.error or "the one-writer lock is not held"
+    unread: Part[OwnOrders] = Part(value=None, as_of_ms=None, error=error)
+    return replace(snapshot, venue=replace(snapshot.venue, orders=unread))
+
+
 def _fills(snapshot: Snapshot, memory: Memory) -> tuple[Tally, tuple[Fill, ...]]:
     read = snapshot.venue.orders.value
     if read is None:
         return memory.tally, ()
-    return count(memory.tally, read.fills, read.newest_trade_id, snapshot.now_ms)
+    return count(memory.tally, read.fills, read.newest_trade_id or 0, snapshot.now_ms)
 
 
 def _funds(snapshot: Snapshot, market: Market) -> Funds | None:
@@ -223,7 +239,6 @@ def _risk_input(
         has_reference=chosen.price is not None,
         market_data_age_ms=fresh.market_data_ms,
         market_data_source=fresh.market_data_source,
-        lock_held=snapshot.venue.lock_held,
         balances_age_ms=fresh.balances_ms,
         anchor_age_ms=fresh.anchor_ms,
         deviation_bps=chosen.deviation_bps,

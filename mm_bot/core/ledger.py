@@ -23,6 +23,8 @@ from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
 
 ARRIVAL_GRACE_MS = 5_000
 """How long after its expiry a signed order may still turn up: clocks differ, requests linger."""
+LOST_REQUEST_MS = 5_000
+"""How long after its process died a request may still turn up, the grace aside."""
 
 
 class Stage(Enum):
@@ -60,6 +62,8 @@ class Commitment:
     cancels: int = 0
     next_cancel_ms: int = 0
     cancel_acked_ms: int | None = None
+    cancel_category: str | None = None
+    """What the last cancel was counted as."""
     ack_contradicted: bool = False
     """Its row was read as live after its cancel had been acknowledged."""
     absent_since_ms: int | None = None

@@ -46,3 +46,5 @@ class Memory:
     retired: Mapping[str, int] = field(default_factory=dict)
     """Orders of ours known to be dead, and when we learned it."""
     inventory: Size | None = None
+    inventory_at_ms: int | None = None
+    """When `inventory` last changed, by our clock."""

@@ -58,10 +58,9 @@ class Report:
     places: tuple[PlaceResult, ...] = ()
 
 
-def remember(
-    memory: Memory, snapshot: Snapshot, decision: Decision, report: Report, *, dry_run: bool
-) -> Memory:
+def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: bool) -> Memory:
     """The memory of the next cycle."""
+    snapshot = decision.snapshot
     commitments = {c.order_id: c for c in decision.tracked.commitments}
     signatures = dict(decision.signatures)
     for place in report.places:
@@ -75,6 +74,8 @@ def remember(
             commitments[known.order_id] = _cancelled(known, cancel)
     read_ms = snapshot.venue.orders.as_of_ms if snapshot.venue.orders.value else None
     balances = snapshot.venue.balances.value
+    inventory = balances.base if balances else memory.inventory
+    moved = inventory != memory.inventory
     return replace(
         memory,
         startup=memory.startup and not _startup_done(snapshot, decision, report, dry_run),
@@ -94,12 +95,14 @@ def remember(
         orders_read_ms=read_ms or memory.orders_read_ms,
         contradictions=decision.contradictions,
         retired=_retired(memory, decision),
-        inventory=balances.base if balances else memory.inventory,
+        inventory=inventory,
+        inventory_at_ms=decision.now_ms if moved else memory.inventory_at_ms,
     )
 
 
 def _cancelled(known: Commitment, result: CancelResult) -> Commitment:
     tries = known.cancels + 1
+    known = replace(known, cancel_category=result.cancel.category.value)
     if result.outcome.verdict is Verdict.ACCEPTED:
         return replace(known, cancels=tries, cancel_acked_ms=result.done_ms)
     pause_ms = min(CANCEL_RETRY_MS * 2 ** min(tries - 1, 10), 1_000)

@@ -3,8 +3,8 @@
 Entry point: `halts`. While any holds, this market's managed orders are cancelled and nothing is
 placed. Each ends by itself when its condition does (behaviour.md section 7):
 
-1. The three stale halts end with a fresh reading, a contradiction with its disappearance, the lock
-   with being held again.
+1. The three stale halts end with a fresh reading, a contradiction with its disappearance. A lost
+   lock counts as an unread order table.
 2. Deviation, inventory, balance, notional and reference halts end when the number is back inside.
 3. `quote age exceeded` ends once no quote of ours is that old, which its own cancels bring about.
 4. `cancel rate limit exceeded` ends when the last 60 seconds have room to replace every level once.
@@ -60,7 +60,6 @@ class RiskInput:
     market_data_age_ms: int | None
     market_data_source: str
     """Which source that age belongs to, for the log."""
-    lock_held: bool
     balances_age_ms: int | None
     anchor_age_ms: int | None
     """None where no anchor is configured."""
@@ -101,9 +100,7 @@ def _age(age_ms: int | None, limit_ms: int | None) -> tuple[tuple[str, str], ...
 def _freshness(given: RiskInput, policy: RiskPolicy) -> list[Halt]:
     found = []
     limit = policy.market_data_max_age_ms
-    if not given.lock_held:
-        found.append(Halt(reason=HaltReason.MARKET_DATA_STALE, numbers=(("lock", "not held"),)))
-    elif _over(given.market_data_age_ms, limit):
+    if _over(given.market_data_age_ms, limit):
         numbers = (("source", given.market_data_source), *_age(given.market_data_age_ms, limit))
         found.append(Halt(reason=HaltReason.MARKET_DATA_STALE, numbers=numbers))
     if _over(given.balances_age_ms, policy.balances_max_age_ms):

@@ -119,6 +119,8 @@ class OwnOrders:
     """Our fills after the cursor, oldest first."""
     own_trade_ids: frozenset[int]
     """Of the market's latest trades, those in which our owner is maker or taker."""
+    newest_trade_id: int | None
+    """The highest trade id of the whole exchange: where to start counting fills. None: no trade."""
     others: tuple[BookOrder, ...]
     reserved_elsewhere: Reserved
 

@@ -1,0 +1,44 @@
+# Everything goes through here; each target does its own set-up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+NODE_STAMP := $(VENV)/.node-installed
+
+.PHONY: help demo test lint install lock clean
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+demo: install    ## the bot on the embedded exchange, with takers; SECONDS=30 ends by itself
+	@$(BIN)/python -m integration_harness.demo $(if $(filter environment% file% command% override%,$(origin SECONDS)),--seconds $(SECONDS))
+
+test: install lint ## types, lint, import rules and every test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: install    ## ruff, mypy --strict, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+install: $(STAMP) $(NODE_STAMP) ## .venv with everything, pinned with hashes
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked packages into $(VENV) (about a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(NODE_STAMP): $(STAMP) integration_harness/stack/package-lock.json
+	@$(BIN)/python -m integration_harness.stack.install
+	@touch $@
+
+lock:            ## resolve the versions anew (needs uv)
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--python-version 3.11 pyproject.toml --group dev -o requirements.lock
+
+clean:           ## remove what install made
+	rm -rf $(VENV) integration_harness/stack/node_modules integration_harness/stack/contracts/build

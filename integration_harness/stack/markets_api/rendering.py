@@ -1,0 +1,97 @@
+"""Rows of the database as the JSON the API answers with."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+from psycopg.rows import TupleRow
+
+from integration_harness.stack.instruments import Instrument, order_presentation
+from integration_harness.stack.quantities import spot_contract
+
+ORDER_COLUMNS: Final = (
+    "order_id, owner_address, signer_address, subaccount_id::text, recipient_id::text, "
+    "nonce::text, side, asset_address, sub_id::text, desired_amount, filled_amount, limit_price, "
+    "worst_fee, expiry::bigint, action_json::text, signature, status, created_at"
+)
+_ORDER_FIELDS: Final = (
+    "order_id",
+    "owner_address",
+    "signer_address",
+    "subaccount_id",
+    "recipient_id",
+    "nonce",
+    "side",
+    "asset_address",
+    "sub_id",
+    "desired_amount",
+    "filled_amount",
+    "limit_price",
+    "worst_fee",
+    "expiry",
+    "action_json",
+    "signature",
+    "status",
+    "created_at",
+)
+TRADE_COLUMNS: Final = (
+    "trade_id, asset_address, sub_id::text, price, size, aggressor_side, taker_order_id, "
+    "maker_order_id, created_at"
+)
+_TRADE_FIELDS: Final = (
+    "trade_id",
+    "asset_address",
+    "sub_id",
+    "price",
+    "size",
+    "aggressor_side",
+    "taker_order_id",
+    "maker_order_id",
+    "created_at",
+)
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC without trailing zeros of the fraction."""
+    text = moment.isoformat().removesuffix("+00:00")
+    return (text.rstrip("0") if "." in text else text) + "Z"
+
+
+def render_order(row: TupleRow, instrument: Instrument) -> dict[str, Any]:
+    """A row of ORDER_COLUMNS with the presentation of its market."""
+    order: dict[str, Any] = dict(zip(_ORDER_FIELDS, row, strict=True))
+    order["action_json"] = orjson.Fragment(order["action_json"])
+    order["created_at"] = timestamp(order["created_at"])
+    order.update(_presentation(instrument))
+    if instrument.is_spot:
+        order["spot_contract"] = _spot_contract(
+            order["side"], order["limit_price"], order["desired_amount"]
+        )
+    return order
+
+
+def render_trade(row: TupleRow, instrument: Instrument) -> dict[str, Any]:
+    """A row of TRADE_COLUMNS, named by its market."""
+    trade: dict[str, Any] = dict(zip(_TRADE_FIELDS, row, strict=True))
+    trade["created_at"] = timestamp(trade["created_at"])
+    shown = _presentation(instrument)
+    trade |= {key: shown[key] for key in ("contract_type", "settlement_type", "market")}
+    if instrument.is_spot:
+        trade["spot_contract"] = _spot_contract(
+            trade["aggressor_side"], trade["price"], trade["size"]
+        )
+    return trade
+
+
+# A listed order is rendered again with every read of its book: exact fractions are worth keeping.
+@lru_cache(maxsize=10_000)
+def _spot_contract(side: str, price: str, amount: str) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(spot_contract(side, price, amount)))
+
+
+@lru_cache(maxsize=100)
+def _presentation(instrument: Instrument) -> dict[str, str | int | None]:
+    return order_presentation(instrument)

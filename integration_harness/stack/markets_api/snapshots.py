@@ -1,0 +1,63 @@
+"""What a WebSocket subscription starts from: a channel's state and the event it is as of.
+
+State and number come from one view of the database, and numbers are in commit order, so applying
+every later event to the state, once, gives the state at any later time. For that the book here
+holds all open orders, the `matching` ones too, while `GET /v1/book` lists the best active ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from integration_harness.stack.instruments import Instrument, presentation
+from integration_harness.stack.markets_api.database import Database
+from integration_harness.stack.markets_api.rendering import (
+    ORDER_COLUMNS,
+    TRADE_COLUMNS,
+    render_order,
+    render_trade,
+)
+
+_MOST_ORDERS: Final = 5000
+_MOST_TRADES: Final = 50
+_ONE_VIEW: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_SEQ: Final = "SELECT coalesce(max(seq), 0) FROM market_events"
+_OPEN: Final = f"""
+    SELECT {ORDER_COLUMNS} FROM active_orders
+    WHERE asset_address = %(asset)s AND sub_id = %(sub_id)s AND status IN ('active', 'matching')
+    AND (%(owner)s::text IS NULL OR owner_address = %(owner)s)
+    ORDER BY CASE side WHEN 'buy' THEN -limit_price_ticks::numeric
+             ELSE limit_price_ticks::numeric END, created_at, order_id LIMIT {_MOST_ORDERS}
+"""
+_TRADES: Final = f"""
+    SELECT {TRADE_COLUMNS} FROM trade_fills
+    WHERE asset_address = %(asset)s AND sub_id = %(sub_id)s
+    ORDER BY trade_id DESC LIMIT {_MOST_TRADES}
+"""
+
+
+async def snapshot(
+    database: Database, instrument: Instrument, channel: str, owner: str | None
+) -> tuple[int, dict[str, Any]]:
+    """The number of the last event and the state right after it; `owner` for `orders` only."""
+    parameters = {
+        "asset": instrument.asset_address,
+        "sub_id": instrument.sub_id,
+        "owner": owner,
+    }
+    async with database.connection() as connection, connection.transaction():
+        await connection.execute(_ONE_VIEW)
+        last = await (await connection.execute(_SEQ)).fetchone()
+        assert last is not None, "an aggregate has one row"
+        statement = _TRADES if channel == "trades" else _OPEN
+        rows = await (await connection.execute(statement, parameters)).fetchall()
+    if channel == "trades":
+        return last[0], {"trades": [render_trade(row, instrument) for row in rows]}
+    orders = [render_order(row, instrument) for row in rows]
+    if channel == "orders":
+        return last[0], {"orders": orders}
+    return last[0], {
+        "market_presentation": presentation(instrument, None),
+        "bids": [order for order in orders if order["side"] == "buy"],
+        "asks": [order for order in orders if order["side"] == "sell"],
+    }

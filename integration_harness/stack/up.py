@@ -1,0 +1,309 @@
+"""A whole local exchange, from nothing to ready in seconds, and gone without a trace.
+
+`LocalExchange` is a context manager. Inside it runs an embedded Postgres, a development chain
+with the contracts, the markets API and the matcher, each a process of its own on a free loopback
+port, in one temporary folder. Leaving the block, or dying in whatever way, ends all of it.
+
+Each part can be stopped, started, frozen and thawed by itself; addresses and data stay.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Literal
+
+import psycopg
+
+from integration_harness.stack.deploy import ONE, DeployOptions, deploy
+from integration_harness.stack.deployment import Account, Deployment
+from integration_harness.stack.evm_node import DEFAULT_CHAIN_ID, EvmNode
+from integration_harness.stack.instruments import (
+    Instrument,
+    dump_instruments,
+    local_expiries,
+    local_instruments,
+)
+from integration_harness.stack.postgres import READER, Postgres, grant_reader
+from integration_harness.stack.rpc import Rpc, call_data
+from integration_harness.stack.service import Service
+from integration_harness.stack.supervisor import Supervisor, answers, free_port
+
+Part = Literal["postgres", "node", "api", "matcher"]
+Progress = Callable[[str, float], None]
+
+_SCHEMA: Final = Path(__file__).parent / "schema.sql"
+_REPOSITORY: Final = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeOptions:
+    """Everything a test or a scenario may want otherwise."""
+
+    chain_id: int = DEFAULT_CHAIN_ID
+    block_time_seconds: int = 1
+    matcher_poll_ms: int = 250
+    blink_hold_ms: int = 2
+    verify_signatures: bool = True
+    faults: bool = True
+    price: Decimal = Decimal("1600")
+    funding: DeployOptions | None = None
+    instruments: tuple[Instrument, ...] | None = None
+    api_environment: Mapping[str, str] | None = None
+    matcher_environment: Mapping[str, str] | None = None
+
+
+class LocalExchange:
+    """The exchange of one `with` block; its attributes are set once it has been entered."""
+
+    api_url: str
+    rpc_url: str
+    database_url: str
+    admin_database_url: str
+    chain_id: int
+    folder: Path
+    deployments_dir: Path
+    deployment: Deployment
+    instruments: tuple[Instrument, ...]
+
+    def __init__(
+        self, options: ExchangeOptions | None = None, *, progress: Progress | None = None
+    ) -> None:
+        self.options = options or ExchangeOptions()
+        self._progress = progress
+        self._cleanup = ExitStack()
+        self._began = 0.0
+        self._progress_lock = threading.Lock()
+
+    def __enter__(self) -> LocalExchange:
+        self._began = time.monotonic()
+        with self._cleanup:
+            self._bring_up()
+            self._cleanup = self._cleanup.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._cleanup.close()
+
+    @property
+    def spot(self) -> Instrument:
+        return next(i for i in self.instruments if i.is_spot)
+
+    @property
+    def futures(self) -> tuple[Instrument, ...]:
+        return tuple(i for i in self.instruments if not i.is_spot)
+
+    def instrument(self, symbol: str) -> Instrument:
+        """The market of that symbol."""
+        return next(i for i in self.instruments if i.symbol == symbol)
+
+    def account_for(self, instrument: Instrument) -> tuple[Account, int]:
+        """The maker and the subaccount it trades this market with."""
+        maker = self.deployment.maker
+        return maker, maker.subaccount_ids[0 if instrument.is_spot else 1]
+
+    def bot_environment(self, market_symbol: str) -> dict[str, str]:
+        """The MM_* variables a bot on this market needs."""
+        maker, subaccount_id = self.account_for(self.instrument(market_symbol))
+        return {
+            "MM_API_BASE_URL": self.api_url,
+            "MM_RPC_URL": self.rpc_url,
+            "MM_DATABASE_URL": self.database_url,
+            "MM_CHAIN_ID": str(self.chain_id),
+            "MM_OWNER_PRIVATE_KEY": maker.private_key,
+            "MM_SUBACCOUNT_ID": str(subaccount_id),
+            "MM_MARKET_SYMBOL": market_symbol,
+            "MM_MATCHING_REPO_PATH": str(self.folder),
+            "MM_RISK_CORE_REPO_PATH": str(self.folder),
+            "MM_ANCHOR_ORACLE_ADDRESS": self.deployment.addresses.feed,
+            "MM_STATE_FILE": str(self.folder / f"bot-state-{market_symbol}.json"),
+        }
+
+    def set_price(self, price: Decimal) -> None:
+        """Let the cNGN/USD feed answer a price in cNGN per USDC."""
+        self._send_to_feed(call_data("setAnswer(int256)", self._feed_answer(price)))
+
+    def set_price_at(self, price: Decimal, updated_at_seconds: int) -> None:
+        """The same, with the feed's own time: a stale answer, or one from the future."""
+        answer = self._feed_answer(price)
+        self._send_to_feed(call_data("setRound(int256,uint256)", answer, updated_at_seconds))
+
+    def stop(self, part: Part) -> None:
+        """End one part; the others stay up."""
+        self._part(part).stop()
+
+    def start(self, part: Part, **environment: str) -> None:
+        """Start a stopped part again, where it was and with what it had.
+
+        Further variables hold for this run of `api` or `matcher`; the others take none.
+        """
+        self._part(part).start(**environment)
+
+    def running(self, part: Part) -> bool:
+        """Whether a part's process is there."""
+        return self._part(part).running
+
+    def freeze(self, part: Part) -> None:
+        """Stop one part in its tracks: connections stay open, nothing answers."""
+        self._part(part).freeze()
+
+    def thaw(self, part: Part) -> None:
+        """Undo `freeze`."""
+        self._part(part).thaw()
+
+    def log_tail(self, part: Literal["api", "matcher"]) -> str:
+        """The last lines one of the exchange's own services wrote."""
+        return self._services[part].log_tail()
+
+    def _bring_up(self) -> None:
+        options = self.options
+        supervisor = self._cleanup.enter_context(Supervisor())
+        self.folder = supervisor.folder
+        self.deployments_dir = supervisor.folder / "deployments"
+        self.chain_id = options.chain_id
+        self._postgres = Postgres(supervisor)
+        self._node = EvmNode(
+            supervisor,
+            chain_id=options.chain_id,
+            block_time_seconds=options.block_time_seconds,
+        )
+        self.rpc_url = self._node.url
+        self.admin_database_url = self._postgres.url()
+        self.database_url = self._postgres.url(READER)
+        with ThreadPoolExecutor(2) as pool:
+            chain = pool.submit(self._bring_up_chain)
+            database = pool.submit(self._bring_up_database)
+            chain.result()
+            self._create_services(supervisor)
+            # Their imports take longer than the database; they reconnect until it is there.
+            for service in self._services.values():
+                service.launch()
+            self._cleanup.callback(self._stop_in_order)
+            database.result()
+            for name, service in self._services.items():
+                service.wait_until_ready()
+                self._tell(name)
+        self._tell("ready")
+
+    def _stop_in_order(self) -> None:
+        """Clients before servers: Postgres would wait for its clients, and the matcher for it."""
+        for part in (self._services["matcher"], self._services["api"], self._postgres):
+            part.stop()
+
+    def _bring_up_chain(self) -> None:
+        self._node.start()
+        self._tell("node")
+        options = self.options
+        price = int(options.price * ONE)
+        now = datetime.now(UTC)
+        funding = options.funding or DeployOptions(
+            marks=dict.fromkeys(local_expiries(now), price),
+            feed_answer=self._feed_answer(options.price),
+        )
+        self.deployment = deploy(self.rpc_url, self.deployments_dir, funding)
+        self.deployment.to_json(self.folder / "deployment.json")
+        addresses = self.deployment.addresses
+        self.instruments = options.instruments or local_instruments(
+            now, addresses.wrapped_cngn, addresses.future
+        )
+        self._tell("contracts")
+
+    def _bring_up_database(self) -> None:
+        self._postgres.start()
+        self._tell("postgres")
+        with psycopg.connect(self.admin_database_url, autocommit=True) as connection:
+            connection.execute(_SCHEMA.read_text().encode())
+            grant_reader(connection)
+        self._tell("schema")
+
+    def _create_services(self, supervisor: Supervisor) -> None:
+        options, addresses = self.options, self.deployment.addresses
+        port = free_port()
+        self.api_url = f"http://127.0.0.1:{port}"
+        common = {
+            "PATH": os.environ.get("PATH", ""),
+            "PYTHONPATH": str(_REPOSITORY),
+            "STACK_DATABASE_URL": self.admin_database_url,
+            "STACK_MARKETS": dump_instruments(self.instruments),
+            "STACK_RPC_URL": self.rpc_url,
+            "STACK_CHAIN_ID": str(self.chain_id),
+            "STACK_MATCHING_ADDRESS": addresses.matching,
+            "STACK_TRADE_ADDRESS": addresses.trade,
+            "STACK_SUBACCOUNTS_ADDRESS": addresses.sub_accounts,
+        }
+        package = "integration_harness.stack"
+        self._services = {
+            "api": Service(
+                supervisor,
+                name="api",
+                argv=(sys.executable, "-m", f"{package}.markets_api"),
+                environment={
+                    **common,
+                    "STACK_API_PORT": str(port),
+                    "STACK_VERIFY_SIGNATURES": str(options.verify_signatures).lower(),
+                    "STACK_FAULTS": str(options.faults).lower(),
+                    **(options.api_environment or {}),
+                },
+                ready=lambda log: answers(port),
+            ),
+            "matcher": Service(
+                supervisor,
+                name="matcher",
+                argv=(sys.executable, "-m", f"{package}.matcher"),
+                environment={
+                    **common,
+                    "STACK_EXECUTOR_ADDRESS": self.deployment.executor.address,
+                    "STACK_MATCHER_POLL_MS": str(options.matcher_poll_ms),
+                    "STACK_MATCHER_BLINK_HOLD_MS": str(options.blink_hold_ms),
+                    **(options.matcher_environment or {}),
+                },
+                ready=lambda log: "ready" in log,
+            ),
+        }
+
+    def _part(self, part: Part) -> Postgres | EvmNode | Service:
+        if part == "postgres":
+            return self._postgres
+        return self._node if part == "node" else self._services[part]
+
+    def _feed_answer(self, price: Decimal) -> int:
+        """USD per cNGN with the feed's decimals, to the nearest."""
+        decimals = (self.options.funding or DeployOptions()).feed_decimals
+        answer: Fraction = 10**decimals / Fraction(price)
+        return (2 * answer.numerator + answer.denominator) // (2 * answer.denominator)
+
+    def _send_to_feed(self, data: str) -> None:
+        with Rpc(self.rpc_url) as rpc:
+            transaction = rpc.call(
+                "eth_sendTransaction",
+                {
+                    "from": self.deployment.deployer.address,
+                    "to": self.deployment.addresses.feed,
+                    "data": data,
+                },
+            )
+            give_up_at = time.monotonic() + 10
+            while rpc.call("eth_getTransactionReceipt", transaction) is None:
+                assert time.monotonic() < give_up_at, "the feed's new answer is not mined"
+                time.sleep(0.005)
+
+    def _tell(self, phase: str) -> None:
+        if self._progress is not None:
+            with self._progress_lock:
+                self._progress(phase, time.monotonic() - self._began)

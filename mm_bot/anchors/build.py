@@ -1,0 +1,92 @@
+"""From a frozen description to a running anchor: `build`.
+
+A `SourceSpec` says which source, an `AnchorConfig` adds the guard and the pace. The application
+maps its settings to these; nothing here knows a variable's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mm_bot.anchors.guarded import Guarded, GuardPolicy
+from mm_bot.anchors.runner import AnchorRunner
+from mm_bot.anchors.source import AnchorSource, Clock, EthCall
+from mm_bot.anchors.specs import (
+    FixedSpec,
+    HttpSpec,
+    OracleCarrySpec,
+    OracleSpec,
+    SourceSpec,
+    ZeroExSpec,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorConfig:
+    """A whole anchor; the external (bootstrap) one has the same shape."""
+
+    source: SourceSpec | None
+    """None is no anchor."""
+    guard: GuardPolicy
+    interval_ms: int
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What sources need of the world."""
+
+    clock: Clock
+    eth_call: EthCall | None = None
+    """For the on-chain feed."""
+
+
+def build(config: AnchorConfig, surroundings: Surroundings) -> AnchorRunner | None:
+    """The anchor of `config`, not yet started; None where there is none."""
+    if config.source is None:
+        return None
+    guarded = build_guarded(config.source, config.guard, config.timeout_ms, surroundings)
+    return AnchorRunner(guarded, interval_ms=config.interval_ms, clock=surroundings.clock)
+
+
+def build_guarded(
+    spec: SourceSpec, guard: GuardPolicy, timeout_ms: int, surroundings: Surroundings
+) -> Guarded:
+    """The source of `spec` behind its guard, for who reads at his own pace."""
+    source = build_source(spec, surroundings)
+    return Guarded(source, guard, timeout_ms=timeout_ms, clock=surroundings.clock)
+
+
+def build_source(spec: SourceSpec, surroundings: Surroundings) -> AnchorSource:
+    """The bare source of `spec`. What it takes is imported only here: most bots need one kind."""
+    match spec:
+        case FixedSpec():
+            from mm_bot.anchors.fixed import FixedSource
+
+            return FixedSource(spec.price)
+        case HttpSpec():
+            from mm_bot.anchors.http import HttpSource
+
+            return HttpSource(spec.url, spec.market)
+        case OracleSpec():
+            return _oracle(spec.address, surroundings)
+        case OracleCarrySpec():
+            from mm_bot.anchors.oracle import CarriedSource
+
+            return CarriedSource(
+                _oracle(spec.address, surroundings),
+                rate_apr=spec.rate_apr,
+                expiry_ms=spec.expiry_ms,
+                clock=surroundings.clock,
+            )
+        case ZeroExSpec():
+            from mm_bot.anchors.zero_ex import ZeroExSource
+
+            return ZeroExSource(spec)
+
+
+def _oracle(address: str, surroundings: Surroundings) -> AnchorSource:
+    from mm_bot.anchors.oracle import OracleSource
+
+    assert surroundings.eth_call is not None, "the feed needs an eth_call"
+    return OracleSource(address, surroundings.eth_call, name="cngn-price-oracle")

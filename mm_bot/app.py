@@ -1,0 +1,281 @@
+"""The only file that builds concrete edges and hands them to the bot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from importlib.metadata import PackageNotFoundError, version
+from urllib.parse import unquote, urlsplit
+
+from mm_bot import errors
+from mm_bot.anchors.runner import AnchorRunner
+from mm_bot.anchors_from_settings import build_anchors
+from mm_bot.bot import Bot, Edges
+from mm_bot.core.policy import OperatorMode
+from mm_bot.core.quoting import MissingReason
+from mm_bot.core.reconcile import CancelCategory
+from mm_bot.core.reference import ReferenceSource
+from mm_bot.core.risk import HaltReason
+from mm_bot.health import Health
+from mm_bot.ops.clock import SystemClock
+from mm_bot.ops.health import Pages
+from mm_bot.ops.http_server import HttpServer
+from mm_bot.ops.kill_switch import KillSwitch
+from mm_bot.ops.log import Log
+from mm_bot.ops.metrics import BuildInfo, LabelSets, Metrics
+from mm_bot.ops.nonces import NonceBlocks, lane_of
+from mm_bot.ops.persistent import StateIdentity
+from mm_bot.ops.shutdown import Shutdown
+from mm_bot.ops.state_file import StateFile
+from mm_bot.persistence import MemoryStore, first_memory
+from mm_bot.settings import Settings
+from mm_bot.telemetry import Telemetry
+from mm_bot.totals import Totals
+from mm_bot.venue.config import VenueConfig
+from mm_bot.venue.exchange import Exchange
+
+REQUEST_TIMEOUT_MS = 2_000
+FIRST_ANCHOR_WITHIN_MS = 1_000
+CANCEL_ALL_WITHIN_MS = 10_000
+CYCLE_OVERDUE_LEAST_MS = 10_000
+
+
+async def run(settings: Settings, log: Log) -> None:
+    """One bot, from its first connection to its summary.
+
+    Raises:
+        BotError: each kind with its own exit code.
+    """
+    async with AsyncExitStack() as cleanup:
+        await _Process(settings, log, cleanup).run()
+
+
+class _Process:
+    """The parts of one running bot, in the order in which they come up."""
+
+    def __init__(self, settings: Settings, log: Log, cleanup: AsyncExitStack) -> None:
+        self._settings = settings
+        self._log = log
+        self._cleanup = cleanup
+        self._clock = SystemClock()
+        self._shutdown = Shutdown()
+
+    async def run(self) -> None:
+        settings, log, clock = self._settings, self._log, self._clock
+        self._cleanup.callback(self._shutdown.listen())
+        state_file = self._state_file()
+        totals = Totals(clock.now_ms())
+        metrics = Metrics(label_sets(), build_info(settings))
+        telemetry = Telemetry(metrics=metrics, log=log, totals=totals)
+        health = Health(
+            telemetry,
+            totals,
+            clock,
+            cycle_overdue_ms=max(CYCLE_OVERDUE_LEAST_MS, 3 * settings.poll_interval_ms),
+            missing_quote_timeout_ms=settings.readiness_missing_quote_timeout_ms,
+        )
+        await self._serve(health, metrics)
+        for warning in settings.warnings:
+            log.warning("settings", note=warning)
+        exchange = Exchange(venue_config(settings), clock.now_ms)
+        self._cleanup.push_async_callback(exchange.aclose)
+        if not await self._opened(exchange, health):
+            return
+        anchor, external = await self._anchors(exchange)
+        policy = settings.policy(exchange.market)
+        telemetry.begin(exchange.market, external)
+        loaded = state_file.load(clock.now_ms())
+        if loaded.set_aside:
+            log.warning("state_file", note=loaded.set_aside)
+        nonces = NonceBlocks(
+            state_file, lane=lane_of(settings.subaccount_id, settings.market_symbol)
+        )
+        await nonces.open(clock.now_ms(), await exchange.highest_nonce() or 0)
+        self._cleanup.push_async_callback(nonces.close)
+        bot = Bot(
+            Edges(
+                exchange=exchange,
+                anchor=anchor,
+                external=external,
+                kill_switch=KillSwitch(settings.kill_switch_file),
+                nonces=nonces,
+                store=MemoryStore(state_file),
+                telemetry=telemetry,
+                clock=clock,
+            ),
+            policy,
+            first_memory(loaded.state, clock.now_ms()),
+            poll_interval_ms=settings.poll_interval_ms,
+        )
+        health.waiting = "first cycle"
+        soak = asyncio.create_task(self._soak(telemetry))
+        try:
+            await bot.run(self._shutdown.requested)
+            if settings.cancel_on_shutdown and not settings.dry_run:
+                await self._cancel_all(bot)
+        finally:
+            soak.cancel()
+            await state_file.flush()
+            log.info("summary", **totals.summary(clock.now_ms()))
+
+    def _state_file(self) -> StateFile:
+        settings = self._settings
+        identity = StateIdentity(
+            chain_id=settings.chain_id,
+            owner=settings.owner_address,
+            market=settings.market_symbol,
+            subaccount_id=settings.subaccount_id,
+        )
+        state_file = StateFile(settings.state_file, identity)
+        state_file.check_writable()
+        return state_file
+
+    async def _serve(self, health: Health, metrics: Metrics) -> None:
+        settings, log = self._settings, self._log
+
+        def exposition() -> bytes:
+            metrics.set_ready(not health.reasons())
+            return metrics.render()
+
+        pages = Pages(
+            ready=health.reasons,
+            status=health.status,
+            metrics=exposition,
+            redact=log.redactor,
+        )
+        server = HttpServer(
+            pages.routes(), report=lambda path, error: log.exception("http", error, path=path)
+        )
+        port = await server.start(settings.metrics_host, settings.metrics_port)
+        self._cleanup.push_async_callback(server.close)
+        log.info("listening", address=f"{settings.metrics_host or '*'}:{port}")
+
+    async def _opened(self, exchange: Exchange, health: Health) -> bool:
+        """False where a signal came before the exchange was ready for us."""
+
+        def waiting(holder: str) -> None:
+            if health.waiting == "starting":
+                self._log.info("lock.waiting", holder=holder)
+            health.waiting = f"waiting for the one-writer lock, held by {holder}"
+
+        opening = asyncio.create_task(exchange.open(waiting))
+        stopped = asyncio.create_task(self._shutdown.requested.wait())
+        await asyncio.wait({opening, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not opening.done():
+            opening.cancel()
+            await asyncio.wait({opening})
+            return False
+        await opening
+        market, settings = exchange.market, self._settings
+        self._log.info(
+            "start",
+            market=market.symbol,
+            kind=market.kind.value,
+            chain_id=settings.chain_id,
+            owner=settings.owner_address,
+            subaccount_id=settings.subaccount_id,
+            mode=settings.mode.value,
+            dry_run=settings.dry_run,
+            price_tick=market.price_tick,
+        )
+        return True
+
+    async def _anchors(self, exchange: Exchange) -> tuple[AnchorRunner | None, AnchorRunner | None]:
+        anchor, external = build_anchors(
+            self._settings, exchange.market, exchange.chain.eth_call, self._clock, self._cleanup
+        )
+        running = [runner for runner in (anchor, external) if runner is not None]
+        for runner in running:
+            runner.start()
+            self._cleanup.push_async_callback(runner.aclose)
+        await asyncio.gather(*(r.first_reading(FIRST_ANCHOR_WITHIN_MS) for r in running))
+        return anchor, external
+
+    async def _soak(self, telemetry: Telemetry) -> None:
+        interval_ms = self._settings.soak_log_interval_ms
+        while interval_ms is not None:
+            await self._clock.sleep_ms(interval_ms)
+            telemetry.soak(self._clock.now_ms())
+
+    async def _cancel_all(self, bot: Bot) -> None:
+        if await bot.cancel_all(CANCEL_ALL_WITHIN_MS):
+            self._log.info("cancelled_all", proven=True)
+            return
+        raise errors.NotProvenError(
+            f"{self._settings.market_symbol}: within {CANCEL_ALL_WITHIN_MS // 1000} s no read of "
+            "the order table showed that none of our orders is live; look at active_orders"
+        )
+
+
+def venue_config(settings: Settings) -> VenueConfig:
+    """What the venue needs of the settings."""
+    return VenueConfig(
+        api_base_url=settings.api_base_url,
+        rpc_url=settings.rpc_url,
+        database_url=settings.database_url,
+        chain_id=settings.chain_id,
+        matching=settings.matching_address,
+        trade=settings.trade_module_address,
+        sub_accounts=settings.subaccounts_address,
+        owner_key=settings.owner_private_key,
+        signer_key=settings.signer_private_key,
+        owner=settings.owner_address,
+        signer=settings.signer_address,
+        subaccount_id=settings.subaccount_id,
+        recipient_id=settings.recipient_id,
+        worst_fee=settings.worst_fee,
+        market_symbol=settings.market_symbol,
+        price_tick=settings.price_tick,
+        contract_size=settings.contract_size,
+        margin_rate=settings.margin_rate,
+        protected_prefixes=settings.protected_prefixes,
+        service_name=settings.service_name,
+        dry_run=settings.dry_run,
+        wait_for_lock=settings.wait_for_lock,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+    )
+
+
+def label_sets() -> LabelSets:
+    """Every label value there can be."""
+    return LabelSets(
+        halt_reasons=tuple(reason.value for reason in HaltReason),
+        cancel_categories=tuple(category.value for category in CancelCategory),
+        reference_sources=tuple(source.value for source in ReferenceSource),
+        missing_reasons=tuple(reason.value for reason in MissingReason),
+        operator_modes=tuple(mode.value for mode in OperatorMode),
+    )
+
+
+def build_info(settings: Settings) -> BuildInfo:
+    try:
+        built = version("mm-bot")
+    except PackageNotFoundError:
+        built = "unknown"
+    return BuildInfo(
+        version=built,
+        market=settings.market_symbol,
+        chain_id=settings.chain_id,
+        subaccount_id=settings.subaccount_id,
+        dry_run=settings.dry_run,
+    )
+
+
+def secrets(settings: Settings) -> Iterator[str]:
+    """Every text that must never be written."""
+    yield settings.owner_private_key.hex()
+    yield settings.signer_private_key.hex()
+    urls = [settings.database_url, settings.rpc_url, settings.api_base_url]
+    external = settings.external_anchor
+    if settings.anchor.url is not None:
+        urls.append(settings.anchor.url)
+    if external is not None:
+        urls += [external.rpc_url, *([external.base_url] if external.base_url else [])]
+        if external.api_key is not None:
+            yield external.api_key
+    for url in urls:
+        password = urlsplit(url).password
+        if password:
+            yield unquote(password)

@@ -1,0 +1,207 @@
+"""One Postgres session that reconnects by itself.
+
+Contract:
+
+1. Autocommit, one query at a time, every wait bounded.
+2. A query that times out, fails on the connection or is cancelled severs the session; the next one
+   opens a new session, after a back-off that doubles from 0.1 s up to 1 s while the server refuses.
+3. Whatever goes wrong outside is an `EdgeError` of source `postgres` that names the exception's
+   class, its SQLSTATE, and host, port and database: never a user, a password or the server's text.
+4. `generation` grows with every session, so that whoever holds something of the session (a lock)
+   sees that it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final, TypeVar
+
+import orjson
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.json import set_json_loads
+
+from mm_bot.errors import EdgeError
+
+POSTGRES: Final = "postgres"
+FIRST_BACK_OFF_S: Final = 0.1
+LAST_BACK_OFF_S: Final = 1.0
+_NAME_BYTES: Final = 63
+"""Postgres cuts an application's name there."""
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class Session:
+    """A session with one database, as `application_name`."""
+
+    def __init__(self, database_url: str, application_name: str, timeout_ms: int) -> None:
+        self._url = database_url
+        self._name = application_name.encode()[:_NAME_BYTES].decode(errors="ignore")
+        self._timeout_s = timeout_ms / 1000
+        self._connection: psycopg.AsyncConnection[Row] | None = None
+        self._turn = asyncio.Lock()
+        self._back_off_s = FIRST_BACK_OFF_S
+        self._not_before = 0.0
+        self.generation = 0
+        self.address: Final = database_address(database_url)
+
+    async def query(
+        self, sql: str, values: Mapping[str, object], timeout_s: float | None = None
+    ) -> list[Row]:
+        """The rows of one prepared statement, read in binary."""
+        limit = self._timeout_s if timeout_s is None else timeout_s
+        try:
+            async with asyncio.timeout(limit):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise EdgeError(POSTGRES, f"the query before is not done ({self.address})") from None
+        try:
+            connection = self._connection or await self._connect()
+            return await self._bounded(connection, _fetch(connection, sql, values), limit)
+        except (psycopg.Error, OSError) as error:
+            if not _harmless(error):
+                self._sever()
+            raise self._fault(error) from None
+        finally:
+            self._turn.release()
+
+    async def aclose(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _connect(self) -> psycopg.AsyncConnection[Row]:
+        now = asyncio.get_running_loop().time()
+        if now < self._not_before:
+            raise EdgeError(POSTGRES, f"not connected to {self.address}; tried again in a moment")
+        self._not_before = now + self._back_off_s
+        self._back_off_s = min(2 * self._back_off_s, LAST_BACK_OFF_S)
+        async with asyncio.timeout(self._timeout_s):
+            connection = await psycopg.AsyncConnection.connect(
+                self._url, autocommit=True, prepare_threshold=0, application_name=self._name
+            )
+        try:
+            set_json_loads(orjson.loads, connection)
+            await self._bounded(connection, _fetch(connection, _SETTINGS, {}), self._timeout_s)
+        except BaseException:
+            _shut(connection)
+            raise
+        self._connection = connection
+        self._back_off_s = FIRST_BACK_OFF_S
+        self._not_before = 0.0
+        self.generation += 1
+        return connection
+
+    async def _bounded(
+        self,
+        connection: psycopg.AsyncConnection[Row],
+        work: Coroutine[Any, Any, T],
+        timeout_s: float,
+    ) -> T:
+        """Run `work`. Where it is not done in time the socket is shut, which ends it at once:
+        cancelling it would first ask the server to cancel, and wait for that too."""
+        task = asyncio.ensure_future(work)
+        done = False
+        try:
+            await asyncio.wait((task,), timeout=timeout_s)
+            done = task.done()
+        finally:
+            if not done:
+                self._connection = None
+                _shut(connection)
+                task.add_done_callback(_forget)
+        if not done:
+            raise TimeoutError
+        return task.result()
+
+    def _sever(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            _shut(connection)
+
+    def _fault(self, error: Exception) -> EdgeError:
+        return EdgeError(POSTGRES, f"{describe(error)} ({self.address})")
+
+
+def describe(error: Exception) -> str:
+    """What happened, without the server's text, which names users."""
+    name = type(error).__name__
+    if isinstance(error, psycopg.Error) and error.sqlstate:
+        return f"{name} (SQLSTATE {error.sqlstate})"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return name
+
+
+def database_address(database_url: str) -> str:
+    """Host, port and database of a connection string, and nothing else of it."""
+    try:
+        parts = conninfo_to_dict(database_url)
+    except psycopg.Error:
+        return "<malformed database url>"
+    host = parts.get("host") or parts.get("hostaddr") or "localhost"
+    return f"{host}:{parts.get('port') or 5432}/{parts.get('dbname') or ''}"
+
+
+async def login_is_refused(database_url: str, timeout_s: float) -> bool:
+    """Whether something listens where the database should be: then it is the login that failed."""
+    parts = conninfo_to_dict(database_url)
+    host = str(parts.get("host") or parts.get("hostaddr") or "localhost")
+    if os.path.isabs(host):
+        return False
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, writer = await asyncio.open_connection(host, int(parts.get("port") or 5432))
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _fetch(
+    connection: psycopg.AsyncConnection[Row], sql: str, values: Mapping[str, object]
+) -> list[Row]:
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(sql.encode(), values, prepare=True)
+        return await cursor.fetchall()
+
+
+def _harmless(error: Exception) -> bool:
+    """A statement that the server refused leaves the session as it was."""
+    return (
+        isinstance(error, psycopg.Error)
+        and error.sqlstate is not None
+        and (error.sqlstate[:2] not in ("08", "57"))
+    )
+
+
+def _shut(connection: psycopg.AsyncConnection[Row]) -> None:
+    """Cut the connection's socket, whoever waits on it; libpq then reads its end."""
+    if connection.closed:
+        return
+    duplicate = socket.socket(fileno=os.dup(connection.fileno()))
+    try:
+        duplicate.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it is gone already
+    finally:
+        duplicate.close()
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    """Take the error of a query that was given up, so that nobody reports it as unseen."""
+    if not task.cancelled():
+        task.exception()
+
+
+_SETTINGS: Final = """
+    SELECT set_config('jit', 'off', false),  -- compiling the plan would cost more than running it
+           set_config('tcp_keepalives_idle', '5', false),  -- a lock dies soon after its holder
+           set_config('tcp_keepalives_interval', '2', false),
+           set_config('tcp_keepalives_count', '3', false)
+"""

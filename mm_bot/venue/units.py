@@ -1,0 +1,176 @@
+"""Human, engine and chain numbers, and the only ways between them. Pure.
+
+A human price is cNGN per USDC. The spot engine counts the other way round: it trades cNGN for a
+price in USDC, so sides flip and prices invert. Futures agree with the human view. Chain numbers
+are integers at 1e18; the body of an order is the plain decimal text of those very integers.
+
+Invariants, which the property tests cite by number:
+
+1. An order is never worse for the maker than the human price it was decided on: a bid never pays
+   more cNGN per USDC, an ask never receives less.
+2. The price and the amount in the body are the numbers that are signed.
+3. An order is never larger than it was decided to be.
+4. On the tick grid of 0.01, human to engine to human is the identity up to 700,000 cNGN per USDC
+   (beyond that the engine's grid of 1e-18 is coarser than the six decimals shown).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Final
+
+from mm_bot.core.exact import (
+    Amount,
+    Price,
+    Size,
+    ceil_to_step,
+    exact,
+    floor_to_step,
+    multiply,
+    plain,
+    round_half_even,
+)
+from mm_bot.core.market import Market, Side
+
+CHAIN_ONE: Final = 10**18
+"""One, as the chain writes it."""
+FUTURE_LOT: Final = Size(Decimal("0.001"))
+"""Contracts in one step of a stored future amount."""
+WHOLE_CNGN: Final = Decimal(1)
+"""The step of a spot amount, in cNGN."""
+SHOWN_DECIMALS: Final = 6
+"""Decimals of a human spot price, as the exchange shows it."""
+
+_ONE: Final = Decimal(1)
+_GRID: Final = Decimal(1).scaleb(-18)
+
+
+class EngineSide(Enum):
+    """A side as the API, the tables and the signed data say it."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOrder:
+    """What is signed and sent: chain integers and the engine's side."""
+
+    side: EngineSide
+    limit_price: int
+    desired_amount: int
+
+    @property
+    def price_text(self) -> str:
+        return chain_text(self.limit_price)
+
+    @property
+    def amount_text(self) -> str:
+        return chain_text(self.desired_amount)
+
+
+def to_engine(
+    market: Market, side: Side, price: Price, size: Size, notional: Amount
+) -> EngineOrder:
+    """The engine's form of a human order; every rounding is in the maker's favour.
+
+    Raises:
+        ValueError: where nothing is left to trade or the price is off the engine's scale.
+    """
+    limit_price = _chain_price(market, side, price)
+    if market.is_spot:
+        amount = floor_to_step(notional.value, _ONE, WHOLE_CNGN)
+    else:
+        amount = floor_to_step(size.value, _ONE, FUTURE_LOT.value)
+    if limit_price <= 0 or amount <= 0:
+        raise ValueError(
+            f"{side.value} {size} at {price} is below what {market.symbol} can express"
+        )
+    return EngineOrder(
+        side=engine_side(market, side),
+        limit_price=limit_price,
+        desired_amount=to_chain_exact(amount),
+    )
+
+
+def engine_side(market: Market, side: Side) -> EngineSide:
+    """The engine's side of a human one: on spot to buy USDC is to sell cNGN."""
+    return EngineSide(side.opposite.value if market.is_spot else side.value)
+
+
+def human_side(market: Market, side: EngineSide) -> Side:
+    """The inverse of `engine_side`."""
+    human = Side(side.value)
+    return human.opposite if market.is_spot else human
+
+
+def human_price(market: Market, engine_price: Decimal) -> Price:
+    """What an engine price is in cNGN per USDC; on spot half-even to six decimals.
+
+    Raises:
+        ValueError: for a price that is not positive.
+    """
+    if engine_price <= 0:
+        raise ValueError(f"price {engine_price} is not positive")
+    if market.is_spot:
+        return Price(round_half_even(_ONE, engine_price, SHOWN_DECIMALS))
+    return Price(engine_price)
+
+
+def human_size(market: Market, stored_amount: Decimal, engine_price: Decimal) -> Size:
+    """What a stored amount is worth in USDC (spot, exact) or is in contracts (futures)."""
+    if market.is_spot:
+        return Size(multiply(stored_amount, engine_price))
+    return Size(multiply(stored_amount, FUTURE_LOT.value))
+
+
+def human_notional(market: Market, stored_amount: Decimal, engine_price: Decimal) -> Amount:
+    """cNGN behind a stored amount: the amount itself on spot, else price x size x contract."""
+    if market.is_spot:
+        return Amount(stored_amount)
+    size = human_size(market, stored_amount, engine_price)
+    return (human_price(market, engine_price) * size).times(market.contract_size)
+
+
+def lot_size(market: Market, engine_price: Decimal) -> Size:
+    """One step of the amount as a size: one cNGN's worth of USDC, or 0.001 contracts."""
+    return human_size(market, _ONE, engine_price)
+
+
+def chain_text(value: int) -> str:
+    """A chain integer as the plain decimal text of what it stands for."""
+    return plain(from_chain(value))
+
+
+def from_chain(value: int) -> Decimal:
+    """A chain integer as the number it stands for, exactly."""
+    return multiply(exact(value), _GRID)
+
+
+def to_chain_exact(value: Decimal) -> int:
+    """The chain integer of a number that lies on the 1e-18 grid.
+
+    Raises:
+        ValueError: where it does not.
+    """
+    scaled = multiply(value, Decimal(CHAIN_ONE))
+    whole = int(scaled)
+    if whole != scaled:
+        raise ValueError(f"{value} has more than 18 decimals")
+    return whole
+
+
+def _chain_price(market: Market, side: Side, price: Price) -> int:
+    """The limit price; a human bid is rounded down and an ask up, which the inversion mirrors."""
+    if price.value <= 0:
+        raise ValueError(f"price {price} is not positive")
+    if market.is_spot:
+        numerator, denominator = _ONE, price.value
+        upwards = side is Side.BUY
+    else:
+        numerator, denominator = price.value, _ONE
+        upwards = side is Side.SELL
+    rounded = ceil_to_step if upwards else floor_to_step
+    return to_chain_exact(rounded(numerator, denominator, _GRID))

@@ -1,0 +1,254 @@
+"""The matcher on a whole local exchange: the blink, settlement, failures and crashes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import psycopg
+import pytest
+
+from integration_harness.stack.instruments import Instrument
+from integration_harness.stack.orders import ExchangeClient, OrderTicket, Signer
+from integration_harness.stack.quantities import Side
+from integration_harness.stack.rpc import Rpc, signed
+from integration_harness.stack.up import ExchangeOptions, LocalExchange
+
+
+class Desk:
+    """A maker and a taker on one exchange."""
+
+    def __init__(self, exchange: LocalExchange, client: ExchangeClient) -> None:
+        self.exchange = exchange
+        self.client = client
+        deployment = exchange.deployment
+        self.maker = Signer(deployment, deployment.maker)
+        self.maker_future = Signer(
+            deployment, deployment.maker, subaccount_id=deployment.maker.subaccount_ids[1]
+        )
+        self.penniless = Signer(
+            deployment, deployment.maker, subaccount_id=deployment.maker.subaccount_ids[2]
+        )
+        self.taker = Signer(deployment, deployment.takers[0])
+
+    def place(
+        self,
+        who: Signer,
+        instrument: Instrument,
+        side: Side,
+        price: str,
+        size: str,
+        **changes: Any,
+    ) -> dict[str, Any]:
+        ticket = OrderTicket(
+            instrument=instrument, side=side, price=Decimal(price), size=Decimal(size)
+        )
+        return self.client.place({**who.order_body(ticket), **changes})
+
+    def status(self, order: dict[str, Any]) -> dict[str, Any]:
+        return self.client.order(order["order_id"])
+
+    def shows(self, order: dict[str, Any], status: str) -> bool:
+        return bool(self.status(order)["status"] == status)
+
+    def fills(self) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.exchange.admin_database_url) as connection:
+            return connection.execute(
+                "SELECT maker_order_id, taker_order_id, price, size FROM trade_fills "
+                "ORDER BY trade_id"
+            ).fetchall()
+
+    def filled_on_chain(self, order: dict[str, Any]) -> int:
+        with Rpc(self.exchange.rpc_url) as rpc:
+            words = rpc.read(
+                self.exchange.deployment.addresses.trade,
+                "filled(address,uint256)",
+                order["owner_address"],
+                int(order["nonce"]),
+            )
+            return words[0]
+
+
+def eventually(claim: Callable[[], bool], what: str, seconds: float = 8.0) -> None:
+    """Wait until a claim holds."""
+    give_up_at = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < give_up_at, what
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    # Signatures unchecked at the door, so that a bad one can reach the chain.
+    options = ExchangeOptions(matcher_poll_ms=20, verify_signatures=False)
+    with LocalExchange(options) as exchange, ExchangeClient(exchange.api_url) as client:
+        yield Desk(exchange, client)
+
+
+def test_resting_orders_blink_and_come_back() -> None:
+    """Best bid and best ask are seen `matching` though they do not cross, and nothing fills."""
+    options = ExchangeOptions(matcher_poll_ms=20, blink_hold_ms=40)
+    with LocalExchange(options) as exchange, ExchangeClient(exchange.api_url) as client:
+        desk = Desk(exchange, client)
+        future = exchange.futures[0]
+        bid = desk.place(desk.maker_future, future, "buy", "1590", "0.1")
+        time.sleep(0.2)
+        lonely = {desk.status(bid)["status"] for _ in range(20)}
+        assert lonely == {"active"}, "a book with one side does not blink"
+        behind = desk.place(desk.maker_future, future, "buy", "1580", "0.1")
+        ask = desk.place(desk.maker_future, future, "sell", "1610", "0.1")
+        for order in (bid, ask):
+            for seen in ("matching", "active"):
+                eventually(partial(desk.shows, order, seen), f"the order never shows {seen}")
+        assert {desk.status(behind)["status"] for _ in range(50)} == {"active"}
+        assert desk.fills() == []
+        exchange.stop("matcher")
+        assert desk.status(bid)["status"] == desk.status(ask)["status"] == "active"
+
+
+def test_a_partial_fill_is_the_same_on_chain_and_in_the_table(desk: Desk) -> None:
+    """The lesser remainder trades at the maker's price; both ledgers and balances agree."""
+    spot = desk.exchange.spot
+    maker = desk.place(desk.maker, spot, "sell", "1600", "100")
+    taker = desk.place(desk.taker, spot, "buy", "1610", "40")
+    eventually(lambda: desk.status(taker)["status"] == "filled", "no fill")
+    amount = taker["desired_amount"]
+    assert desk.fills() == [(maker["order_id"], taker["order_id"], maker["limit_price"], amount)]
+    assert desk.status(maker)["filled_amount"] == amount
+    assert desk.status(maker)["remaining_amount"] == str(160_000 - int(amount))
+    for order in (maker, taker):
+        assert desk.filled_on_chain(order) == int(amount) * 10**18
+    where = desk.exchange.deployment.addresses
+    with Rpc(desk.exchange.rpc_url) as rpc:
+        balances = [
+            signed(
+                rpc.read(
+                    where.sub_accounts,
+                    "getBalance(uint256,address,uint256)",
+                    desk.maker.subaccount_id,
+                    asset,
+                    0,
+                )[0]
+            )
+            for asset in (where.wrapped_cngn, where.cash)
+        ]
+    gained = int(amount) * 10**18
+    assert balances == [
+        160_000_000 * 10**18 + gained,
+        100_000 * 10**18 - gained * 625_000_000_000_000 // 10**18,
+    ]
+
+
+def test_better_prices_fill_first_and_then_older_orders(desk: Desk) -> None:
+    """A sweeping taker takes makers in price-time order, each at its own price."""
+    future = desk.exchange.futures[0]
+    desk.exchange.stop("matcher")
+    second = desk.place(desk.maker_future, future, "sell", "1601", "0.1")
+    third = desk.place(desk.maker_future, future, "sell", "1601", "0.1")
+    first = desk.place(desk.maker_future, future, "sell", "1600", "0.1")
+    taker = desk.place(desk.taker, future, "buy", "1605", "0.25")
+    desk.exchange.start("matcher")
+    eventually(lambda: desk.status(taker)["status"] == "filled", "the sweep did not end")
+    assert desk.fills() == [
+        (first["order_id"], taker["order_id"], "1600", "100"),
+        (second["order_id"], taker["order_id"], "1601", "100"),
+        (third["order_id"], taker["order_id"], "1601", "50"),
+    ]
+    assert desk.filled_on_chain(third) == 5 * 10**16
+
+
+def test_an_order_the_chain_refuses_is_cancelled_and_the_other_stays(desk: Desk) -> None:
+    """A match with a bad signature fails; only the bad order goes, with the chain's reason."""
+    future = desk.exchange.futures[0]
+    good = desk.place(desk.maker_future, future, "sell", "1600", "0.1")
+    bad = desk.place(desk.taker, future, "buy", "1600", "0.1", signature="0x" + "11" * 65)
+    eventually(lambda: desk.status(bad)["status"] == "cancelled", "the bad order stays")
+    assert desk.status(bad)["cancel_reason"] == "executor:OV_InvalidSignature"
+    eventually(lambda: desk.status(good)["status"] == "active", "the good order is gone")
+    assert desk.fills() == []
+
+
+def test_a_taker_that_cannot_pay_steps_aside(desk: Desk) -> None:
+    """A match neither order is to blame for is not tried hot; others trade meanwhile."""
+    spot = desk.exchange.spot
+    maker = desk.place(desk.maker, spot, "buy", "1600", "100")
+    # Whoever buys USDC sells cNGN, of which this subaccount has none.
+    desk.place(desk.maker, spot, "sell", "1700", "10")
+    poor = desk.place(desk.penniless, spot, "buy", "1750", "5")
+    eventually(lambda: "match failed" in desk.exchange.log_tail("matcher"), "no failed match")
+    taker = desk.place(desk.taker, spot, "sell", "1600", "100")
+    eventually(lambda: desk.status(taker)["status"] == "filled", "the market is stuck")
+    assert desk.status(maker)["status"] == "filled"
+    time.sleep(0.3)
+    assert desk.exchange.log_tail("matcher").count("WA_InsufficientBalance") <= 2
+    assert desk.status(poor)["filled_amount"] == "0"
+
+
+def test_overdue_orders_are_left_alone(desk: Desk) -> None:
+    """An order past its expiry never matches, though nobody has listed the book since."""
+    future = desk.exchange.futures[0]
+    ticket = OrderTicket(
+        instrument=future,
+        side="sell",
+        price=Decimal(1600),
+        size=Decimal("0.1"),
+        lifetime_seconds=1,
+    )
+    overdue = desk.client.place(desk.maker_future.order_body(ticket))
+    time.sleep(1.5)
+    taker = desk.place(desk.taker, future, "buy", "1600", "0.1")
+    time.sleep(0.3)
+    assert desk.status(overdue)["status"] == "active"
+    assert desk.status(taker)["filled_amount"] == "0"
+    assert desk.fills() == []
+
+
+def test_a_crash_between_chain_and_table_loses_and_doubles_nothing() -> None:
+    """A match settled but not booked is booked once by the next run, from the chain."""
+    options = ExchangeOptions(
+        matcher_poll_ms=20,
+        matcher_environment={"STACK_MATCHER_CRASH_AFTER_SETTLEMENT": "true"},
+    )
+    with LocalExchange(options) as exchange, ExchangeClient(exchange.api_url) as client:
+        desk = Desk(exchange, client)
+        future = exchange.futures[0]
+        maker = desk.place(desk.maker_future, future, "sell", "1600", "0.3")
+        taker = desk.place(desk.taker, future, "buy", "1605", "0.1")
+        eventually(lambda: not exchange.running("matcher"), "the matcher did not crash")
+        assert desk.filled_on_chain(taker) == 10**17
+        assert desk.fills() == []
+        assert {desk.status(o)["status"] for o in (maker, taker)} == {"matching"}
+        exchange.start("matcher", STACK_MATCHER_CRASH_AFTER_SETTLEMENT="false")
+        eventually(lambda: desk.status(taker)["status"] == "filled", "the fill is lost")
+        eventually(lambda: desk.status(maker)["status"] == "active", "the rest is lost")
+        assert desk.fills() == [(maker["order_id"], taker["order_id"], "1600", "100")]
+        assert desk.status(maker)["filled_amount"] == "100"
+        exchange.stop("matcher")
+        exchange.start("matcher", STACK_MATCHER_CRASH_AFTER_SETTLEMENT="false")
+        time.sleep(0.2)
+        assert len(desk.fills()) == 1
+
+
+def test_orders_left_in_matching_without_a_fill_go_back(desk: Desk) -> None:
+    """A matcher that died before settling leaves orders that the next run sets `active`."""
+    future = desk.exchange.futures[0]
+    bid = desk.place(desk.maker_future, future, "buy", "1590", "0.1")
+    desk.exchange.stop("matcher")
+    with psycopg.connect(desk.exchange.admin_database_url, autocommit=True) as connection:
+        connection.execute("UPDATE active_orders SET status = 'matching'")
+    desk.exchange.start("matcher")
+    eventually(lambda: desk.status(bid)["status"] == "active", "the order stays in matching")
+
+
+def test_matching_goes_on_after_the_database_was_away(desk: Desk) -> None:
+    """The matcher finds the database again by itself and then matches what crosses."""
+    future = desk.exchange.futures[0]
+    desk.place(desk.maker_future, future, "sell", "1600", "0.1")
+    desk.exchange.stop("postgres")
+    time.sleep(0.1)
+    desk.exchange.start("postgres")
+    taker = desk.place(desk.taker, future, "buy", "1600", "0.1")
+    eventually(lambda: desk.status(taker)["status"] == "filled", "nothing matches any more")
