@@ -63,6 +63,8 @@ class Bot:
         self._aside: list[CancelResult] = []
         """What the kill switch's task cancelled since the last cycle remembered."""
         self._killing: asyncio.Future[None] | None = None
+        self._sent: dict[str, int] = {}
+        """Orders posted in the cycle under way, by id, with their nonces: memory lacks them yet."""
 
     def wake(self) -> None:
         """Start the next cycle now."""
@@ -71,11 +73,15 @@ class Bot:
     async def run(self, stop: asyncio.Event) -> None:
         """Cycles until `stop`, then finishes or abandons the one under way within five seconds.
         Quotes stay where they are, so that a restart adopts them."""
-        kill = asyncio.create_task(self._edges.kill_switch.watch(self._kill_changed))
+        kill = asyncio.create_task(self._watch_kill_switch())
         stopped = asyncio.create_task(stop.wait())
         looping = asyncio.create_task(self._loop(stop))
         try:
-            await asyncio.wait({kill, looping, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                {kill, looping, stopped}, return_when=asyncio.FIRST_COMPLETED
+            )
+            if done == {kill} and kill.exception() is None:  # there is no switch to watch
+                await asyncio.wait({looping, stopped}, return_when=asyncio.FIRST_COMPLETED)
             self._wake.set()
             await asyncio.wait({looping}, timeout=STOP_WITHIN_S if stop.is_set() else 0)
         finally:
@@ -112,6 +118,7 @@ class Bot:
         report = await self._act(decision.plan)
         acted = time.perf_counter()
         self.memory = remember(memory, decision, report, dry_run=self.policy.dry_run)
+        self._sent.clear()
         await edges.store.save(self.memory)
         timings = {
             "observe": (observed - begin) * 1000,
@@ -234,11 +241,17 @@ class Bot:
         if edges.kill_switch.active():
             return None
         sent_ms = edges.clock.now_ms()
+        self._sent[signed.order.order_id] = signed.order.nonce
         outcome = await edges.exchange.place(signed)
         if edges.kill_switch.active() and outcome.verdict is not Verdict.REFUSED:
             order = signed.order
             self._aside.append(await self._cancel_surely(order.order_id, order.nonce))
         return outcome, sent_ms
+
+    async def _watch_kill_switch(self) -> None:
+        """Ends only by an error: where there is no file to watch it just waits."""
+        await self._edges.kill_switch.watch(self._kill_changed)
+        await asyncio.Event().wait()
 
     def _kill_changed(self, active: bool) -> None:
         self._edges.telemetry.event("kill_switch", active=active)
@@ -248,8 +261,9 @@ class Bot:
             self._killing = asyncio.ensure_future(self._cancel_now())
 
     async def _cancel_now(self) -> None:
-        live = [c for c in self.memory.commitments if not c.cancel_acked]
-        results = await asyncio.gather(*(self._cancel_surely(c.order_id, c.nonce) for c in live))
+        live = {c.order_id: c.nonce for c in self.memory.commitments if not c.cancel_acked}
+        live.update(self._sent)
+        results = await asyncio.gather(*(self._cancel_surely(*each) for each in live.items()))
         self._aside.extend(results)
         self._wake.set()
 

@@ -143,12 +143,14 @@ def _balances(cycle: Cycle) -> dict[str, object] | None:
         "base": {
             "total": str(money.base_total),
             "reserved": str(money.base_reserved),
-            "available": str(money.base_available),
+            "available": str(money.base_unreserved),
+            "for_replacements": str(money.base_available),
         },
         "quote": {
             "total": str(money.quote_total),
             "reserved": str(money.quote_reserved),
-            "available": str(money.quote_available),
+            "available": str(money.quote_unreserved),
+            "for_replacements": str(money.quote_available),
         },
     }
 

@@ -204,9 +204,9 @@ def _contract(
             found = dict(_addresses(path, chain_id, file, name))
         return parse_address(found[name])
     except deployments.DeploymentError as error:
-        remedy = (
-            f"give the address, or {folder.name}" if path is None else f"or set {override.name}"
-        )
+        remedy = f"give the address, or {folder.name}"
+        if path is not None:
+            remedy = "give the folder that has it below deployments"
         reading.fault(variable, f"{error}; {remedy}")
     except ValueError as error:
         reading.fault(variable, f"{name!r} in the deployment: {error}")

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar, cast
 
 from mm_bot.settings_table_run import GROUPS, scenarios
+from mm_bot.settings_types import hide_keys
 from mm_bot.settings_variable import Variable
 
 T = TypeVar("T")
@@ -61,7 +62,7 @@ class Reading:
     def fault(self, variable: Variable[Any], remedy: str) -> None:
         """Record that this variable, as it is, cannot stay."""
         state = f"is {self.shown(variable)!r}" if self.shown(variable) else "is not set"
-        fault = f"{variable.name} {state}: {remedy}"
+        fault = f"{variable.name} {state}: {hide_keys(remedy)}"
         if fault not in self.faults:  # two addresses may come from one broken file
             self.faults.append(fault)
 

@@ -52,7 +52,7 @@ PLAIN_DATABASE = exchange.optional(
 CHAIN_ID = exchange.default("MM_CHAIN_ID", whole(least=1), "8453", "The chain; signed into orders.")
 MARKET_SYMBOL = exchange.default(
     "MM_MARKET_SYMBOL",
-    token("a symbol of letters, digits, '-', '_' and '.'", r"[A-Za-z0-9._-]{1,64}"),
+    token("a symbol of letters, digits, '-', '_' and '.'", r"[A-Za-z0-9._-]{1,48}"),
     "USDCcNGN-SPOT",
     "The one market of this process.",
 )
@@ -118,7 +118,7 @@ RECIPIENT_ID = identity.optional(
 )
 SERVICE_NAME = identity.default(
     "MM_SERVICE_NAME",
-    token("lower-case letters, digits, '_', '.' and '-'", r"[a-z0-9_.-]{1,64}"),
+    token("lower-case letters, digits, '_', '.' and '-'", r"[a-z0-9_.-]{1,48}"),
     "market-maker",
     "Names this bot in the reason of each cancel.",
 )

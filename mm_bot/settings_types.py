@@ -35,9 +35,14 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]"
 _PLAIN_OPTIONS = {"host", "port", "dbname", "user", "sslmode", "application_name"}
 
 
+def hide_keys(text: str) -> str:
+    """The text without anything that looks like a key."""
+    return _KEY_LIKE.sub(HIDDEN, text)
+
+
 def show_text(text: str) -> str:
     """The text, cut to a line, without anything that looks like a key."""
-    text = _KEY_LIKE.sub(HIDDEN, text)
+    text = hide_keys(text)
     return text if len(text) <= 120 else text[:119] + "…"
 
 
@@ -223,7 +228,9 @@ def show_url(text: str) -> str:
 
 def show_host(text: str) -> str:
     """A URL without its path too: nodes' providers put the key there."""
-    return re.sub(r"((?:^[^/]*//)?[^/]*)/.+", rf"\1/{HIDDEN}", show_url(text), flags=re.DOTALL)
+    before, separator, rest = show_url(text).rpartition("://")
+    host, slash, path = rest.partition("/")
+    return before + separator + host + slash + (HIDDEN if path else "")
 
 
 def _show_database(text: str) -> str:

@@ -84,4 +84,4 @@ def _seen(reading: Reading) -> Iterator[str]:
     ):
         file = reading[variable]
         if file is not None and file.exists() and file.stat().st_mode & stat.S_IROTH:
-            yield f"{variable.name} {file} can be read by every user of this machine"
+            yield f"{variable.name} {reading.shown(variable)} can be read by every user here"

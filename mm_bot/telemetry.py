@@ -179,13 +179,13 @@ class Telemetry:
                 "base",
                 total=money.base_total.value,
                 reserved=money.base_reserved.value,
-                available=money.base_available.value,
+                available=money.base_unreserved.value,
             )
             self._metrics.set_balance(
                 "quote",
                 total=money.quote_total.value,
                 reserved=money.quote_reserved.value,
-                available=money.quote_available.value,
+                available=money.quote_unreserved.value,
             )
 
     def _data(self, snapshot: Snapshot, decision: Decision) -> None:
@@ -292,7 +292,7 @@ class Telemetry:
                 log.info("order.ended", order_id=order_id, how=ended.ending.value)
         if decision.startup:
             for (side, level), order_id in decision.plan.kept:
-                log.info("order.adopt", order_id=order_id, side=side.value, level=level)
+                log.info("order.adopt", order_id=order_id, side=side.value, slot=level)
         held = frozenset((item.order_id, item.guard) for item in decision.plan.held)
         for item in decision.plan.held:
             if (item.order_id, item.guard) not in self._held:
@@ -316,7 +316,7 @@ class Telemetry:
                 side=order.side.value,
                 price=order.price,
                 size=order.size,
-                level=place.level.index if place.level else None,
+                slot=place.level.index if place.level else None,
                 outcome=place.outcome.verdict.value,
                 detail=place.outcome.detail,
             )

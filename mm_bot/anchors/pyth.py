@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import quote
@@ -105,12 +106,6 @@ class PythSource:
         return Reading(price=update.price, as_of_ms=update.publish_ms)
 
     async def _session(self) -> None:
-        async for data in self._messages():
-            self._streamed = update_of(data, self._feed_id, self.name)
-            self._streamed_at_ms = self._clock.monotonic_ms()
-            self._stream.delivered()
-
-    async def _messages(self) -> AsyncIterator[bytes]:
         headers = {**self._headers, "accept": "text/event-stream", "accept-encoding": "identity"}
         try:
             async with (
@@ -119,14 +114,21 @@ class PythSource:
             ):
                 refuse_unless_ok(response, self.name)
                 self._refuse_unless_events(response)
-                async for data in events(self._chunks(response)):
-                    yield data
+                async with aclosing(self._chunks(response)) as chunks:
+                    await self._take(chunks)
         except EventTooLargeError:
             raise AnchorError(self.name, Refusal.TOO_LARGE, "an event of the stream") from None
         except FOREIGN_ERRORS as error:
             raise refused_from(error, self.name) from None
 
-    async def _chunks(self, response: httpx.Response) -> AsyncIterator[bytes]:
+    async def _take(self, chunks: AsyncIterator[bytes]) -> None:
+        async with aclosing(events(chunks)) as messages:
+            async for data in messages:
+                self._streamed = update_of(data, self._feed_id, self.name)
+                self._streamed_at_ms = self._clock.monotonic_ms()
+                self._stream.delivered()
+
+    async def _chunks(self, response: httpx.Response) -> AsyncGenerator[bytes]:
         """The body, as long as it keeps coming."""
         chunks = response.aiter_raw()
         while True:

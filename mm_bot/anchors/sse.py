@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 EVENT_BYTES_MAX = 64 * 1024
 
@@ -14,7 +14,7 @@ class EventTooLargeError(Exception):
     """One event is above `EVENT_BYTES_MAX`."""
 
 
-async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     """The data of each complete event; one that is cut off at the end is left out.
 
     Raises:
@@ -33,7 +33,7 @@ async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         # Comments keep the connection open; names, ids and retry times are not used by our feeds.
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     rest = b""
     async for chunk in chunks:
         rest += chunk

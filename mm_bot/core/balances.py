@@ -30,6 +30,16 @@ class Funds:
     quote_reserved: Amount
     quote_available: Amount
 
+    @property
+    def base_unreserved(self) -> Size:
+        """Total less everything reserved, never below zero: what a new order elsewhere could use."""
+        return max(self.base_total - self.base_reserved, NO_SIZE)
+
+    @property
+    def quote_unreserved(self) -> Amount:
+        """The same of the quote side."""
+        return max(self.quote_total - self.quote_reserved, NO_AMOUNT)
+
 
 def funds(
     market: Market, balances: Balances, elsewhere: Reserved, rows: Iterable[RestingOrder]

@@ -236,7 +236,9 @@ def _risk_input(
     return risk.RiskInput(
         mode=policy.mode,
         kill_switch=snapshot.kill_switch,
-        has_reference=chosen.price is not None,
+        # Whose orders and trades are ours comes from the order table: one failed read of it takes
+        # the reference away, and how long that may last is for the freshness rules to say.
+        has_reference=chosen.price is not None or snapshot.venue.orders.value is None,
         market_data_age_ms=fresh.market_data_ms,
         market_data_source=fresh.market_data_source,
         balances_age_ms=fresh.balances_ms,

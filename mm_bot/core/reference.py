@@ -127,7 +127,9 @@ def _trade_candidates(
         why = "own trades not known while the order table is unread"
     else:
         own_ids = venue.orders.value.own_trade_ids
-        foreign = [t for t in fresh if t.trade_id not in own_ids]
+        # A trade that is newer than the order table's read may be ours: nobody can tell yet.
+        told = venue.orders.value.newest_trade_id or 0
+        foreign = [t for t in fresh if t.trade_id not in own_ids and t.trade_id <= told]
         fresh = [t for t in fresh if t.trade_id in own_ids]
         why = "no trade of others" if not trades else "none of others within the maximum age"
     newest = foreign[0].price if foreign else None

@@ -140,6 +140,8 @@ def _placed(commitments: dict[str, Commitment], result: PlaceResult) -> None:
 def _startup_done(snapshot: Snapshot, decision: Decision, report: Report, dry_run: bool) -> bool:
     if snapshot.venue.orders.value is None:
         return False
+    if snapshot.venue.balances.value is None and not decision.halted:
+        return False  # nothing was compared yet, so nothing was cancelled either
     if dry_run:
         return True
     acked = {r.cancel.order_id for r in report.cancels if r.outcome.verdict is Verdict.ACCEPTED}

@@ -106,11 +106,13 @@ class Log:
     def _human_line(self, at: str, level: Level, event: str, fields: dict[str, object]) -> str:
         parts = [
             f"{at[11:23]} {self._paint(_LEVEL_COLOUR[level], f'{level.name:<7}')}"
-            f" {self._paint(_BOLD, f'{_escaped(event):<22}')}"
+            f" {self._paint(_BOLD, f'{_escaped(self.redactor(event)):<22}')}"
         ]
         for name, value in fields.items():
             if name != TRACEBACK:
-                parts.append(f"{self._paint(_DIM, name + '=')}{_shown(to_text(value))}")
+                # Before it is escaped: the redactor does not know how lines for people do that.
+                text = self.redactor(to_text(value))
+                parts.append(f"{self._paint(_DIM, name + '=')}{_shown(text)}")
         line = " ".join(parts).rstrip() + "\n"
         if TRACEBACK in fields:
             line += to_text(fields[TRACEBACK]).rstrip() + "\n"

@@ -55,8 +55,6 @@ def _forms(secret: str) -> set[str]:
         return set()
     forms = {
         secret,
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],
         quote(secret),
         quote(secret, safe=""),
@@ -68,6 +66,15 @@ def _forms(secret: str) -> set[str]:
         forms.add(digits)
         forms.add(str(int(digits, 16)))
         if len(digits) % 2 == 0:
-            shown = repr(bytes.fromhex(digits))[2:-1]
-            forms |= {shown, json.dumps(shown)[1:-1]}
-    return forms
+            forms.add(repr(bytes.fromhex(digits))[2:-1])
+    forms |= _escaped_for_json(forms)
+    # Twice: a text that is itself JSON or a repr, as a value in a line of JSON.
+    return forms | _escaped_for_json(forms)
+
+
+def _escaped_for_json(texts: set[str]) -> set[str]:
+    return {
+        json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        for text in texts
+        for ascii_only in (True, False)
+    }

@@ -35,9 +35,9 @@ _UNEXPIRED: Final = "o.expiry >= floor(extract(epoch FROM now()))"
 _OBSERVE: Final = f"""
 WITH live AS MATERIALIZED (
     SELECT {_ROW}, {_HERE} AS here, {_UNEXPIRED} AS unexpired
-    FROM unnest(%(assets)s::text[], %(sub_ids)s::text[]) AS market (asset, sub_id)
+    FROM unnest(%(assets)s::text[], %(sub_ids)s::text[]) AS m (asset, sub_id)
     JOIN active_orders o
-      ON o.asset_address = market.asset AND o.sub_id = market.sub_id::numeric
+      ON o.asset_address = m.asset AND o.sub_id = m.sub_id::numeric
      AND o.side IN ('buy', 'sell') AND o.status IN ('active', 'matching')
 ),
 own AS (
@@ -56,14 +56,14 @@ new_fills AS (
     SELECT f.trade_id, f.price, f.size, part.is_maker, o.order_id, o.side, o.desired_amount,
            o.filled_amount,
            floor(extract(epoch FROM f.created_at) * 1000)::bigint AS at_ms,
-           coalesce(sum(f.size::numeric) OVER (
-               PARTITION BY o.order_id ORDER BY f.trade_id DESC
-               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS filled_later
+           sum(f.size::numeric) OVER (
+               PARTITION BY o.order_id ORDER BY f.trade_id DESC ROWS UNBOUNDED PRECEDING
+           ) - f.size::numeric AS later
     FROM trade_fills f
     CROSS JOIN LATERAL (
         VALUES (f.maker_order_id, true), (f.taker_order_id, false)
     ) AS part (order_id, is_maker)
-    JOIN active_orders o ON o.order_id = part.order_id
+    JOIN active_orders o USING (order_id)
     WHERE f.trade_id > %(fills_after)s AND {_MINE} AND {_HERE}
       AND f.asset_address = %(asset)s AND f.sub_id = %(sub_id)s::numeric
 ),
@@ -88,7 +88,7 @@ SELECT
         WHERE %(unexpired)s AND {_MINE} AND {_HERE} AND {_UNEXPIRED}) r) AS unexpired,
     (SELECT json_agg(r) FROM (
         SELECT trade_id, order_id, side, price, size, at_ms, is_maker,
-               filled_amount::numeric - filled_later >= desired_amount::numeric AS completes_order
+               filled_amount::numeric - later >= desired_amount::numeric AS completes_order
         FROM new_fills ORDER BY trade_id
         FETCH FIRST {FILLS_LIMIT} ROWS WITH TIES) r) AS fills,
     (SELECT json_agg(l.trade_id) FROM latest l WHERE EXISTS (

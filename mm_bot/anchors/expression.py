@@ -1,0 +1,77 @@
+"""Sources out of a small text: `parse_expression("multiply(invert(a), b)", {"a": ..., "b": ...})`.
+
+    expression = name | "invert(" expression ")" | "multiply(" expression "," expression ")"
+
+A name is one of those given. An outermost `invert` rounds to the six decimals of a human price;
+one further in keeps 18, since a rate like 0.000625 would lose digits that the outside needs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from mm_bot.anchors.parse import INVERSE_DECIMALS
+from mm_bot.anchors.specs import InvertSpec, MultiplySpec, SourceSpec
+
+INNER_DECIMALS = 18
+DEPTH_MAX = 8
+
+_TOKEN = re.compile(r"\s*([A-Za-z0-9_.:-]+|[(),])\s*", re.ASCII)
+
+
+def parse_expression(text: str, sources: Mapping[str, SourceSpec]) -> SourceSpec:
+    """The source that `text` describes.
+
+    Raises:
+        ValueError: with what is wrong and what would be valid.
+    """
+    tokens = _tokens(text)
+    spec = _expression(tokens, sources, depth=0)
+    if tokens:
+        raise ValueError(f"{tokens[0]!r} after the end of the expression")
+    return spec
+
+
+def _tokens(text: str) -> list[str]:
+    tokens, at = [], 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise ValueError(f"{text[at]!r} at {at}: names, invert(x) and multiply(x, y) are valid")
+        tokens.append(match[1])
+        at = match.end()
+    return tokens
+
+
+def _expression(tokens: list[str], sources: Mapping[str, SourceSpec], depth: int) -> SourceSpec:
+    if depth > DEPTH_MAX:
+        raise ValueError(f"nested deeper than {DEPTH_MAX}")
+    name = _take(tokens, "a name, invert(x) or multiply(x, y)")
+    if tokens[:1] != ["("]:
+        if name not in sources:
+            raise ValueError(f"{name!r} is no source; there are {', '.join(sorted(sources))}")
+        return sources[name]
+    if name not in ("invert", "multiply"):
+        raise ValueError(f"{name!r} is no operator; there are invert and multiply")
+    _expect(tokens, "(")
+    first = _expression(tokens, sources, depth + 1)
+    if name == "invert":
+        _expect(tokens, ")")
+        return InvertSpec(of=first, decimals=INNER_DECIMALS if depth else INVERSE_DECIMALS)
+    _expect(tokens, ",")
+    second = _expression(tokens, sources, depth + 1)
+    _expect(tokens, ")")
+    return MultiplySpec(left=first, right=second)
+
+
+def _take(tokens: list[str], wanted: str) -> str:
+    if not tokens:
+        raise ValueError(f"the expression ends where {wanted} is due")
+    return tokens.pop(0)
+
+
+def _expect(tokens: list[str], wanted: str) -> None:
+    found = _take(tokens, repr(wanted))
+    if found != wanted:
+        raise ValueError(f"{found!r} where {wanted!r} is due")
