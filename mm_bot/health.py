@@ -85,7 +85,7 @@ class Health:
             ],
             "balances": _balances(cycle),
             "sources": _sources(cycle),
-            "result": _result(cycle),
+            "result": self._telemetry.result(),
             "signed_liability": {
                 side.value: str(outstanding(memory.signatures, side)) for side in Side
             },
@@ -181,16 +181,3 @@ def _sources(cycle: Cycle) -> dict[str, object]:
                 "error": quote.error,
             }
     return found
-
-
-def _result(cycle: Cycle) -> dict[str, object]:
-    tally = cycle.decision.tally
-    return {
-        "fills_buy": tally.buys,
-        "fills_sell": tally.sells,
-        "position": str(tally.position),
-        "cash_cngn": str(tally.cash),
-        "realised_cngn": str(tally.realised),
-        "bought": str(tally.bought),
-        "sold": str(tally.sold),
-    }

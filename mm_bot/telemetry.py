@@ -13,7 +13,7 @@ from typing import Protocol
 
 from mm_bot.core.commands import Verdict
 from mm_bot.core.decide import Decision
-from mm_bot.core.exact import BPS, Price, Size, multiply, plain, round_half_even
+from mm_bot.core.exact import BPS, Amount, Price, Size, multiply, plain, round_half_even
 from mm_bot.core.ledger import Commitment, Ending, Stage
 from mm_bot.core.liability import outstanding
 from mm_bot.core.market import Market, Side
@@ -162,14 +162,34 @@ class Telemetry:
             ),
         )
 
+    def result(self) -> dict[str, object]:
+        """What the fills came to, for the status; money is cNGN."""
+        if self.last is None:
+            return {}
+        decision = self.last.decision
+        tally, unrealised = decision.tally, self._unrealised(decision)
+        return {
+            "fills_buy": tally.buys,
+            "fills_sell": tally.sells,
+            "position": str(tally.position),
+            "bought": str(tally.bought),
+            "sold": str(tally.sold),
+            "cash_cngn": str(tally.cash),
+            "realised_cngn": str(tally.realised),
+            "unrealised_cngn": None if unrealised is None else str(unrealised),
+        }
+
+    def _unrealised(self, decision: Decision) -> Amount | None:
+        price = decision.reference.price
+        if price is None or self._market is None:
+            return None
+        return decision.tally.unrealised(self._market, price)
+
     def _results(self, decision: Decision, memory: Memory) -> None:
-        price, tally = decision.reference.price, decision.tally
-        unrealised = None
-        if price is not None and self._market is not None:
-            unrealised = tally.unrealised(self._market, price).value
+        unrealised = self._unrealised(decision)
         self._metrics.set_results(
-            realised=tally.realised.value,
-            unrealised=unrealised,
+            realised=decision.tally.realised.value,
+            unrealised=unrealised.value if unrealised is not None else None,
             fees=Decimal(0),
             inventory=memory.inventory.value if memory.inventory is not None else None,
         )

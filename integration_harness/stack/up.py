@@ -44,6 +44,7 @@ Part = Literal["postgres", "node", "api", "matcher"]
 Progress = Callable[[str, float], None]
 
 _SCHEMA: Final = Path(__file__).parent / "schema.sql"
+_FEED_GAS: Final = 300_000
 _REPOSITORY: Final = Path(__file__).parents[2]
 
 
@@ -296,12 +297,15 @@ class LocalExchange:
                     "from": self.deployment.deployer.address,
                     "to": self.deployment.addresses.feed,
                     "data": data,
+                    # An estimate is too low where the next block falls into another second.
+                    "gas": hex(_FEED_GAS),
                 },
             )
             give_up_at = time.monotonic() + 10
-            while rpc.call("eth_getTransactionReceipt", transaction) is None:
+            while (receipt := rpc.call("eth_getTransactionReceipt", transaction)) is None:
                 assert time.monotonic() < give_up_at, "the feed's new answer is not mined"
                 time.sleep(0.005)
+            assert receipt["status"] == "0x1", "the feed refused the answer"
 
     def _tell(self, phase: str) -> None:
         if self._progress is not None:

@@ -7,18 +7,29 @@ maps its settings to these; nothing here knows a variable's name.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
 
 from mm_bot.anchors.guarded import Guarded, GuardPolicy
 from mm_bot.anchors.runner import AnchorRunner
 from mm_bot.anchors.source import AnchorSource, Clock, EthCall
 from mm_bot.anchors.specs import (
+    CoinbaseSpec,
     FixedSpec,
     HttpSpec,
+    InvertSpec,
+    MedianSpec,
+    MemberSpec,
+    MultiplySpec,
     OracleCarrySpec,
     OracleSpec,
+    PythSpec,
     SourceSpec,
+    StrailsSpec,
     ZeroExSpec,
 )
+
+if TYPE_CHECKING:
+    from mm_bot.anchors.median import Member
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +68,22 @@ def build_guarded(
     return Guarded(source, guard, timeout_ms=timeout_ms, clock=surroundings.clock)
 
 
+def build_member(spec: MemberSpec, median: MedianSpec, surroundings: Surroundings) -> Member:
+    """One source of a median, read at the median's pace."""
+    from mm_bot.anchors.median import Member
+
+    assert spec.guard.max_age_ms is not None, f"{spec.name} needs a maximum age"
+    guarded = Guarded(
+        build_source(spec.source, surroundings),
+        spec.guard,
+        timeout_ms=median.timeout_ms,
+        clock=surroundings.clock,
+        name=spec.name,
+    )
+    runner = AnchorRunner(guarded, interval_ms=median.interval_ms, clock=surroundings.clock)
+    return Member(runner=runner, weight=spec.weight, max_age_ms=spec.guard.max_age_ms)
+
+
 def build_source(spec: SourceSpec, surroundings: Surroundings) -> AnchorSource:
     """The bare source of `spec`. What it takes is imported only here: most bots need one kind."""
     match spec:
@@ -83,6 +110,49 @@ def build_source(spec: SourceSpec, surroundings: Surroundings) -> AnchorSource:
             from mm_bot.anchors.zero_ex import ZeroExSource
 
             return ZeroExSource(spec)
+        case StrailsSpec():
+            from mm_bot.anchors.strails import StrailsSource
+
+            return StrailsSource(spec)
+        case PythSpec():
+            from mm_bot.anchors.pyth import PythSource
+
+            return PythSource(spec, surroundings.clock)
+        case CoinbaseSpec():
+            from mm_bot.anchors.coinbase import CoinbaseSource
+
+            return CoinbaseSource(spec, surroundings.clock)
+        case InvertSpec() | MultiplySpec() | MedianSpec():
+            return _combined(spec, surroundings)
+        case _:
+            assert_never(spec)
+
+
+def _combined(
+    spec: InvertSpec | MultiplySpec | MedianSpec, surroundings: Surroundings
+) -> AnchorSource:
+    match spec:
+        case InvertSpec():
+            from mm_bot.anchors.combine import InvertedSource
+
+            return InvertedSource(build_source(spec.of, surroundings), decimals=spec.decimals)
+        case MultiplySpec():
+            from mm_bot.anchors.combine import ProductSource
+
+            return ProductSource(
+                build_source(spec.left, surroundings), build_source(spec.right, surroundings)
+            )
+        case MedianSpec():
+            from mm_bot.anchors.median import MedianSource
+
+            return MedianSource(
+                [build_member(member, spec, surroundings) for member in spec.members],
+                quorum=spec.quorum,
+                outlier_bps=spec.outlier_bps,
+                clock=surroundings.clock,
+            )
+        case _:
+            assert_never(spec)
 
 
 def _oracle(address: str, surroundings: Surroundings) -> AnchorSource:

@@ -22,6 +22,7 @@ SILENCE_MS = 5_000
 """Heartbeats come every second."""
 MESSAGE_BYTES_MAX = 32 * 1024 * 1024
 """The snapshot of a busy book is several megabytes."""
+LARGE_BYTES = 64 * 1024
 CHANNELS = ("level2", "heartbeats")
 
 
@@ -81,19 +82,24 @@ class CoinbaseSource:
         while True:
             async with asyncio.timeout(self._silence_ms / 1000):
                 text = await connection.recv()
-            book.take(self._message(text))
+            if len(text) > LARGE_BYTES:
+                # A snapshot: taken aside, so that no cycle waits for it, and unread meanwhile.
+                self._book = None
+                await asyncio.to_thread(self._take, book, text)
+            else:
+                self._take(book, text)
             if self._book is None and book.has_snapshot:
                 self._book = book
                 self._stream.delivered()
 
-    def _message(self, text: str | bytes) -> dict[str, object]:
+    def _take(self, book: Level2Book, text: str | bytes) -> None:
         try:
             message = orjson.loads(text)
         except orjson.JSONDecodeError:
             raise AnchorError(self.name, Refusal.MALFORMED, "no JSON") from None
         if not isinstance(message, dict):
             raise AnchorError(self.name, Refusal.MALFORMED, "no JSON object")
-        return message
+        book.take(message)
 
 
 def _refused_from(error: Exception, source: str) -> AnchorError:

@@ -6,6 +6,7 @@ The result is as old as the oldest price in it. Its guard is the one around the 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 from mm_bot.anchors.parse import INVERSE_DECIMALS, inverse
@@ -27,7 +28,7 @@ class InvertedSource:
     async def read(self) -> Reading:
         reading = await self._source.read()
         price = inverse(reading.price, self.name, self._decimals)
-        return Reading(price=price, as_of_ms=reading.as_of_ms, widening_bps=reading.widening_bps)
+        return replace(reading, price=price)
 
     async def aclose(self) -> None:
         await self._source.aclose()

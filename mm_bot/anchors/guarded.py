@@ -118,12 +118,18 @@ class Guarded:
     """A source whose every reading is bounded in time and has passed the guard."""
 
     def __init__(
-        self, source: AnchorSource, policy: GuardPolicy, *, timeout_ms: int, clock: Clock
+        self,
+        source: AnchorSource,
+        policy: GuardPolicy,
+        *,
+        timeout_ms: int,
+        clock: Clock,
+        name: str | None = None,
     ) -> None:
-        self.name = source.name
+        self.name = name or source.name
         self.min_interval_ms = source.min_interval_ms
         self._source = source
-        self._guard = Guard(source.name, policy)
+        self._guard = Guard(self.name, policy)
         self._timeout_ms = timeout_ms
         self._clock = clock
 

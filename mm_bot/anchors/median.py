@@ -17,11 +17,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import reduce
 
 from mm_bot.anchors.guarded import deviation_bps
 from mm_bot.anchors.runner import AnchorRunner
 from mm_bot.anchors.source import AnchorError, Clock, Reading, Refusal
-from mm_bot.core.exact import BPS, Price, ceil_to_step, multiply, plain
+from mm_bot.core.exact import BPS, Price, add, ceil_to_step, multiply, plain
 
 HALF = Decimal("0.5")
 WIDENING_STEP_BPS = Decimal("0.01")
@@ -133,13 +134,13 @@ def weighted_median(votes: Sequence[Vote]) -> Price:
     """The price with half of the weight on either side; between two such prices, their middle."""
     assert votes
     ranked = sorted(votes, key=lambda vote: (vote.price.value, vote.name))
-    total = sum((vote.weight for vote in ranked), Decimal(0))
+    total = reduce(add, (vote.weight for vote in ranked))
     below = Decimal(0)
     for index, vote in enumerate(ranked):
-        below += vote.weight
-        if below + below == total:
+        below = add(below, vote.weight)
+        if add(below, below) == total:
             return (vote.price + ranked[index + 1].price).times(HALF)
-        if below + below > total:
+        if add(below, below) > total:
             return vote.price
     raise AssertionError("weights are positive, so half of them is passed")
 

@@ -54,6 +54,8 @@ class AnchorRunner:
         """Reads that did not."""
         self.refusals: Counter[Refusal] = Counter()
         """Failures by reason."""
+        self.last_refusal: Refusal | None = None
+        """Why the latest read gave nothing; None where it gave a value."""
         self.on_update = on_update
         self._source = source
         self._interval_ms = max(interval_ms, source.min_interval_ms)
@@ -122,7 +124,7 @@ class AnchorRunner:
         except Exception as error:
             # A source is fed by strangers. What none of us foresaw in it may cost its price, which
             # then goes stale and halts by name, but not the bot.
-            pause_ms = self._note_failure(AnchorError(self.name, Refusal.UNEXPECTED, _where(error)))
+            pause_ms = self._note_failure(unexpected(self.name, error))
         else:
             pause_ms = self._note_good(reading)
         self._read_once.set()
@@ -133,6 +135,7 @@ class AnchorRunner:
     def _note_good(self, reading: Reading) -> int:
         self.refreshes += 1
         self._pauses.reset()
+        self.last_refusal = None
         self._good = reading
         self._quote = AnchorQuote(
             price=reading.price, as_of_ms=reading.as_of_ms, source=self.name, error=None
@@ -142,7 +145,8 @@ class AnchorRunner:
     def _note_failure(self, error: EdgeError) -> int:
         self.failures += 1
         refused = error if isinstance(error, AnchorError) else None
-        self.refusals[refused.refusal if refused else Refusal.UNREACHABLE] += 1
+        self.last_refusal = refused.refusal if refused else Refusal.UNREACHABLE
+        self.refusals[self.last_refusal] += 1
         as_of_ms = self._quote.as_of_ms
         if refused is not None and refused.as_of_ms is not None:
             as_of_ms = min(refused.as_of_ms, as_of_ms or refused.as_of_ms)

@@ -32,7 +32,7 @@ class Funds:
 
     @property
     def base_unreserved(self) -> Size:
-        """Total less everything reserved, never below zero: what a new order elsewhere could use."""
+        """Total less everything reserved, never below zero: free for orders elsewhere."""
         return max(self.base_total - self.base_reserved, NO_SIZE)
 
     @property

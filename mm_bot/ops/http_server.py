@@ -73,6 +73,8 @@ class HttpServer:
         """
         loop = asyncio.get_running_loop()
         try:
+            if not 0 <= port <= 65535:  # not every loop refuses it
+                raise OverflowError("a port is between 0 and 65535")
             self._server = await loop.create_server(lambda: _Connection(self), host or None, port)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)

@@ -79,10 +79,20 @@ class Loaded:
 class StateFile:
     """The one owner of the file. Also the `NonceStore` that nonce blocks are reserved in."""
 
-    def __init__(self, path: Path, identity: StateIdentity, *, disk: Disk | None = None) -> None:
-        self._path = Path(os.path.abspath(path))
+    def __init__(
+        self,
+        path: Path,
+        identity: StateIdentity,
+        *,
+        disk: Disk | None = None,
+        read_only: bool = False,
+    ) -> None:
+        """`read_only` is for dry runs, which may run beside the one writer: the file is read and
+        then left alone, every save only remembered."""
+        self._path = Path(os.path.realpath(path))  # a link stays one; what it names is replaced
         self._identity = identity
         self._disk = disk or Disk()
+        self._read_only = read_only
         self._state = PersistentState()
         self._wanted = 0
         """How many changes were handed over; `_durable` counts those known to be on disk."""
@@ -105,6 +115,8 @@ class StateFile:
         Raises:
             SettingsError: naming the path, the fault and the remedy.
         """
+        if self._read_only:
+            return
         folder = self._path.parent
         if not folder.is_dir():
             raise self._fault(f"there is no folder {folder}; create it")
@@ -133,8 +145,10 @@ class StateFile:
         try:
             self._state = decode(content, self._identity)
         except ForeignStateError as reason:
-            where = self._set_aside(now_ms)
-            note = f"state file {self._path} is set aside as {where.name}: {reason}"
+            done = "ignored"
+            if not self._read_only:
+                done = f"set aside as {self._set_aside(now_ms).name}"
+            note = f"state file {self._path} is {done}: {reason}"
             return Loaded(state=self._state, set_aside=note, existed=False)
         return Loaded(state=self._state, set_aside=None, existed=True)
 
@@ -152,7 +166,7 @@ class StateFile:
             self._state = merged
             self._noted = False
             self._wanted += 1
-        if self._durable < self._wanted:
+        if self._durable < self._wanted and not self._read_only:
             self._start_writer()
 
     async def flush(self) -> None:
@@ -164,7 +178,7 @@ class StateFile:
         if self._noted:
             self._noted = False
             self._wanted += 1
-        if self._durable >= self._wanted:
+        if self._durable >= self._wanted or self._read_only:
             return
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((self._wanted, written))

@@ -38,6 +38,8 @@ class VenueConfig:
     dry_run: bool
     wait_for_lock: bool
     request_timeout_ms: int
+    reach_timeout_ms: int = 5000
+    """How long a dependency may take to answer at start."""
 
     def __post_init__(self) -> None:
         for name in ("matching", "trade", "sub_accounts", "owner", "signer"):

@@ -7,8 +7,8 @@ Contract:
    opens a new session, after a back-off that doubles from 0.1 s up to 1 s while the server refuses.
 3. Whatever goes wrong outside is an `EdgeError` of source `postgres` that names the exception's
    class, its SQLSTATE, and host, port and database: never a user, a password or the server's text.
-4. `generation` grows with every session, so that whoever holds something of the session (a lock)
-   sees that it is gone.
+4. `generation` changes with every session that is opened or lost, so that whoever holds something
+   of a session (a lock) sees that it is gone.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class Session:
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
+            self.generation += 1
             await connection.close()
 
     async def _connect(self) -> psycopg.AsyncConnection[Row]:
@@ -112,8 +113,8 @@ class Session:
             done = task.done()
         finally:
             if not done:
-                self._connection = None
-                _shut(connection)
+                self._sever()
+                _shut(connection)  # while connecting it is not yet the session's
                 task.add_done_callback(_forget)
         if not done:
             raise TimeoutError
@@ -122,6 +123,7 @@ class Session:
     def _sever(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
+            self.generation += 1
             _shut(connection)
 
     def _fault(self, error: Exception) -> EdgeError:

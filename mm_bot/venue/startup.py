@@ -1,7 +1,7 @@
 """What is checked before anything is quoted: are we who and where the settings say?
 
 Each check has its own message, which names the thing, the value and the remedy. A dependency that
-does not answer within five seconds is an `UnreachableError`, whatever does not fit an
+does not answer in time is an `UnreachableError`, whatever does not fit an
 `IdentityError`. Nothing is placed or cancelled before all of it has passed.
 """
 
@@ -20,7 +20,6 @@ from mm_bot.venue.market_data import MarketData
 from mm_bot.venue.postgres import Session, login_is_refused
 from mm_bot.venue.signing import Domain
 
-REACH_TIMEOUT_S: Final = 5.0
 _RETRY_S: Final = 0.2
 _NOBODY: Final = "0x" + "0" * 40
 
@@ -32,8 +31,8 @@ async def reach_all(
 ) -> tuple[wire.Listing, ...]:
     """All three dependencies answer, the node for our chain; gives the listed markets."""
     listings, chain_id, _ = await asyncio.gather(
-        _reach(data.listings, "markets API", redact(config.api_base_url)),
-        _reach(chain.chain_id, "chain node", redact(config.rpc_url)),
+        _reach(config, data.listings, "markets API", redact(config.api_base_url)),
+        _reach(config, chain.chain_id, "chain node", redact(config.rpc_url)),
         _reach_postgres(config, session),
     )
     if chain_id != config.chain_id:
@@ -131,7 +130,7 @@ async def _check_session_key(config: VenueConfig, chain: Chain) -> None:
 
 async def _reach_postgres(config: VenueConfig, session: Session) -> None:
     try:
-        await _reach(lambda: session.query("SELECT 1", {}), "Postgres", session.address)
+        await _reach(config, lambda: session.query("SELECT 1", {}), "Postgres", session.address)
     except UnreachableError as error:
         if await login_is_refused(config.database_url, 1.0):
             remedy = "something listens there: check user, password and database name"
@@ -139,10 +138,11 @@ async def _reach_postgres(config: VenueConfig, session: Session) -> None:
         raise
 
 
-async def _reach(ask: Callable[[], Awaitable[T]], what: str, where: str) -> T:
+async def _reach(config: VenueConfig, ask: Callable[[], Awaitable[T]], what: str, where: str) -> T:
     """The answer, asked for again and again for as long as a dependency may take to come up."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + REACH_TIMEOUT_S
+    limit_s = config.reach_timeout_ms / 1000
+    deadline = loop.time() + limit_s
     while True:
         try:
             async with asyncio.timeout_at(deadline):
@@ -151,6 +151,6 @@ async def _reach(ask: Callable[[], Awaitable[T]], what: str, where: str) -> T:
             if loop.time() + _RETRY_S >= deadline:
                 reason = error.reason if isinstance(error, EdgeError) else "no answer"
                 raise UnreachableError(
-                    f"{what} at {where} is unreachable: {reason} for {REACH_TIMEOUT_S:g} s"
+                    f"{what} at {where} is unreachable: {reason} for {limit_s:g} s"
                 ) from None
         await asyncio.sleep(_RETRY_S)

@@ -1,0 +1,16 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from integration_harness.stack.up import LocalExchange
+
+
+@pytest.fixture(scope="session")
+def exchange() -> Iterator[LocalExchange]:
+    """One running local exchange for the whole session; tests leave no live order behind."""
+    with LocalExchange() as running:
+        yield running

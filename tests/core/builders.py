@@ -1,0 +1,320 @@
+"""Short ways to build what the core takes, with a healthy spot market as the default."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from mm_bot.core.commands import NewOrder, SignedOrder
+from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
+from mm_bot.core.ledger import Commitment, Stage
+from mm_bot.core.market import Level, Market, MarketKind, Side
+from mm_bot.core.memory import Memory
+from mm_bot.core.orders import OrderId, OrderStatus, Ownership, RestingOrder
+from mm_bot.core.policy import (
+    OperatorMode,
+    Policy,
+    QuotePolicy,
+    ReconcilePolicy,
+    ReferencePolicy,
+    RiskPolicy,
+)
+from mm_bot.core.snapshot import (
+    AnchorQuote,
+    Balances,
+    Book,
+    BookOrder,
+    Fill,
+    Observation,
+    OwnOrders,
+    Part,
+    Reserved,
+    Snapshot,
+    Trade,
+)
+
+NOW_MS = 1_800_000_000_000
+SPOT = Market(
+    symbol="USDCcNGN-SPOT",
+    kind=MarketKind.SPOT,
+    asset="0x" + "a" * 40,
+    sub_id=0,
+    price_tick=Price.of("0.01"),
+    size_step=Size.of(0),
+    contract_size=Decimal(1),
+    margin_rate=Decimal(0),
+    expiry_ms=None,
+)
+FUTURE = Market(
+    symbol="USDCcNGN-NOV30-2026",
+    kind=MarketKind.FUTURE,
+    asset="0x" + "f" * 40,
+    sub_id=1_900_000_000,
+    price_tick=Price.of(1),
+    size_step=Size.of("0.001"),
+    contract_size=Decimal(10_000),
+    margin_rate=Decimal("0.2"),
+    expiry_ms=1_900_000_000_000,
+)
+QUOTES = QuotePolicy(
+    half_spread_bps=Decimal(25),
+    skew_bps=Decimal(0),
+    order_size=Size.of(100),
+    levels=1,
+    level_step_bps=Decimal(0),
+    level_size_mult=Decimal(1),
+    max_long=Size.of(100_000),
+    max_short=Size.of(-100_000),
+    max_notional_per_side=None,
+    external_spread_mult=Decimal(2),
+    external_size_mult=Decimal("0.5"),
+)
+REFERENCES = ReferencePolicy(
+    trade_max_age_ms=300_000,
+    bootstrap=False,
+    bootstrap_only=True,
+    external_max_age_ms=30_000,
+)
+RISKS = RiskPolicy(
+    market_data_max_age_ms=10_000,
+    balances_max_age_ms=30_000,
+    anchor_max_age_ms=60_000,
+    anchor_deviation_bps=Decimal(500),
+    quote_max_age_ms=None,
+    max_long=Size.of(100_000),
+    max_short=Size.of(-100_000),
+    max_notional_per_side=None,
+    min_base=None,
+    min_quote=None,
+    max_cancels_per_minute=30,
+)
+RECONCILES = ReconcilePolicy(
+    stale_threshold_bps=Decimal(5),
+    size_tolerance=Size.of("0.000001"),
+    min_lifetime_ms=0,
+    min_move_bps=Decimal(0),
+    refresh_interval_ms=5_000,
+    order_life_ms=300_000,
+)
+POLICY = Policy(
+    mode=OperatorMode.NORMAL,
+    dry_run=False,
+    reference=REFERENCES,
+    quote=QUOTES,
+    risk=RISKS,
+    reconcile=RECONCILES,
+)
+LADDER_OF_THREE = replace(QUOTES, levels=3, level_step_bps=Decimal(20))
+
+
+def row(
+    side: Side,
+    price: str,
+    size: str = "100",
+    *,
+    nonce: int = 1,
+    market: Market = SPOT,
+    status: OrderStatus = OrderStatus.ACTIVE,
+    order_id: str | None = None,
+    ownership: Ownership = Ownership.MANAGED,
+    created_ms: int = NOW_MS - 1_000,
+    life_ms: int = 300_000,
+) -> RestingOrder:
+    """An own row, by default an active one of this market's convention."""
+    at, much = Price.of(price), Size.of(size)
+    return RestingOrder(
+        order_id=order_id or str(OrderId(market.symbol, side, nonce)),
+        side=side,
+        price=at,
+        size=much,
+        notional=market.notional(at, much),
+        original_size=much,
+        lot=NO_SIZE if market.is_spot else market.size_step,
+        status=status,
+        nonce=nonce,
+        created_ms=created_ms,
+        expiry_ms=created_ms + life_ms,
+        ownership=ownership,
+    )
+
+
+def commitment(
+    side: Side,
+    price: str,
+    size: str = "100",
+    *,
+    nonce: int = 1,
+    stage: Stage = Stage.LIVE,
+    created_ms: int = NOW_MS - 1_000,
+    life_ms: int = 300_000,
+    market: Market = SPOT,
+) -> Commitment:
+    """An order in the ledger, with the bytes to send again where its outcome is unknown."""
+    at, much = Price.of(price), Size.of(size)
+    order_id = str(OrderId(market.symbol, side, nonce))
+    notional = market.notional(at, much)
+    order = NewOrder(
+        order_id=order_id,
+        side=side,
+        price=at,
+        size=much,
+        notional=notional,
+        nonce=nonce,
+        expiry_s=(created_ms + life_ms) // 1000,
+    )
+    return Commitment(
+        order_id=order_id,
+        nonce=nonce,
+        side=side,
+        price=at,
+        size=much,
+        notional=notional,
+        lot=NO_SIZE,
+        created_ms=created_ms,
+        expiry_ms=created_ms + life_ms,
+        stage=stage,
+        signed=SignedOrder(order=order, body=b"bytes") if stage is Stage.UNKNOWN else None,
+    )
+
+
+def level(
+    side: Side, price: str, size: str = "100", index: int = 0, market: Market = SPOT
+) -> Level:
+    at, much = Price.of(price), Size.of(size)
+    return Level(
+        side=side, index=index, price=at, size=much, notional=market.notional(at, much)
+    )
+
+
+def others(
+    side: Side, price: str, size: str = "50", *, order_id: str = "", ours: bool = False
+) -> BookOrder:
+    """An order of the book; by default somebody else's."""
+    name = order_id or f"x-{side.value}-{price}"
+    return BookOrder(
+        order_id=name, side=side, price=Price.of(price), size=Size.of(size), ours=ours
+    )
+
+
+def book(*orders: BookOrder) -> Book:
+    """Both sides, sorted best first."""
+
+    def sorted_side(side: Side) -> tuple[BookOrder, ...]:
+        mine = (o for o in orders if o.side is side)
+        return tuple(sorted(mine, key=lambda o: side.best_first(o.price)))
+
+    return Book(bids=sorted_side(Side.BUY), asks=sorted_side(Side.SELL))
+
+
+def trade(trade_id: int, price: str, *, age_ms: int = 0) -> Trade:
+    return Trade(
+        trade_id=trade_id,
+        price=Price.of(price),
+        size=Size.of(1),
+        at_ms=NOW_MS - age_ms,
+        maker_order_id=f"m{trade_id}",
+        taker_order_id=f"t{trade_id}",
+    )
+
+
+def fill(
+    trade_id: int, side: Side, price: str, size: str, *, order_id: str = "", market: Market = SPOT
+) -> Fill:
+    at, much = Price.of(price), Size.of(size)
+    return Fill(
+        trade_id=trade_id,
+        order_id=order_id or str(OrderId(market.symbol, side, 1)),
+        side=side,
+        price=at,
+        size=much,
+        notional=Amount((at * much).times(market.contract_size).value),
+        at_ms=NOW_MS,
+        is_maker=True,
+        completes_order=False,
+    )
+
+
+def own_orders(
+    *rows: RestingOrder,
+    fills: tuple[Fill, ...] = (),
+    own_trade_ids: frozenset[int] = frozenset(),
+    newest_trade_id: int | None = 1_000,
+    others: tuple[BookOrder, ...] = (),
+    reserved: Reserved | None = None,
+) -> OwnOrders:
+    return OwnOrders(
+        rows=rows,
+        lookups=(),
+        fills=fills,
+        own_trade_ids=own_trade_ids,
+        newest_trade_id=newest_trade_id,
+        others=others,
+        reserved_elsewhere=reserved or Reserved(),
+    )
+
+
+def balances(base: str = "10000", quote: str = "100000000", *, block_ms: int = NOW_MS) -> Balances:
+    return Balances(
+        base=Size.of(base), quote=Amount.of(quote), block_number=1, block_time_ms=block_ms
+    )
+
+
+def anchor(price: str | None = "1600", *, as_of_ms: int | None = NOW_MS) -> AnchorQuote:
+    return AnchorQuote(
+        price=None if price is None else Price.of(price), as_of_ms=as_of_ms, source="fixed"
+    )
+
+
+def observation(
+    orders: OwnOrders | None,
+    *,
+    at_ms: int = NOW_MS,
+    shown: Book | None = None,
+    trades: tuple[Trade, ...] = (),
+    funds: Balances | None = None,
+    lock_held: bool = True,
+) -> Observation:
+    """What the exchange shows; by default a book that lists our active orders and no others."""
+    if shown is None:
+        rows = orders.rows if orders else ()
+        shown = book(
+            *(
+                others(r.side, str(r.price), str(r.size), order_id=r.order_id, ours=True)
+                for r in rows
+                if r.status is OrderStatus.ACTIVE
+            )
+        )
+    return Observation(
+        book=Part(value=shown, as_of_ms=at_ms),
+        trades=Part(value=trades, as_of_ms=at_ms),
+        orders=Part(value=orders, as_of_ms=at_ms if orders else None),
+        balances=Part(value=funds or balances(block_ms=at_ms), as_of_ms=at_ms),
+        balances_read_ms=at_ms,
+        lock_held=lock_held,
+    )
+
+
+def snapshot(
+    orders: OwnOrders | None = None,
+    *,
+    now_ms: int = NOW_MS,
+    venue: Observation | None = None,
+    quote: AnchorQuote | None = None,
+    external: AnchorQuote | None = None,
+    kill_switch: bool = False,
+) -> Snapshot:
+    """A healthy world with an anchor at 1600, unless told otherwise."""
+    if venue is None:
+        venue = observation(orders or own_orders(), at_ms=now_ms)
+    return Snapshot(
+        now_ms=now_ms,
+        venue=venue,
+        anchor=quote or anchor(as_of_ms=now_ms),
+        external=external,
+        kill_switch=kill_switch,
+    )
+
+
+def running(*known: Commitment, started_ms: int = NOW_MS - 60_000) -> Memory:
+    """The memory of a bot whose start-up is over."""
+    return Memory(started_ms=started_ms, startup=False, commitments=known, signatures_known=True)

@@ -1,0 +1,218 @@
+"""The loop's `Exchange` over the model: latency, lost replies, failed and frozen reads.
+
+A request that left arrives whatever becomes of who sent it: a process that dies cannot take it
+back. Each call suspends on the virtual clock, so that everything interleaves with everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import TypeVar
+
+from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder, Verdict
+from mm_bot.core.exact import NO_AMOUNT
+from mm_bot.core.market import Market, Side
+from mm_bot.core.snapshot import Fill, IdLookup, Observation, OwnOrders, Part, Reserved
+from tests.sim.checker import Checker
+from tests.sim.model import US, Match, Model, Row, listed, ranked
+from tests.sim.weather import Weather
+
+T = TypeVar("T")
+TIMEOUT_MS = 1_000
+ACCEPTED = Outcome(verdict=Verdict.ACCEPTED)
+UNKNOWN = Outcome(verdict=Verdict.UNKNOWN, detail="no answer")
+REFUSED = Outcome(verdict=Verdict.REFUSED, detail="refused")
+CONFLICT = Outcome(verdict=Verdict.UNKNOWN, detail="409", conflict=True)
+MISSING = Outcome(verdict=Verdict.UNKNOWN, detail="404")
+
+
+class Edge:
+    """One process's connection to the exchange."""
+
+    def __init__(self, model: Model, weather: Weather, checker: Checker, random: Random) -> None:
+        self.weather = weather
+        self.generation = checker.generation
+        self._model = model
+        self._checker = checker
+        self._random = random
+        self._clock = model.clock
+        self._last: dict[str, Part[object]] = {}
+        self._frozen_until: dict[str, int] = {}
+
+    @property
+    def market(self) -> Market:
+        return self._model.market
+
+    async def observe(self, questions: OrderQuestions) -> Observation:
+        model, begun_ms = self._model, self._clock.now_ms()
+        book, trades, orders, balances = await asyncio.gather(
+            self._read("book", model.book),
+            self._read("trades", model.trades),
+            self._read("orders", lambda: self._own_orders(questions)),
+            self._read("balances", model.balances),
+        )
+        if orders.error is not None:
+            orders = Part(value=None, as_of_ms=None, error=orders.error)
+        if balances.value is not None:
+            balances = replace(balances, as_of_ms=balances.value.block_time_ms)
+        seen = Observation(
+            book=book,
+            trades=trades,
+            orders=orders,
+            balances=balances,
+            balances_read_ms=None if balances.value is None else self._balances_read(begun_ms),
+            lock_held=self._random.random() >= self.weather.lock_lost,
+        )
+        self._checker.observed(seen)
+        return seen
+
+    def _balances_read(self, begun_ms: int) -> int:
+        at_ms = self._last["balances"].as_of_ms
+        return begun_ms if at_ms is None else at_ms
+
+    async def _read(self, name: str, look: Callable[[], T]) -> Part[T]:
+        """The value of a moment within the read. A failed one keeps the last good value; a frozen
+        one gives an old value for a new one."""
+        begun_ms = self._clock.now_ms()
+        before = self._last.get(name)
+        await self._wait(self.weather.delay_ms(self._random))
+        value = look()
+        await self._wait(self.weather.delay_ms(self._random))
+        if self._random.random() < self.weather.read_fails:
+            failed: Part[T] = Part(value=None, as_of_ms=None)
+            old: Part[T] = before or failed  # type: ignore[assignment]
+            return replace(old, error=f"{name} could not be read")
+        if name != "trades" and self._random.random() < self.weather.freezes:
+            frozen_ms = self._random.uniform(500, 15_000)
+            self._frozen_until.setdefault(name, begun_ms + round(frozen_ms))
+        if before is not None and before.value is not None:
+            if begun_ms < self._frozen_until.get(name, 0):
+                value = before.value  # type: ignore[assignment]
+            else:
+                self._frozen_until.pop(name, None)
+        part = Part(value=value, as_of_ms=begun_ms)
+        self._last[name] = part  # type: ignore[assignment]
+        return part
+
+    def _own_orders(self, questions: OrderQuestions) -> OwnOrders:
+        model, now_ms = self._model, self._clock.now_ms()
+        asked = set(questions.order_ids)
+        ours = [r for r in model.rows.values() if r.owner == US]
+        unexpired = questions.include_unexpired
+        rows = [
+            r
+            for r in ours
+            if r.live or r.order_id in asked or (unexpired and r.expiry_ms > now_ms)
+        ]
+        after = questions.fills_after
+        fresh = [m for m in model.matches if after is not None and m.trade_id > after]
+        return OwnOrders(
+            rows=tuple(model.resting(r) for r in rows),
+            lookups=tuple(
+                IdLookup(order_id=r.order_id, nonce=r.nonce, foreign=r.order_id not in asked)
+                for r in ours
+                if r.nonce in questions.nonces
+            ),
+            fills=tuple(f for m in fresh for f in fills_of(m, self.market)),
+            own_trade_ids=frozenset(m.trade_id for m in model.matches[-100:] if m.own),
+            newest_trade_id=model.matches[-1].trade_id if model.matches else None,
+            others=tuple(
+                listed(r)
+                for side in Side
+                for r in ranked((o for o in model.others() if o.side is side), side)[:2]
+            ),
+            reserved_elsewhere=Reserved(quote=NO_AMOUNT),
+        )
+
+    def sign(self, order: NewOrder) -> SignedOrder:
+        self._checker.signed(order)
+        return SignedOrder(order=order, body=str(order).encode())
+
+    async def place(self, signed: SignedOrder) -> Outcome:
+        self._checker.posted(signed, self.generation)
+        weather, chance = self.weather, self._random.random
+        if chance() < weather.place_refused:
+            await self._wait(weather.delay_ms(self._random))
+            return REFUSED
+        if chance() < weather.place_lost:
+            await self._wait(TIMEOUT_MS)
+            return UNKNOWN
+        if chance() < weather.place_delayed:
+            late_ms = self._random.uniform(TIMEOUT_MS, 4_000)
+            self._later(late_ms, lambda: self._arrive(signed.order))
+            await self._wait(TIMEOUT_MS)
+            return UNKNOWN
+        answer = self._later(weather.delay_ms(self._random), lambda: self._arrive(signed.order))
+        return await self._reply(answer, chance() < weather.place_reply_lost)
+
+    async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
+        self._checker.cancelling(order_id, nonce, reason, self.generation)
+        weather, chance = self.weather, self._random.random
+        if chance() < weather.cancel_lost:
+            await self._wait(TIMEOUT_MS)
+            return UNKNOWN
+        answer = self._later(weather.delay_ms(self._random), lambda: self._cancel(nonce))
+        return await self._reply(answer, chance() < weather.cancel_reply_lost)
+
+    async def _reply(self, answer: asyncio.Future[Outcome], lost: bool) -> Outcome:
+        if lost:
+            await self._wait(TIMEOUT_MS)
+            return UNKNOWN
+        outcome = await answer
+        await self._wait(self.weather.delay_ms(self._random))
+        return outcome
+
+    def _arrive(self, order: NewOrder) -> Outcome:
+        now_ms = self._clock.now_ms()
+        if order.expiry_s * 1000 <= now_ms:
+            return REFUSED
+        row = Row(
+            order_id=order.order_id,
+            nonce=order.nonce,
+            owner=US,
+            side=order.side,
+            price=order.price,
+            size=order.size,
+            created_ms=now_ms,
+            expiry_ms=order.expiry_s * 1000,
+        )
+        return ACCEPTED if self._model.accept(row) else CONFLICT
+
+    def _cancel(self, nonce: int) -> Outcome:
+        return ACCEPTED if self._model.cancel(US, nonce) else MISSING
+
+    def _later(self, delay_ms: float, do: Callable[[], T]) -> asyncio.Future[T]:
+        """Happens whether or not the caller lives to see it."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+
+        def happen() -> None:
+            result = do()
+            if not done.done():
+                done.set_result(result)
+
+        loop.call_later(delay_ms / 1000, happen)
+        return done
+
+    async def _wait(self, duration_ms: float) -> None:
+        await self._clock.sleep_ms(duration_ms)
+
+
+def fills_of(match: Match, market: Market) -> tuple[Fill, ...]:
+    return tuple(
+        Fill(
+            trade_id=match.trade_id,
+            order_id=order_id,
+            side=side,
+            price=match.price,
+            size=match.size,
+            notional=(match.price * match.size).times(market.contract_size),
+            at_ms=match.at_ms,
+            is_maker=order_id == match.maker,
+            completes_order=match.own_completed,
+        )
+        for order_id, side in match.own
+    )

@@ -1,0 +1,71 @@
+"""An event loop whose time is virtual: where nothing can run, it jumps to the next timer.
+
+Real input and output never happen in it, so a run is a pure function of its seed. Everything that
+asyncio times (sleep, wait, timeouts) is virtual too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+EPOCH_MS = 1_800_000_000_000
+
+
+class _Jump(selectors.BaseSelector):
+    """Never waits: turns the time the loop would wait into virtual time."""
+
+    def __init__(self) -> None:
+        self.elapsed_s = 0.0
+        self._keys: dict[Any, selectors.SelectorKey] = {}
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        key = selectors.SelectorKey(fileobj, 0, events, data)
+        self._keys[fileobj] = key
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._keys.pop(fileobj)
+
+    def select(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise RuntimeError("nothing is scheduled and nothing can run: a deadlock")
+        self.elapsed_s += max(0.0, timeout)
+        return []
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._keys
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Starts at second 0, whatever the machine's clock says."""
+
+    def __init__(self) -> None:
+        self._jump = _Jump()
+        super().__init__(self._jump)
+        self._clock_resolution = 1e-6
+
+    def time(self) -> float:
+        return self._jump.elapsed_s
+
+
+class VirtualClock:
+    """The bot's clock over the running virtual loop."""
+
+    def now_ms(self) -> int:
+        return EPOCH_MS + round(asyncio.get_running_loop().time() * 1000)
+
+    async def sleep_ms(self, duration_ms: float) -> None:
+        await asyncio.sleep(max(0.0, duration_ms) / 1000)
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` to its end in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)
