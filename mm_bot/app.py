@@ -112,12 +112,12 @@ class _Process:
         soak = asyncio.create_task(self._soak(telemetry))
         try:
             await bot.run(self._shutdown.requested)
-            if settings.cancel_on_shutdown and not settings.dry_run:
+            if settings.cancel_on_shutdown and not is_silent(settings):
                 await self._cancel_all(bot)
         finally:
             soak.cancel()
-            await state_file.flush()
             log.info("summary", **totals.summary(clock.now_ms()))
+            await state_file.flush()
 
     def _state_file(self) -> StateFile:
         settings = self._settings
@@ -127,7 +127,8 @@ class _Process:
             market=settings.market_symbol,
             subaccount_id=settings.subaccount_id,
         )
-        state_file = StateFile(settings.state_file, identity)
+        # Without the lock another process may own the file: a dry run only reads it.
+        state_file = StateFile(settings.state_file, identity, read_only=is_silent(settings))
         state_file.check_writable()
         return state_file
 
@@ -232,10 +233,15 @@ def venue_config(settings: Settings) -> VenueConfig:
         margin_rate=settings.margin_rate,
         protected_prefixes=settings.protected_prefixes,
         service_name=settings.service_name,
-        dry_run=settings.dry_run,
+        dry_run=is_silent(settings),
         wait_for_lock=settings.wait_for_lock,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
     )
+
+
+def is_silent(settings: Settings) -> bool:
+    """Whether nothing at all is sent; such a process may run beside the one writer."""
+    return settings.dry_run or settings.mode is OperatorMode.DRY_RUN_HEALTH
 
 
 def label_sets() -> LabelSets:

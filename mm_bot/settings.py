@@ -224,11 +224,11 @@ def _risk_policy(reading: Reading, market: Market) -> RiskPolicy:
     max_long, max_short = _inventory_caps(reading)
     # An on-chain feed updates on deviation or heartbeat: hours may lie between two good answers.
     by_feed = reading[r.ANCHOR_SOURCE_TYPE] is AnchorSource.ORACLE_CARRY
-    anchor_max_age = reading[r.ANCHOR_ORACLE_MAX_AGE if by_feed else t.STALE_ANCHOR]
+    limit_ms = reading[t.STALE_ANCHOR]
     return RiskPolicy(
         market_data_max_age_ms=reading[t.STALE_MARKET_DATA],
         balances_max_age_ms=reading[t.STALE_BALANCE],
-        anchor_max_age_ms=anchor_max_age,
+        anchor_max_age_ms=reading[r.ANCHOR_ORACLE_MAX_AGE] if by_feed else limit_ms,
         anchor_deviation_bps=reading[t.MAX_ANCHOR_DEVIATION_BPS],
         quote_max_age_ms=reading[t.MAX_QUOTE_AGE],
         max_long=max_long,

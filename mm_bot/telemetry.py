@@ -60,6 +60,7 @@ class Telemetry:
         self._external_counted = (0, 0)
         self._halted: frozenset[HaltReason] = frozenset()
         self._held: frozenset[tuple[str, str]] = frozenset()
+        self._rehearsed: tuple[list[str], list[str]] = ([], [])
         self._failing: dict[str, str] = {}
         self._sides: dict[Side, bool] = dict.fromkeys(Side, False)
 
@@ -345,13 +346,11 @@ class Telemetry:
 
     def _say_dry_run(self, decision: Decision) -> None:
         plan = decision.plan
-        self._log.info(
-            "dry_run",
-            would_cancel=[cancel.order_id for cancel in plan.cancels],
-            would_place=[
-                f"{p.level.side.value} {p.level.size} at {p.level.price}" for p in plan.places
-            ],
-        )
+        cancels = [cancel.order_id for cancel in plan.cancels]
+        places = [f"{p.level.side.value} {p.level.size} at {p.level.price}" for p in plan.places]
+        if (cancels, places) != self._rehearsed:
+            self._log.info("dry_run", would_cancel=cancels, would_place=places)
+        self._rehearsed = (cancels, places)
 
     def _say_fill(self, fill: Fill, decision: Decision) -> None:
         self._log.info(

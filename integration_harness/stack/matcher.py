@@ -23,6 +23,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from typing import Any, Final
 
 import psycopg
@@ -81,14 +82,16 @@ class Matcher:
 
     def _connected(self) -> None:
         settings = self._settings
-        with psycopg.connect(
-            settings.database_url, autocommit=True, connect_timeout=5, prepare_threshold=1
-        ) as database:
+        with ExitStack() as connections:
+            database = connections.enter_context(
+                psycopg.connect(
+                    settings.database_url, autocommit=True, connect_timeout=5, prepare_threshold=1
+                )
+            )
             executor = None
             if settings.settlement == "chain":
-                executor = Executor(
-                    Rpc(settings.chain.rpc_url), settings.chain, settings.executor_address
-                )
+                rpc = connections.enter_context(Rpc(settings.chain.rpc_url))
+                executor = Executor(rpc, settings.chain, settings.executor_address)
             self._recover(database, executor)
             print("ready", flush=True)
             while not self._stop.is_set():

@@ -19,7 +19,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal
@@ -36,7 +35,7 @@ from integration_harness.stack.instruments import (
     local_instruments,
 )
 from integration_harness.stack.postgres import READER, Postgres, grant_reader
-from integration_harness.stack.rpc import Rpc, call_data
+from integration_harness.stack.price_feed import PriceFeed, feed_answer
 from integration_harness.stack.service import Service
 from integration_harness.stack.supervisor import Supervisor, answers, free_port
 
@@ -44,7 +43,6 @@ Part = Literal["postgres", "node", "api", "matcher"]
 Progress = Callable[[str, float], None]
 
 _SCHEMA: Final = Path(__file__).parent / "schema.sql"
-_FEED_GAS: Final = 300_000
 _REPOSITORY: Final = Path(__file__).parents[2]
 
 
@@ -138,12 +136,11 @@ class LocalExchange:
 
     def set_price(self, price: Decimal) -> None:
         """Let the cNGN/USD feed answer a price in cNGN per USDC."""
-        self._send_to_feed(call_data("setAnswer(int256)", self._feed_answer(price)))
+        self._feed.set(price)
 
     def set_price_at(self, price: Decimal, updated_at_seconds: int) -> None:
         """The same, with the feed's own time: a stale answer, or one from the future."""
-        answer = self._feed_answer(price)
-        self._send_to_feed(call_data("setRound(int256,uint256)", answer, updated_at_seconds))
+        self._feed.set(price, updated_at_seconds)
 
     def stop(self, part: Part) -> None:
         """End one part; the others stay up."""
@@ -215,10 +212,11 @@ class LocalExchange:
         now = datetime.now(UTC)
         funding = options.funding or DeployOptions(
             marks=dict.fromkeys(local_expiries(now), price),
-            feed_answer=self._feed_answer(options.price),
+            feed_answer=feed_answer(options.price, DeployOptions().feed_decimals),
         )
         self.deployment = deploy(self.rpc_url, self.deployments_dir, funding)
         self.deployment.to_json(self.folder / "deployment.json")
+        self._feed = PriceFeed(self.rpc_url, self.deployment, funding.feed_decimals)
         addresses = self.deployment.addresses
         self.instruments = options.instruments or local_instruments(
             now, addresses.wrapped_cngn, addresses.future
@@ -282,30 +280,6 @@ class LocalExchange:
         if part == "postgres":
             return self._postgres
         return self._node if part == "node" else self._services[part]
-
-    def _feed_answer(self, price: Decimal) -> int:
-        """USD per cNGN with the feed's decimals, to the nearest."""
-        decimals = (self.options.funding or DeployOptions()).feed_decimals
-        answer: Fraction = 10**decimals / Fraction(price)
-        return (2 * answer.numerator + answer.denominator) // (2 * answer.denominator)
-
-    def _send_to_feed(self, data: str) -> None:
-        with Rpc(self.rpc_url) as rpc:
-            transaction = rpc.call(
-                "eth_sendTransaction",
-                {
-                    "from": self.deployment.deployer.address,
-                    "to": self.deployment.addresses.feed,
-                    "data": data,
-                    # An estimate is too low where the next block falls into another second.
-                    "gas": hex(_FEED_GAS),
-                },
-            )
-            give_up_at = time.monotonic() + 10
-            while (receipt := rpc.call("eth_getTransactionReceipt", transaction)) is None:
-                assert time.monotonic() < give_up_at, "the feed's new answer is not mined"
-                time.sleep(0.005)
-            assert receipt["status"] == "0x1", "the feed refused the answer"
 
     def _tell(self, phase: str) -> None:
         if self._progress is not None:

@@ -63,7 +63,7 @@ class CoinbaseSource:
             ) as connection:
                 await self._follow(connection)
         except (WebSocketException, OSError) as error:
-            raise _refused_from(error, self.name) from None
+            raise refused_from(error, self.name) from None
         finally:
             self._book = None
 
@@ -102,7 +102,7 @@ class CoinbaseSource:
         book.take(message)
 
 
-def _refused_from(error: Exception, source: str) -> AnchorError:
+def refused_from(error: Exception, source: str) -> AnchorError:
     """The one place where errors of the WebSocket library become ours."""
     if isinstance(error, InvalidStatus):
         status = error.response.status_code

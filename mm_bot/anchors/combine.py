@@ -13,7 +13,8 @@ from mm_bot.anchors.parse import INVERSE_DECIMALS, inverse
 from mm_bot.anchors.source import AnchorSource, Reading
 from mm_bot.core.exact import Price, multiply, round_half_even
 
-PRODUCT_DECIMALS = 12
+PRODUCT_DECIMALS = 18
+"""Enough for a rate like 0.0002 that is inverted afterwards."""
 
 
 class InvertedSource:

@@ -98,7 +98,7 @@ class InvertSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultiplySpec:
-    """`left` x `right`, rounded half-even to 12 decimals: a cross rate."""
+    """`left` x `right`, rounded half-even to 18 decimals: a cross rate."""
 
     left: SourceSpec
     right: SourceSpec

@@ -7,7 +7,8 @@ Invariants (behaviour.md sections 5 and 6; property tests and the simulator cite
    a replacement waits for its predecessor's acknowledged cancel.
 2. Own bid < own ask, whatever is in flight: a place that would reach an own opposite order waits
    for that order's cancel, or is not sent.
-3. An unknown order is never replaced under a new nonce; the same bytes are sent again instead.
+3. An unknown order is never replaced under a new nonce; the same bytes are sent again instead,
+   as long as their price is not worse for us than the target.
 4. A quiet world converges: what fits is kept, and a second pass plans nothing.
 5. With one level, several orders on one side are all cancelled; with more, surplus ones are.
 6. Protected ids are never cancelled; strangers' ids only at start-up.
@@ -119,12 +120,10 @@ def plan(desk: Desk, policy: ReconcilePolicy) -> Plan:
     cancels.extend(found.cancels)
     found = replace(found, cancels=tuple(cancels))
     found = _sendable(desk, _within_bounds(desk, found))
-    resends = tuple(c for c in desk.commitments if _due_again(c, desk.now_ms))
     return replace(
         found,
         cancels=tuple(sorted(found.cancels, key=lambda c: c.order_id)),
         places=tuple(sorted(found.places, key=lambda p: (p.level.side.value, p.level.index))),
-        resends=resends,
     )
 
 
@@ -227,7 +226,8 @@ def _hold_or_replace(
     slot = (level.side, level.index)
     wrong = fault(order, level, policy)
     if order.stage is Stage.UNKNOWN:
-        return Plan(missing=(_gap(level, MissingReason.AWAITING_EVIDENCE),))
+        again = (order,) if _due_again(order, level, policy, desk.now_ms) else ()
+        return Plan(resends=again, missing=(_gap(level, MissingReason.AWAITING_EVIDENCE),))
     renew = _due_for_renewal(order, desk.now_ms)
     if wrong is None and not renew:
         return Plan(kept=((slot, order.order_id),))
@@ -343,13 +343,15 @@ def _dropped(found: Plan, place: Place, reason: MissingReason, keep_cancel: bool
     )
 
 
-def _due_again(commitment: Commitment, now_ms: int) -> bool:
-    return (
-        commitment.stage is Stage.UNKNOWN
-        and commitment.signed is not None
-        and not commitment.conflict
-        and commitment.next_send_ms <= now_ms < commitment.expiry_ms
-    )
+def _due_again(commitment: Commitment, level: Level, policy: ReconcilePolicy, now_ms: int) -> bool:
+    """Whether to send the same bytes again. Not where their price has become worse for us than
+    the target: then they would place a quote that nobody wants any more, and time closes the
+    question (the order expires) instead of evidence."""
+    if commitment.signed is None or commitment.conflict:
+        return False
+    due = commitment.next_send_ms <= now_ms < commitment.expiry_ms
+    behind = commitment.side.best_first(commitment.price) >= level.side.best_first(level.price)
+    return due and (behind or price_fits(commitment, level, policy))
 
 
 def _due_for_renewal(order: Commitment, now_ms: int) -> bool:
@@ -381,6 +383,7 @@ def _joined(left: Plan, right: Plan) -> Plan:
     return Plan(
         cancels=left.cancels + right.cancels,
         places=left.places + right.places,
+        resends=left.resends + right.resends,
         kept=left.kept + right.kept,
         held=left.held + right.held,
         missing=left.missing + right.missing,

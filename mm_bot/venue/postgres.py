@@ -203,6 +203,11 @@ def _forget(task: asyncio.Future[Any]) -> None:
 
 _SETTINGS: Final = """
     SELECT set_config('jit', 'off', false),  -- compiling the plan would cost more than running it
+           -- Every part of our statements has an index and few rows; a plan that was made while a
+           -- table was small, or with stale statistics, must not read a large one from end to end.
+           set_config('enable_seqscan', 'off', false),
+           set_config('enable_hashjoin', 'off', false),
+           set_config('enable_mergejoin', 'off', false),
            set_config('tcp_keepalives_idle', '5', false),  -- a lock dies soon after its holder
            set_config('tcp_keepalives_interval', '2', false),
            set_config('tcp_keepalives_count', '3', false)

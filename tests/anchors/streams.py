@@ -1,4 +1,4 @@
-"""Real streaming servers: Hermes (server-sent events and its poll) and Coinbase's level-2 socket."""
+"""Real streaming servers: Hermes (events and its poll) and Coinbase's level-2 socket."""
 
 from __future__ import annotations
 

@@ -129,8 +129,10 @@ def test_a_frozen_stream_is_polled_around() -> None:
             server.latest = json_answer(hermes_message("90000"))
             await price_is(source, "0.0008")
             server.greeting = b": still here\n\n"
+            server.streaming.clear()
             await price_is(source, "0.0009")
-            assert len([r for r in server.requests if b"/stream" in r]) >= 2
+            await server.streaming.wait()
+            assert (await source.read()).price == Price.of("0.0009")
 
     run(scenario())
 
@@ -251,8 +253,7 @@ def test_an_endless_event_is_given_up() -> None:
                 yield body
 
         with pytest.raises(EventTooLargeError):
-            async for _ in events(chunks()):
-                raise AssertionError("there is no complete event")
+            await anext(events(chunks()))
 
     run(scenario(b"data: " + b"x" * 1_000))
     run(scenario(b"data: " + b"x" * 1_000 + b"\n"))

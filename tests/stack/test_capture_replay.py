@@ -211,17 +211,10 @@ def without_times(value: Any) -> Any:
 def test_every_recorded_file_is_replayed() -> None:
     """No capture is left out: 207 lines in the nine files the tests below name."""
     names = {path.stem for path in CAPTURES.glob("*.jsonl")}
-    assert names == {
-        "cancel",
-        "create-err",
-        "create-err-custody",
-        "create-err-expected",
-        "create-invariants-off",
-        "create-ok",
-        "fills",
-        "get",
-        "get-after",
-    }
+    assert " ".join(sorted(names)) == (
+        "cancel create-err create-err-custody create-err-expected create-invariants-off "
+        "create-ok fills get get-after"
+    )
     assert sum(len(recorded(name)) for name in names) == 207
 
 
