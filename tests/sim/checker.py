@@ -1,0 +1,254 @@
+"""What must hold at every step of a run, judged from the model's truth and undistorted reads.
+
+The letters are those of `CLAIMS`. A row is *excused* where the running process could not know of
+it: its request was sent by a process that had died, and it arrived later.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+
+from mm_bot.core.commands import NewOrder, SignedOrder
+from mm_bot.core.decide import Decision
+from mm_bot.core.exact import Price, Size
+from mm_bot.core.liability import outstanding
+from mm_bot.core.market import Side
+from mm_bot.core.memory import Memory
+from mm_bot.core.orders import Ownership
+from mm_bot.core.policy import Policy
+from mm_bot.core.reconcile import CancelCategory
+from mm_bot.core.remember import Report
+from mm_bot.core.snapshot import Observation
+from tests.sim import limits
+from tests.sim.model import US, Model, Row
+from tests.sim.virtual_time import EPOCH_MS
+
+KILL_WITHIN_CALM_MS = 1_500
+"""50 ms of watching, a match that the executor settles meanwhile (600 ms), the retries after it."""
+KILL_WITHIN_STORM_MS = 15_000
+
+
+class Claim(Enum):
+    ONE_PER_SLOT = "a: at most one live order a slot"
+    NONCE_ONCE = "b: no nonce is used twice"
+    NOT_CROSSED = "c: own bid < own ask"
+    CONVERGES = "d: a quiet world converges and stays quiet"
+    FILLS_ONCE = "e: each fill is counted exactly once"
+    NOT_OURS = "f: neither protected orders nor strangers are cancelled"
+    BUDGET = "g: no more replace-driven cancels a minute than allowed"
+    KILL_SWITCH = "h: the kill switch ends everything in bounded time"
+    LIMITS = "i: what rests and what is placed stays within every limit"
+    OWN_FREE = "j: alone in the book, the reference does not move"
+    LIABILITY = "k: signed liability covers what rests"
+    PASSIVE = "l: no price crosses or touches what others show"
+    ALIVE = "m: the loop never raises"
+
+
+@dataclass(slots=True)
+class Checker:
+    """Hears of everything; `violations` is what went wrong."""
+
+    model: Model
+    policy: Policy
+    alone: bool
+    truth_limits: bool
+    """Whether limits hold against the chain's truth too: not where the node may freeze."""
+    trace: bool = False
+    generation: int = 0
+    calm: bool = False
+    kill_since_ms: int | None = None
+    violations: list[tuple[Claim, str]] = field(default_factory=list)
+    cycles: int = 0
+    placed: int = 0
+    last: Decision | None = None
+    _seen: Observation | None = None
+    _startup: bool = True
+    _signed: dict[int, str] = field(default_factory=dict)
+    _posted_by: dict[str, int] = field(default_factory=dict)
+    _excused: set[str] = field(default_factory=set)
+    _arrived_ms: dict[str, int] = field(default_factory=dict)
+    _counted_ms: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _baseline: int | None = None
+    _constant: Price | None = None
+
+    def fail(self, claim: Claim, text: str) -> None:
+        self.violations.append((claim, text))
+        self.note(f"VIOLATION {claim.value}: {text}")
+
+    def note(self, text: str) -> None:
+        if self.trace:
+            print(f"{self._now_ms() - EPOCH_MS:>8} {text}")
+
+    def _now_ms(self) -> int:
+        return self.model.clock.now_ms()
+
+    def started(self, memory: Memory) -> None:
+        """A new process begins with this memory."""
+        self.generation += 1
+        self._startup = True
+        self._baseline = self._baseline if memory.tally.cursor is not None else None
+        self.note(f"process {self.generation} starts, knows {len(memory.commitments)} orders")
+
+    def observed(self, seen: Observation) -> None:
+        self._seen = seen
+
+    def signed(self, order: NewOrder) -> None:
+        before = self._signed.setdefault(order.nonce, str(order))
+        if before != str(order):
+            self.fail(Claim.NONCE_ONCE, f"{order.nonce}: {before} and {order}")
+
+    def posted(self, signed: SignedOrder, generation: int) -> None:
+        self.placed += 1
+        self._posted_by.setdefault(signed.order.order_id, generation)
+        self.note(f"post {signed.order.order_id} {signed.order.price} x {signed.order.size}")
+        if self.kill_since_ms is not None:
+            self.fail(Claim.KILL_SWITCH, f"{signed.order.order_id} posted while it is on")
+
+    def cancelling(self, order_id: str, nonce: int, reason: str, generation: int) -> None:
+        """An id may be cancelled where it is ours, managed, and the holder of its nonce."""
+        self.note(f"cancel {order_id} {reason}")
+        row = self.model.rows.get(self.model.nonces.get((US, nonce), ""))
+        if row is None:
+            if order_id not in self._posted_by:
+                self.fail(Claim.NOT_OURS, f"{order_id} was never sent")
+            return
+        ownership = self.model.ownership(row)
+        if row.order_id != order_id or ownership is Ownership.PROTECTED:
+            self.fail(Claim.NOT_OURS, f"{order_id} names {row.order_id}, {ownership.value}")
+        elif ownership is not Ownership.MANAGED and not self._startup:
+            self.fail(Claim.NOT_OURS, f"{order_id}, {ownership.value}, after start-up")
+
+    def changed(self, what: str, row: Row) -> None:
+        self.note(f"     {what} {row.order_id} {row.side.value} {row.price} left {row.left}")
+        if row.owner != US or what != "accepted":
+            return
+        self._arrived_ms[row.order_id] = self._now_ms()
+        if self._posted_by.get(row.order_id, 0) < self.generation:
+            self._excused.add(row.order_id)
+            return
+        live = [r for r in self._live() if r.expiry_ms > self._now_ms()]
+        same = [r for r in live if r.side is row.side and self._managed(r)]
+        if len(same) > self.policy.quote.levels:
+            ids = [f"{r.order_id} {r.status.value}" for r in same]
+            self.fail(Claim.ONE_PER_SLOT, f"{len(same)} on one side: {ids}")
+        for other in live:
+            if other.side is not row.side and row.side.reaches(row.price, other.price):
+                self.fail(Claim.NOT_CROSSED, f"{row.order_id} meets {other.order_id}")
+        if self.truth_limits and not self._startup:
+            for text in limits.inventory_faults(self.model, self._live(), self.policy):
+                self.fail(Claim.LIMITS, text)
+
+    def _live(self) -> list[Row]:
+        return [r for r in self.model.live(US) if r.order_id not in self._excused]
+
+    def _managed(self, row: Row) -> bool:
+        return self.model.ownership(row) is Ownership.MANAGED
+
+    def moment(self) -> None:
+        """Called often: the kill switch's bound needs no event to be broken."""
+        if self.kill_since_ms is None:
+            return
+        bound_ms = KILL_WITHIN_CALM_MS if self.calm else KILL_WITHIN_STORM_MS
+        for row in filter(self._managed, self.model.live(US)):
+            since_ms = max(self.kill_since_ms, self._arrived_ms.get(row.order_id, 0))
+            if self._now_ms() - since_ms > bound_ms and row.expiry_ms > self._now_ms():
+                self.fail(Claim.KILL_SWITCH, f"{row.order_id} live {bound_ms} ms after it came on")
+
+    def cycle(self, decision: Decision, report: Report, memory: Memory) -> None:
+        seen = self._seen
+        assert seen is not None
+        self.cycles += 1
+        self.last = decision
+        halts = [halt.reason.value for halt in decision.halts]
+        gaps = [f"{m.side.value}{m.index}:{m.reason.value}" for m in decision.missing]
+        self.note(
+            f"cycle ref {decision.reference.price} {decision.reference.source.value} "
+            f"kept {len(decision.plan.kept)} held {len(decision.plan.held)} {gaps} {halts}"
+        )
+        self._check_passive(decision, seen)
+        for text in limits.plan_faults(decision, seen, self.policy, self.model.market):
+            self.fail(Claim.LIMITS, text)
+        self._check_budget(report)
+        self._check_fills(memory, seen)
+        self._check_liability(memory)
+        price = decision.reference.price
+        if self.alone and price is not None:
+            self._constant = self._constant or price
+            if price != self._constant:
+                self.fail(Claim.OWN_FREE, f"moved from {self._constant} to {price}")
+        self._startup = memory.startup
+
+    def _check_passive(self, decision: Decision, seen: Observation) -> None:
+        for place in decision.plan.places:
+            opposite = place.level.side.opposite
+            shown = list(seen.book.value.side(opposite)) if seen.book.value else []
+            shown += [o for o in (seen.orders.value.others if seen.orders.value else ())]
+            for order in shown:
+                if order.ours or order.side is not opposite:
+                    continue
+                if place.level.side.reaches(place.level.price, order.price):
+                    self.fail(Claim.PASSIVE, f"{place.level} against {order}")
+
+    def _check_budget(self, report: Report) -> None:
+        limit = self.policy.risk.max_cancels_per_minute
+        if limit is None:
+            return
+        sent = self._counted_ms[self.generation]
+        for result in report.cancels:
+            row = self.model.rows.get(result.cancel.order_id)
+            driven = result.cancel.category is CancelCategory.REPLACE_DRIVEN
+            if row is not None and driven and not _due(row, result.sent_ms):
+                sent.append(result.sent_ms)
+        sent.sort()
+        for first, last in zip(sent, sent[limit:], strict=False):
+            if last - first < 60_000:
+                self.fail(Claim.BUDGET, f"{limit + 1} cancels within {last - first} ms")
+                return
+
+    def _check_fills(self, memory: Memory, seen: Observation) -> None:
+        if self._baseline is None:
+            self._baseline = memory.tally.cursor
+            return
+        read = seen.orders.value
+        if read is None or read.newest_trade_id is None or not seen.lock_held:
+            return
+        total, count = Decimal(0), 0
+        for match in self.model.matches[: read.newest_trade_id]:
+            if match.trade_id > self._baseline:
+                count += len(match.own)
+                total += sum((match.size.value * side.sign for _, side in match.own), Decimal(0))
+        tally = memory.tally
+        if tally.position != Size(total) or tally.buys + tally.sells != count:
+            said = f"{tally.buys + tally.sells} fills, position {tally.position}"
+            self.fail(Claim.FILLS_ONCE, f"{said}; there were {count}, position {total}")
+
+    def _check_liability(self, memory: Memory) -> None:
+        if not memory.signatures_known:
+            return
+        for side in Side:
+            rows = [r for r in self._live() if r.side is side and self._managed(r)]
+            rows = [r for r in rows if r.expiry_ms > self._now_ms()]
+            could = sum((r.left for r in rows), Size.of(0))
+            said = outstanding(memory.signatures, side)
+            if could > said:
+                self.fail(Claim.LIABILITY, f"{side.value}: {said} said, {could} rests")
+
+    def check_settled(self, decisions: Iterable[Decision]) -> None:
+        """The last cycles of a calm world: nothing but renewals is sent, and every wanted level
+        rests; what is not wanted has a lasting reason."""
+        for decision in decisions:
+            sent = [c.reason for c in decision.plan.cancels]
+            fresh = [p for p in decision.plan.places if p.replaces is None]
+            if any(reason != "renewal" for reason in sent) or fresh or decision.plan.resends:
+                self.fail(Claim.CONVERGES, f"still sends: {sent} {decision.plan.places}")
+            for text in limits.unsettled(decision):
+                self.fail(Claim.CONVERGES, text)
+
+
+def _due(row: Row, now_ms: int) -> bool:
+    """Whether the bot may have cancelled it as a renewal."""
+    return 3 * (now_ms - row.created_ms) >= 2 * (row.expiry_ms - row.created_ms) - 3_000

@@ -1,0 +1,130 @@
+"""The limits of a side, worked out a second time and more plainly than the core does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from mm_bot.core.decide import Decision
+from mm_bot.core.ledger import Stage
+from mm_bot.core.market import Market, Side
+from mm_bot.core.orders import Ownership, RestingOrder
+from mm_bot.core.policy import Policy
+from mm_bot.core.quoting import MissingReason
+from mm_bot.core.risk import HaltReason
+from mm_bot.core.snapshot import Observation, OwnOrders
+from tests.sim.model import Model, Row
+
+LASTING = {
+    HaltReason.MAX_LONG,
+    HaltReason.MAX_SHORT,
+    HaltReason.MIN_BASE,
+    HaltReason.MIN_QUOTE,
+    HaltReason.ANCHOR_DEVIATION,
+    HaltReason.NO_REFERENCE,
+}
+"""Halts that a calm world does not end by itself."""
+BOUNDED = {
+    MissingReason.INVENTORY_LIMIT,
+    MissingReason.NOTIONAL_LIMIT,
+    MissingReason.BASE_BALANCE,
+    MissingReason.QUOTE_BALANCE,
+}
+
+Amounts = list[tuple[Decimal, Decimal]]
+"""(price, size) of orders."""
+
+
+def plan_faults(
+    decision: Decision, seen: Observation, policy: Policy, market: Market
+) -> Iterator[str]:
+    """Bounds that a side passes in a cycle which places on it."""
+    read, balances = seen.orders.value, seen.balances.value
+    if read is None or balances is None:
+        return
+    gone = {cancel.order_id for cancel in decision.plan.cancels}
+    for side in Side:
+        placed = [p.level for p in decision.plan.places if p.level.side is side]
+        if not placed:
+            continue
+        rows = {r.order_id: r for r in read.rows if r.live and r.side is side}
+        managed = [r for r in rows.values() if r.ownership is Ownership.MANAGED]
+        stays = [r for r in managed if r.order_id not in gone]
+        unread = [
+            c
+            for c in decision.tracked.commitments
+            if c.side is side and c.order_id not in rows and c.stage is not Stage.LIVE
+        ]
+        orders = [(x.price.value, x.size.value) for x in (*placed, *stays, *unread)]
+        fixed = [r for r in rows.values() if r.ownership is not Ownership.MANAGED]
+        yield from _side_faults(side, orders, fixed, read, policy, market, seen)
+
+
+def _side_faults(
+    side: Side,
+    orders: Amounts,
+    fixed: list[RestingOrder],
+    read: OwnOrders,
+    policy: Policy,
+    market: Market,
+    seen: Observation,
+) -> Iterator[str]:
+    balances = seen.balances.value
+    assert balances is not None
+    every = orders + [(r.price.value, r.size.value) for r in fixed]
+    size = sum((s for _, s in every), Decimal(0))
+    worth = sum((p * s for p, s in orders), Decimal(0)) * market.contract_size
+    fixed_worth = sum((r.notional.value for r in fixed), Decimal(0))
+    inventory = balances.base.value
+    if side is Side.BUY:
+        room = policy.quote.max_long.value - inventory
+    else:
+        room = inventory - policy.quote.max_short.value
+    if size > room:
+        yield f"{side.value}: {size} rests or comes, inventory has room for {room}"
+    limit = policy.quote.max_notional_per_side
+    if limit is not None and worth + fixed_worth > limit.value:
+        yield f"{side.value}: worth {worth} + {fixed_worth}, limit {limit}"
+    if not market.is_spot:
+        margin = market.contract_size * market.margin_rate
+        others = [r for r in read.rows if r.live and r.ownership is not Ownership.MANAGED]
+        held = sum((r.size.value for r in others), Decimal(0))
+        needed = (sum((s for _, s in orders), Decimal(0)) + held) * margin
+        if needed > balances.quote.value:
+            yield f"{side.value}: margin {needed}, cash {balances.quote}"
+    elif side is Side.BUY and worth + fixed_worth > balances.quote.value:
+        yield f"bids need {worth} + {fixed_worth} cNGN of {balances.quote}"
+    elif side is Side.SELL and size > balances.base.value:
+        yield f"asks need {size} USDC of {balances.base}"
+
+
+def inventory_faults(model: Model, live: Iterable[Row], policy: Policy) -> Iterator[str]:
+    """Against the truth: what a fill of every live order of a side would lead to."""
+    rows = list(live)
+    bids = sum((r.left.value for r in rows if r.side is Side.BUY), Decimal(0))
+    asks = sum((r.left.value for r in rows if r.side is Side.SELL), Decimal(0))
+    longest, shortest = policy.quote.max_long.value, policy.quote.max_short.value
+    if bids and model.base + bids > longest:
+        yield f"holds {model.base}, bids {bids}, cap {longest}"
+    if asks and model.base - asks < shortest:
+        yield f"holds {model.base}, asks {asks}, cap {shortest}"
+
+
+def unsettled(decision: Decision) -> Iterator[str]:
+    """What a calm world should have ended by now."""
+    lasting = [h for h in decision.halts if h.reason in LASTING]
+    for halt in decision.halts:
+        if halt.reason not in LASTING:
+            yield f"still halted: {halt}"
+    if lasting:
+        return
+    gaps = {(m.side, m.index): m.reason for m in decision.missing}
+    for (side, index), reason in gaps.items():
+        if reason not in BOUNDED:
+            yield f"still missing: {side.value} {index} {reason.value}"
+    rests = [slot for slot, _ in decision.plan.kept] + [h.slot for h in decision.plan.held]
+    rests += [(p.level.side, p.level.index) for p in decision.plan.places]
+    for side in Side:
+        for level in decision.ladder.side(side):
+            if (side, level.index) not in rests and (side, level.index) not in gaps:
+                yield f"{side.value} {level.index} neither rests nor has a reason"

@@ -1,0 +1,3 @@
+"""x"""
+from tests.sim.world import Mutation
+MUTATIONS: tuple[Mutation, ...] = ()

@@ -1,0 +1,139 @@
+"""Everybody but the bot: takers, other makers, the anchor, and what rests before the first start.
+
+Each method does one thing at the present virtual instant; `World` decides when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from random import Random
+
+from mm_bot.core.exact import Price, Size
+from mm_bot.core.market import Side
+from mm_bot.core.orders import ID_PREFIX, OrderId
+from mm_bot.core.snapshot import AnchorQuote
+from mm_bot.ops.nonces import NonceBlocks, nonce_of
+from tests.sim.model import GRID, US, Model, Row, ranked
+from tests.sim.scenario import Scenario
+
+FIRST_PRICE = Decimal(1600)
+
+
+class People:
+    def __init__(self, model: Model, scenario: Scenario, random: Random) -> None:
+        self._model = model
+        self._scenario = scenario
+        self._random = random
+        self._anchor = FIRST_PRICE
+        self._anchor_frozen_ms: int | None = None
+        self._count = 0
+
+    def anchor_quote(self) -> AnchorQuote:
+        at_ms = self._anchor_frozen_ms or self._model.clock.now_ms()
+        return AnchorQuote(price=Price(self._anchor), as_of_ms=at_ms, source="simulated")
+
+    def rest(self) -> None:
+        """The anchor answers again, and where the others' orders are."""
+        self._anchor_frozen_ms = None
+        best = {side: self._best(side) for side in Side}
+        bid, ask = best[Side.BUY], best[Side.SELL]
+        if bid is not None and ask is not None:
+            self._anchor = self._on_tick((bid.price.value + ask.price.value) / 2)
+
+    def _best(self, side: Side) -> Row | None:
+        found = ranked((r for r in self._model.others() if r.side is side), side)
+        return found[0] if found else None
+
+    def before_start(self) -> None:
+        """Own orders of every sort; they never meet each other."""
+        self._model.base += self._size(Decimal("0.1")).value * self._random.choice((-1, 0, 1))
+        for index in range(self._scenario.strays):
+            side = self._random.choice(tuple(Side))
+            away = Decimal(self._random.choice((20, 25, 26, 80, 300))) + index
+            symbol, nonce = self._model.market.symbol, 1_000 + index
+            sort = self._random.randrange(7)
+            order_id = str(OrderId(symbol, side, nonce))
+            if sort == 0:
+                order_id = f"manual:{nonce}"
+            elif sort == 1:
+                order_id = f"web-{nonce}"
+            elif sort == 2:
+                order_id = f"{ID_PREFIX}:{symbol}:up:{nonce}"
+            elif sort == 3:
+                order_id = str(OrderId("OTHER", side, nonce))
+            self._add(US, side, self._away(side, away), self._size(Decimal(1)), order_id, nonce)
+
+    def squat(self, nonces: NonceBlocks) -> None:
+        """Now and then a nonce that the bot is about to use belongs to something else of ours."""
+        if self._random.random() < 0.1 and not self._scenario.quiet:
+            nonce = nonce_of(nonces._next_step + 1, 7)
+            price = self._away(Side.BUY, Decimal(900))
+            self._add(US, Side.BUY, price, self._size(Decimal("0.01")), f"manual:{nonce}", nonce)
+
+    def take(self) -> None:
+        """Cross the best of one side, often ours, for a part of it, a whole or more."""
+        side = self._random.choice(tuple(Side))
+        now_ms = self._model.clock.now_ms()
+        resting = [r for r in self._model.live() if r.side is side and r.expiry_ms > now_ms]
+        if not resting:
+            return
+        target = ranked(resting, side)[0]
+        part = Decimal(self._random.choice(("0.1", "0.5", "1", "1.7")))
+        row = self._add("taker", side.opposite, target.price.value, self._size(part))
+        life_s = self._random.uniform(0.5, 2.5)
+        asyncio.get_running_loop().call_later(life_s, self._model.cancel, row.owner, row.nonce)
+
+    def make(self) -> None:
+        """Another maker's order, which leaves after a while."""
+        if self._scenario.alone:
+            return
+        side = self._random.choice(tuple(Side))
+        away = Decimal(self._random.choice((5, 15, 40, 150)))
+        price = self._away(side, away)
+        row = self._add("maker", side, price, self._size(Decimal(1)))
+        life_s = self._random.choice((2.0, 10.0, 10_000.0))
+        asyncio.get_running_loop().call_later(life_s, self._model.cancel, row.owner, row.nonce)
+
+    def drift(self) -> None:
+        """The anchor moves a little, jumps, or freezes."""
+        if self._scenario.alone:
+            return
+        chance = self._random.random()
+        if chance < 0.1 and self._anchor_frozen_ms is None:
+            self._anchor_frozen_ms = self._model.clock.now_ms()
+        else:
+            self._anchor_frozen_ms = None
+            bps = self._random.choice((1, 4, 10, 60)) * self._random.choice((-1, 1))
+            self._anchor = self._on_tick(self._anchor * (1 + Decimal(bps) / 10_000))
+
+    def _add(
+        self, owner: str, side: Side, price: Decimal, size: Size, name: str = "", nonce: int = 0
+    ) -> Row:
+        self._count += 1
+        nonce = nonce or self._count
+        now_ms = self._model.clock.now_ms()
+        row = Row(
+            order_id=name or f"{owner}-{self._count}",
+            nonce=nonce,
+            owner=owner,
+            side=side,
+            price=Price(price),
+            size=size,
+            created_ms=now_ms,
+            expiry_ms=now_ms + 1_000_000_000,
+        )
+        self._model.accept(row)
+        return row
+
+    def _away(self, side: Side, bps: Decimal) -> Decimal:
+        return self._on_tick(self._anchor * (1 - side.sign * bps / 10_000))
+
+    def _on_tick(self, price: Decimal) -> Decimal:
+        tick = self._model.market.price_tick.value
+        return (price / tick).to_integral_value() * tick
+
+    def _size(self, part: Decimal) -> Size:
+        market, whole = self._model.market, self._scenario.policy.quote.order_size.value
+        step = GRID if market.is_spot else market.size_step.value
+        return Size((whole * part / step).to_integral_value() * step)

@@ -1,0 +1,257 @@
+"""One seed: a market, the people in it, a bot that dies and starts again, then calm.
+
+`simulate` is the whole of it. First a storm, whose climate the seed decides; then calm, in which
+everything has to heal; the checker hears of every step. A few seeds are calm from the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+
+from mm_bot.bot import Bot, Edges
+from mm_bot.core.decide import Decision
+from mm_bot.core.market import Side
+from mm_bot.core.memory import Memory
+from mm_bot.core.remember import Report
+from mm_bot.core.snapshot import AnchorQuote
+from mm_bot.ops.nonces import NonceBlocks
+from mm_bot.ops.persistent import PersistentState
+from mm_bot.persistence import first_memory, to_state
+from mm_bot.ports import Exchange
+from tests.sim.checker import Checker, Claim
+from tests.sim.edge import Edge
+from tests.sim.model import US, Model
+from tests.sim.people import People
+from tests.sim.scenario import Scenario
+from tests.sim.virtual_time import VirtualClock, run
+from tests.sim.weather import Weather, calm, storm
+
+SETTLED_CYCLES = 3
+LANE = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutation:
+    """One thing done wrong, mostly at an edge, and what it must be caught by."""
+
+    name: str
+    claim: Claim
+    exchange: Callable[[Edge, World], Exchange] | None = None
+    world: Callable[[World], None] | None = None
+    """Changes the world before it starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    violations: tuple[tuple[Claim, str], ...]
+    cycles: int
+    placed: int
+    fills: int
+    processes: int
+
+
+class World:
+    """Everything of one seed. The parts that a mutation may change are public."""
+
+    def __init__(self, seed: int, mutation: Mutation | None = None, trace: bool = False) -> None:
+        self.random = Random(seed)
+        self.scenario = Scenario.drawn(self.random)
+        self.clock = VirtualClock()
+        self.model = Model(self.scenario.market, self.clock, Random(seed + 1))
+        quiet = self.scenario.quiet
+        self.weather: Weather = calm() if quiet else storm(self.random)
+        self.policy = self.scenario.policy
+        self.kill = False
+        self.kill_visible = True
+        self.forget_nonces = False
+        self.saved = PersistentState()
+        self.nonce_floor_kept = 0
+        self.mutation = mutation
+        self.checker = Checker(
+            self.model,
+            self.policy,
+            alone=self.scenario.alone,
+            truth_limits=not self.weather.freezes,
+            trace=trace,
+        )
+        self.model.changed = self.checker.changed
+        self.people = People(self.model, self.scenario, self.random)
+        self._recent: deque[Decision] = deque(maxlen=SETTLED_CYCLES)
+        self._process: asyncio.Task[None] | None = None
+        self._stop = asyncio.Event()
+
+    # The bot's other edges, all of them this world.
+
+    def active(self) -> bool:
+        return self.kill and self.kill_visible
+
+    async def watch(self, on_change: Callable[[bool], None]) -> None:
+        known = False
+        while True:
+            if self.active() is not known:
+                known = not known
+                on_change(known)
+            await self.clock.sleep_ms(50)
+
+    async def save(self, memory: Memory) -> None:
+        await self.clock.sleep_ms(self.random.choice((0, 0, 3)))
+        self.saved = to_state(memory)
+
+    def nonce_floor(self) -> int:
+        return self.nonce_floor_kept
+
+    async def reserve_nonces(self, until: int) -> None:
+        await self.clock.sleep_ms(self.random.choice((0, 1, 5)))
+        self.nonce_floor_kept = until
+
+    def note_nonce(self, side: Side, nonce: int) -> None:
+        pass
+
+    def latest(self) -> AnchorQuote:
+        return self.people.anchor_quote()
+
+    def cycle(
+        self, decision: Decision, report: Report, memory: Memory, timings_ms: dict[str, float]
+    ) -> None:
+        self.checker.cycle(decision, report, memory)
+        self._recent.append(decision)
+
+    def event(self, name: str, /, **fields: object) -> None:
+        self.checker.note(f"event {name} {fields}")
+
+    # The run.
+
+    async def live(self) -> None:
+        self.people.before_start()
+        background = [
+            asyncio.create_task(self.model.match_forever()),
+            asyncio.create_task(self._watch_moments()),
+        ]
+        await self._start()
+        if not self.scenario.quiet:
+            await self._storm()
+        await self._calm()
+        self._process_over()
+        for task in (*background, self._process):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    async def _start(self) -> None:
+        memory = first_memory(self.saved, self.clock.now_ms())
+        self.checker.started(memory)
+        nonces = NonceBlocks(self, lane=LANE, block_size=8)
+        used = [] if self.forget_nonces else [n for owner, n in self.model.nonces if owner == US]
+        await nonces.open(0 if self.forget_nonces else self.clock.now_ms(), max(used, default=0))
+        self.people.squat(nonces)
+        edge = Edge(self.model, self.weather, self.checker, self.random)
+        wrapped = self.mutation.exchange if self.mutation else None
+        spot_bootstrap = self.policy.reference.bootstrap
+        edges = Edges(
+            exchange=wrapped(edge, self) if wrapped else edge,
+            anchor=None if spot_bootstrap else self,
+            external=self if spot_bootstrap else None,
+            kill_switch=self,
+            nonces=nonces,
+            store=self,
+            telemetry=self,
+            clock=self.clock,
+        )
+        bot = Bot(edges, self.policy, memory, poll_interval_ms=self.scenario.poll_ms)
+        self._stop = asyncio.Event()
+        self._process = asyncio.create_task(bot.run(self._stop))
+
+    def _process_over(self) -> None:
+        """A loop that ended by itself has raised."""
+        task = self._process
+        if task is not None and task.done() and not task.cancelled() and task.exception():
+            self.checker.fail(Claim.ALIVE, repr(task.exception()))
+
+    async def _storm(self) -> None:
+        acts = [self.people.take, self.people.make, self.people.take, self.people.drift]
+        until_ms = self.clock.now_ms() + self.scenario.storm_ms
+        while self.clock.now_ms() < until_ms and not self.checker.violations:
+            await self.clock.sleep_ms(self.random.expovariate(1 / 700))
+            chance = self.random.random()
+            if chance < self.scenario.restarts:
+                await self._restart()
+            elif chance < self.scenario.restarts + 0.02:
+                self._flip_kill_switch()
+            else:
+                self.random.choice(acts)()
+            self._process_over()
+        if self.kill:
+            self._flip_kill_switch()
+
+    async def _restart(self) -> None:
+        assert self._process is not None
+        if self.random.random() < 0.5:
+            self._process.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._process
+        else:
+            self._stop.set()
+            await self._process
+        await self.clock.sleep_ms(self.random.choice((0, 100, 3_000)))
+        if self.random.random() < 0.4:
+            self.saved = PersistentState()
+            self.nonce_floor_kept = 0
+        await self._start()
+
+    def _flip_kill_switch(self) -> None:
+        self.kill = not self.kill
+        self.checker.kill_since_ms = self.clock.now_ms() if self.kill else None
+        self.checker.note(f"kill switch {self.kill}")
+
+    async def _calm(self) -> None:
+        """Long enough for the slowest cure: a full minute of the cancel budget, or an order whose
+        fate only its expiry tells."""
+        self.people.rest()
+        for name, value in ((f, getattr(calm(), f)) for f in Weather.__dataclass_fields__):
+            setattr(self.weather, name, value)
+        quiet = self.scenario.quiet
+        step_ms = self.scenario.calm_ms // 50
+        for _ in range(50):
+            await self.clock.sleep_ms(step_ms)
+            self._process_over()
+            if self.checker.violations:
+                return
+        self.checker.calm = True
+        self.checker.check_settled(self._recent)
+        if quiet and self.checker.placed > self.scenario.quiet_posts_at_most:
+            self.checker.fail(Claim.CONVERGES, f"{self.checker.placed} posts in a quiet world")
+        self._flip_kill_switch()
+        await self.clock.sleep_ms(4_000)
+
+    async def _watch_moments(self) -> None:
+        while True:
+            await self.clock.sleep_ms(100)
+            self.checker.moment()
+
+
+def simulate(seed: int, mutation: Mutation | None = None, *, trace: bool = False) -> Result:
+    """One seed from start to end."""
+
+    async def main() -> World:
+        world = World(seed, mutation, trace)
+        if mutation is not None and mutation.world is not None:
+            mutation.world(world)
+        await world.live()
+        return world
+
+    world = run(main())
+    return Result(
+        violations=tuple(world.checker.violations),
+        cycles=world.checker.cycles,
+        placed=world.checker.placed,
+        fills=len(world.model.matches),
+        processes=world.checker.generation,
+    )
+
+
