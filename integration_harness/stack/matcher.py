@@ -227,8 +227,13 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     stop = threading.Event()
+
+    def ask_to_stop(*_: object) -> None:
+        # From a thread: the handler may run while the main one holds the event's lock.
+        threading.Thread(target=stop.set).start()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, ask_to_stop)
     Matcher(settings, stop).run()
     return 0
 

@@ -21,14 +21,16 @@ async def events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         EventTooLargeError: before more than `EVENT_BYTES_MAX` of an event are kept.
     """
     data: list[bytes] = []
+    size_bytes = 0
     async for line in _lines(chunks):
         if not line:
             if data:
                 yield b"\n".join(data)
-            data = []
+            data, size_bytes = [], 0
         elif line.startswith(b"data:"):
             data.append(line[5:].removeprefix(b" "))
-            if sum(map(len, data)) > EVENT_BYTES_MAX:
+            size_bytes += len(line)  # the name too, so that empty lines are no way around
+            if size_bytes > EVENT_BYTES_MAX:
                 raise EventTooLargeError
         # Comments keep the connection open; names, ids and retry times are not used by our feeds.
 

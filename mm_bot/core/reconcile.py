@@ -286,11 +286,27 @@ def _within_bounds(desk: Desk, found: Plan) -> Plan:
                 kept = last.replaces
                 shrinks = kept is not None and sizes[kept] > last.level.size
                 found = _dropped(found, last, bound.reason, keep_cancel=shrinks)
+        if any(_used(desk, found, side, b, cancelled=True) > b.left for b in bounds.get(side, ())):
+            found = _after_all_cancels(desk, found, side)
     return found
 
 
-def _used(desk: Desk, found: Plan, side: Side, bound: Bound) -> Decimal:
-    gone = {cancel.order_id for cancel in found.cancels}
+def _after_all_cancels(desk: Desk, found: Plan, side: Side) -> Plan:
+    """The side fits its bounds only once its cancels are acknowledged: its places wait for all."""
+    mine = {c.order_id for c in desk.commitments if c.side is side}
+    gone = {cancel.order_id for cancel in found.cancels} & mine
+    places = (
+        replace(p, after=tuple(sorted({*p.after, *gone}))) if p.level.side is side else p
+        for p in found.places
+    )
+    return replace(found, places=tuple(places))
+
+
+def _used(
+    desk: Desk, found: Plan, side: Side, bound: Bound, *, cancelled: bool = False
+) -> Decimal:
+    """What stays and comes takes of a bound; with `cancelled`, what is being cancelled too."""
+    gone = set() if cancelled else {cancel.order_id for cancel in found.cancels}
     total = Decimal(0)
     for c in desk.commitments:
         if c.side is side and not c.cancel_acked and c.order_id not in gone:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from mm_bot.venue.postgres import Statement
+
 FILLS_LIMIT: Final = 1000
 """Fills in one read; the cursor goes on from the last of them."""
 TRADES_LIMIT: Final = 100
@@ -32,39 +34,39 @@ _MINE: Final = "o.owner_address = %(owner)s AND o.subaccount_id = %(subaccount)s
 _HERE: Final = "o.asset_address = %(asset)s AND o.sub_id = %(sub_id)s::numeric"
 _UNEXPIRED: Final = "o.expiry >= floor(extract(epoch FROM now()))"
 
-_OBSERVE: Final = f"""
+OBSERVE: Final = Statement.of(f"""
 WITH live AS MATERIALIZED (
-    SELECT {_ROW}, {_HERE} AS here, {_UNEXPIRED} AS unexpired
-    FROM unnest(%(assets)s::text[], %(sub_ids)s::text[]) AS m (asset, sub_id)
+    SELECT o.order_id, o.owner_address, o.subaccount_id, o.nonce, o.side, o.asset_address,
+           o.sub_id, o.desired_amount, o.filled_amount, o.limit_price, o.status, o.expiry,
+           o.created_at
+    FROM unnest(%(assets)s::text[], %(sub_ids)s::text[]) AS market (asset, sub_id)
     JOIN active_orders o
-      ON o.asset_address = m.asset AND o.sub_id = m.sub_id::numeric
+      ON o.asset_address = market.asset AND o.sub_id = market.sub_id::numeric
      AND o.side IN ('buy', 'sell') AND o.status IN ('active', 'matching')
 ),
 own AS (
-    SELECT * FROM live
-    WHERE owner_address = %(owner)s AND subaccount_id = %(subaccount)s
+    SELECT {_ROW}, {_HERE} AS here, {_UNEXPIRED} AS unexpired FROM live o WHERE {_MINE}
 ),
 others AS (
     SELECT *, row_number() OVER (
         PARTITION BY side
         ORDER BY limit_price::numeric * CASE side WHEN 'buy' THEN -1 ELSE 1 END, order_id
     ) AS rank
-    FROM live
-    WHERE here AND unexpired AND owner_address <> %(owner)s
+    FROM live o
+    WHERE {_HERE} AND {_UNEXPIRED} AND o.owner_address <> %(owner)s
 ),
 new_fills AS (
-    SELECT f.trade_id, f.price, f.size, part.is_maker, o.order_id, o.side, o.desired_amount,
-           o.filled_amount,
+    SELECT f.trade_id, f.price, f.size, o.order_id = f.maker_order_id AS is_maker, o.order_id,
+           o.side, o.desired_amount, o.filled_amount,
            floor(extract(epoch FROM f.created_at) * 1000)::bigint AS at_ms,
            sum(f.size::numeric) OVER (
                PARTITION BY o.order_id ORDER BY f.trade_id DESC ROWS UNBOUNDED PRECEDING
-           ) - f.size::numeric AS later
+           ) - f.size::numeric AS filled_later
     FROM trade_fills f
-    CROSS JOIN LATERAL (
-        VALUES (f.maker_order_id, true), (f.taker_order_id, false)
-    ) AS part (order_id, is_maker)
-    JOIN active_orders o USING (order_id)
-    WHERE f.trade_id > %(fills_after)s AND {_MINE} AND {_HERE}
+    CROSS JOIN LATERAL (  -- OFFSET 0: by the primary key, whatever the statistics say
+        SELECT * FROM active_orders WHERE order_id IN (f.maker_order_id, f.taker_order_id) OFFSET 0
+    ) o
+    WHERE f.trade_id > %(fills_after)s AND {_MINE}
       AND f.asset_address = %(asset)s AND f.sub_id = %(sub_id)s::numeric
 ),
 latest AS (
@@ -75,7 +77,8 @@ latest AS (
 SELECT
     (SELECT json_agg(r) FROM (SELECT * FROM own WHERE here) r) AS live,
     (SELECT json_agg(r) FROM (SELECT * FROM own WHERE NOT here AND unexpired) r) AS elsewhere,
-    (SELECT json_agg(r) FROM (SELECT * FROM others WHERE rank <= {OTHERS_LIMIT}) r) AS others,
+    (SELECT json_agg(r) FROM (
+        SELECT {_ROW} FROM others o WHERE rank <= {OTHERS_LIMIT}) r) AS others,
     (SELECT json_agg(r) FROM (
         SELECT {_ROW_WITH_REASON} FROM active_orders o
         WHERE o.order_id = ANY(%(order_ids)s::text[])) r) AS asked,
@@ -85,10 +88,10 @@ SELECT
           AND o.nonce = ANY(%(nonces)s::text[]::numeric[])) r) AS nonces,
     (SELECT json_agg(r) FROM (
         SELECT {_ROW_WITH_REASON} FROM active_orders o
-        WHERE %(unexpired)s AND {_MINE} AND {_HERE} AND {_UNEXPIRED}) r) AS unexpired,
+        WHERE %(include_unexpired)s AND {_MINE} AND {_HERE} AND {_UNEXPIRED}) r) AS unexpired,
     (SELECT json_agg(r) FROM (
         SELECT trade_id, order_id, side, price, size, at_ms, is_maker,
-               filled_amount::numeric - later >= desired_amount::numeric AS completes_order
+               filled_amount::numeric - filled_later >= desired_amount::numeric AS completes_order
         FROM new_fills ORDER BY trade_id
         FETCH FIRST {FILLS_LIMIT} ROWS WITH TIES) r) AS fills,
     (SELECT json_agg(l.trade_id) FROM latest l WHERE EXISTS (
@@ -96,20 +99,19 @@ SELECT
         WHERE o.order_id IN (l.maker_order_id, l.taker_order_id)
           AND o.owner_address = %(owner)s)) AS own_trade_ids,
     (SELECT max(trade_id) FROM trade_fills) AS newest_trade_id
-"""
+""")
 
-OBSERVE: Final = " ".join(_OBSERVE.split())
-"""Without its layout: psycopg only remembers how to read statements of up to 4096 characters."""
+HIGHEST_NONCE: Final = Statement.of(
+    "SELECT max(nonce)::text FROM active_orders WHERE owner_address = %(owner)s"
+)
 
-HIGHEST_NONCE: Final = "SELECT max(nonce)::text FROM active_orders WHERE owner_address = %(owner)s"
+TRY_LOCK: Final = Statement.of("SELECT pg_try_advisory_lock(%(key)s::bigint)")
 
-TRY_LOCK: Final = "SELECT pg_try_advisory_lock(%(key)s::bigint)"
-
-LOCK_HOLDER: Final = """
+LOCK_HOLDER: Final = Statement.of("""
 SELECT coalesce(a.application_name, ''), coalesce(a.client_addr::text, 'local'), l.pid,
        coalesce(to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')
 FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (l.classid::bigint << 32 | l.objid::bigint) = %(key)s::bigint
-"""
+""")

@@ -63,7 +63,7 @@ class OrderTable:
             "order_ids": list(questions.order_ids),
             "nonces": [str(nonce) for nonce in questions.nonces],
             "fills_after": _NO_FILLS if after is None else after,
-            "unexpired": questions.include_unexpired,
+            "include_unexpired": questions.include_unexpired,
         }
         timeout_s = START_TIMEOUT_S if questions.include_unexpired else None
         held = await self.try_lock()

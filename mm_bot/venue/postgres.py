@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -32,8 +34,28 @@ LAST_BACK_OFF_S: Final = 1.0
 _NAME_BYTES: Final = 63
 """Postgres cuts an application's name there."""
 
+_PLACE: Final = re.compile(r"%\((\w+)\)s")
+
 T = TypeVar("T")
 Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with `$1`, `$2`, ... and the names of the values that go there.
+
+    Numbered here, once: psycopg would read a long statement with named places anew each time.
+    """
+
+    sql: bytes
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Statement:
+        """From SQL whose values are written `%(name)s`."""
+        names = tuple(dict.fromkeys(_PLACE.findall(text)))
+        numbered = _PLACE.sub(lambda found: f"${names.index(found[1]) + 1}", text)
+        return cls(numbered.encode(), names)
 
 
 class Session:
@@ -51,7 +73,7 @@ class Session:
         self.address: Final = database_address(database_url)
 
     async def query(
-        self, sql: str, values: Mapping[str, object], timeout_s: float | None = None
+        self, statement: Statement, values: Mapping[str, object], timeout_s: float | None = None
     ) -> list[Row]:
         """The rows of one prepared statement, read in binary."""
         limit = self._timeout_s if timeout_s is None else timeout_s
@@ -62,7 +84,7 @@ class Session:
             raise EdgeError(POSTGRES, f"the query before is not done ({self.address})") from None
         try:
             connection = self._connection or await self._connect()
-            return await self._bounded(connection, _fetch(connection, sql, values), limit)
+            return await self._bounded(connection, _fetch(connection, statement, values), limit)
         except (psycopg.Error, OSError) as error:
             if not _harmless(error):
                 self._sever()
@@ -166,10 +188,11 @@ async def login_is_refused(database_url: str, timeout_s: float) -> bool:
 
 
 async def _fetch(
-    connection: psycopg.AsyncConnection[Row], sql: str, values: Mapping[str, object]
+    connection: psycopg.AsyncConnection[Row], statement: Statement, values: Mapping[str, object]
 ) -> list[Row]:
-    async with connection.cursor(binary=True) as cursor:
-        await cursor.execute(sql.encode(), values, prepare=True)
+    async with psycopg.AsyncRawCursor(connection) as cursor:
+        places = [values[name] for name in statement.names]
+        await cursor.execute(statement.sql, places, prepare=True, binary=True)
         return await cursor.fetchall()
 
 
@@ -201,14 +224,15 @@ def _forget(task: asyncio.Future[Any]) -> None:
         task.exception()
 
 
-_SETTINGS: Final = """
+_SETTINGS: Final = Statement.of("""
     SELECT set_config('jit', 'off', false),  -- compiling the plan would cost more than running it
            -- Every part of our statements has an index and few rows; a plan that was made while a
            -- table was small, or with stale statistics, must not read a large one from end to end.
            set_config('enable_seqscan', 'off', false),
            set_config('enable_hashjoin', 'off', false),
            set_config('enable_mergejoin', 'off', false),
+           set_config('plan_cache_mode', 'force_generic_plan', false),
            set_config('tcp_keepalives_idle', '5', false),  -- a lock dies soon after its holder
            set_config('tcp_keepalives_interval', '2', false),
            set_config('tcp_keepalives_count', '3', false)
-"""
+""")

@@ -17,7 +17,7 @@ from mm_bot.venue.chain import CallRevertedError, Chain
 from mm_bot.venue.config import VenueConfig
 from mm_bot.venue.errors import redact
 from mm_bot.venue.market_data import MarketData
-from mm_bot.venue.postgres import Session, login_is_refused
+from mm_bot.venue.postgres import Session, Statement, login_is_refused
 from mm_bot.venue.signing import Domain
 
 _RETRY_S: Final = 0.2
@@ -130,7 +130,9 @@ async def _check_session_key(config: VenueConfig, chain: Chain) -> None:
 
 async def _reach_postgres(config: VenueConfig, session: Session) -> None:
     try:
-        await _reach(config, lambda: session.query("SELECT 1", {}), "Postgres", session.address)
+        await _reach(
+            config, lambda: session.query(Statement.of("SELECT 1"), {}), "Postgres", session.address
+        )
     except UnreachableError as error:
         if await login_is_refused(config.database_url, 1.0):
             remedy = "something listens there: check user, password and database name"

@@ -7,12 +7,14 @@ from collections.abc import Coroutine
 from decimal import Decimal
 from typing import TypeVar
 
-from mm_bot.anchors.guarded import GuardPolicy
-from mm_bot.anchors.source import Reading
+from mm_bot.anchors.guarded import Guarded, GuardPolicy
+from mm_bot.anchors.source import AnchorSource, Reading
 from mm_bot.core.exact import Price
+from mm_bot.ops.clock import SystemClock
 
 T = TypeVar("T")
 NOW_MS = 1_777_000_000_000
+TIMEOUT_MS = 5_000
 OPEN_GUARD = GuardPolicy(max_age_ms=None, max_deviation_bps=None)
 
 
@@ -78,3 +80,14 @@ class ScriptedSource:
 
 def reading(price: str, as_of_ms: int | None = None) -> Reading:
     return Reading(price=Price(Decimal(price)), as_of_ms=as_of_ms)
+
+
+async def read_guarded(
+    source: AnchorSource, policy: GuardPolicy = OPEN_GUARD, timeout_ms: int = TIMEOUT_MS
+) -> Reading:
+    """One reading through the guard, after which the source is closed."""
+    guarded = Guarded(source, policy, timeout_ms=timeout_ms, clock=SystemClock())
+    try:
+        return await guarded.read()
+    finally:
+        await guarded.aclose()

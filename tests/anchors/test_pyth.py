@@ -257,3 +257,4 @@ def test_an_endless_event_is_given_up() -> None:
 
     run(scenario(b"data: " + b"x" * 1_000))
     run(scenario(b"data: " + b"x" * 1_000 + b"\n"))
+    run(scenario(b"data:\n"))

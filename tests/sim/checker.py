@@ -124,7 +124,7 @@ class Checker:
 
     def changed(self, what: str, row: Row) -> None:
         self.note(f"     {what} {row.order_id} {row.side.value} {row.price} left {row.left}")
-        if row.owner != US or what != "accepted":
+        if row.owner != US or what != "accepted" or self.generation == 0:
             return
         self._arrived_ms[row.order_id] = self._now_ms()
         if self._posted_by.get(row.order_id, 0) < self.generation:

@@ -31,6 +31,7 @@ BOUNDED = {
     MissingReason.QUOTE_BALANCE,
 }
 
+JUST_NOW_MS = 5_000
 Amounts = list[tuple[Decimal, Decimal]]
 """(price, size) of orders."""
 
@@ -47,7 +48,9 @@ def plan_faults(
         placed = [p.level for p in decision.plan.places if p.level.side is side]
         if not placed:
             continue
-        rows = {r.order_id: r for r in read.rows if r.live and r.side is side}
+        acked = {c.order_id for c in decision.tracked.commitments if c.cancel_acked}
+        live = (r for r in read.rows if r.live and r.side is side)
+        rows = {r.order_id: r for r in live if r.order_id not in acked}
         managed = [r for r in rows.values() if r.ownership is Ownership.MANAGED]
         stays = [r for r in managed if r.order_id not in gone]
         unread = [
@@ -99,14 +102,18 @@ def _side_faults(
 
 
 def inventory_faults(model: Model, live: Iterable[Row], policy: Policy) -> Iterator[str]:
-    """Against the truth: what a fill of every live order of a side would lead to."""
+    """Against the truth: what a fill of every live order of a side would lead to. What was filled
+    while its replacement was decided cannot have been known."""
     rows = list(live)
+    since_ms = model.clock.now_ms() - JUST_NOW_MS
+    recent = [m for m in model.matches if m.at_ms > since_ms and m.own]
+    unseen = sum((m.size.value for m in recent), Decimal(0))
     bids = sum((r.left.value for r in rows if r.side is Side.BUY), Decimal(0))
     asks = sum((r.left.value for r in rows if r.side is Side.SELL), Decimal(0))
     longest, shortest = policy.quote.max_long.value, policy.quote.max_short.value
-    if bids and model.base + bids > longest:
+    if bids and model.base + bids - unseen > longest:
         yield f"holds {model.base}, bids {bids}, cap {longest}"
-    if asks and model.base - asks < shortest:
+    if asks and model.base - asks + unseen < shortest:
         yield f"holds {model.base}, asks {asks}, cap {shortest}"
 
 

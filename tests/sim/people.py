@@ -79,8 +79,12 @@ class People:
         if not resting:
             return
         target = ranked(resting, side)[0]
-        part = Decimal(self._random.choice(("0.1", "0.5", "1", "1.7")))
-        row = self._add("taker", side.opposite, target.price.value, self._size(part))
+        size = self._size(Decimal(self._random.choice(("0.1", "0.5", "1", "1.7"))))
+        if self._scenario.alone:
+            if self._model.others():
+                return  # two takers would trade with each other: a local price without us
+            size = min(size, target.left)
+        row = self._add("taker", side.opposite, target.price.value, size)
         life_s = self._random.uniform(0.5, 2.5)
         asyncio.get_running_loop().call_later(life_s, self._model.cancel, row.owner, row.nonce)
 

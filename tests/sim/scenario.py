@@ -28,7 +28,7 @@ class Scenario:
 
     @property
     def calm_ms(self) -> int:
-        return 75_000 + self.policy.reconcile.order_life_ms
+        return 80_000 if self.policy.risk.max_cancels_per_minute else 40_000
 
     @property
     def quiet_posts_at_most(self) -> int:

@@ -22,7 +22,9 @@ from mm_bot.venue import wire
 from tests.venue.desk import FUTURE_MARKET, SPOT_MARKET
 
 CAPTURES = Path(__file__).parents[1] / "captures"
-JSON_VALUES = st.sampled_from((None, True, 0, -1, 1.5, "", "x", "1e9", "-1", "0", [], {}))
+JSON_VALUES: st.SearchStrategy[object] = st.sampled_from(
+    (None, True, 0, -1, 1.5, "", "x", "1e9", "-1", "0", [], {})
+)
 
 
 def recorded(name: str, path: str) -> Any:
@@ -134,8 +136,9 @@ def test_another_markets_answer_is_refused() -> None:
 
 def paths(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The way to every member below `value`."""
-    items = value.items() if isinstance(value, dict) else ()
-    items = enumerate(value) if isinstance(value, list) else items
+    items: list[tuple[Any, object]] = []
+    if isinstance(value, dict | list):
+        items = list(value.items() if isinstance(value, dict) else enumerate(value))
     for key, member in items:
         yield (*path, key)
         yield from paths(member, (*path, key))

@@ -1,0 +1,129 @@
+"""The taker: crosses the bot's resting orders with its own signed orders.
+
+1. It takes exactly the steps it says, from the order it names, and leaves nothing resting.
+2. `Nibbler` is the same as load: a thread that takes a little now and then until it is told to
+   stop.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from decimal import ROUND_CEILING, Decimal, localcontext
+from types import TracebackType
+from typing import Final
+
+import httpx
+
+from integration_harness.market_view import MarketView, OrderRow
+from integration_harness.stack.orders import OrderTicket
+from integration_harness.stack.quantities import Side
+from integration_harness.target import Party, Target
+from integration_harness.waiting import AWAY, Limits, wait_until
+
+_LIFETIME_SECONDS: Final = 60
+_THROUGH_TICKS: Final = 3
+"""How far through the maker's price a taker bids, so that rounding never leaves it short."""
+
+
+class Taker:
+    """One account that takes."""
+
+    def __init__(self, target: Target, view: MarketView, limits: Limits) -> None:
+        self._target = target
+        self._view = view
+        self._limits = limits
+        self._signer = target.taker.signer(target.deployment)
+
+    @property
+    def party(self) -> Party:
+        return self._target.taker
+
+    def take(self, maker: OrderRow, steps: int | None = None) -> OrderRow:
+        """Take that many steps from a resting order, all of it by default; the taker's own row."""
+        wanted = maker.remaining if steps is None else steps
+        assert 0 < wanted <= maker.remaining
+        order_id = self.send(maker, wanted)
+
+        def look() -> OrderRow | None:
+            rows = self._view.orders(self.party)
+            return next((row for row in rows if row.order_id == order_id), None)
+
+        what = f"the taker's {wanted} steps at {maker.price} to fill against {maker.order_id}"
+        found = wait_until(
+            what, look, lambda row: row is not None and row.status == "filled", self._limits
+        )
+        assert found is not None
+        return found
+
+    def send(self, maker: OrderRow, steps: int) -> str:
+        """Post an order that crosses a resting one; its id."""
+        ticket = self._crossing(maker, steps)
+        return str(self._view.api.place(self._signer.order_body(ticket))["order_id"])
+
+    def _crossing(self, maker: OrderRow, steps: int) -> OrderTicket:
+        instrument = self._target.instrument
+        side: Side = "buy" if maker.side == "sell" else "sell"
+        through = self._target.price_tick * _THROUGH_TICKS
+        price = maker.price + (through if side == "buy" else -through)
+        return OrderTicket(
+            instrument=instrument,
+            side=side,
+            price=price,
+            size=size_of_steps(steps, Decimal(instrument.amount_step), price, instrument.is_spot),
+            lifetime_seconds=_LIFETIME_SECONDS,
+        )
+
+
+class Nibbler:
+    """Takes a tenth of a best quote about every `pause_seconds`, on either side."""
+
+    def __init__(self, target: Target, *, pause_seconds: float, seed: int) -> None:
+        self.sent = 0
+        self._target = target
+        self._pause_seconds = pause_seconds
+        self._random = random.Random(seed)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Nibbler:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        view = MarketView(self._target)
+        try:
+            taker = Taker(self._target, view, Limits())
+            while not self._stop.wait(self._pause_seconds * self._random.uniform(0.5, 1.5)):
+                try:
+                    self._nibble(view, taker)
+                except (httpx.HTTPStatusError, *AWAY):
+                    time.sleep(0.05)  # the exchange is away at the moment; that is not our test
+        finally:
+            view.close()
+
+    def _nibble(self, view: MarketView, taker: Taker) -> None:
+        resting = view.live(self._target.bot)
+        if not resting:
+            return
+        maker = self._random.choice(resting[:1] + resting[-1:])
+        taker.send(maker, max(1, maker.remaining // 10))
+        self.sent += 1
+
+
+def size_of_steps(steps: int, step: Decimal, price: Decimal, is_spot: bool) -> Decimal:
+    """A human size that is exactly that many steps once it is floored to them."""
+    if not is_spot:
+        return steps * step
+    with localcontext(prec=60):
+        return (steps * step / price).quantize(Decimal("1e-24"), ROUND_CEILING)
