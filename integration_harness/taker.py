@@ -116,7 +116,8 @@ class Nibbler:
         resting = view.live(self._target.bot)
         if not resting:
             return
-        maker = self._random.choice(resting[:1] + resting[-1:])
+        side = self._random.choice(("buy", "sell"))
+        maker = next((order for order in resting if order.side == side), resting[0])
         taker.send(maker, max(1, maker.remaining // 10))
         self.sent += 1
 

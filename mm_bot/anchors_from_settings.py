@@ -23,6 +23,8 @@ from mm_bot.venue.chain import Chain
 from mm_bot.venue.http import open_client
 
 READ_TIMEOUT_MS = 2_000
+CHAIN_AHEAD_MS = 60_000
+"""A chain's clock may run ahead of ours by several quick blocks."""
 
 
 def build_anchors(
@@ -44,6 +46,7 @@ def build_anchors(
                 max_age_ms=None,
                 max_deviation_bps=settings.policy(market).risk.anchor_deviation_bps,
                 confirmations=settings.anchor.confirmations,
+                max_ahead_ms=CHAIN_AHEAD_MS,
             ),
             interval_ms=settings.poll_interval_ms,
             timeout_ms=READ_TIMEOUT_MS,
@@ -64,6 +67,7 @@ def build_anchors(
                 max_age_ms=None,
                 max_deviation_bps=chosen.max_deviation_bps,
                 confirmations=settings.anchor.confirmations,
+                max_ahead_ms=CHAIN_AHEAD_MS,
             ),
             interval_ms=settings.poll_interval_ms,
             timeout_ms=chosen.timeout_ms,

@@ -243,7 +243,9 @@ class Bot:
         sent_ms = edges.clock.now_ms()
         self._sent[signed.order.order_id] = signed.order.nonce
         outcome = await edges.exchange.place(signed)
-        if edges.kill_switch.active() and outcome.verdict is not Verdict.REFUSED:
+        if outcome.verdict is Verdict.REFUSED or outcome.conflict:
+            self._sent.pop(signed.order.order_id, None)
+        elif edges.kill_switch.active():
             order = signed.order
             self._aside.append(await self._cancel_surely(order.order_id, order.nonce))
         return outcome, sent_ms
@@ -261,7 +263,8 @@ class Bot:
             self._killing = asyncio.ensure_future(self._cancel_now())
 
     async def _cancel_now(self) -> None:
-        live = {c.order_id: c.nonce for c in self.memory.commitments if not c.cancel_acked}
+        known = (c for c in self.memory.commitments if not (c.cancel_acked or c.nonce_in_doubt))
+        live = {c.order_id: c.nonce for c in known}
         live.update(self._sent)
         results = await asyncio.gather(*(self._cancel_surely(*each) for each in live.items()))
         self._aside.extend(results)

@@ -17,6 +17,7 @@ import asyncio
 import random as random_module
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from mm_bot.anchors.backoff import FailurePauses, Random
 from mm_bot.anchors.source import (
@@ -138,7 +139,12 @@ class AnchorRunner:
         self.last_refusal = None
         self._good = reading
         self._quote = AnchorQuote(
-            price=reading.price, as_of_ms=reading.as_of_ms, source=self.name, error=None
+            price=reading.price,
+            as_of_ms=reading.as_of_ms,
+            source=self.name,
+            widening_bps=reading.widening_bps,
+            used=reading.used,
+            refused=reading.refused,
         )
         return 0
 
@@ -150,7 +156,5 @@ class AnchorRunner:
         as_of_ms = self._quote.as_of_ms
         if refused is not None and refused.as_of_ms is not None:
             as_of_ms = min(refused.as_of_ms, as_of_ms or refused.as_of_ms)
-        self._quote = AnchorQuote(
-            price=self._quote.price, as_of_ms=as_of_ms, source=self.name, error=error.reason
-        )
+        self._quote = replace(self._quote, as_of_ms=as_of_ms, error=error.reason)
         return self._pauses.after(error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from mm_bot.core import freshness, ledger, liability, quoting, reconcile, reference, risk
 from mm_bot.core.balances import Funds, funds
@@ -147,11 +148,18 @@ def _ladder(
         mode=policy.mode,
         reference=chosen.price,
         widened=chosen.source is reference.ReferenceSource.EXTERNAL,
+        widening_bps=_widening_bps(snapshot, chosen),
         funds=money,
         walls=_walls(snapshot, tracked),
         resting=_unmanaged_resting(tracked),
     )
     return quoting.quote(given, policy.quote)
+
+
+def _widening_bps(snapshot: Snapshot, chosen: Reference) -> Decimal:
+    if chosen.source is reference.ReferenceSource.ANCHOR and snapshot.anchor is not None:
+        return snapshot.anchor.widening_bps
+    return Decimal(0)
 
 
 def _walls(snapshot: Snapshot, tracked: Tracked) -> dict[Side, Price]:

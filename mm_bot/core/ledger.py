@@ -73,6 +73,12 @@ class Commitment:
     def cancel_acked(self) -> bool:
         return self.cancel_acked_ms is not None
 
+    @property
+    def nonce_in_doubt(self) -> bool:
+        """The first sending already met a 409: another order holds the nonce. A cancel names only
+        owner and nonce, so it would hit that one."""
+        return self.conflict and self.sends == 1
+
 
 class Ending(Enum):
     """How a commitment left the ledger."""

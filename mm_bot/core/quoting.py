@@ -79,6 +79,8 @@ class QuoteInput:
     reference: Price
     widened: bool
     """The reference is the external bootstrap anchor: wider and smaller."""
+    widening_bps: Decimal = Decimal(0)
+    """Added to the half-spread: how much the sources of the reference disagree."""
     funds: Funds
     walls: Mapping[Side, Price]
     """Best resting price a side of everything that is not managed by us."""
@@ -209,6 +211,7 @@ def _level_price(given: QuoteInput, policy: QuotePolicy, side: Side, index: int)
     half = policy.half_spread_bps
     if given.widened:
         half = multiply(half, policy.external_spread_mult)
+    half = add(half, given.widening_bps)
     away = add(half, multiply(policy.level_step_bps, Decimal(index)))
     shift, cap = _skew(given, policy)
     outward = subtract(BPS, away) if side is Side.BUY else add(BPS, away)

@@ -133,7 +133,7 @@ def cancel_everything(desk: Desk, category: CancelCategory, reason: str) -> Plan
     wanted = [
         _cancel(c, category, reason)
         for c in desk.commitments
-        if not c.cancel_acked and c.next_cancel_ms <= desk.now_ms
+        if not c.cancel_acked and not c.nonce_in_doubt and c.next_cancel_ms <= desk.now_ms
     ]
     if desk.startup:
         wanted.extend(_stray_cancels(desk))
@@ -302,9 +302,7 @@ def _after_all_cancels(desk: Desk, found: Plan, side: Side) -> Plan:
     return replace(found, places=tuple(places))
 
 
-def _used(
-    desk: Desk, found: Plan, side: Side, bound: Bound, *, cancelled: bool = False
-) -> Decimal:
+def _used(desk: Desk, found: Plan, side: Side, bound: Bound, *, cancelled: bool = False) -> Decimal:
     """What stays and comes takes of a bound; with `cancelled`, what is being cancelled too."""
     gone = set() if cancelled else {cancel.order_id for cancel in found.cancels}
     total = Decimal(0)

@@ -7,6 +7,7 @@ do, since a decision about orders on yesterday's orders would place them twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Generic, TypeVar
 
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
@@ -147,6 +148,12 @@ class AnchorQuote:
     source: str
     error: str | None = None
     """Why the latest reading was refused or failed; None where it was good."""
+    widening_bps: Decimal = Decimal(0)
+    """How much its parts disagree: quotes around it are that much wider on each side."""
+    used: tuple[str, ...] = ()
+    """Of several sources, those that made the price."""
+    refused: tuple[str, ...] = ()
+    """Of several sources, those that did not, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,148 @@
+"""What must hold whatever a scenario does: each check is made from outside and names its claim.
+
+1. One live order a slot, at every moment: the event log replayed, and the table as it is.
+2. No nonce is used twice: one nonce, one signature, over every process.
+3. No fill is lost or counted twice: `trade_fills` against the books in the bot's state file.
+4. The chain agrees: every balance moved by exactly what the fills say, to the last unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+from integration_harness.api_proxy import Sent
+from integration_harness.market_view import FillRow, MarketView, OrderRow
+from integration_harness.stack.quantities import Side
+from integration_harness.target import Party
+from integration_harness.waiting import require
+
+_ONE: Final = 10**18
+_CONTRACT_SIZE: Final = 10_000
+SIDES: Final[tuple[Side, Side]] = ("buy", "sell")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """What one account has on chain, 18 decimals: cash, and wrapped cNGN or the position."""
+
+    cash: int
+    asset: int
+
+
+def holdings(view: MarketView, party: Party) -> Holdings:
+    """Read now."""
+    instrument = view.instrument
+    return Holdings(
+        cash=view.chain.balance(party.subaccount_id, view.chain.cash_asset()),
+        asset=view.chain.balance(
+            party.subaccount_id, instrument.asset_address, instrument.sub_id
+        ),
+    )
+
+
+def moved_by(view: MarketView, start: Holdings, fills: Iterable[FillRow]) -> Holdings:
+    """What an account must have after its fills. A fee would show as a difference."""
+    instrument = view.instrument
+    cash, asset = start.cash, start.asset
+    mark = 0 if instrument.is_spot else view.chain.mark(instrument.sub_id)
+    for fill in fills:
+        if instrument.is_spot:
+            # To buy USDC is to sell cNGN.
+            worth = fill.engine_price * fill.steps * _ONE
+            assert worth.denominator == 1, "a spot price has 18 decimals at most"
+            sign = 1 if fill.side == "buy" else -1
+            cash += sign * worth.numerator
+            asset -= sign * fill.steps * _ONE
+        else:
+            quantity = instrument.chain_amount(fill.steps)
+            price = fill.engine_price * _ONE
+            assert price.denominator == 1, "a future's price is whole"
+            margin = _towards_zero(_CONTRACT_SIZE * quantity * (mark - price.numerator), mark)
+            sign = 1 if fill.side == "buy" else -1
+            cash += sign * margin
+            asset += sign * quantity
+    return Holdings(cash=cash, asset=asset)
+
+
+def check_chain(
+    view: MarketView, name: str, party: Party, start: Holdings, fills: Sequence[FillRow]
+) -> None:
+    """Claim 4 for one account."""
+    expected = moved_by(view, start, fills)
+    found = holdings(view, party)
+    require(
+        found == expected,
+        f"the chain moved the {name}'s balances by exactly its {len(fills)} fills: {expected}",
+        found,
+    )
+
+
+def check_books(view: MarketView, books: dict[str, Any], fills: Sequence[FillRow]) -> None:
+    """Claim 3: the state file's books are the fills of the table."""
+    wrong = books_fault(view, books, fills)
+    require(wrong is None, "every fill is in the bot's books exactly once", wrong)
+
+
+def books_fault(
+    view: MarketView, books: dict[str, Any], fills: Sequence[FillRow]
+) -> str | None:
+    """What the books get wrong; None where they are right."""
+    wanted: dict[str, Fraction] = {}
+    for side, count, total in (("buy", "buys", "bought"), ("sell", "sells", "sold")):
+        mine = [fill for fill in fills if fill.side == side]
+        wanted[count] = Fraction(len(mine))
+        wanted[total] = sum((f.base_size(view.instrument) for f in mine), Fraction(0))
+    wanted["position"] = wanted["bought"] - wanted["sold"]
+    found = {name: Fraction(str(books.get(name, 0))) for name in wanted}
+    if found == wanted:
+        return None
+    return f"books {_plain(found)}, trade_fills {_plain(wanted)}"
+
+
+def check_slots(view: MarketView, levels: int, after_seq: int | None, live_before: int) -> int:
+    """Claim 1; the number of blinks seen on the way."""
+    bot = view.target.bot
+    blinks = 0
+    if after_seq is not None:
+        history = view.history(bot, after_seq, live_before)
+        blinks = history.blinks
+        require(
+            all(count <= levels for count in history.most_live.values()),
+            f"never more than {levels} live orders on a side",
+            dict(history.most_live),
+        )
+    check_resting(view.live(bot), levels)
+    return blinks
+
+
+def check_resting(orders: Sequence[OrderRow], levels: int) -> None:
+    """At most one order a slot, no two at one price, and no own bid at or above an own ask."""
+    by_side = {side: [o.price for o in orders if o.side == side] for side in SIDES}
+    for prices in by_side.values():
+        require(len(prices) <= levels, f"at most {levels} live orders on a side", prices)
+        require(len(prices) == len(set(prices)), "one live order at one price", prices)
+    if by_side["buy"] and by_side["sell"]:
+        require(max(by_side["buy"]) < min(by_side["sell"]), "own bids below own asks", by_side)
+
+
+def check_nonces(rows: Sequence[OrderRow], placed: Sequence[str], sent: Sequence[Sent]) -> None:
+    """Claim 2: by the table, by what the bots say they signed, and by what went over the wire."""
+    require(len(placed) == len(set(placed)), "no order id was signed twice", sorted(placed))
+    signatures: dict[str, set[str]] = {}
+    for each in sent:
+        signatures.setdefault(each.nonce, set()).add(each.signature)
+    twice = {nonce: len(found) for nonce, found in signatures.items() if len(found) > 1}
+    require(not twice, "one nonce has one signature, over every process", twice)
+    nonces = [row.nonce for row in rows]
+    require(len(nonces) == len(set(nonces)), "one nonce has one row", nonces)
+
+
+def _towards_zero(number: int, by: int) -> int:
+    return number // by if (number < 0) == (by < 0) else -(-number // by)
+
+
+def _plain(values: dict[str, Fraction]) -> dict[str, str]:
+    return {name: str(value) for name, value in values.items()}
