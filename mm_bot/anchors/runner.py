@@ -144,7 +144,7 @@ class AnchorRunner:
             source=self.name,
             widening_bps=reading.widening_bps,
             used=reading.used,
-            refused=reading.refused,
+            refused=tuple(str(error) for error in reading.refused),
         )
         return 0
 

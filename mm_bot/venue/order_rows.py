@@ -13,6 +13,7 @@ from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
 from mm_bot.core.snapshot import BookOrder, Fill, IdLookup, OwnOrders, Reserved
 from mm_bot.errors import EdgeError
 from mm_bot.venue import units
+from mm_bot.venue.order_queries import FILLS_LIMIT
 from mm_bot.venue.postgres import POSTGRES, Row
 from mm_bot.venue.shapes import Members, Reader
 from mm_bot.venue.wire import engine_side
@@ -50,10 +51,13 @@ def own_orders(row: Row, desk: Desk, questions: OrderQuestions) -> OwnOrders:
     for entry in (*_entries(live), *_entries(unexpired), *_entries(asked)):
         if _is_here(entry, desk):
             own[_read.text(entry, "order_id", "row")] = resting_order(entry, desk)
+    counted = tuple(_fill(entry, desk.market) for entry in _entries(fills))
+    if len(counted) >= FILLS_LIMIT:
+        newest = counted[-1].trade_id  # the rest comes next time: no cursor may pass it meanwhile
     return OwnOrders(
         rows=tuple(sorted(own.values(), key=lambda order: order.nonce)),
         lookups=_lookups(_entries(asked), _entries(nonces), desk, questions),
-        fills=tuple(_fill(entry, desk.market) for entry in _entries(fills)),
+        fills=counted,
         own_trade_ids=frozenset(_trade_ids(own_trades)),
         newest_trade_id=newest if newest is None else int(newest),
         others=tuple(_other(entry, desk.market) for entry in _entries(others)),

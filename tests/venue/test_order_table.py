@@ -245,6 +245,25 @@ def test_fills_are_exact_and_counted_once(table: Table) -> None:
     assert table.read(table.spot, questions(fills_after=None)).fills == ()
 
 
+def test_fills_beyond_one_read_are_not_passed_over(table: Table) -> None:
+    """Where more fills wait than one read takes, the newest trade id is that of the last one given,
+    so that a cursor set to it misses none."""
+    ours, _ = table.add(table.future, desired="9999", filled="1005")
+    theirs, _ = table.add(table.future, side="sell", owner=THEM)
+    table.execute(
+        "INSERT INTO trade_fills (asset_address, sub_id, price, size, aggressor_side,"
+        " taker_order_id, maker_order_id)"
+        " SELECT %s, %s, '1600', '1', 'sell', %s, %s FROM generate_series(1, 1005)",
+        (table.future.asset, table.future.sub_id, theirs, ours),
+    )
+    first = table.read(table.future, questions(fills_after=0))
+    assert len(first.fills) == 1000
+    assert first.newest_trade_id == first.fills[-1].trade_id
+    rest = table.read(table.future, questions(fills_after=first.newest_trade_id))
+    assert len(rest.fills) == 5
+    assert not any(fill.completes_order for fill in first.fills + rest.fills)
+
+
 def test_own_trades_are_those_of_any_subaccount(table: Table) -> None:
     """A trade of our other subaccount is no fill of ours here, but it is our own trade."""
     sister, _ = table.add(table.future, subaccount=99)
