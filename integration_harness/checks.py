@@ -37,9 +37,7 @@ def holdings(view: MarketView, party: Party) -> Holdings:
     instrument = view.instrument
     return Holdings(
         cash=view.chain.balance(party.subaccount_id, view.chain.cash_asset()),
-        asset=view.chain.balance(
-            party.subaccount_id, instrument.asset_address, instrument.sub_id
-        ),
+        asset=view.chain.balance(party.subaccount_id, instrument.asset_address, instrument.sub_id),
     )
 
 
@@ -86,9 +84,7 @@ def check_books(view: MarketView, books: dict[str, Any], fills: Sequence[FillRow
     require(wrong is None, "every fill is in the bot's books exactly once", wrong)
 
 
-def books_fault(
-    view: MarketView, books: dict[str, Any], fills: Sequence[FillRow]
-) -> str | None:
+def books_fault(view: MarketView, books: dict[str, Any], fills: Sequence[FillRow]) -> str | None:
     """What the books get wrong; None where they are right."""
     wanted: dict[str, Fraction] = {}
     for side, count, total in (("buy", "buys", "bought"), ("sell", "sells", "sold")):

@@ -110,7 +110,9 @@ def check_funded(view: MarketView, price: Decimal, order_size: Decimal, levels: 
         account = party.subaccount_id
         has = Fraction(view.chain.balance(account, cash), _ONE)
         if not view.instrument.is_spot:
-            _require_funds(name, account, "cash", has, size * Fraction(_CONTRACT_SIZE * _MARGIN_RATE))
+            _require_funds(
+                name, account, "cash", has, size * Fraction(_CONTRACT_SIZE * _MARGIN_RATE)
+            )
             continue
         _require_funds(name, account, "cash", has, size)
         wrapped = Fraction(view.chain.balance(account, view.instrument.asset_address), _ONE)

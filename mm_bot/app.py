@@ -5,29 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 from mm_bot import errors
+from mm_bot.about import about, build_info, is_silent
 from mm_bot.anchors.runner import AnchorRunner
 from mm_bot.anchors_from_settings import build_anchors
 from mm_bot.bot import Bot, Edges
+from mm_bot.core.plan import CancelCategory
 from mm_bot.core.policy import OperatorMode
 from mm_bot.core.quoting import MissingReason
-from mm_bot.core.reconcile import CancelCategory
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.risk import HaltReason
 from mm_bot.health import Health
+from mm_bot.health_journal import Journal
+from mm_bot.mode_control import ModeControl
 from mm_bot.ops.clock import SystemClock
 from mm_bot.ops.health import Pages
 from mm_bot.ops.http_server import HttpServer
 from mm_bot.ops.kill_switch import KillSwitch
 from mm_bot.ops.log import Log
-from mm_bot.ops.metrics import BuildInfo, LabelSets, Metrics
+from mm_bot.ops.metrics import LabelSets, Metrics
 from mm_bot.ops.nonces import NonceBlocks, lane_of
 from mm_bot.ops.persistent import StateIdentity
 from mm_bot.ops.shutdown import Shutdown
 from mm_bot.ops.state_file import StateFile
+from mm_bot.page import page
 from mm_bot.persistence import MemoryStore, first_memory
 from mm_bot.settings import Settings
 from mm_bot.telemetry import Telemetry
@@ -55,7 +59,8 @@ class _Process:
     """The parts of one running bot, in the order in which they come up."""
 
     def __init__(self, settings: Settings, log: Log, cleanup: AsyncExitStack) -> None:
-        self._settings = settings
+        self._mode = ModeControl(settings, log)
+        self._settings = replace(settings, mode=self._mode.start)
         self._log = log
         self._cleanup = cleanup
         self._clock = SystemClock()
@@ -68,12 +73,16 @@ class _Process:
         totals = Totals(clock.now_ms())
         metrics = Metrics(label_sets(), build_info(settings))
         telemetry = Telemetry(metrics=metrics, log=log, totals=totals)
+        journal = Journal(telemetry)
         health = Health(
             telemetry,
             totals,
             clock,
             cycle_overdue_ms=max(CYCLE_OVERDUE_LEAST_MS, 3 * settings.poll_interval_ms),
             missing_quote_timeout_ms=settings.readiness_missing_quote_timeout_ms,
+            journal=journal,
+            about=about(settings),
+            control=self._mode.describe,
         )
         await self._serve(health, metrics)
         for warning in settings.warnings:
@@ -101,7 +110,7 @@ class _Process:
                 kill_switch=KillSwitch(settings.kill_switch_file),
                 nonces=nonces,
                 store=MemoryStore(state_file),
-                telemetry=telemetry,
+                telemetry=journal,
                 clock=clock,
             ),
             policy,
@@ -111,7 +120,8 @@ class _Process:
         health.waiting = "first cycle"
         soak = asyncio.create_task(self._soak(telemetry))
         try:
-            await bot.run(self._shutdown.requested)
+            with self._mode.following(bot):
+                await bot.run(self._shutdown.requested)
             if settings.cancel_on_shutdown and not is_silent(settings):
                 await self._cancel_all(bot)
         finally:
@@ -143,6 +153,7 @@ class _Process:
             ready=health.reasons,
             status=health.status,
             metrics=exposition,
+            page=page,
             redact=log.redactor,
         )
         server = HttpServer(
@@ -239,11 +250,6 @@ def venue_config(settings: Settings) -> VenueConfig:
     )
 
 
-def is_silent(settings: Settings) -> bool:
-    """Whether nothing at all is sent; such a process may run beside the one writer."""
-    return settings.dry_run or settings.mode is OperatorMode.DRY_RUN_HEALTH
-
-
 def label_sets() -> LabelSets:
     """Every label value there can be."""
     return LabelSets(
@@ -252,20 +258,6 @@ def label_sets() -> LabelSets:
         reference_sources=tuple(source.value for source in ReferenceSource),
         missing_reasons=tuple(reason.value for reason in MissingReason),
         operator_modes=tuple(mode.value for mode in OperatorMode),
-    )
-
-
-def build_info(settings: Settings) -> BuildInfo:
-    try:
-        built = version("mm-bot")
-    except PackageNotFoundError:
-        built = "unknown"
-    return BuildInfo(
-        version=built,
-        market=settings.market_symbol,
-        chain_id=settings.chain_id,
-        subaccount_id=settings.subaccount_id,
-        dry_run=settings.dry_run,
     )
 
 

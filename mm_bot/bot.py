@@ -20,8 +20,8 @@ from mm_bot.core.decide import Decision, decide
 from mm_bot.core.ledger import Commitment, questions
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
+from mm_bot.core.plan import Cancel, CancelCategory, Place, Plan
 from mm_bot.core.policy import OperatorMode, Policy
-from mm_bot.core.reconcile import Cancel, CancelCategory, Place, Plan
 from mm_bot.core.remember import CancelResult, PlaceResult, Report, next_due_ms, remember
 from mm_bot.core.risk import HaltReason
 from mm_bot.core.snapshot import Snapshot
@@ -77,11 +77,7 @@ class Bot:
         stopped = asyncio.create_task(stop.wait())
         looping = asyncio.create_task(self._loop(stop))
         try:
-            done, _ = await asyncio.wait(
-                {kill, looping, stopped}, return_when=asyncio.FIRST_COMPLETED
-            )
-            if done == {kill} and kill.exception() is None:  # there is no switch to watch
-                await asyncio.wait({looping, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({kill, looping, stopped}, return_when=asyncio.FIRST_COMPLETED)
             self._wake.set()
             await asyncio.wait({looping}, timeout=STOP_WITHIN_S if stop.is_set() else 0)
         finally:

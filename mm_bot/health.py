@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from mm_bot.core.ledger import Commitment, Stage
+from collections.abc import Callable, Mapping
+
+from mm_bot import health_status as parts
+from mm_bot.core.ledger import Stage
 from mm_bot.core.liability import outstanding
 from mm_bot.core.market import Side
-from mm_bot.core.snapshot import Part, T
+from mm_bot.health_journal import Journal
+from mm_bot.health_limits import limits
 from mm_bot.ports import Clock
-from mm_bot.telemetry import Cycle, Telemetry, live_orders, shown, wanted_sides
+from mm_bot.telemetry import Cycle, Telemetry, live_orders, wanted_sides
 from mm_bot.totals import Totals
+
+
+def _nothing() -> Mapping[str, object]:
+    return {}
 
 
 class Health:
@@ -22,7 +30,12 @@ class Health:
         *,
         cycle_overdue_ms: int,
         missing_quote_timeout_ms: int | None,
+        journal: Journal | None = None,
+        about: Mapping[str, object] | None = None,
+        control: Callable[[], Mapping[str, object]] = _nothing,
     ) -> None:
+        """`about` is what never changes: who trades where, and the versions. `control` tells where
+        the operator mode comes from."""
         self.waiting: str | None = "starting"
         """What start-up waits for; None once the loop runs."""
         self._telemetry = telemetry
@@ -30,6 +43,9 @@ class Health:
         self._clock = clock
         self._cycle_overdue_ms = cycle_overdue_ms
         self._missing_timeout_ms = missing_quote_timeout_ms
+        self._journal = journal or Journal(telemetry)
+        self._about = dict(about or {})
+        self._control = control
         self._missing_since: dict[Side, int] = {}
 
     def reasons(self) -> list[str]:
@@ -50,41 +66,47 @@ class Health:
         """All an operator asks, as JSON values; exact numbers are text."""
         cycle = self._telemetry.last
         reasons = self.reasons()
-        if cycle is None:
-            return {"ready": not reasons, "not_ready_because": reasons}
-        decision, memory = cycle.decision, cycle.memory
-        return {
+        found: dict[str, object] = {
             "ready": not reasons,
             "not_ready_because": reasons,
+            "at_ms": self._clock.now_ms(),
+            **self._about,
+            "control": dict(self._control()),
+        }
+        return found if cycle is None else {**found, **self._of(cycle)}
+
+    def _of(self, cycle: Cycle) -> dict[str, object]:
+        decision, memory = cycle.decision, cycle.memory
+        now_ms = self._clock.now_ms()
+        live = live_orders(memory)
+        unknown = [c for c in memory.commitments if c.stage is Stage.UNKNOWN]
+        return {
             "mode": decision.policy.mode.value,
             "dry_run": decision.policy.dry_run,
-            "halts": [{"reason": h.reason.value, **dict(h.numbers)} for h in decision.halts],
-            "reference": _reference(cycle),
+            "cycle": {
+                "number": self._totals.cycles,
+                "age_ms": max(0, now_ms - cycle.ended_ms),
+                "took_ms": round(self._journal.took_ms, 1),
+                "startup": memory.startup,
+            },
+            "lock": {"held": decision.snapshot.venue.lock_held},
+            "halts": [parts.halt(halt) for halt in decision.halts],
+            "kill_switch": decision.snapshot.kill_switch,
+            "reference": parts.reference(cycle),
             "skew_bps": str(decision.ladder.skew_bps),
-            "wanted": [
-                {
-                    "side": level.side.value,
-                    "level": level.index,
-                    "price": str(level.price),
-                    "size": str(level.size),
-                }
-                for level in (*decision.ladder.bids, *decision.ladder.asks)
-            ],
-            "live": [_order(c, decision.now_ms) for c in live_orders(memory)],
-            "unknown": [
-                _order(c, decision.now_ms) for c in memory.commitments if c.stage is Stage.UNKNOWN
-            ],
-            "missing": [
-                {
-                    "side": gap.side.value,
-                    "level": gap.index,
-                    "reason": gap.reason.value,
-                    **dict(gap.numbers),
-                }
-                for gap in decision.missing
-            ],
-            "balances": _balances(cycle),
-            "sources": _sources(cycle),
+            "wanted": parts.wanted(cycle),
+            "live": [parts.order(c, decision.now_ms) for c in live],
+            "unknown": [parts.order(c, decision.now_ms) for c in unknown],
+            "missing": [parts.missing(gap) for gap in decision.missing],
+            "balances": parts.balances(cycle),
+            "bounds": parts.bounds(cycle),
+            "limits": limits(decision, memory),
+            "sources": parts.sources(cycle),
+            "contradictions": {
+                what: now_ms - since_ms for what, since_ms in decision.contradictions.items()
+            },
+            "last_reconciliation": parts.reconciliation(self._journal.last, now_ms),
+            "recent_fills": parts.fills(self._journal.fills, now_ms),
             "result": self._telemetry.result(),
             "signed_liability": {
                 side.value: str(outstanding(memory.signatures, side)) for side in Side
@@ -108,76 +130,3 @@ class Health:
                 name = "bid" if side is Side.BUY else "ask"
                 found.append(f"{name} missing for {now_ms - since_ms} ms, limit {limit_ms} ms")
         return found
-
-
-def _reference(cycle: Cycle) -> dict[str, object]:
-    reference = cycle.decision.reference
-    return {
-        "price": shown(reference.price),
-        "source": reference.source.value,
-        "deviation_bps": None if reference.deviation_bps is None else str(reference.deviation_bps),
-        "candidates": [
-            {"source": c.source.value, "price": shown(c.price), "why_not": c.why_not}
-            for c in reference.candidates
-        ],
-    }
-
-
-def _order(c: Commitment, now_ms: int) -> dict[str, object]:
-    return {
-        "order_id": c.order_id,
-        "side": c.side.value,
-        "price": str(c.price),
-        "size": str(c.size),
-        "stage": c.stage.value,
-        "age_ms": max(0, now_ms - c.created_ms),
-        "expires_in_ms": c.expiry_ms - now_ms,
-    }
-
-
-def _balances(cycle: Cycle) -> dict[str, object] | None:
-    money = cycle.decision.funds
-    if money is None:
-        return None
-    return {
-        "base": {
-            "total": str(money.base_total),
-            "reserved": str(money.base_reserved),
-            "available": str(money.base_unreserved),
-            "for_replacements": str(money.base_available),
-        },
-        "quote": {
-            "total": str(money.quote_total),
-            "reserved": str(money.quote_reserved),
-            "available": str(money.quote_unreserved),
-            "for_replacements": str(money.quote_available),
-        },
-    }
-
-
-def _sources(cycle: Cycle) -> dict[str, object]:
-    fresh, snapshot = cycle.decision.freshness, cycle.decision.snapshot
-    venue = snapshot.venue
-
-    def source(age_ms: int | None, part: Part[T]) -> dict[str, object]:
-        return {"age_ms": age_ms, "error": part.error}
-
-    found: dict[str, object] = {
-        "book": source(fresh.book_ms, venue.book),
-        "trades": source(fresh.trades_ms, venue.trades),
-        "orders": source(fresh.orders_ms, venue.orders),
-        "balances": source(fresh.balances_ms, venue.balances),
-    }
-    for name, quote, age_ms in (
-        ("anchor", snapshot.anchor, fresh.anchor_ms),
-        ("external", snapshot.external, fresh.external_ms),
-    ):
-        if quote is not None:
-            price = shown(quote.price)
-            found[name] = {
-                "source": quote.source,
-                "price": price,
-                "age_ms": age_ms,
-                "error": quote.error,
-            }
-    return found

@@ -85,6 +85,7 @@ class Settings:
     margin_rate: Decimal
 
     mode: OperatorMode
+    operator_mode_file: Path | None
     dry_run: bool
     state_file: Path
     kill_switch_file: Path | None
@@ -169,6 +170,7 @@ def load(environment: Mapping[str, str]) -> Settings:
         contract_size=reading[t.CONTRACT_SIZE],
         margin_rate=reading[t.INITIAL_MARGIN_RATE],
         mode=reading[r.MODE],
+        operator_mode_file=reading[r.MODE_FILE],
         dry_run=reading[r.DRY_RUN],
         state_file=reading[r.STATE_FILE],
         kill_switch_file=reading[r.KILL_SWITCH_FILE],

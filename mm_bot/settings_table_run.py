@@ -105,6 +105,11 @@ MODE = operation.default(
     "normal",
     "Which sides to quote; pause cancels and holds, dry-run-health sends nothing.",
 )
+MODE_FILE = operation.optional(
+    "MM_OPERATOR_MODE_FILE",
+    PATH,
+    "A mode in this file holds instead, also in flight; no file, or an empty one, changes nothing.",
+)
 DRY_RUN = operation.default("MM_DRY_RUN", BOOLEAN, "false", "Decide and log all, send nothing.")
 STATE_FILE = operation.default(
     "MM_STATE_FILE", PATH, ".mm-bot-state.json", "Where the nonces reached are kept."

@@ -19,9 +19,9 @@ from mm_bot.core.freshness import Freshness
 from mm_bot.core.ledger import Commitment, Stage, Tracked
 from mm_bot.core.market import Market, Side
 from mm_bot.core.memory import Memory
+from mm_bot.core.plan import CancelCategory, Desk, Plan
 from mm_bot.core.policy import OperatorMode, Policy
 from mm_bot.core.quoting import Ladder, Missing, MissingReason
-from mm_bot.core.reconcile import CancelCategory, Desk, Plan
 from mm_bot.core.reference import Reference
 from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.core.snapshot import Fill, OwnOrders, Part, Snapshot

@@ -14,7 +14,7 @@ from mm_bot.core.fills import Tally
 from mm_bot.core.ledger import Commitment
 from mm_bot.core.liability import Signatures
 from mm_bot.core.market import Side
-from mm_bot.core.reconcile import Slot
+from mm_bot.core.plan import Slot
 from mm_bot.core.risk import Halt, HaltReason
 
 

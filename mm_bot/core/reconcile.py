@@ -18,97 +18,17 @@ Invariants (behaviour.md sections 5 and 6; property tests and the simulator cite
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from enum import Enum
 
 from mm_bot.core.exact import BPS, add, multiply
 from mm_bot.core.ledger import Commitment, Stage
 from mm_bot.core.market import Level, Side
-from mm_bot.core.orders import Ownership, RestingOrder
+from mm_bot.core.orders import Ownership
 from mm_bot.core.pairing import pair
+from mm_bot.core.plan import Cancel, CancelCategory, Desk, Held, Place, Plan, gap
 from mm_bot.core.policy import ReconcilePolicy
-from mm_bot.core.quoting import Bound, Ladder, Missing, MissingReason
-
-
-class CancelCategory(Enum):
-    REPLACE_DRIVEN = "replace_driven"
-    STARTUP = "startup_reconciliation"
-    RISK = "risk_triggered"
-    KILL_SWITCH = "kill_switch"
-
-
-Slot = tuple[Side, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel:
-    """Cancel one order. `counted` says whether it uses up the replace budget."""
-
-    order_id: str
-    nonce: int
-    category: CancelCategory
-    reason: str
-    counted: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Place one level once every cancel in `after` is acknowledged. `replaces` tells a replace
-    from a first placement."""
-
-    level: Level
-    after: tuple[str, ...] = ()
-    replaces: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """An order left resting although it does not fit, and the guard that holds it."""
-
-    order_id: str
-    slot: Slot
-    guard: str
-    fault: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What to send, and why the rest stays."""
-
-    cancels: tuple[Cancel, ...] = ()
-    places: tuple[Place, ...] = ()
-    resends: tuple[Commitment, ...] = ()
-    kept: tuple[tuple[Slot, str], ...] = ()
-    """Slot and order id of every order that fits and stays."""
-    held: tuple[Held, ...] = ()
-    missing: tuple[Missing, ...] = ()
-
-    @property
-    def quiet(self) -> bool:
-        """Whether nothing is sent."""
-        return not (self.cancels or self.places or self.resends)
-
-    @property
-    def counted_cancels(self) -> int:
-        return sum(cancel.counted for cancel in self.cancels)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """Everything reconciliation looks at."""
-
-    now_ms: int
-    startup: bool
-    ladder: Ladder
-    commitments: tuple[Commitment, ...]
-    strays: tuple[RestingOrder, ...]
-    last_replace_ms: Mapping[Slot, int]
-    refused_until_ms: Mapping[Slot, int]
-    """Slots whose last order was refused, and when to try again."""
-    hold_places: MissingReason | None = None
-    """Why nothing new may be placed in this cycle, whatever the slots lack."""
+from mm_bot.core.quoting import Bound, MissingReason
 
 
 def plan(desk: Desk, policy: ReconcilePolicy) -> Plan:
@@ -116,7 +36,7 @@ def plan(desk: Desk, policy: ReconcilePolicy) -> Plan:
     cancels: list[Cancel] = list(_stray_cancels(desk)) if desk.startup else []
     found = Plan()
     for side in Side:
-        found = _joined(found, _side_plan(desk, policy, side))
+        found = found.and_also(_side_plan(desk, policy, side))
     cancels.extend(found.cancels)
     found = replace(found, cancels=tuple(cancels))
     found = _sendable(desk, _within_bounds(desk, found))
@@ -195,9 +115,9 @@ def _side_plan(desk: Desk, policy: ReconcilePolicy, side: Side) -> Plan:
     for level in levels:
         order = pairs.get(level.index)
         if order is None:
-            found = _joined(found, _fill(desk, level, blocking))
+            found = found.and_also(_fill(desk, level, blocking))
         else:
-            found = _joined(found, _hold_or_replace(desk, policy, level, order, blocking))
+            found = found.and_also(_hold_or_replace(desk, policy, level, order, blocking))
     return found
 
 
@@ -216,7 +136,7 @@ def _fill(desk: Desk, level: Level, after: tuple[str, ...]) -> Plan:
     if desk.now_ms < desk.refused_until_ms.get((level.side, level.index), 0):
         reason = MissingReason.REFUSED_RECENTLY
     if reason is not None:
-        return Plan(missing=(_gap(level, reason),))
+        return Plan(missing=(gap(level, reason),))
     return Plan(places=(Place(level=level, after=after),))
 
 
@@ -227,7 +147,7 @@ def _hold_or_replace(
     wrong = fault(order, level, policy)
     if order.stage is Stage.UNKNOWN:
         again = (order,) if _due_again(order, level, policy, desk.now_ms) else ()
-        return Plan(resends=again, missing=(_gap(level, MissingReason.AWAITING_EVIDENCE),))
+        return Plan(resends=again, missing=(gap(level, MissingReason.AWAITING_EVIDENCE),))
     renew = _due_for_renewal(order, desk.now_ms)
     if wrong is None and not renew:
         return Plan(kept=((slot, order.order_id),))
@@ -245,7 +165,7 @@ def _hold_or_replace(
     counted = not desk.startup and not renew
     cancel = _cancel(order, category, wrong or "renewal", counted)
     if desk.hold_places is not None:
-        return Plan(cancels=(cancel,), missing=(_gap(level, desk.hold_places),))
+        return Plan(cancels=(cancel,), missing=(gap(level, desk.hold_places),))
     after = tuple(sorted({order.order_id, *blocking}))
     place = Place(level=level, after=after, replaces=order.order_id)
     return Plan(cancels=(cancel,), places=(place,))
@@ -285,7 +205,7 @@ def _within_bounds(desk: Desk, found: Plan) -> Plan:
                 last = max(mine, key=lambda place: place.level.index)
                 kept = last.replaces
                 shrinks = kept is not None and sizes[kept] > last.level.size
-                found = _dropped(found, last, bound.reason, keep_cancel=shrinks)
+                found = found.without(last, bound.reason, keep_cancel=shrinks)
         if any(_used(desk, found, side, b, cancelled=True) > b.left for b in bounds.get(side, ())):
             found = _after_all_cancels(desk, found, side)
     return found
@@ -327,7 +247,7 @@ def _sendable(desk: Desk, found: Plan) -> Plan:
                 reason = MissingReason.OWN_ORDER_IN_THE_WAY
                 if not reached:
                     reason = MissingReason.CANCEL_PENDING
-                found = _dropped(found, place, reason)
+                found = found.without(place, reason)
                 break  # a dropped cancel may be what another place waits for: look again
             places.append(replace(place, after=tuple(sorted({*place.after, *reached}))))
         else:
@@ -344,17 +264,6 @@ def _own_orders_reached(desk: Desk, level: Level) -> list[str]:
         and not c.cancel_acked
         and (not c.price or level.side.reaches(level.price, c.price))
     ]
-
-
-def _dropped(found: Plan, place: Place, reason: MissingReason, keep_cancel: bool = False) -> Plan:
-    """The plan without `place`, and without the cancel of what it replaces."""
-    spared = None if keep_cancel else place.replaces
-    return replace(
-        found,
-        places=tuple(p for p in found.places if p is not place),
-        cancels=tuple(c for c in found.cancels if c.order_id != spared),
-        missing=(*found.missing, _gap(place.level, reason)),
-    )
 
 
 def _due_again(commitment: Commitment, level: Level, policy: ReconcilePolicy, now_ms: int) -> bool:
@@ -386,19 +295,4 @@ def _cancel(
         category=category,
         reason=reason,
         counted=counted,
-    )
-
-
-def _gap(level: Level, reason: MissingReason) -> Missing:
-    return Missing(side=level.side, index=level.index, reason=reason)
-
-
-def _joined(left: Plan, right: Plan) -> Plan:
-    return Plan(
-        cancels=left.cancels + right.cancels,
-        places=left.places + right.places,
-        resends=left.resends + right.resends,
-        kept=left.kept + right.kept,
-        held=left.held + right.held,
-        missing=left.missing + right.missing,
     )

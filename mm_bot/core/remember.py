@@ -17,7 +17,7 @@ from mm_bot.core.ledger import Commitment, Stage
 from mm_bot.core.liability import Signature
 from mm_bot.core.market import Level, Side
 from mm_bot.core.memory import Memory
-from mm_bot.core.reconcile import Cancel, Slot
+from mm_bot.core.plan import Cancel, Slot
 from mm_bot.core.snapshot import Snapshot
 
 REFUSED_RETRY_MS = 1_000

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -94,7 +94,9 @@ def test_without_a_manager_nothing_happens(address: str) -> None:
 
 def test_a_manager_that_is_gone_or_full_does_no_harm(tmp_path: Path) -> None:
     """Sending never raises and never waits: not without a socket, not to a full one."""
-    assert not Notify(str(tmp_path / "nobody")).send("READY=1")
+    gone = Notify(str(tmp_path / "nobody"))
+    assert not gone.send("READY=1")
+    gone.close()
     deaf = Manager(str(tmp_path / "deaf"))
     notify = Notify(deaf.address)
     taken = [notify.send("STATUS=again") for _ in range(2000)]
@@ -137,14 +139,13 @@ def test_the_watchdog_is_ours_or_none(
 def told(manager: Manager, pulses: list[Pulse], **variables: str) -> list[list[str]]:
     """What a manager hears of these pulses, one a report."""
     notify = from_environment(environment(manager, **variables))
-    left = iter(pulses)
+    left = list(pulses)
 
     async def sleep_ms(_: float) -> None:
-        if not remaining():
+        if not left:
             notify.close()
 
-    remaining: Callable[[], int] = left.__length_hint__
-    asyncio.run(report(notify, lambda: next(left), sleep_ms))
+    asyncio.run(report(notify, lambda: left.pop(0), sleep_ms))
     return manager.heard()
 
 

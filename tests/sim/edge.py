@@ -147,7 +147,10 @@ class Edge:
             await self._wait(TIMEOUT_MS)
             return UNKNOWN
         answer = self._later(weather.delay_ms(self._random), lambda: self._arrive(signed.order))
-        return await self._reply(answer, chance() < weather.place_reply_lost)
+        outcome = await self._reply(answer, chance() < weather.place_reply_lost)
+        if outcome.conflict and self._checker.times_posted[signed.order.nonce] == 1:
+            self._checker.conflict_told(signed.order.nonce)
+        return outcome
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         self._checker.cancelling(order_id, nonce, reason, self.generation)

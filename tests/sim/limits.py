@@ -56,7 +56,9 @@ def plan_faults(
         unread = [
             c
             for c in decision.tracked.commitments
-            if c.side is side and c.order_id not in rows and c.stage is not Stage.LIVE
+            if c.side is side
+            and c.order_id not in (rows | dict.fromkeys(acked | gone))
+            and c.stage is not Stage.LIVE
         ]
         orders = [(x.price.value, x.size.value) for x in (*placed, *stays, *unread)]
         fixed = [r for r in rows.values() if r.ownership is not Ownership.MANAGED]
@@ -118,7 +120,12 @@ def inventory_faults(model: Model, live: Iterable[Row], policy: Policy) -> Itera
 
 
 def unsettled(decision: Decision) -> Iterator[str]:
-    """What a calm world should have ended by now."""
+    """What a calm world should have ended by now: anything sent but renewals, a halt or a gap
+    without a lasting reason, a wanted level that does not rest."""
+    sent = [c.reason for c in decision.plan.cancels if c.reason != "renewal"]
+    fresh = [p for p in decision.plan.places if p.replaces is None]
+    if sent or fresh or decision.plan.resends:
+        yield f"still sends: {sent} {fresh} {decision.plan.resends}"
     lasting = [h for h in decision.halts if h.reason in LASTING]
     for halt in decision.halts:
         if halt.reason not in LASTING:

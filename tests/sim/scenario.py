@@ -28,15 +28,8 @@ class Scenario:
 
     @property
     def calm_ms(self) -> int:
-        return 80_000 if self.policy.risk.max_cancels_per_minute else 40_000
-
-    @property
-    def quiet_posts_at_most(self) -> int:
-        """The ladder once, once more where strays were walls before they were cancelled, and every
-        renewal since."""
-        ladder = 2 * self.policy.quote.levels
-        renewals = 3 * self.calm_ms // (2 * self.policy.reconcile.order_life_ms - 4_000) + 1
-        return ladder * (1 + (self.strays > 0) + renewals)
+        """The slowest cure: a full minute of the cancel budget, or an order's whole life."""
+        return 80_000 if self.policy.risk.max_cancels_per_minute else 60_000
 
     @staticmethod
     def drawn(random: Random) -> Scenario:
@@ -44,17 +37,17 @@ class Scenario:
         quiet = random.random() < 0.1
         return Scenario(
             market=builders.SPOT if spot else builders.FUTURE,
-            policy=_policy(random, spot),
+            policy=_policy(random, spot, quiet),
             poll_ms=random.choice((300, 1_000, 2_000)),
             alone=quiet or random.random() < 0.25,
             quiet=quiet,
             strays=random.choice((0, 0, 1, 3, 6)),
             restarts=random.choice((0.0, 0.03, 0.1)),
-            storm_ms=random.choice((10_000, 25_000, 40_000)),
+            storm_ms=random.choice((6_000, 12_000, 25_000)),
         )
 
 
-def _policy(random: Random, spot: bool) -> Policy:
+def _policy(random: Random, spot: bool, quiet: bool) -> Policy:
     levels = random.choice((1, 1, 2, 3))
     size = Decimal(100) if spot else Decimal(1)
     middle = Decimal(10_000) if spot else Decimal(0)
@@ -93,6 +86,7 @@ def _policy(random: Random, spot: bool) -> Policy:
             min_lifetime_ms=random.choice((0, 0, 2_000)),
             min_move_bps=Decimal(random.choice((0, 0, 8))),
             refresh_interval_ms=random.choice((10, 500, 5_000)),
-            order_life_ms=random.choice((12_000, 40_000, 300_000)),
+            # What only its expiry can tell has to be told before the calm ends.
+            order_life_ms=300_000 if quiet else random.choice((12_000, 25_000, 40_000)),
         ),
     )

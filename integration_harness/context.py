@@ -1,0 +1,331 @@
+"""What a scenario is given: bots to start, a taker, a view of the market, and its report.
+
+1. Whatever a scenario starts here is ended by `close`, in whatever way the scenario ended.
+2. Prices come from the bot's own reference: a scenario asks the bot what it would quote.
+3. `finish` makes the checks of `checks` over everything since the scenario began.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from integration_harness import checks
+from integration_harness.anchor_server import AnchorServer
+from integration_harness.api_proxy import ApiProxy
+from integration_harness.bot_process import BotProcess
+from integration_harness.bot_settings import bot_settings
+from integration_harness.market_view import FillRow, MarketView, OrderRow
+from integration_harness.report import Findings
+from integration_harness.stack.orders import OrderTicket, fresh_nonce
+from integration_harness.stack.quantities import Side
+from integration_harness.stack.supervisor import Supervisor
+from integration_harness.stack.up import LocalExchange
+from integration_harness.taker import Nibbler, Taker
+from integration_harness.target import Target
+from integration_harness.waiting import Limits, wait_until
+
+BPS: Final = Decimal(10_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One level the bot says it wants."""
+
+    side: Side
+    level: int
+    price: Decimal
+    size: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What all scenarios of a run share."""
+
+    supervisor: Supervisor
+    limits: Limits
+    exchange: LocalExchange | None
+    """None on a foreign stack."""
+    seed: int
+
+
+class Context:
+    """One scenario on one market with so many levels."""
+
+    def __init__(
+        self, bench: Bench, target: Target, findings: Findings, *, levels: int, rounds: int
+    ) -> None:
+        self.target: Final = target
+        self.levels: Final = levels
+        self.rounds: Final = rounds
+        self.limits: Final = bench.limits
+        self.findings: Final = findings
+        self.random: Final = random.Random(bench.seed)
+        self.bots: list[BotProcess] = []
+        self.proxies: list[ApiProxy] = []
+        self._bench = bench
+        self._cleanup = ExitStack()
+        self.view: Final = MarketView(target)
+        self._cleanup.callback(self.view.close)
+        self.taker: Final = Taker(target, self.view, bench.limits)
+        self.anchor: AnchorServer | None = None
+        self._slots_after: int | None = None
+        self._slots_before = 0
+        self._prefix = findings.slug
+
+    # Its report
+
+    def phase(self, text: str) -> None:
+        """Say what comes now."""
+        self.findings.phase(text)
+
+    def verified(self, claim: str) -> None:
+        """Keep what was proved."""
+        self.findings.verified.append(claim)
+
+    def figure(self, name: str, value: float | int | str) -> None:
+        """Keep a number that was measured."""
+        self.findings.figures[name] = round(value, 4) if isinstance(value, float) else value
+
+    # Beginning and end
+
+    def begin(self, price: Decimal | None) -> None:
+        """Take stock. With a price the bot listens to an anchor of ours, that says this price."""
+        if price is not None:
+            self.anchor = AnchorServer(price)
+            self._cleanup.callback(self.anchor.close)
+            self.anchor.start()
+        self.trades_before: Final = self.view.newest_trade_id()
+        self.bot_before: Final = checks.holdings(self.view, self.target.bot)
+        self.taker_before: Final = checks.holdings(self.view, self.target.taker)
+        self.orders_before: Final = len(self.view.orders(self.target.bot))
+        self.watch_slots()
+
+    def watch_slots(self) -> None:
+        """From here on one live order a slot is required at every moment."""
+        live = self.view.live(self.target.bot)
+        counts = [sum(order.side == side for order in live) for side in checks.SIDES]
+        self._slots_before = max(counts)
+        self._slots_after = self.view.newest_event()
+
+    def finish(self, *, levels: int | None = None) -> None:
+        """The checks that hold for every scenario."""
+        self.phase("comparing fills, books, chain, nonces and slots")
+        fills = self.bot_fills()
+        if self.bots:
+            state = self.bots[-1]
+            wait_until(
+                "every fill to be in the books of the state file exactly once",
+                lambda: checks.books_fault(self.view, state.state().get("books", {}), fills),
+                lambda fault: fault is None,
+                self.limits,
+            )
+            self.verified(f"all {len(fills)} fills are in the bot's books exactly once")
+        if self.target.local:
+            taken = self.view.fills(self.target.taker, self.trades_before)
+            checks.check_chain(self.view, "bot", self.target.bot, self.bot_before, fills)
+            checks.check_chain(self.view, "taker", self.target.taker, self.taker_before, taken)
+            self.verified("the chain's balances moved by exactly the fills")
+        rows = self.view.orders(self.target.bot)[self.orders_before :]
+        placed = [order_id for bot in self.bots for order_id in bot.placed_ids()]
+        checks.check_nonces(rows, placed, [each for p in self.proxies for each in p.orders()])
+        self.verified(f"no nonce was used twice ({len(placed)} orders)")
+        blinks = checks.check_slots(
+            self.view, levels or self.levels, self._slots_after, self._slots_before
+        )
+        self.verified("never more than one live order a slot")
+        self.findings.figures.setdefault("blinks", blinks)
+        self.findings.figures.setdefault("fills", len(fills))
+        self.findings.figures.setdefault("orders_placed", len(placed))
+
+    def close(self) -> None:
+        """End everything that was started."""
+        self._cleanup.close()
+
+    def keep(self, close: Callable[[], object]) -> None:
+        """Call this at the end, too."""
+        self._cleanup.callback(close)
+
+    # The bot
+
+    def settings(self, **settings: str) -> dict[str, str]:
+        """The variables a bot of this scenario gets."""
+        url = self.anchor.url if self.anchor is not None else None
+        chosen = bot_settings(self.target, self.view, levels=self.levels, anchor_url=url)
+        return {**chosen, **settings}
+
+    def bot(self, *, state: str = "bot", **settings: str) -> BotProcess:
+        """Start a bot; a further one with the same state continues where the last one was."""
+        name = f"{self._prefix}-{len(self.bots) + 1}"
+        bot = self._process(name, self._state_file(state), settings)
+        self.bots.append(bot)
+        return bot.start()
+
+    def ask_what_it_wants(self, **settings: str) -> tuple[Wanted, ...]:
+        """The ladder of a dry run: what the bot would quote now, at its own reference."""
+        name = f"{self._prefix}-dry-{self._bench.supervisor.folder.name}-{fresh_nonce()}"
+        dry = {**settings, "MM_DRY_RUN": "true"}
+        bot = self._process(name, self._state_file("dry"), dry).start()
+        try:
+            return wait_until(
+                "a dry run to say what it wants on both sides",
+                lambda: wanted_of(bot.status()),
+                lambda wanted: len(wanted) == 2 * self.levels,
+                self.limits,
+                alive=bot.why_over,
+            )
+        finally:
+            bot.stop()
+
+    def ladder(self, bot: BotProcess, *, without: Iterable[str] = ()) -> tuple[OrderRow, ...]:
+        """Wait until exactly the wanted orders are live and the bot is ready; those orders.
+
+        `without` are ids that must have been replaced.
+        """
+        gone = set(without)
+
+        def look() -> tuple[str, tuple[OrderRow, ...]]:
+            ready, reasons = bot.ready()
+            rows = self.view.live(self.target.bot)
+            if not ready:
+                return f"not ready: {', '.join(reasons)}", rows
+            left = gone & {row.order_id for row in rows}
+            if left:
+                return f"not replaced: {sorted(left)}", rows
+            return ladder_fault(bot.status(), rows, self.levels, self.target.price_tick), rows
+
+        what = f"{self.levels} live orders a side as the bot wants them"
+        return wait_until(what, look, lambda seen: not seen[0], self.limits, alive=bot.why_over)[1]
+
+    def cycles(self, bot: BotProcess, count: int) -> None:
+        """Wait for so many further cycles of the bot."""
+        name = "mm_bot_cycle_duration_seconds_count"
+        goal = bot.metrics()[name] + count
+        wait_until(
+            f"{count} cycles",
+            lambda: bot.metrics()[name],
+            lambda done: done >= goal,
+            self.limits,
+            alive=bot.why_over,
+        )
+
+    def halted(self, bot: BotProcess, reason: str, limits: Limits | None = None) -> None:
+        """Wait until `/readyz` names a halt reason."""
+        wait_until(
+            f"/readyz to name {reason!r}",
+            bot.ready,
+            lambda seen: not seen[0] and reason in seen[1],
+            limits or self.limits,
+            alive=bot.why_over,
+        )
+
+    def none_live(self, bot: BotProcess) -> None:
+        """Wait until none of the bot's orders is live."""
+        wait_until(
+            "none of the bot's orders to be live",
+            lambda: [order.order_id for order in self.view.live(self.target.bot)],
+            lambda live: not live,
+            self.limits,
+            alive=bot.why_over,
+        )
+
+    # The market
+
+    def api_proxy(self) -> ApiProxy:
+        """A proxy in front of the API, for this scenario."""
+        proxy = ApiProxy(self.target.api_url)
+        proxy.start()
+        self._cleanup.callback(proxy.close)
+        self.proxies.append(proxy)
+        return proxy
+
+    def nibbler(self, pause_seconds: float) -> Nibbler:
+        """A taker that nibbles while the block runs."""
+        seed = self.random.randrange(2**32)
+        return Nibbler(self.target, pause_seconds=pause_seconds, seed=seed)
+
+    def bot_fills(self) -> tuple[FillRow, ...]:
+        """Every fill of the bot's since the scenario began."""
+        return self.view.fills(self.target.bot, self.trades_before)
+
+    def move_reference(self, bps: int) -> None:
+        """Let the anchor say a price so many basis points from the present one."""
+        assert self.anchor is not None, "the scenario is registered with an anchor of its own"
+        moved = self.anchor.price * (BPS + bps) / BPS
+        self.anchor.price = moved.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+
+    def seed_order(self, side: Side, price: Decimal, size: Decimal) -> str:
+        """Place an order as the bot itself would name and sign it; its id."""
+        nonce = fresh_nonce()
+        order_id = f"mm:{self.target.instrument.symbol}:{side}:{nonce}"
+        ticket = OrderTicket(
+            instrument=self.target.instrument,
+            side=side,
+            price=price,
+            size=size,
+            nonce=nonce,
+            order_id=order_id,
+        )
+        signer = self.target.bot.signer(self.target.deployment)
+        self.view.api.place(signer.order_body(ticket))
+        return order_id
+
+    @property
+    def exchange(self) -> LocalExchange:
+        """The local exchange, for scenarios that are registered as local only."""
+        assert self._bench.exchange is not None, "the scenario is registered as local only"
+        return self._bench.exchange
+
+    @property
+    def folder(self) -> Path:
+        """Where a scenario may write; gone after the run."""
+        return self._bench.supervisor.folder
+
+    def _state_file(self, name: str) -> Path:
+        given = self.target.bot_environment.get("MM_STATE_FILE")
+        base = Path(given) if given else self.folder / "state.json"
+        return base.with_name(f"{base.name}.{self._prefix}.{name}")
+
+    def _process(self, name: str, state_file: Path, settings: dict[str, str]) -> BotProcess:
+        bot = BotProcess(self._bench.supervisor, name, self.settings(**settings), state_file)
+        self._cleanup.callback(bot.close)
+        return bot
+
+
+def wanted_of(status: dict[str, Any]) -> tuple[Wanted, ...]:
+    """The ladder in `/status`."""
+    return tuple(
+        Wanted(
+            side=level["side"],
+            level=level["level"],
+            price=Decimal(level["price"]),
+            size=Decimal(level["size"]),
+        )
+        for level in status.get("wanted", ())
+    )
+
+
+def ladder_fault(
+    status: dict[str, Any], rows: Iterable[OrderRow], levels: int, tick: Decimal
+) -> str:
+    """How what is live differs from what the bot wants; empty where it does not."""
+    live, wanted = tuple(rows), wanted_of(status)
+    if status.get("unknown"):
+        return f"unknown orders: {status['unknown']}"
+    for side in checks.SIDES:
+        resting = [order for order in live if order.side == side]
+        aims = sorted((w for w in wanted if w.side == side), key=lambda w: w.level)
+        if len(resting) != levels or len(aims) != levels:
+            return f"{side}: {len(resting)} live, {len(aims)} wanted, {levels} levels"
+        for order, aim in zip(resting, aims, strict=True):
+            # Within the stale threshold and a tick an order is good enough to stay.
+            if abs(order.price - aim.price) > aim.price * Decimal("0.0005") + tick:
+                return f"{side} {aim.level}: {order.price} is live, {aim.price} is wanted"
+    known = {order["order_id"] for order in status["live"]}
+    ids = {order.order_id for order in live}
+    return "" if known == ids else f"live {sorted(ids)}, but the bot knows {sorted(known)}"

@@ -1,0 +1,117 @@
+"""What reconciliation looks at (`Desk`) and what it says to do (`Plan`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from mm_bot.core.ledger import Commitment
+from mm_bot.core.market import Level, Side
+from mm_bot.core.orders import RestingOrder
+from mm_bot.core.quoting import Ladder, Missing, MissingReason
+
+
+class CancelCategory(Enum):
+    REPLACE_DRIVEN = "replace_driven"
+    STARTUP = "startup_reconciliation"
+    RISK = "risk_triggered"
+    KILL_SWITCH = "kill_switch"
+
+
+Slot = tuple[Side, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Cancel one order. `counted` says whether it uses up the replace budget."""
+
+    order_id: str
+    nonce: int
+    category: CancelCategory
+    reason: str
+    counted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Place one level once every cancel in `after` is acknowledged. `replaces` tells a replace
+    from a first placement."""
+
+    level: Level
+    after: tuple[str, ...] = ()
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An order left resting although it does not fit, and the guard that holds it."""
+
+    order_id: str
+    slot: Slot
+    guard: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to send, and why the rest stays."""
+
+    cancels: tuple[Cancel, ...] = ()
+    places: tuple[Place, ...] = ()
+    resends: tuple[Commitment, ...] = ()
+    kept: tuple[tuple[Slot, str], ...] = ()
+    """Slot and order id of every order that fits and stays."""
+    held: tuple[Held, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is sent."""
+        return not (self.cancels or self.places or self.resends)
+
+    @property
+    def counted_cancels(self) -> int:
+        return sum(cancel.counted for cancel in self.cancels)
+
+    def and_also(self, other: Plan) -> Plan:
+        """Both plans as one."""
+        return Plan(
+            cancels=self.cancels + other.cancels,
+            places=self.places + other.places,
+            resends=self.resends + other.resends,
+            kept=self.kept + other.kept,
+            held=self.held + other.held,
+            missing=self.missing + other.missing,
+        )
+
+    def without(self, place: Place, reason: MissingReason, *, keep_cancel: bool = False) -> Plan:
+        """The plan without `place`, and without the cancel of what it replaces."""
+        spared = None if keep_cancel else place.replaces
+        return replace(
+            self,
+            places=tuple(p for p in self.places if p is not place),
+            cancels=tuple(c for c in self.cancels if c.order_id != spared),
+            missing=(*self.missing, gap(place.level, reason)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Everything reconciliation looks at."""
+
+    now_ms: int
+    startup: bool
+    ladder: Ladder
+    commitments: tuple[Commitment, ...]
+    strays: tuple[RestingOrder, ...]
+    last_replace_ms: Mapping[Slot, int]
+    refused_until_ms: Mapping[Slot, int]
+    """Slots whose last order was refused, and when to try again."""
+    hold_places: MissingReason | None = None
+    """Why nothing new may be placed in this cycle, whatever the slots lack."""
+
+
+def gap(level: Level, reason: MissingReason) -> Missing:
+    """That level is not quoted, and why."""
+    return Missing(side=level.side, index=level.index, reason=reason)

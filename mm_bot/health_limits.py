@@ -1,0 +1,105 @@
+"""Every limit, what it is held against, and how much is left of it; None is "off" or "unknown".
+
+The numbers are those that `core.risk` and `core.quoting` decide by.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from mm_bot.core.decide import MINUTE_MS, Decision
+from mm_bot.core.exact import multiply, plain, round_half_even, subtract
+from mm_bot.core.ledger import Stage
+from mm_bot.core.memory import Memory
+
+_HUNDRED = Decimal(100)
+
+
+def limits(decision: Decision, memory: Memory) -> list[dict[str, object]]:
+    """One entry a limit: value, limit, what is left, and how much of it is used in percent."""
+    return [*_ages(decision), *_exposure(decision), *_rates(decision, memory)]
+
+
+def _ages(decision: Decision) -> list[dict[str, object]]:
+    risk, fresh = decision.policy.risk, decision.freshness
+    live = [c for c in decision.tracked.commitments if c.stage is Stage.LIVE and not c.cancel_acked]
+    oldest = max((decision.now_ms - c.created_ms for c in live), default=None)
+    rows = (
+        ("market data age", fresh.market_data_ms, risk.market_data_max_age_ms),
+        ("balances age", fresh.balances_ms, risk.balances_max_age_ms),
+        ("anchor age", fresh.anchor_ms, risk.anchor_max_age_ms),
+        ("quote age", oldest, risk.quote_max_age_ms),
+    )
+    return [_upper(name, _decimal(value), _decimal(limit), "ms") for name, value, limit in rows]
+
+
+def _exposure(decision: Decision) -> list[dict[str, object]]:
+    risk, funds = decision.policy.risk, decision.funds
+    notional = risk.max_notional_per_side
+    deviation = decision.reference.deviation_bps
+    found = [
+        _upper("anchor deviation", deviation, risk.anchor_deviation_bps, "bps"),
+        _upper(
+            "open notional, larger side",
+            decision.open_notional.value,
+            None if notional is None else notional.value,
+            "cNGN",
+        ),
+    ]
+    inventory = None if funds is None else funds.base_total.value
+    found.append(_upper("inventory, long", inventory, risk.max_long.value, "base"))
+    short = None if inventory is None else -inventory
+    found.append(_upper("inventory, short", short, -risk.max_short.value, "base"))
+    if risk.min_base is not None:
+        value = None if funds is None else funds.base_available.value
+        found.append(_lower("available base, least", value, risk.min_base.value, "base"))
+    if risk.min_quote is not None:
+        value = None if funds is None else funds.quote_available.value
+        found.append(_lower("available quote, least", value, risk.min_quote.value, "quote"))
+    return found
+
+
+def _rates(decision: Decision, memory: Memory) -> list[dict[str, object]]:
+    now_ms, limit = decision.now_ms, decision.policy.risk.max_cancels_per_minute
+    used = sum(now_ms - at < MINUTE_MS for at in memory.replace_cancels_ms)
+    return [_upper("replace cancels, 60 s", Decimal(used), _decimal(limit), "cancels")]
+
+
+def _upper(
+    name: str, value: Decimal | None, limit: Decimal | None, unit: str
+) -> dict[str, object]:
+    """A limit that the value may not pass upwards."""
+    left, used = None, None
+    if value is not None and limit is not None:
+        left = plain(subtract(limit, value))
+        if limit > 0:
+            used = plain(round_half_even(multiply(max(value, Decimal(0)), _HUNDRED), limit, 1))
+    return _entry(name, value, limit, left, used, unit)
+
+
+def _lower(name: str, value: Decimal | None, limit: Decimal, unit: str) -> dict[str, object]:
+    """A threshold that the value may not fall below."""
+    left = None if value is None else plain(subtract(value, limit))
+    return _entry(name, value, limit, left, None, unit)
+
+
+def _entry(
+    name: str,
+    value: Decimal | None,
+    limit: Decimal | None,
+    left: str | None,
+    used: str | None,
+    unit: str,
+) -> dict[str, object]:
+    return {
+        "name": name,
+        "value": None if value is None else plain(value),
+        "limit": None if limit is None else plain(limit),
+        "left": left,
+        "used_percent": used,
+        "unit": unit,
+    }
+
+
+def _decimal(value: int | None) -> Decimal | None:
+    return None if value is None else Decimal(value)
