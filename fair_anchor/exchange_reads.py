@@ -1,4 +1,4 @@
-"""The exchange's public reads as the service needs them: `SpotReads` and its listed futures.
+"""The exchange's public reads as the service needs them: `SpotReads`, `Listings`, `Futures`.
 
 What a market is, is what the exchange lists: a spot symbol that names another kind of market gives
 no price. The book is read once for all ignored owners together.
@@ -6,7 +6,8 @@ no price. The book is read once for all ignored owners together.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from mm_bot.anchors.source import AnchorError, Clock, Refusal
@@ -39,9 +40,10 @@ class Reads(MarketData):
 
 
 class Listings:
-    """What the exchange lists, as of at most `LISTINGS_MAX_AGE_MS` ago where it answers.
+    """What the exchange lists, read again at most every `LISTINGS_MAX_AGE_MS` while it is asked.
 
-    Where it does not, what was listed last still holds: an expiry does not change.
+    Once it was read nobody waits for it. Where the exchange does not answer, what was listed last
+    still holds: an expiry does not change.
     """
 
     def __init__(self, reads: Reads, clock: Clock) -> None:
@@ -49,7 +51,8 @@ class Listings:
         self._clock = clock
         self._known: tuple[Listing, ...] = ()
         self._next_read_ms = 0.0
-        self._error: EdgeError | None = None
+        self._error = EdgeError(API, "the markets were not read yet")
+        self._task: asyncio.Task[None] | None = None
 
     async def all(self) -> tuple[Listing, ...]:
         """Every market.
@@ -57,18 +60,67 @@ class Listings:
         Raises:
             EdgeError: where none was ever read.
         """
-        now_ms = self._clock.monotonic_ms()
-        if now_ms >= self._next_read_ms:
-            self._next_read_ms = now_ms + FAILED_PAUSE_MS
-            try:
-                self._known = await self._reads.listings()
-                self._error = None
-                self._next_read_ms = now_ms + LISTINGS_MAX_AGE_MS
-            except EdgeError as error:
-                self._error = error
+        if self._task is None and self._clock.monotonic_ms() >= self._next_read_ms:
+            self._task = asyncio.create_task(self._read(), name="listings")
+        if not self._known and self._task is not None:
+            await asyncio.shield(self._task)
         if not self._known:
-            raise self._error or EdgeError(API, "the markets were not read yet")
+            raise self._error
         return self._known
+
+    async def aclose(self) -> None:
+        """Stop reading."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _read(self) -> None:
+        pause_ms = FAILED_PAUSE_MS
+        try:
+            self._known = await self._reads.listings()
+            pause_ms = LISTINGS_MAX_AGE_MS
+            if not self._known:
+                self._error = EdgeError(API, "no market is listed")
+        except EdgeError as error:
+            self._error = error
+        finally:
+            self._next_read_ms = self._clock.monotonic_ms() + pause_ms
+            self._task = None
+
+
+class Futures:
+    """Which futures are priced, and when they expire."""
+
+    def __init__(self, given: Mapping[str, int | None], listings: Listings | None) -> None:
+        """`given` is as in the settings; `listings` may be None where it has every expiry."""
+        assert listings or (given and None not in given.values()), "expiries come from somewhere"
+        self._given = given
+        self._listings = listings
+
+    async def all(self) -> dict[str, int]:
+        """Symbol to expiry in unix milliseconds.
+
+        Raises:
+            EdgeError: where an expiry must be looked up and cannot, or there is no future.
+        """
+        known = {symbol: at_ms for symbol, at_ms in self._given.items() if at_ms is not None}
+        if self._given and len(known) == len(self._given):
+            return known
+        assert self._listings is not None
+        listed = {
+            listing.symbol: listing.expiry_s * 1000
+            for listing in await self._listings.all()
+            if listing.kind is MarketKind.FUTURE and listing.expiry_s is not None
+        }
+        if not self._given:
+            if not listed:
+                raise EdgeError(API, "no future is listed")
+            return listed
+        for symbol in self._given.keys() - known.keys():
+            if symbol not in listed:
+                raise EdgeError(API, f"{symbol} is no listed future: its expiry is not known")
+            known[symbol] = listed[symbol]
+        return known
 
 
 class SpotReads:

@@ -175,9 +175,7 @@ def _fallback(reading: Reading) -> FallbackPolicy | None:
         low, high = reading[t.MIN_SPOT_PRICE], reading[t.MAX_SPOT_PRICE]
         if low <= high and not low <= price <= high:
             reading.fault(t.FALLBACK_PRICE, f"give a plausible price, {low} to {high}")
-    return FallbackPolicy(
-        price=price, max_deviation_bps=reading[t.FALLBACK_MAX_DEVIATION_BPS]
-    )
+    return FallbackPolicy(price=price, max_deviation_bps=reading[t.FALLBACK_MAX_DEVIATION_BPS])
 
 
 def _guard(reading: Reading) -> GuardPolicy | None:

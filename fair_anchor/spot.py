@@ -147,10 +147,17 @@ class SpotFinder:
     """The slots in their order, best first, and what is left when none has a price."""
 
     def __init__(
-        self, slots: Sequence[Slot], fallback: FallbackPolicy | None, clock: Clock
+        self,
+        slots: Sequence[Slot],
+        fallback: FallbackPolicy | None,
+        *,
+        timeout_ms: int,
+        clock: Clock,
     ) -> None:
+        """`timeout_ms` bounds a read of each slot's source."""
         self.slots = tuple(slots)
         self._fallback = fallback
+        self._longest_ms = timeout_ms + HEDGE_MS
         self._clock = clock
         self._last: Reading | None = None
 
@@ -160,27 +167,28 @@ class SpotFinder:
         Raises:
             NoSpotError: where there is none.
         """
+        give_up_at_ms = self._clock.monotonic_ms() + self._longest_ms
+        retries: list[tuple[Slot, asyncio.Task[Reading | None]]] = []
         for slot in slots:
             if (reading := slot.cached()) is not None:
                 return self._chosen(slots, slot, reading)
-            if not slot.failing:
-                break
-            slot.begin()
-        for slot in slots:
-            if (reading := slot.cached() or await self._patient(slots, slot)) is not None:
+            if (task := slot.begin()) is None:
+                continue
+            if slot.failing:
+                retries.append((slot, task))
+            elif (reading := await self._patient(slots, task)) is not None:
                 return self._chosen(slots, slot, reading)
-        for slot in slots:  # what failed before is being tried again: nothing else is left
-            task = slot.begin()
-            if task is not None and (reading := await asyncio.shield(task)) is not None:
+        for slot, task in retries:
+            rest_ms = give_up_at_ms - self._clock.monotonic_ms()
+            await asyncio.wait({task}, timeout=max(0.0, rest_ms) / 1000)
+            if task.done() and (reading := task.result()) is not None:
                 return self._chosen(slots, slot, reading)
         return self._fall_back([(slot.name, slot.reason) for slot in slots])
 
-    async def _patient(self, slots: Sequence[Slot], slot: Slot) -> Reading | None:
-        if slot.failing:
-            return None
-        task = slot.begin()
-        if task is None:
-            return None
+    async def _patient(
+        self, slots: Sequence[Slot], task: asyncio.Task[Reading | None]
+    ) -> Reading | None:
+        """What the read of a source that answered so far gives."""
         await asyncio.wait({task}, timeout=HEDGE_MS / 1000)
         if not task.done():
             for other in slots:

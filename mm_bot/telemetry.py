@@ -12,7 +12,8 @@ from typing import Protocol
 from mm_bot.core.commands import Verdict
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import BPS, Amount, Price, Size, multiply, plain, round_half_even
-from mm_bot.core.ledger import Commitment, Ending, Stage
+from mm_bot.core.fill_signs import disagreements, signs
+from mm_bot.core.ledger import Commitment, Stage
 from mm_bot.core.liability import outstanding
 from mm_bot.core.market import Market, Side
 from mm_bot.core.memory import Memory
@@ -57,6 +58,7 @@ class Telemetry:
         self._external: Refreshes | None = None
         self._external_counted = (0, 0)
         self._narrator = Narrator(log)
+        self._newest_trade = -1
         self._sides: dict[Side, bool] = dict.fromkeys(Side, False)
 
     def begin(self, market: Market, external: Refreshes | None) -> None:
@@ -78,6 +80,8 @@ class Telemetry:
         self.last = Cycle(decision=decision, report=report, memory=memory, ended_ms=now_ms)
         elapsed_s = (now_ms - previous.ended_ms) / 1000 if previous else 0.0
         self._totals.cycle(decision, report)
+        if previous is not None:
+            self._compare_fills(previous.memory, decision)
         self._count(decision, report, elapsed_s)
         self._gauges(snapshot, decision, memory)
         parts = {name: took / 1000 for name, took in timings_ms.items() if name != "total"}
@@ -95,8 +99,6 @@ class Telemetry:
         for ended in decision.tracked.ended:
             if ended.cancel_proven and ended.commitment.cancel_category is not None:
                 metrics.count_cancel(ended.commitment.cancel_category)
-            if ended.ending is Ending.FILLED:
-                metrics.count_fill_diagnostic("order_state", ended.commitment.side)
         for place in report.places:
             metrics.count_outcome("place", place.outcome.verdict.value)
         for fill in decision.new_fills:
@@ -112,6 +114,20 @@ class Telemetry:
         for side in Side:
             wanted = decision.policy.mode.wants(side)
             metrics.count_side_time(side, elapsed_s, wanted=wanted, quoted=self._sides[side])
+
+    def _compare_fills(self, before: Memory, decision: Decision) -> None:
+        """The lower steps of the hierarchy beside the fills themselves; diagnostics only."""
+        if self._market is None:
+            return
+        found = signs(before, decision, self._market, self._newest_trade)
+        for (step, side), times in found.items():
+            for _ in range(times):
+                self._metrics.count_fill_diagnostic(step, side)
+        trades = decision.snapshot.venue.trades.value or ()
+        newest = max((trade.trade_id for trade in trades), default=0)
+        self._newest_trade = max(newest, self._newest_trade)
+        for text in disagreements(before, decision, self._market):
+            self._log.warning("fills.disagree", what=text)
 
     def _gauges(self, snapshot: Snapshot, decision: Decision, memory: Memory) -> None:
         metrics, venue = self._metrics, snapshot.venue

@@ -203,6 +203,7 @@ def _not_lived(symbol: str, bot: BotProcess) -> list[str]:
         faults.append(f"{symbol}: it was never filled")
     elif not any(line["time"] > fills[0]["time"] for line in accepted):
         faults.append(f"{symbol}: it did not requote after a fill")
+    faults.extend(f"{symbol}: {line['what']}" for line in bot.logged("fills.disagree"))
     if bot.exit_code != 0:
         faults.append(
             f"{symbol}: its exit code is {bot.exit_code}; its log ends:\n{bot.log_tail()}"

@@ -126,6 +126,9 @@ def unsettled(decision: Decision) -> Iterator[str]:
     fresh = [p for p in decision.plan.places if p.replaces is None]
     if sent or fresh or decision.plan.resends:
         yield f"still sends: {sent} {fresh} {decision.plan.resends}"
+    for held in decision.plan.held:
+        if held.guard != "min_price_move":
+            yield f"still held: {held}"
     lasting = [h for h in decision.halts if h.reason in LASTING]
     for halt in decision.halts:
         if halt.reason not in LASTING:

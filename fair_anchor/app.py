@@ -1,0 +1,188 @@
+"""The service's pages: `/price`, `/healthz`, `/readyz`, `/metrics`.
+
+Every answer but `/metrics` is JSON, errors too:
+
+    400  the market is not one of those priced here
+    502  no source has a spot, or it gives no fair value; `tried` has the reason of each source
+    503  `/healthz` and `/readyz`, where some market could not be priced now
+
+`FairAnchor` decides, `application` is its HTTP. Nothing here waits longer than the sources may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fair_anchor.exchange_reads import Futures
+from fair_anchor.fair_value import Carry, Quote, Spot, quote_future, quote_spot
+from fair_anchor.metrics import CONTENT_TYPE, Metrics
+from fair_anchor.spot import NoSpotError, Slot, SpotFinder
+from mm_bot.anchors.source import Clock
+from mm_bot.errors import EdgeError
+from mm_bot.ops.redact import Redactor
+from mm_bot.ops.render import to_json
+
+JSON_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+class NoPriceError(Exception):
+    """The answer to a request that gets no price."""
+
+    def __init__(self, status: HTTPStatus, reason: str, **details: object) -> None:
+        self.status = status
+        self.body = {"error": reason, **details}
+        super().__init__(reason)
+
+
+class FairAnchor:
+    """Prices markets from the spot that `finder` has."""
+
+    def __init__(
+        self,
+        *,
+        spot_symbol: str,
+        futures: Futures,
+        any_market: bool,
+        carry: Carry,
+        finder: SpotFinder,
+        outside: tuple[Slot, ...],
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        """`outside` are the finder's slots that are not the exchange's own."""
+        self._spot_symbol = spot_symbol
+        self._futures = futures
+        self._any_market = any_market
+        self._carry = carry
+        self._finder = finder
+        self._outside = outside
+        self._metrics = metrics
+        self._clock = clock
+
+    async def price(self, market: str) -> Quote:
+        """The price of one market; of the only future where `market` is empty.
+
+        Raises:
+            NoPriceError: where there is none.
+        """
+        if market == self._spot_symbol:
+            # The exchange's own prices would tell its market maker what he quotes himself.
+            return quote_spot(market, await self._spot(self._outside, market))
+        futures = await self._known_futures()
+        name = market or (next(iter(futures)) if len(futures) == 1 else "")
+        if name in futures:
+            expiry_ms = futures[name]
+        elif self._any_market and len(futures) == 1:
+            expiry_ms = next(iter(futures.values()))
+        else:
+            supported = [*sorted(futures), self._spot_symbol]
+            reason = "market is not supported" if market else "give market=<symbol>"
+            raise NoPriceError(
+                HTTPStatus.BAD_REQUEST, reason, market=market[:64], supported=supported
+            )
+        return self._fair(name, expiry_ms, await self._future_spot(name))
+
+    async def health(self) -> tuple[HTTPStatus, Mapping[str, object]]:
+        """Whether every future has a positive finite fair value now."""
+        try:
+            futures = await self._known_futures()
+            spot = await self._future_spot("")
+            quotes = [self._fair(name, at_ms, spot) for name, at_ms in sorted(futures.items())]
+        except NoPriceError as error:
+            return HTTPStatus.SERVICE_UNAVAILABLE, {"status": "unavailable", **error.body}
+        passed_over = {slot.name: slot.reason for slot in self._finder.slots if slot.failing}
+        return HTTPStatus.OK, {
+            "status": "degraded" if spot.degraded else "ok",
+            "source": spot.source,
+            "spot": spot.price.value,
+            "confidence": spot.confidence.value,
+            "fair": {quote.market: quote.fair.value for quote in quotes},
+            "failing_sources": passed_over,
+        }
+
+    async def _known_futures(self) -> Mapping[str, int]:
+        try:
+            return await self._futures.all()
+        except EdgeError as error:
+            raise NoPriceError(HTTPStatus.BAD_GATEWAY, f"futures unknown: {error}") from None
+
+    async def _future_spot(self, market: str) -> Spot:
+        try:
+            spot = await self._spot(self._finder.slots, market)
+        except NoPriceError:
+            self._metrics.spot_used(None)
+            raise
+        self._metrics.spot_used(spot)
+        return spot
+
+    async def _spot(self, slots: tuple[Slot, ...], market: str) -> Spot:
+        try:
+            return await self._finder.find(slots)
+        except NoSpotError as error:
+            tried = [{"source": name, "reason": reason} for name, reason in error.tried]
+            named = {"market": market} if market else {}
+            raise NoPriceError(HTTPStatus.BAD_GATEWAY, str(error), **named, tried=tried) from None
+
+    def _fair(self, market: str, expiry_ms: int, spot: Spot) -> Quote:
+        try:
+            quote = quote_future(market, expiry_ms, spot, self._carry, self._clock.now_ms())
+        except ValueError as error:
+            raise NoPriceError(
+                HTTPStatus.BAD_GATEWAY, f"no fair value: {error}", market=market
+            ) from None
+        self._metrics.priced(quote)
+        return quote
+
+
+def application(service: FairAnchor, metrics: Metrics, redactor: Redactor) -> Starlette:
+    """The pages of `service`."""
+
+    def answer(status: int, body: bytes) -> Response:
+        metrics.answered(status)
+        return Response(body + b"\n", status, JSON_HEADERS, "application/json")
+
+    def told(status: int, value: object) -> Response:
+        return answer(status, redactor(to_json(value).decode()).encode())
+
+    async def price(request: Request) -> Response:
+        try:
+            quote = await service.price(request.query_params.get("market", ""))
+        except NoPriceError as error:
+            return told(error.status, error.body)
+        return answer(HTTPStatus.OK, quote.to_json())
+
+    async def healthz(request: Request) -> Response:
+        return told(*await service.health())
+
+    async def readyz(request: Request) -> Response:
+        status, health = await service.health()
+        reasons = [health["error"]] if status != HTTPStatus.OK else []
+        return told(status, {"ready": not reasons, "reasons": reasons})
+
+    async def show_metrics(request: Request) -> Response:
+        metrics.answered(HTTPStatus.OK)
+        return Response(metrics.render(), headers={**JSON_HEADERS, "content-type": CONTENT_TYPE})
+
+    routes = {"/price": price, "/healthz": healthz, "/readyz": readyz, "/metrics": show_metrics}
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        reason = error.detail
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            reason = f"no such page; there are {', '.join(sorted(routes))}"
+        return told(error.status_code, {"error": reason})
+
+    async def failed(request: Request, error: Exception) -> Response:
+        return told(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "failed; the log says why"})
+
+    return Starlette(
+        routes=[Route(path, handler, methods=["GET"]) for path, handler in routes.items()],
+        exception_handlers={HTTPException: refused, Exception: failed},
+    )

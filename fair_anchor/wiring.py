@@ -1,0 +1,131 @@
+"""From settings to a running service: the only file that constructs its edges."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack
+
+from fair_anchor.app import FairAnchor, application
+from fair_anchor.exchange_reads import Futures, Listings, Reads, SpotReads
+from fair_anchor.fair_value import Confidence
+from fair_anchor.metrics import Metrics
+from fair_anchor.server import Server, listen
+from fair_anchor.settings import Settings
+from fair_anchor.settings_sources import TRADE, SourceChoice
+from fair_anchor.spot import Slot, SpotFinder
+from fair_anchor.spot_sources import BookSource, TradeSource
+from mm_bot.anchors.build import Surroundings, build_source
+from mm_bot.anchors.guarded import Guarded
+from mm_bot.anchors.source import AnchorSource, EthCall
+from mm_bot.ops.clock import Clock, SystemClock
+from mm_bot.ops.log import Log
+from mm_bot.ops.shutdown import Shutdown
+from mm_bot.venue.http import open_client
+
+
+async def run(settings: Settings, log: Log) -> None:
+    """Serve until a signal.
+
+    Raises:
+        SettingsError: where the address is taken.
+    """
+    taken = listen(settings.host, settings.port)
+    async with AsyncExitStack() as cleanup:
+        cleanup.callback(taken.close)
+        shutdown = Shutdown()
+        cleanup.callback(shutdown.listen())
+        server = await _server(settings, log, cleanup)
+        serving = asyncio.create_task(server.serve(sockets=[taken]), name="server")
+        _say_started(settings, log, taken)
+        waiting = asyncio.create_task(shutdown.requested.wait(), name="shutdown")
+        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        log.info("stopping", signal=shutdown.signal_name)
+        server.should_exit = True
+        await serving
+    log.info("stopped")
+
+
+async def _server(settings: Settings, log: Log, cleanup: AsyncExitStack) -> Server:
+    clock = SystemClock()
+    listings: Listings | None = None
+    reads: Reads | None = None
+    if settings.api_base_url is not None:
+        client = open_client(settings.api_base_url, settings.timeout_ms)
+        cleanup.push_async_callback(client.aclose)
+        reads = Reads(client)
+        listings = Listings(reads, clock)
+        cleanup.push_async_callback(listings.aclose)
+    spot_reads = None
+    if reads is not None and listings is not None:
+        spot_reads = SpotReads(reads, listings, settings.spot_symbol, settings.ignored_owners)
+    surroundings = Surroundings(clock=clock, eth_call=_eth_call(settings, cleanup))
+    slots = {
+        choice: _slot(choice, settings, spot_reads, surroundings, clock)
+        for choice in settings.sources
+    }
+    finder = SpotFinder(
+        tuple(slots.values()), settings.fallback, timeout_ms=settings.timeout_ms, clock=clock
+    )
+    cleanup.push_async_callback(finder.aclose)
+    metrics = Metrics(finder.slots, clock.now_ms)
+    service = FairAnchor(
+        spot_symbol=settings.spot_symbol,
+        futures=Futures(settings.futures, listings),
+        any_market=settings.any_market,
+        carry=settings.carry,
+        finder=finder,
+        outside=tuple(slot for choice, slot in slots.items() if not choice.is_exchange),
+        metrics=metrics,
+        clock=clock,
+    )
+    return Server(application(service, metrics, log.redactor))
+
+
+def _slot(
+    choice: SourceChoice,
+    settings: Settings,
+    spot_reads: SpotReads | None,
+    surroundings: Surroundings,
+    clock: Clock,
+) -> Slot:
+    source: AnchorSource
+    if choice.spec is not None:
+        source = build_source(choice.spec, surroundings)
+    else:
+        assert spot_reads is not None, "the settings ask for the API's URL"
+        by_trade = choice.name == TRADE
+        source = TradeSource(spot_reads) if by_trade else BookSource(spot_reads, clock)
+    guarded = Guarded(
+        source, settings.guard, timeout_ms=settings.timeout_ms, clock=clock, name=choice.name
+    )
+    return Slot(
+        guarded,
+        confidence=Confidence.MEDIUM if choice.name == TRADE else Confidence.HIGH,
+        cache_ms=settings.cache_ms,
+        max_age_ms=settings.guard.max_age_ms,
+        clock=clock,
+    )
+
+
+def _eth_call(settings: Settings, cleanup: AsyncExitStack) -> EthCall | None:
+    if settings.rpc_url is None:
+        return None
+    # Signing comes with it: only whoever reads the chain pays for that.
+    from mm_bot.venue.chain import Chain
+
+    client = open_client("", settings.timeout_ms)
+    cleanup.push_async_callback(client.aclose)
+    return Chain(client, settings.rpc_url).eth_call
+
+
+def _say_started(settings: Settings, log: Log, taken: socket.socket) -> None:
+    host, port = taken.getsockname()[:2]
+    log.info(
+        "started",
+        listen=f"{host}:{port}",
+        sources=[choice.name for choice in settings.sources],
+        futures=sorted(settings.futures) or "as listed",
+        fallback=settings.fallback is not None,
+    )

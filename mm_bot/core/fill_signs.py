@@ -1,0 +1,79 @@
+"""Other signs of fills than the rows of `trade_fills`, for comparison only.
+
+The founding hierarchy of fill detection is order state, trade stream, inventory. Since rows of
+`trade_fills` tell every fill exactly, these are diagnostics: counted apart, never added to a fill
+counter. Order rows and fills are read in one statement, so what an order lost between two reads
+must be what its new fills say; where it is not, `disagreements` names the order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from mm_bot.core.decide import Decision
+from mm_bot.core.exact import NO_AMOUNT, Amount
+from mm_bot.core.ledger import Ending, Stage
+from mm_bot.core.market import Market, Side
+from mm_bot.core.memory import Memory
+from mm_bot.core.orders import OrderId
+
+Signs = Counter[tuple[str, Side]]
+"""(step of the hierarchy, our side) to how often it was seen."""
+
+
+def signs(before: Memory, decision: Decision, market: Market, newest_trade: int) -> Signs:
+    """What each lower step saw in this cycle. `newest_trade` is the newest trade id of the last
+    one; trades up to it are old."""
+    found: Signs = Counter()
+    for order_id in _shrunk(before, decision, market):
+        parts = OrderId.parse(order_id)
+        if parts is not None:
+            found["order_state", parts.side] += 1
+    for trade in decision.snapshot.venue.trades.value or ():
+        if trade.trade_id <= newest_trade or newest_trade < 0:
+            continue
+        for order_id in (trade.maker_order_id, trade.taker_order_id):
+            parts = OrderId.parse(order_id)
+            if parts is not None and parts.market == market.symbol:
+                found["trade_stream", parts.side] += 1
+    balances = decision.snapshot.venue.balances.value
+    if balances is not None and before.inventory is not None:
+        moved = (balances.base - before.inventory).value
+        if moved:
+            found["inventory_delta", Side.BUY if moved > 0 else Side.SELL] += 1
+    return found
+
+
+def disagreements(before: Memory, decision: Decision, market: Market) -> tuple[str, ...]:
+    """Orders whose rows lost another amount than their new fills say, with both numbers."""
+    by_fills: dict[str, Amount] = {}
+    for fill in decision.new_fills:
+        worth = fill.notional if market.is_spot else Amount(fill.size.value)
+        by_fills[fill.order_id] = by_fills.get(fill.order_id, NO_AMOUNT) + worth
+    found = []
+    for order_id, lost in _shrunk(before, decision, market).items():
+        told = by_fills.get(order_id, NO_AMOUNT)
+        if lost != told:
+            found.append(f"{order_id}: its row lost {lost}, its fills say {told}")
+    return tuple(found)
+
+
+def _shrunk(before: Memory, decision: Decision, market: Market) -> dict[str, Amount]:
+    """What each order read as live before has lost since: cNGN on spot, contracts on a future."""
+    if decision.orders_unread:
+        return {}
+    left = {
+        c.order_id: Amount(c.size.value) if not market.is_spot else c.notional
+        for c in decision.tracked.commitments
+    }
+    left |= {
+        e.commitment.order_id: NO_AMOUNT
+        for e in decision.tracked.ended
+        if e.ending is Ending.FILLED
+    }
+    found = {}
+    for c in before.commitments:
+        had = Amount(c.size.value) if not market.is_spot else c.notional
+        if c.stage is Stage.LIVE and c.order_id in left and left[c.order_id] < had:
+            found[c.order_id] = had - left[c.order_id]
+    return found
