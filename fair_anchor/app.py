@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fair_anchor.exchange_reads import Futures
-from fair_anchor.fair_value import Carry, Quote, Spot, quote_future, quote_spot
+from fair_anchor.fair_value import Carry, Quote, Spot, exact_number, quote_future, quote_spot
 from fair_anchor.metrics import CONTENT_TYPE, Metrics
 from fair_anchor.spot import NoSpotError, Slot, SpotFinder
 from mm_bot.anchors.source import Clock
@@ -101,9 +101,9 @@ class FairAnchor:
         return HTTPStatus.OK, {
             "status": "degraded" if spot.degraded else "ok",
             "source": spot.source,
-            "spot": spot.price.value,
+            "spot": exact_number(spot.price.value),
             "confidence": spot.confidence.value,
-            "fair": {quote.market: quote.fair.value for quote in quotes},
+            "fair": {quote.market: exact_number(quote.fair.value) for quote in quotes},
             "failing_sources": passed_over,
         }
 
@@ -144,12 +144,13 @@ class FairAnchor:
 def application(service: FairAnchor, metrics: Metrics, redactor: Redactor) -> Starlette:
     """The pages of `service`."""
 
-    def answer(status: int, body: bytes) -> Response:
+    def answer(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
         metrics.answered(status)
-        return Response(body + b"\n", status, JSON_HEADERS, "application/json")
+        every = {**JSON_HEADERS, **(headers or {})}
+        return Response(body + b"\n", status, every, "application/json")
 
-    def told(status: int, value: object) -> Response:
-        return answer(status, redactor(to_json(value).decode()).encode())
+    def told(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:
+        return answer(status, redactor(to_json(value).decode()).encode(), headers)
 
     async def price(request: Request) -> Response:
         try:
@@ -177,7 +178,7 @@ def application(service: FairAnchor, metrics: Metrics, redactor: Redactor) -> St
         reason = error.detail
         if error.status_code == HTTPStatus.NOT_FOUND:
             reason = f"no such page; there are {', '.join(sorted(routes))}"
-        return told(error.status_code, {"error": reason})
+        return told(error.status_code, {"error": reason}, error.headers)
 
     async def failed(request: Request, error: Exception) -> Response:
         return told(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "failed; the log says why"})

@@ -101,18 +101,18 @@ class Quote:
     def to_json(self) -> bytes:
         """The body of `/price`."""
         observed = utc_text(self.spot.observed_at_ms)
-        price = _number(self.fair.value)
+        price = exact_number(self.fair.value)
         return orjson.dumps(
             {
                 "price": price,
-                "spot": _number(self.spot.price.value),
+                "spot": exact_number(self.spot.price.value),
                 "fair": price,
                 "source": self.spot.source,
                 "market": self.market,
-                "rate_apr": _number(self.rate_apr),
-                "carry_abs": _number(self.carry_abs),
-                "carry_bps": _number(self.carry_bps),
-                "t_years": _number(self.years),
+                "rate_apr": exact_number(self.rate_apr),
+                "carry_abs": exact_number(self.carry_abs),
+                "carry_bps": exact_number(self.carry_bps),
+                "t_years": exact_number(self.years),
                 "expiry_utc": None if self.expiry_ms is None else utc_text(self.expiry_ms),
                 "generated_at": observed,
                 "spot_observed_at": observed,
@@ -163,6 +163,6 @@ def utc_text(at_ms: int) -> str:
     return text.replace("+00:00", "Z")
 
 
-def _number(value: Decimal) -> orjson.Fragment:
+def exact_number(value: Decimal) -> orjson.Fragment:
     """A JSON number with every digit of `value`."""
     return orjson.Fragment(plain(value))

@@ -7,9 +7,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator
+from typing import cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -23,6 +26,9 @@ CONNECTIONS_MAX = 512
 HEAD_BYTES_MAX = 16 * 1024
 BACKLOG = 512
 SHUTDOWN_SECONDS = 2
+
+# What it does is said in our own events already.
+logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -41,7 +47,7 @@ def listen(host: str, port: int) -> socket.socket:
         taken.close()
         raise SettingsError(
             [
-                f"{LISTEN_ADDR.name}={host}:{port}: cannot listen there: {error.strerror or error}; "
+                f"{LISTEN_ADDR.name}={host}:{port}: cannot listen there: {error.strerror}; "
                 f"stop what uses that address, or set {LISTEN_ADDR.name} or PORT to another"
             ]
         ) from error
@@ -76,8 +82,9 @@ class _Protocol(HttpToolsProtocol):
 
     _unread_bytes = 0
 
-    def connection_made(self, transport: object) -> None:
-        super().connection_made(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not an isinstance check: other loops' transports are no subclass of asyncio's.
+        super().connection_made(cast(asyncio.Transport, transport))
         if len(self.connections) > CONNECTIONS_MAX:
             self.transport.abort()
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fair_anchor import settings_table as t
@@ -19,6 +20,7 @@ from mm_bot.anchors.guarded import GuardPolicy
 from mm_bot.core.exact import Price
 from mm_bot.errors import SettingsError
 from mm_bot.settings_reading import Reading
+from mm_bot.settings_variable import Variable
 
 DEFAULT_LISTEN = ("127.0.0.1", 8090)
 EVERY_INTERFACE = "0.0.0.0"
@@ -76,6 +78,7 @@ def load(environment: Mapping[str, str]) -> Settings:
         raise SettingsError(reading.faults)
     assert guard is not None, "else a fault"
     host, port = _listen(reading)
+    ignored_owners = reading[t.IGNORE_OWNERS]
     return Settings(
         host=host,
         port=port,
@@ -85,17 +88,9 @@ def load(environment: Mapping[str, str]) -> Settings:
         spot_symbol=reading[t.SPOT_SYMBOL],
         futures=futures,
         any_market=reading[t.ALLOW_ANY_MARKET],
-        carry=Carry(
-            rates=RateTable(
-                flat=reading[t.RATE_APR],
-                by_symbol=reading[t.RATES] or {},
-                curve=reading[t.RATE_CURVE] or (),
-            ),
-            absolute=reading[t.CARRY_ABS],
-            bps=reading[t.CARRY_BPS],
-        ),
+        carry=_carry(reading),
         sources=sources,
-        ignored_owners=reading[t.IGNORE_OWNERS] or frozenset(),
+        ignored_owners=ignored_owners or frozenset(),
         guard=guard,
         fallback=fallback,
         timeout_ms=reading[t.TIMEOUT],
@@ -129,6 +124,15 @@ def _read(environment: Mapping[str, str]) -> Reading:
     return reading
 
 
+def _carry(reading: Reading) -> Carry:
+    by_symbol, curve = reading[t.RATES], reading[t.RATE_CURVE]
+    return Carry(
+        rates=RateTable(flat=reading[t.RATE_APR], by_symbol=by_symbol or {}, curve=curve or ()),
+        absolute=reading[t.CARRY_ABS],
+        bps=reading[t.CARRY_BPS],
+    )
+
+
 def _listen(reading: Reading) -> tuple[str, int]:
     given, port = reading[t.LISTEN_ADDR], reading[t.PORT]
     if given is not None:
@@ -139,7 +143,8 @@ def _listen(reading: Reading) -> tuple[str, int]:
 def _futures(reading: Reading) -> dict[str, int | None]:
     if not reading.sound(t.FUTURES_SYMBOL, t.EXPIRY_UTC, t.MARKETS, t.SPOT_SYMBOL):
         return {}
-    futures: dict[str, int | None] = dict(reading[t.MARKETS] or {})
+    given = reading[t.MARKETS]
+    futures: dict[str, int | None] = dict(given) if given else {}
     symbol, expiry_ms = reading[t.FUTURES_SYMBOL], reading[t.EXPIRY_UTC]
     if symbol is None and expiry_ms is not None:
         reading.fault(
@@ -214,7 +219,8 @@ def _secrets(reading: Reading) -> Iterator[str]:
         if (secret := reading[key]) is not None:
             yield secret
     urls = (t.API_BASE_URL, t.STRAILS_API_URL, t.HTTP, t.ZERO_EX_BASE_URL, t.RPC_URL)
-    for variable in (*urls, t.PYTH_BASE_URL, t.COINBASE_URL):
+    more: tuple[Variable[Any], ...] = (t.PYTH_BASE_URL, t.COINBASE_URL)
+    for variable in (*urls, *more):
         if (url := reading[variable]) is not None:
             parts = urlsplit(url)
             texts = [value for _, value in parse_qsl(parts.query)]

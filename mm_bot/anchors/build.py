@@ -13,6 +13,7 @@ from mm_bot.anchors.guarded import Guarded, GuardPolicy
 from mm_bot.anchors.runner import AnchorRunner
 from mm_bot.anchors.source import AnchorSource, Clock, EthCall
 from mm_bot.anchors.specs import (
+    CarrySpec,
     CoinbaseSpec,
     FixedSpec,
     HttpSpec,
@@ -22,6 +23,7 @@ from mm_bot.anchors.specs import (
     MultiplySpec,
     OracleCarrySpec,
     OracleSpec,
+    PatientSpec,
     PythSpec,
     SourceSpec,
     StrailsSpec,
@@ -41,6 +43,8 @@ class AnchorConfig:
     guard: GuardPolicy
     interval_ms: int
     timeout_ms: int
+    name: str | None = None
+    """What metrics and logs call it; the source's own name by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,13 @@ def build(config: AnchorConfig, surroundings: Surroundings) -> AnchorRunner | No
     """The anchor of `config`, not yet started; None where there is none."""
     if config.source is None:
         return None
-    guarded = build_guarded(config.source, config.guard, config.timeout_ms, surroundings)
+    guarded = Guarded(
+        build_source(config.source, surroundings),
+        config.guard,
+        timeout_ms=config.timeout_ms,
+        clock=surroundings.clock,
+        name=config.name,
+    )
     return AnchorRunner(guarded, interval_ms=config.interval_ms, clock=surroundings.clock)
 
 
@@ -122,16 +132,35 @@ def build_source(spec: SourceSpec, surroundings: Surroundings) -> AnchorSource:
             from mm_bot.anchors.coinbase import CoinbaseSource
 
             return CoinbaseSource(spec, surroundings.clock)
-        case InvertSpec() | MultiplySpec() | MedianSpec():
+        case InvertSpec() | MultiplySpec() | MedianSpec() | CarrySpec() | PatientSpec():
             return _combined(spec, surroundings)
         case _:
             assert_never(spec)
 
 
 def _combined(
-    spec: InvertSpec | MultiplySpec | MedianSpec, surroundings: Surroundings
+    spec: InvertSpec | MultiplySpec | MedianSpec | CarrySpec | PatientSpec,
+    surroundings: Surroundings,
 ) -> AnchorSource:
     match spec:
+        case CarrySpec():
+            from mm_bot.anchors.oracle import CarriedSource
+
+            return CarriedSource(
+                source := build_source(spec.of, surroundings),
+                rate_apr=spec.rate_apr,
+                expiry_ms=spec.expiry_ms,
+                clock=surroundings.clock,
+                name=source.name,
+            )
+        case PatientSpec():
+            from mm_bot.anchors.combine import PatientSource
+
+            return PatientSource(
+                build_source(spec.of, surroundings),
+                leeway_ms=spec.leeway_ms,
+                clock=surroundings.clock,
+            )
         case InvertSpec():
             from mm_bot.anchors.combine import InvertedSource
 

@@ -1,6 +1,7 @@
 """Prices out of other prices: `InvertedSource` for an inverted pair, `ProductSource` for a cross.
 
-The result is as old as the oldest price in it. Its guard is the one around the whole.
+The result is as old as the oldest price in it. Its guard is the one around the whole, which has one
+age limit; `PatientSource` is for a part that by its nature is older.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from mm_bot.anchors.parse import INVERSE_DECIMALS, inverse
-from mm_bot.anchors.source import AnchorSource, Reading
+from mm_bot.anchors.source import AnchorSource, Clock, Reading
 from mm_bot.core.exact import Price, multiply, round_half_even
 
 PRODUCT_DECIMALS = 18
@@ -66,3 +67,25 @@ class ProductSource:
     async def aclose(self) -> None:
         for source in self._sources:
             await source.aclose()
+
+
+class PatientSource:
+    """A source whose data may be `leeway_ms` older than the limit that it is held to, since it is
+    only renewed that seldom: its time is told that much later, but not later than now."""
+
+    def __init__(self, source: AnchorSource, *, leeway_ms: int, clock: Clock) -> None:
+        self.name = source.name
+        self.min_interval_ms = source.min_interval_ms
+        self._source = source
+        self._leeway_ms = leeway_ms
+        self._clock = clock
+
+    async def read(self) -> Reading:
+        reading = await self._source.read()
+        as_of_ms, now_ms = reading.as_of_ms, self._clock.now_ms()
+        if as_of_ms is None or as_of_ms > now_ms:
+            return reading
+        return replace(reading, as_of_ms=min(as_of_ms + self._leeway_ms, now_ms))
+
+    async def aclose(self) -> None:
+        await self._source.aclose()

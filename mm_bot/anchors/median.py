@@ -127,7 +127,7 @@ class MedianSource:
             return
         reasons = "; ".join(str(error) for error in refused)
         detail = f"{len(votes)} of {len(self._members)}, needs {self._quorum}; {reasons}"
-        raise AnchorError(self.name, Refusal.NO_QUORUM, detail)
+        raise AnchorError(self.name, Refusal.NO_QUORUM, detail, parts=tuple(refused))
 
 
 def weighted_median(votes: Sequence[Vote]) -> Price:

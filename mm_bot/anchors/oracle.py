@@ -6,6 +6,7 @@ decimals. `updatedAt` is the data's time: a feed that nobody feeds goes stale al
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from mm_bot.anchors.parse import INVERSE_DECIMALS
@@ -100,7 +101,7 @@ class CarriedSource:
             )
         except ValueError as error:
             raise AnchorError(self.name, Refusal.IMPLAUSIBLE, str(error)) from None
-        return Reading(price=fair, as_of_ms=spot.as_of_ms)
+        return replace(spot, price=fair)
 
     async def aclose(self) -> None:
         await self._spot.aclose()

@@ -55,6 +55,9 @@ class AnchorRunner:
         """Reads that did not."""
         self.refusals: Counter[Refusal] = Counter()
         """Failures by reason."""
+        self.refused: Counter[tuple[str, str]] = Counter()
+        """How often which source was refused and why; of several also those left out of a good
+        value."""
         self.last_refusal: Refusal | None = None
         """Why the latest read gave nothing; None where it gave a value."""
         self.on_update = on_update
@@ -138,12 +141,13 @@ class AnchorRunner:
         self._pauses.reset()
         self.last_refusal = None
         self._good = reading
+        self._count(reading.refused)
         self._quote = AnchorQuote(
             price=reading.price,
             as_of_ms=reading.as_of_ms,
             source=self.name,
             widening_bps=reading.widening_bps,
-            used=reading.used,
+            used=reading.used or (self.name,),
             refused=tuple(str(error) for error in reading.refused),
         )
         return 0
@@ -153,8 +157,20 @@ class AnchorRunner:
         refused = error if isinstance(error, AnchorError) else None
         self.last_refusal = refused.refusal if refused else Refusal.UNREACHABLE
         self.refusals[self.last_refusal] += 1
+        self.refused[self.name, self.last_refusal.value] += 1
+        parts = refused.parts if refused is not None else ()
+        self._count(parts)
         as_of_ms = self._quote.as_of_ms
         if refused is not None and refused.as_of_ms is not None:
             as_of_ms = min(refused.as_of_ms, as_of_ms or refused.as_of_ms)
-        self._quote = replace(self._quote, as_of_ms=as_of_ms, error=error.reason)
+        self._quote = replace(
+            self._quote,
+            as_of_ms=as_of_ms,
+            error=error.reason,
+            refused=tuple(str(part) for part in parts),
+        )
         return self._pauses.after(error)
+
+    def _count(self, parts: tuple[AnchorError, ...]) -> None:
+        for part in parts:
+            self.refused[part.source, part.refusal.value] += 1

@@ -59,7 +59,7 @@ class AnchorError(EdgeError):
     """This reading is no price.
 
     `as_of_ms` is the data's own time where that is what is wrong with it. `retry_after_ms` is how
-    long the source asks to be left alone.
+    long the source asks to be left alone. `parts` is why each of several sources gave nothing.
     """
 
     def __init__(
@@ -70,8 +70,10 @@ class AnchorError(EdgeError):
         *,
         as_of_ms: int | None = None,
         retry_after_ms: int | None = None,
+        parts: tuple[AnchorError, ...] = (),
     ) -> None:
         self.refusal = refusal
+        self.parts = parts
         self.as_of_ms = as_of_ms
         self.retry_after_ms = retry_after_ms
         super().__init__(source, f"{refusal.value}: {detail}" if detail else refusal.value)

@@ -43,6 +43,23 @@ class OracleCarrySpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CarrySpec:
+    """`of`, a spot price, x exp(rate x T); `expiry_ms` is None on spot, where T is 0."""
+
+    of: SourceSpec
+    rate_apr: Decimal
+    expiry_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientSpec:
+    """`of`, whose data may be `leeway_ms` older than that of the sources it is used with."""
+
+    of: SourceSpec
+    leeway_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ZeroExSpec:
     """`0x`"""
 
@@ -131,6 +148,8 @@ SourceSpec = (
     | HttpSpec
     | OracleSpec
     | OracleCarrySpec
+    | CarrySpec
+    | PatientSpec
     | ZeroExSpec
     | StrailsSpec
     | PythSpec
