@@ -6,30 +6,39 @@ Every answer but `/metrics` is JSON, errors too:
     502  no source has a spot, or it gives no fair value; `tried` has the reason of each source
     503  `/healthz` and `/readyz`, where some market could not be priced now
 
-`FairAnchor` decides, `application` is its HTTP. Nothing here waits longer than the sources may.
+`FairAnchor` decides, `Application` is its HTTP. Nothing here waits longer than the sources may.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from http import HTTPStatus
-
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from typing import Any
+from urllib.parse import parse_qsl
 
 from fair_anchor.exchange_reads import Futures
 from fair_anchor.fair_value import Carry, Quote, Spot, exact_number, quote_future, quote_spot
-from fair_anchor.metrics import CONTENT_TYPE, Metrics
+from fair_anchor.metrics import METRICS_TYPE, Metrics
 from fair_anchor.spot import NoSpotError, Slot, SpotFinder
 from mm_bot.anchors.source import Clock
 from mm_bot.errors import EdgeError
-from mm_bot.ops.redact import Redactor
+from mm_bot.ops.log import Log
 from mm_bot.ops.render import to_json
 
-JSON_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+COMMON_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a page says."""
+
+    status: HTTPStatus
+    body: bytes
+    content_type: bytes = b"application/json"
 
 
 class NoPriceError(Exception):
@@ -141,49 +150,71 @@ class FairAnchor:
         return quote
 
 
-def application(service: FairAnchor, metrics: Metrics, redactor: Redactor) -> Starlette:
-    """The pages of `service`."""
+class Application:
+    """The pages of `service`, as ASGI wants them."""
 
-    def answer(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
-        metrics.answered(status)
-        every = {**JSON_HEADERS, **(headers or {})}
-        return Response(body + b"\n", status, every, "application/json")
+    def __init__(self, service: FairAnchor, metrics: Metrics, log: Log) -> None:
+        self._service = service
+        self._metrics = metrics
+        self._log = log
+        self._pages: dict[str, Callable[[str], Awaitable[Answer]]] = {
+            "/price": self._price,
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+            "/metrics": self._show_metrics,
+        }
 
-    def told(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:
-        return answer(status, redactor(to_json(value).decode()).encode(), headers)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http", "the server has neither lifespan nor WebSockets"
+        answer = await self.answer(scope["method"], scope["path"], scope["query_string"])
+        self._metrics.answered(answer.status)
+        length = b"%d" % len(answer.body)
+        headers = [
+            (b"content-type", answer.content_type),
+            (b"content-length", length),
+            *COMMON_HEADERS,
+        ]
+        if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers.append((b"allow", b"GET, HEAD"))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        body = b"" if scope["method"] == "HEAD" else answer.body
+        await send({"type": "http.response.body", "body": body})
 
-    async def price(request: Request) -> Response:
+    async def answer(self, method: str, path: str, query: bytes) -> Answer:
+        """The answer to one request; raises only where the request is cancelled."""
+        page = self._pages.get(path)
+        if page is None:
+            there = f"no such page; there are {', '.join(sorted(self._pages))}"
+            return self._told(HTTPStatus.NOT_FOUND, {"error": there})
+        if method not in ("GET", "HEAD"):
+            read_only = f"{method} is not allowed; this is read-only"
+            return self._told(HTTPStatus.METHOD_NOT_ALLOWED, {"error": read_only})
         try:
-            quote = await service.price(request.query_params.get("market", ""))
+            return await page(query.decode("ascii", "replace"))
+        except Exception as error:  # a bug costs one answer, not the service
+            self._log.exception("page.failed", error, path=path)
+            failed = {"error": "this page failed; the log says why"}
+            return self._told(HTTPStatus.INTERNAL_SERVER_ERROR, failed)
+
+    async def _price(self, query: str) -> Answer:
+        asked = dict(parse_qsl(query, keep_blank_values=True))
+        try:
+            quote = await self._service.price(asked.get("market", ""))
         except NoPriceError as error:
-            return told(error.status, error.body)
-        return answer(HTTPStatus.OK, quote.to_json())
+            return self._told(error.status, error.body)
+        return Answer(status=HTTPStatus.OK, body=quote.to_json() + b"\n")
 
-    async def healthz(request: Request) -> Response:
-        return told(*await service.health())
+    async def _healthz(self, query: str) -> Answer:
+        return self._told(*await self._service.health())
 
-    async def readyz(request: Request) -> Response:
-        status, health = await service.health()
+    async def _readyz(self, query: str) -> Answer:
+        status, health = await self._service.health()
         reasons = [health["error"]] if status != HTTPStatus.OK else []
-        return told(status, {"ready": not reasons, "reasons": reasons})
+        return self._told(status, {"ready": not reasons, "reasons": reasons})
 
-    async def show_metrics(request: Request) -> Response:
-        metrics.answered(HTTPStatus.OK)
-        return Response(metrics.render(), headers={**JSON_HEADERS, "content-type": CONTENT_TYPE})
+    async def _show_metrics(self, query: str) -> Answer:
+        return Answer(status=HTTPStatus.OK, body=self._metrics.render(), content_type=METRICS_TYPE)
 
-    routes = {"/price": price, "/healthz": healthz, "/readyz": readyz, "/metrics": show_metrics}
-
-    async def refused(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        reason = error.detail
-        if error.status_code == HTTPStatus.NOT_FOUND:
-            reason = f"no such page; there are {', '.join(sorted(routes))}"
-        return told(error.status_code, {"error": reason}, error.headers)
-
-    async def failed(request: Request, error: Exception) -> Response:
-        return told(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "failed; the log says why"})
-
-    return Starlette(
-        routes=[Route(path, handler, methods=["GET"]) for path, handler in routes.items()],
-        exception_handlers={HTTPException: refused, Exception: failed},
-    )
+    def _told(self, status: HTTPStatus, value: object) -> Answer:
+        text = self._log.redactor(to_json(value).decode())
+        return Answer(status=status, body=text.encode() + b"\n")

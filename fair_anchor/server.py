@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from typing import cast
 
 import uvicorn
-from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from fair_anchor.app import Application
 from fair_anchor.settings_table import LISTEN_ADDR
 from mm_bot.errors import SettingsError
 from mm_bot.ops.render import to_json
@@ -58,7 +58,7 @@ def listen(host: str, port: int) -> socket.socket:
 class Server(uvicorn.Server):
     """Serves until `should_exit` is set."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: Application) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -68,6 +68,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                date_header=False,
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )
         )

@@ -33,7 +33,6 @@ from mm_bot.settings_variable import Variable
 BOOK, TRADE, MEDIAN = "book", "trade", "median"
 EXCHANGE = (BOOK, TRADE)
 NAMES = ("strails", "http", "oracle", "0x", "pyth", "coinbase", "fixed", MEDIAN, *EXCHANGE)
-WEIGHT_DECIMALS = 4
 
 _WORD = re.compile(r"[A-Za-z0-9_.:-]+", re.ASCII)
 _WEIGHT = re.compile(r"(.+)\*\s*(\d{1,6}(?:\.\d{1,4})?)", re.ASCII)
@@ -93,7 +92,7 @@ def _spec(reading: Reading, asking: Variable[Any], text: str) -> SourceSpec | No
             continue  # an operator, or a name that the expression will refuse
         if not colon and not _has(reading, kind, asking):
             broken = True
-        elif (spec := _one(reading, kind, feed)) is not None:
+        elif (spec := _one(reading, asking, kind, feed)) is not None:
             known[word] = spec
         else:
             broken = True
@@ -117,7 +116,7 @@ def _has(reading: Reading, kind: str, asking: Variable[Any]) -> bool:
     return not missing
 
 
-def _one(reading: Reading, kind: str, feed: str) -> SourceSpec | None:
+def _one(reading: Reading, asking: Variable[Any], kind: str, feed: str) -> SourceSpec | None:
     """The source of one name; `feed` is what stands behind its colon."""
     if kind == MEDIAN:
         return _median(reading)
@@ -137,7 +136,7 @@ def _one(reading: Reading, kind: str, feed: str) -> SourceSpec | None:
             product = feed or reading[t.COINBASE_PRODUCT_ID] or ""
             return CoinbaseSpec(product_id=product, url=reading[t.COINBASE_URL])
     if feed:
-        reading.fault(t.SPOT_SOURCES, f"{kind}:{feed[:16]} names no feed of {kind}")
+        reading.fault(asking, f"{kind}:{feed[:16]} names no feed of {kind}")
         return None
     return _plain(reading, kind)
 

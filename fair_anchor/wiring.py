@@ -6,7 +6,7 @@ import asyncio
 import socket
 from contextlib import AsyncExitStack
 
-from fair_anchor.app import FairAnchor, application
+from fair_anchor.app import Application, FairAnchor
 from fair_anchor.exchange_reads import Futures, Listings, Reads, SpotReads
 from fair_anchor.fair_value import Confidence
 from fair_anchor.metrics import Metrics
@@ -80,7 +80,7 @@ async def _server(settings: Settings, log: Log, cleanup: AsyncExitStack) -> Serv
         metrics=metrics,
         clock=clock,
     )
-    return Server(application(service, metrics, log.redactor))
+    return Server(Application(service, metrics, log))
 
 
 def _slot(

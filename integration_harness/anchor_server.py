@@ -11,6 +11,13 @@ from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A killed bot resets its connection; that is no error of ours."""
+
+
 class AnchorServer:
     """Answers every GET with the price and its own time."""
 
@@ -30,11 +37,10 @@ class AnchorServer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
                 """The bot's reads are nobody's news."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
     @property

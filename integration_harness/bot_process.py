@@ -81,6 +81,11 @@ class BotProcess:
         return self._child is not None and self._child.running
 
     @property
+    def pid(self) -> int:
+        assert self._child is not None
+        return self._child.pid
+
+    @property
     def exit_code(self) -> int | None:
         return None if self._child is None else self._child.exit_code
 

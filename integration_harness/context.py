@@ -52,6 +52,19 @@ class Bench:
     exchange: LocalExchange | None
     """None on a foreign stack."""
     seed: int
+    quick: bool
+    """Short times instead of real ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """The market as a scenario found it."""
+
+    trade_id: int
+    bot: checks.Holdings
+    taker: checks.Holdings
+    orders: int
+    """How many the bot's account had ever placed here."""
 
 
 class Context:
@@ -60,6 +73,7 @@ class Context:
     def __init__(
         self, bench: Bench, target: Target, findings: Findings, *, levels: int, rounds: int
     ) -> None:
+        self.quick: Final = bench.quick
         self.target: Final = target
         self.levels: Final = levels
         self.rounds: Final = rounds
@@ -74,6 +88,7 @@ class Context:
         self._cleanup.callback(self.view.close)
         self.taker: Final = Taker(target, self.view, bench.limits)
         self.anchor: AnchorServer | None = None
+        self._before: Before | None = None
         self._slots_after: int | None = None
         self._slots_before = 0
         self._prefix = findings.slug
@@ -100,11 +115,19 @@ class Context:
             self.anchor = AnchorServer(price)
             self._cleanup.callback(self.anchor.close)
             self.anchor.start()
-        self.trades_before: Final = self.view.newest_trade_id()
-        self.bot_before: Final = checks.holdings(self.view, self.target.bot)
-        self.taker_before: Final = checks.holdings(self.view, self.target.taker)
-        self.orders_before: Final = len(self.view.orders(self.target.bot))
+        self._before = Before(
+            trade_id=self.view.newest_trade_id(),
+            bot=checks.holdings(self.view, self.target.bot),
+            taker=checks.holdings(self.view, self.target.taker),
+            orders=len(self.view.orders(self.target.bot)),
+        )
         self.watch_slots()
+
+    @property
+    def before(self) -> Before:
+        """The market when the scenario began."""
+        assert self._before is not None, "the scenario has begun"
+        return self._before
 
     def watch_slots(self) -> None:
         """From here on one live order a slot is required at every moment."""
@@ -127,11 +150,11 @@ class Context:
             )
             self.verified(f"all {len(fills)} fills are in the bot's books exactly once")
         if self.target.local:
-            taken = self.view.fills(self.target.taker, self.trades_before)
-            checks.check_chain(self.view, "bot", self.target.bot, self.bot_before, fills)
-            checks.check_chain(self.view, "taker", self.target.taker, self.taker_before, taken)
+            taken = self.view.fills(self.target.taker, self.before.trade_id)
+            checks.check_chain(self.view, "bot", self.target.bot, self.before.bot, fills)
+            checks.check_chain(self.view, "taker", self.target.taker, self.before.taker, taken)
             self.verified("the chain's balances moved by exactly the fills")
-        rows = self.view.orders(self.target.bot)[self.orders_before :]
+        rows = self.view.orders(self.target.bot)[self.before.orders :]
         placed = [order_id for bot in self.bots for order_id in bot.placed_ids()]
         checks.check_nonces(rows, placed, [each for p in self.proxies for each in p.orders()])
         self.verified(f"no nonce was used twice ({len(placed)} orders)")
@@ -175,7 +198,7 @@ class Context:
             return wait_until(
                 "a dry run to say what it wants on both sides",
                 lambda: wanted_of(bot.status()),
-                lambda wanted: len(wanted) == 2 * self.levels,
+                lambda wanted: len(wanted) == 2 * int(bot.environment["MM_QUOTE_LEVELS"]),
                 self.limits,
                 alive=bot.why_over,
             )
@@ -251,7 +274,7 @@ class Context:
 
     def bot_fills(self) -> tuple[FillRow, ...]:
         """Every fill of the bot's since the scenario began."""
-        return self.view.fills(self.target.bot, self.trades_before)
+        return self.view.fills(self.target.bot, self.before.trade_id)
 
     def move_reference(self, bps: int) -> None:
         """Let the anchor say a price so many basis points from the present one."""

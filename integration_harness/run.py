@@ -67,6 +67,7 @@ class Runner:
                 limits=limits,
                 exchange=self._exchange,
                 seed=options.seed,
+                quick=options.quick,
             )
             self._cleanup = self._cleanup.pop_all()
         return self

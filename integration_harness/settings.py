@@ -155,7 +155,8 @@ class _Reader:
         if not text.isdigit():
             self.faults.append(f"MM_CHAIN_ID={text!r}: give a whole number")
             return None
-        chain_id, found = int(text), {}
+        chain_id = int(text)
+        found: dict[str, str] = {}
         try:
             for variable, file, names in (
                 ("MM_MATCHING_REPO_PATH", "matching.json", ("matching", "trade")),

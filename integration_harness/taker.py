@@ -23,8 +23,7 @@ from integration_harness.target import Party, Target
 from integration_harness.waiting import AWAY, Limits, wait_until
 
 _LIFETIME_SECONDS: Final = 60
-_THROUGH_TICKS: Final = 3
-"""How far through the maker's price a taker bids, so that rounding never leaves it short."""
+_SETTLE: Final = Limits(timeout_seconds=1.0, poll_seconds=0.05)
 
 
 class Taker:
@@ -62,10 +61,24 @@ class Taker:
         ticket = self._crossing(maker, steps)
         return str(self._view.api.place(self._signer.order_body(ticket))["order_id"])
 
+    def settle(self, order_id: str, limits: Limits) -> None:
+        """Wait for an order of the taker's to fill, and cancel what is left at the limit."""
+        mine = (row for row in self._view.live(self.party) if row.order_id == order_id)
+        give_up_at = time.monotonic() + limits.timeout_seconds
+        while (row := next(mine, None)) is not None:
+            if time.monotonic() > give_up_at:
+                try:
+                    self._view.api.cancel(self._signer.cancel_body(row.nonce))
+                except httpx.HTTPStatusError:
+                    pass  # filled at the last moment, or held by the matcher: looked at again
+            time.sleep(limits.poll_seconds)
+            mine = (row for row in self._view.live(self.party) if row.order_id == order_id)
+
     def _crossing(self, maker: OrderRow, steps: int) -> OrderTicket:
         instrument = self._target.instrument
         side: Side = "buy" if maker.side == "sell" else "sell"
-        through = self._target.price_tick * _THROUGH_TICKS
+        # On spot both prices are rounded away from each other: one tick brings them together.
+        through = self._target.price_tick if instrument.is_spot else Decimal(0)
         price = maker.price + (through if side == "buy" else -through)
         return OrderTicket(
             instrument=instrument,
@@ -118,8 +131,10 @@ class Nibbler:
             return
         side = self._random.choice(("buy", "sell"))
         maker = next((order for order in resting if order.side == side), resting[0])
-        taker.send(maker, max(1, maker.remaining // 10))
+        order_id = taker.send(maker, max(1, maker.remaining // 10))
         self.sent += 1
+        # Left resting it would meet the next one, and that would be a trade of others.
+        taker.settle(order_id, _SETTLE)
 
 
 def size_of_steps(steps: int, step: Decimal, price: Decimal, is_spot: bool) -> Decimal:

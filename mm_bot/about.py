@@ -37,5 +37,5 @@ def about(settings: Settings) -> dict[str, object]:
         "owner": settings.owner_address,
         "subaccount_id": settings.subaccount_id,
         "takes_lock": not is_silent(settings),
-        "versions": {"mm_bot": build_info(settings).version, "python": python_version()},
+        "versions": {"bot": build_info(settings).version, "python": python_version()},
     }

@@ -1,23 +1,30 @@
-"""From the anchor settings to running anchors."""
+"""From the anchor settings to running anchors.
+
+Ages of a whole anchor are judged by the halts and the reference, which know what else there is; its
+guard judges jumps and plausibility. A median's members are judged one by one, ages included, and
+the median itself by its plausibility alone: a jump that its members have confirmed is none.
+"""
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from decimal import Decimal
 
 from mm_bot.anchors.build import AnchorConfig, Surroundings, build
-from mm_bot.anchors.guarded import GuardPolicy
+from mm_bot.anchors.guarded import HIGH_DEFAULT, LOW_DEFAULT, GuardPolicy
 from mm_bot.anchors.runner import AnchorRunner
 from mm_bot.anchors.source import Clock, EthCall
 from mm_bot.anchors.specs import (
-    FixedSpec,
-    HttpSpec,
-    OracleCarrySpec,
+    CarrySpec,
+    MedianSpec,
+    MemberSpec,
     OracleSpec,
     SourceSpec,
     ZeroExSpec,
 )
 from mm_bot.core.market import Market
 from mm_bot.settings import AnchorSettings, ExternalAnchorSettings, Settings
+from mm_bot.settings_anchor_parts import AnchorPart
 from mm_bot.settings_table_run import AnchorSource, ExternalProvider
 from mm_bot.venue.chain import Chain
 from mm_bot.venue.http import open_client
@@ -34,23 +41,9 @@ def build_anchors(
     clock: Clock,
     cleanup: AsyncExitStack,
 ) -> tuple[AnchorRunner | None, AnchorRunner | None]:
-    """The market's anchor and the bootstrap anchor, not yet started; None where one is off.
-
-    Ages are judged by the halts and the reference, which know what else there is; the guards here
-    judge jumps and plausibility.
-    """
+    """The market's anchor and the bootstrap anchor, not yet started; None where one is off."""
     anchor = build(
-        AnchorConfig(
-            source=_source(settings.anchor, market),
-            guard=GuardPolicy(
-                max_age_ms=None,
-                max_deviation_bps=settings.policy(market).risk.anchor_deviation_bps,
-                confirmations=settings.anchor.confirmations,
-                max_ahead_ms=CHAIN_AHEAD_MS,
-            ),
-            interval_ms=settings.poll_interval_ms,
-            timeout_ms=READ_TIMEOUT_MS,
-        ),
+        anchor_config(settings.anchor, market, settings.poll_interval_ms),
         Surroundings(clock=clock, eth_call=eth_call),
     )
     chosen = settings.external_anchor
@@ -63,37 +56,81 @@ def build_anchors(
     external = build(
         AnchorConfig(
             source=_external_source(chosen),
-            guard=GuardPolicy(
-                max_age_ms=None,
-                max_deviation_bps=chosen.max_deviation_bps,
-                confirmations=settings.anchor.confirmations,
-                max_ahead_ms=CHAIN_AHEAD_MS,
-            ),
+            guard=_guard(settings.anchor, max_jump_bps=chosen.max_deviation_bps),
             interval_ms=settings.poll_interval_ms,
             timeout_ms=chosen.timeout_ms,
+            name=chosen.provider.value,
         ),
         Surroundings(clock=clock, eth_call=eth_call),
     )
     return anchor, external
 
 
-def _source(anchor: AnchorSettings, market: Market) -> SourceSpec | None:
-    match anchor.source:
-        case AnchorSource.FIXED:
-            assert anchor.fixed_price is not None
-            return FixedSpec(price=anchor.fixed_price)
-        case AnchorSource.HTTP:
-            assert anchor.url is not None
-            return HttpSpec(url=anchor.url, market=market.symbol)
-        case AnchorSource.ORACLE_CARRY:
-            assert anchor.oracle_address is not None
-            return OracleCarrySpec(
-                address=anchor.oracle_address,
-                rate_apr=anchor.carry_rate_apr,
-                expiry_ms=market.expiry_ms,
+def source_names(settings: Settings) -> tuple[str, ...]:
+    """Every source that the two anchors may be made from, and the median: labels of metrics."""
+    anchor, external = settings.anchor, settings.external_anchor
+    names = [part.name for part in anchor.parts]
+    if anchor.source is AnchorSource.MEDIAN:
+        names.append(anchor.source.value)
+    if external is not None:
+        names.append(external.provider.value)
+    return tuple(names)
+
+
+def anchor_config(anchor: AnchorSettings, market: Market, interval_ms: int) -> AnchorConfig:
+    """The market's anchor."""
+    is_median = anchor.source is AnchorSource.MEDIAN
+    source: SourceSpec | None = None
+    if is_median:
+        source = _median(anchor, market, interval_ms)
+    elif anchor.parts:
+        (part,) = anchor.parts
+        source = _carried(part, anchor, market)
+    return AnchorConfig(
+        source=source,
+        guard=_guard(anchor, max_jump_bps=None if is_median else anchor.max_jump_bps),
+        interval_ms=interval_ms,
+        timeout_ms=READ_TIMEOUT_MS,
+        name=anchor.source.value,
+    )
+
+
+def _median(anchor: AnchorSettings, market: Market, interval_ms: int) -> MedianSpec:
+    guard = _guard(anchor, max_jump_bps=anchor.max_jump_bps, max_age_ms=anchor.max_age_ms)
+    return MedianSpec(
+        members=tuple(
+            MemberSpec(
+                name=part.name,
+                source=_carried(part, anchor, market),
+                guard=guard,
+                weight=part.weight,
             )
-        case _:
-            return None
+            for part in anchor.parts
+        ),
+        quorum=anchor.quorum,
+        outlier_bps=anchor.outlier_bps,
+        interval_ms=interval_ms,
+        timeout_ms=READ_TIMEOUT_MS,
+    )
+
+
+def _carried(part: AnchorPart, anchor: AnchorSettings, market: Market) -> SourceSpec:
+    if not part.carried or market.expiry_ms is None:
+        return part.spec
+    return CarrySpec(of=part.spec, rate_apr=anchor.carry_rate_apr, expiry_ms=market.expiry_ms)
+
+
+def _guard(
+    anchor: AnchorSettings, *, max_jump_bps: Decimal | None, max_age_ms: int | None = None
+) -> GuardPolicy:
+    return GuardPolicy(
+        max_age_ms=max_age_ms,
+        max_deviation_bps=max_jump_bps,
+        confirmations=anchor.confirmations,
+        max_ahead_ms=CHAIN_AHEAD_MS,
+        low=anchor.min_price or LOW_DEFAULT,
+        high=anchor.max_price or HIGH_DEFAULT,
+    )
 
 
 def _external_source(chosen: ExternalAnchorSettings) -> SourceSpec:

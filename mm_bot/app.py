@@ -11,7 +11,8 @@ from urllib.parse import unquote, urlsplit
 from mm_bot import errors
 from mm_bot.about import about, build_info, is_silent
 from mm_bot.anchors.runner import AnchorRunner
-from mm_bot.anchors_from_settings import build_anchors
+from mm_bot.anchors.source import Refusal
+from mm_bot.anchors_from_settings import build_anchors, source_names
 from mm_bot.bot import Bot, Edges
 from mm_bot.core.plan import CancelCategory
 from mm_bot.core.policy import OperatorMode
@@ -71,7 +72,7 @@ class _Process:
         self._cleanup.callback(self._shutdown.listen())
         state_file = self._state_file()
         totals = Totals(clock.now_ms())
-        metrics = Metrics(label_sets(), build_info(settings))
+        metrics = Metrics(label_sets(source_names(settings)), build_info(settings))
         telemetry = Telemetry(metrics=metrics, log=log, totals=totals)
         journal = Journal(telemetry)
         health = Health(
@@ -93,7 +94,7 @@ class _Process:
             return
         anchor, external = await self._anchors(exchange)
         policy = settings.policy(exchange.market)
-        telemetry.begin(exchange.market, external)
+        telemetry.begin(exchange.market, external, anchor)
         loaded = state_file.load(clock.now_ms())
         if loaded.set_aside:
             log.warning("state_file", note=loaded.set_aside)
@@ -250,7 +251,7 @@ def venue_config(settings: Settings) -> VenueConfig:
     )
 
 
-def label_sets() -> LabelSets:
+def label_sets(anchor_sources: tuple[str, ...] = ()) -> LabelSets:
     """Every label value there can be."""
     return LabelSets(
         halt_reasons=tuple(reason.value for reason in HaltReason),
@@ -258,6 +259,8 @@ def label_sets() -> LabelSets:
         reference_sources=tuple(source.value for source in ReferenceSource),
         missing_reasons=tuple(reason.value for reason in MissingReason),
         operator_modes=tuple(mode.value for mode in OperatorMode),
+        anchor_sources=anchor_sources,
+        anchor_refusals=tuple(refusal.value for refusal in Refusal),
     )
 
 
@@ -265,10 +268,9 @@ def secrets(settings: Settings) -> Iterator[str]:
     """Every text that must never be written."""
     yield settings.owner_private_key.hex()
     yield settings.signer_private_key.hex()
-    urls = [settings.database_url, settings.rpc_url, settings.api_base_url]
+    yield from settings.anchor.secrets
+    urls = [settings.database_url, settings.rpc_url, settings.api_base_url, *settings.anchor.urls]
     external = settings.external_anchor
-    if settings.anchor.url is not None:
-        urls.append(settings.anchor.url)
     if external is not None:
         urls += [external.rpc_url, *([external.base_url] if external.base_url else [])]
         if external.api_key is not None:

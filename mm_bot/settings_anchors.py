@@ -4,31 +4,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from mm_bot import settings_table as t
+from mm_bot import settings_table_anchors as a
 from mm_bot import settings_table_run as r
 from mm_bot.core.exact import Price
-from mm_bot.settings_checks import deployed_feed, external_wanted
+from mm_bot.settings_anchor_parts import AnchorPart, resolve_parts
+from mm_bot.settings_checks import external_wanted, feed_address
 from mm_bot.settings_reading import Reading
 from mm_bot.settings_table_run import AnchorSource, ExternalProvider
-from mm_bot.settings_variable import Variable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorSettings:
-    """The anchor of any market. What the chosen source needs is not None."""
+    """The anchor of any market. What is said "of any anchor" holds for the bootstrap one too."""
 
     source: AnchorSource
-    url: str | None = field(repr=False)
-    """For `HTTP`; the market is still to be added to its query."""
-    fixed_price: Price | None
-    oracle_address: str | None
-    """For `ORACLE_CARRY`, in lower case."""
-    oracle_max_age_ms: int
+    parts: tuple[AnchorPart, ...]
+    """The members of a median, else the one source; none for `NONE`."""
+    quorum: int
+    outlier_bps: Decimal
+    max_age_ms: int | None
+    """Of a median's members; not None where there is a median."""
+    max_jump_bps: Decimal | None
+    """None accepts every jump."""
     carry_rate_apr: Decimal
     confirmations: int
     """Consecutive readings that make a refused jump the new base, of any anchor."""
+    min_price: Price | None
+    max_price: Price | None
+    """Plausibility bounds of any anchor."""
+    secrets: tuple[str, ...] = field(repr=False)
+    """Keys that are sent to sources."""
+    urls: tuple[str, ...] = field(repr=False)
+    """Of all sources; one may hold a password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,36 +63,63 @@ class ExternalAnchorSettings:
 
 def resolve_anchor(reading: Reading) -> AnchorSettings | None:
     """None where a fault stands in the way."""
+    _check_bounds(reading)
     if not reading.sound(r.ANCHOR_SOURCE_TYPE):
         return None
     source = reading[r.ANCHOR_SOURCE_TYPE]
-    setting = f"{r.ANCHOR_SOURCE_TYPE.name}={source.value}"
-    needs: dict[AnchorSource, Variable[Any]] = {
-        AnchorSource.FIXED: r.ANCHOR_FIXED_PRICE,
-        AnchorSource.HTTP: r.ANCHOR_URL,
-    }
-    needed = needs.get(source)
-    if needed is not None and not reading.is_set(needed):
-        reading.fault(needed, f"{setting} needs it: give {needed.kind.takes}")
     if external_wanted(reading) and source is not AnchorSource.NONE:
         reading.fault(
             r.ANCHOR_SOURCE_TYPE,
             f"{r.EXTERNAL_ENABLED.name} is on for this market too: choose one of the two",
         )
-    oracle = None
-    if source is AnchorSource.ORACLE_CARRY and reading.sound(t.CHAIN_ID):
-        oracle = _oracle(reading, reading[t.CHAIN_ID], setting)
-    if not reading.sound(*r.anchors.variables):
+    parts = resolve_parts(reading)
+    if reading.faults:
         return None
+    keys = (reading[a.PYTH_API_KEY], reading[a.STRAILS_API_KEY])
+    urls = (
+        reading[r.ANCHOR_URL],
+        reading[a.PYTH_BASE_URL],
+        reading[a.COINBASE_URL],
+        reading[a.STRAILS_API_URL],
+    )
     return AnchorSettings(
         source=source,
-        url=reading[r.ANCHOR_URL],
-        fixed_price=reading[r.ANCHOR_FIXED_PRICE],
-        oracle_address=oracle,
-        oracle_max_age_ms=reading[r.ANCHOR_ORACLE_MAX_AGE],
+        parts=parts,
+        quorum=reading[a.MEDIAN_QUORUM],
+        outlier_bps=reading[a.MEDIAN_OUTLIER_BPS],
+        max_age_ms=reading[t.STALE_ANCHOR],
+        max_jump_bps=reading[a.MAX_JUMP_BPS],
         carry_rate_apr=reading[r.CARRY_RATE_APR],
         confirmations=reading[r.ANCHOR_CONFIRMATIONS],
+        min_price=reading[a.MIN_PRICE],
+        max_price=reading[a.MAX_PRICE],
+        # "Bearer ..." shows in parts too.
+        secrets=tuple(
+            text
+            for key in keys
+            if key is not None
+            for text in dict.fromkeys((key, key.split()[-1]))
+        ),
+        urls=tuple(url for url in urls if url is not None),
     )
+
+
+def _check_bounds(reading: Reading) -> None:
+    bounds = (a.MIN_PRICE, a.MAX_PRICE)
+    if not reading.sound(*bounds):
+        return
+    low, high = (reading[bound] for bound in bounds)
+    if low is not None and high is not None and low > high:
+        reading.fault(a.MAX_PRICE, f"{a.MIN_PRICE.name} is {low}: give a price above it")
+    if not reading.sound(r.ANCHOR_FIXED_PRICE):
+        return
+    price = reading[r.ANCHOR_FIXED_PRICE]
+    if price is None:
+        return
+    if low is not None and price < low:
+        reading.fault(r.ANCHOR_FIXED_PRICE, f"{a.MIN_PRICE.name} is {low}: give a price within")
+    if high is not None and price > high:
+        reading.fault(r.ANCHOR_FIXED_PRICE, f"{a.MAX_PRICE.name} is {high}: give a price within")
 
 
 def resolve_external(reading: Reading) -> ExternalAnchorSettings | None:
@@ -97,7 +133,7 @@ def resolve_external(reading: Reading) -> ExternalAnchorSettings | None:
     oracle = None
     if reading[r.EXTERNAL_PROVIDER] is ExternalProvider.CNGN_PRICE_ORACLE:
         setting = f"{r.EXTERNAL_PROVIDER.name}={ExternalProvider.CNGN_PRICE_ORACLE.value}"
-        oracle = _oracle(reading, chain_id, setting)
+        oracle = feed_address(reading, chain_id, setting)
         if chain_id != reading[t.CHAIN_ID] and not reading.is_set(r.EXTERNAL_RPC_URL):
             reading.fault(
                 r.EXTERNAL_RPC_URL,
@@ -140,17 +176,3 @@ def _check_zero_ex(reading: Reading) -> None:
         sell, buy = (reading[v] for v in tokens)
         if sell == buy:
             reading.fault(r.EXTERNAL_BUY_TOKEN, "it is the sold token too: give cNGN's address")
-
-
-def _oracle(reading: Reading, chain_id: int, setting: str) -> str | None:
-    if reading.is_set(r.ANCHOR_ORACLE_ADDRESS):
-        given = r.ANCHOR_ORACLE_ADDRESS
-        return reading[given] if reading.sound(given) else None
-    found = deployed_feed(reading, chain_id)
-    if found is None:
-        takes = r.ANCHOR_ORACLE_ADDRESS.kind.takes
-        reading.fault(
-            r.ANCHOR_ORACLE_ADDRESS,
-            f"{setting} needs it, as no feed is known on chain {chain_id}: give {takes}",
-        )
-    return found

@@ -146,6 +146,21 @@ def deployed_feed(reading: Reading, chain_id: int) -> str | None:
         return None  # the caller names the variable to set
 
 
+def feed_address(reading: Reading, chain_id: int, setting: str) -> str | None:
+    """The feed that `setting` needs: the given one, else the chain's own."""
+    if reading.is_set(r.ANCHOR_ORACLE_ADDRESS):
+        given = r.ANCHOR_ORACLE_ADDRESS
+        return reading[given] if reading.sound(given) else None
+    found = deployed_feed(reading, chain_id)
+    if found is None:
+        takes = r.ANCHOR_ORACLE_ADDRESS.kind.takes
+        reading.fault(
+            r.ANCHOR_ORACLE_ADDRESS,
+            f"{setting} needs it, as no feed is known on chain {chain_id}: give {takes}",
+        )
+    return found
+
+
 def _key(
     reading: Reading,
     plain_key: Variable[bytes | None],

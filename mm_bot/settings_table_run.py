@@ -22,6 +22,8 @@ from mm_bot.settings_table import (
     limits,
     quotes,
 )
+from mm_bot.settings_table_anchors import AnchorSource as AnchorSource
+from mm_bot.settings_table_anchors import sources
 from mm_bot.settings_types import (
     ADDRESS,
     BOOLEAN,
@@ -46,13 +48,6 @@ from mm_bot.settings_variable import Group
 
 BOOTSTRAP_MARKET = "USDCcNGN-SPOT"
 """The one market that the external anchor's variables name."""
-
-
-class AnchorSource(Enum):
-    NONE = "none"
-    FIXED = "fixed"
-    HTTP = "http"
-    ORACLE_CARRY = "oracle_carry"
 
 
 class ExternalProvider(Enum):
@@ -143,7 +138,7 @@ LOG_LEVEL_NAME = operation.default("MM_LOG_LEVEL", LOG_LEVEL, "INFO", "The least
 anchors = Group("Anchor price")
 ANCHOR_SOURCE_TYPE = anchors.default(
     "MM_ANCHOR_SOURCE_TYPE",
-    member_of(AnchorSource, later=("pyth", "coinbase", "median")),
+    member_of(AnchorSource),
     "none",
     "Where a price from outside this market comes from.",
 )
@@ -160,13 +155,13 @@ ANCHOR_ORACLE_ADDRESS = anchors.optional(
     absent="the chain's own, where known",
 )
 ANCHOR_ORACLE_MAX_AGE = anchors.default(
-    "MM_ANCHOR_ORACLE_MAX_AGE_SECONDS", seconds(), "14400", "For `oracle_carry`: age of its answer."
+    "MM_ANCHOR_ORACLE_MAX_AGE_SECONDS", seconds(), "14400", "Age of the on-chain feed's answer."
 )
 CARRY_RATE_APR = anchors.default(
     "MM_CARRY_RATE_APR",
     decimal("", Range(at_least=Decimal(-2), at_most=Decimal(2)), hint=" (0.08 is 8 % a year)"),
     "0",
-    "For `oracle_carry`: rate at which the spot price is carried to the expiry.",
+    "Rate at which an anchor is carried to the expiry; not `http` and `fixed`, which are no spot.",
 )
 ANCHOR_CONFIRMATIONS = anchors.default(
     "MM_ANCHOR_CONFIRMATIONS",
@@ -280,6 +275,7 @@ GROUPS = (
     replacing,
     operation,
     anchors,
+    sources,
     external,
     scenarios,
 )

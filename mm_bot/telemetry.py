@@ -5,6 +5,7 @@ Nothing here raises into the loop or waits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -45,6 +46,9 @@ class Refreshes(Protocol):
     @property
     def failures(self) -> int: ...
 
+    @property
+    def refused(self) -> Mapping[tuple[str, str], int]: ...
+
 
 class Telemetry:
     """The loop's `Telemetry`."""
@@ -55,15 +59,19 @@ class Telemetry:
         self._log = log
         self._totals = totals
         self._market: Market | None = None
+        self._anchor: Refreshes | None = None
         self._external: Refreshes | None = None
         self._external_counted = (0, 0)
         self._narrator = Narrator(log)
         self._newest_trade = -1
         self._sides: dict[Side, bool] = dict.fromkeys(Side, False)
 
-    def begin(self, market: Market, external: Refreshes | None) -> None:
+    def begin(
+        self, market: Market, external: Refreshes | None, anchor: Refreshes | None = None
+    ) -> None:
         """Called once the market is known, before the first cycle."""
         self._market = market
+        self._anchor = anchor
         self._external = external
 
     def event(self, name: str, /, **fields: object) -> None:
@@ -238,6 +246,7 @@ class Telemetry:
             anchor_price=_price(snapshot.anchor.price if snapshot.anchor else None),
             deviation_bps=reference.deviation_bps,
         )
+        self._anchor_sources(snapshot)
         external = snapshot.external
         if external is not None:
             present = external.price is not None
@@ -247,6 +256,17 @@ class Telemetry:
                 price=_price(external.price),
                 age_s=_seconds(fresh.external_ms) if present else None,
             )
+
+    def _anchor_sources(self, snapshot: Snapshot) -> None:
+        anchor = snapshot.anchor
+        quotes = [q for q in (anchor, snapshot.external) if q is not None and q.price is not None]
+        self._metrics.set_anchor_sources(
+            {name for quote in quotes for name in quote.used or (quote.source,)},
+            widening_bps=anchor.widening_bps if anchor is not None else Decimal(0),
+        )
+        for source in (self._anchor, self._external):
+            if source is not None:
+                self._metrics.count_anchor_refusals(source.refused)
 
     def _count_refreshes(self) -> None:
         if self._external is None:

@@ -95,8 +95,10 @@ def test_each_default_is_the_specification_s() -> None:
     assert (s.metrics_host, s.metrics_port) == ("127.0.0.1", 8080)
     assert s.readiness_missing_quote_timeout_ms is s.soak_log_interval_ms is None
     assert s.anchor.source is AnchorSource.NONE
-    assert (s.anchor.oracle_max_age_ms, s.anchor.confirmations) == (14_400_000, 3)
-    assert s.anchor.carry_rate_apr == 0
+    assert (s.anchor.parts, s.anchor.carry_rate_apr) == ((), 0)
+    assert (s.anchor.max_jump_bps, s.anchor.confirmations) == (500, 3)
+    assert s.anchor.min_price is s.anchor.max_price is None
+    assert (s.anchor.quorum, s.anchor.outlier_bps) == (2, 100)
     assert s.external_anchor is None
     assert s.warnings == ()
 
@@ -224,6 +226,8 @@ def test_an_explicit_zero_turns_a_guard_off_and_start_up_says_so() -> None:
         "MM_STALE_ANCHOR_TIMEOUT_SECONDS",
         "MM_MAX_ANCHOR_DEVIATION_BPS",
         "MM_MAX_CANCELS_PER_MINUTE",
+        "MM_ANCHOR_PYTH_MAX_CONFIDENCE_BPS",
+        "MM_ANCHOR_MAX_JUMP_BPS",
         EXTERNAL + "MAX_DEVIATION_BPS",
     ]
     s = load(REQUIRED | dict.fromkeys(names, "0"))

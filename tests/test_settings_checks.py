@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
+from mm_bot.anchors.specs import OracleSpec
 from mm_bot.errors import SettingsError
 from mm_bot.keys import address_of, checksummed
 from mm_bot.settings import load
@@ -29,6 +30,8 @@ SIGNER = address_of(bytes.fromhex(OTHER_KEY))
 FEED = "0xdfbb5cbc88e382de007bfe6ce99c388176ed80ad"
 FUTURE = {"MM_MARKET_SYMBOL": "USDCcNGN-NOV30-2026"}
 LOCAL = {"MM_CHAIN_ID": "31337"}
+PYTH = {"MM_ANCHOR_SOURCE_TYPE": "pyth", "MM_ANCHOR_PYTH_FEED_ID": "ab" * 32}
+STRAILS = {"MM_ANCHOR_SOURCE_TYPE": "strails", "MM_ANCHOR_STRAILS_API_URL": "https://h"}
 
 
 def keystore(folder: Path, key: str, password: str = "pass word") -> tuple[str, str]:
@@ -116,7 +119,7 @@ def test_addresses_come_from_the_named_folders_and_overrides_win(tmp_path: Path)
     s = settings(**paths, MM_ANCHOR_SOURCE_TYPE="oracle_carry")
     assert (s.matching_address, s.trade_module_address) == (matching["matching"], matching["trade"])
     assert s.subaccounts_address == core["subAccounts"]
-    assert s.anchor.oracle_address == FEED
+    assert [part.spec for part in s.anchor.parts] == [OracleSpec(address=FEED)]
     s = settings(**paths, MM_TRADE_MODULE_ADDRESS=TOKEN)
     assert (s.matching_address, s.trade_module_address) == (matching["matching"], TOKEN)
 
@@ -160,8 +163,6 @@ ALONE = [
     ({"MM_PROTECTED_ORDER_ID_PREFIXES": "mm:"}, "the bot's own orders"),
     ({"MM_KILL_SWITCH_FILE": ".mm-bot-state.json"}, "the same file"),
     ({"MM_MARKET_SYMBOL": "a:b"}, "a symbol"),
-    ({"MM_ANCHOR_SOURCE_TYPE": "pyth"}, "later release"),
-    ({"MM_ANCHOR_SOURCE_TYPE": "median"}, "later release"),
     ({"MM_ANCHOR_SOURCE_TYPE": "fixed"}, "MM_ANCHOR_FIXED_PRICE is not set"),
     ({"MM_ANCHOR_SOURCE_TYPE": "fixed", "MM_ANCHOR_FIXED_PRICE": "0"}, "above 0"),
     ({"MM_ANCHOR_SOURCE_TYPE": "http"}, "MM_ANCHOR_URL is not set"),
@@ -251,6 +252,11 @@ def test_a_key_in_any_variable_is_never_shown(name: str, secret: str) -> None:
         {"MM_API_BASE_URL": "http://u:5ecret"},
         {"MM_ANCHOR_URL": "http://h/price?key=5ecret", "MM_ANCHOR_SOURCE_TYPE": "http"},
         {"MM_ANCHOR_URL": "h/price?key=5ecret"},
+        {"MM_ANCHOR_PYTH_API_KEY": "Bearer 5ecret", **PYTH},
+        {"MM_ANCHOR_PYTH_API_KEY": "Bearer\n5ecret", **PYTH},
+        {"MM_ANCHOR_STRAILS_API_KEY": "5ecret", **STRAILS},
+        {"MM_ANCHOR_STRAILS_API_URL": "https://u:5ecret@h", "MM_ANCHOR_SOURCE_TYPE": "strails"},
+        {"MM_ANCHOR_COINBASE_URL": "wss://u:5ecret@h/x?key=5ecret"},
         {EXTERNAL + "RPC_URL": "https://node.example/5ecret"},
         {"MM_PRIVATE_KEY": "5ecret"},
     ],

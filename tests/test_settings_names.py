@@ -42,11 +42,20 @@ MM_WAIT_FOR_LOCK MM_OWNER_KEYSTORE_FILE MM_OWNER_KEYSTORE_PASSWORD_FILE
 MM_SIGNER_KEYSTORE_FILE MM_SIGNER_KEYSTORE_PASSWORD_FILE
 """
 """Every name in the founding text and in the specification."""
+OWN_NAMES = """
+MM_ANCHOR_PYTH_FEED_ID MM_ANCHOR_PYTH_BASE_URL MM_ANCHOR_PYTH_API_KEY
+MM_ANCHOR_PYTH_API_KEY_HEADER MM_ANCHOR_PYTH_MAX_CONFIDENCE_BPS MM_ANCHOR_COINBASE_PRODUCT_ID
+MM_ANCHOR_COINBASE_URL MM_ANCHOR_STRAILS_API_URL MM_ANCHOR_STRAILS_API_KEY MM_ANCHOR_STRAILS_PAIR
+MM_ANCHOR_EXPRESSION MM_ANCHOR_MEDIAN_OF MM_ANCHOR_MEDIAN_QUORUM MM_ANCHOR_MEDIAN_OUTLIER_BPS
+MM_ANCHOR_MIN_PRICE MM_ANCHOR_MAX_PRICE MM_ANCHOR_MAX_JUMP_BPS
+"""
+"""The names that neither gives."""
+ALL_NAMES = NAMES.split() + OWN_NAMES.split()
 
 
 def test_every_name_of_the_specification_is_known() -> None:
-    """The bot knows each name that the texts give, and no others."""
-    assert sorted(VARIABLES) == sorted(NAMES.split())
+    """The bot knows each name that the texts give, its own, and no others."""
+    assert sorted(VARIABLES) == sorted(ALL_NAMES)
 
 
 def test_a_typo_is_a_fault_that_suggests_the_name() -> None:
@@ -63,7 +72,7 @@ def test_effective_values_say_where_they_come_from() -> None:
     assert effective["MM_ORDER_SIZE"][1:] == ("5", "environment")
     assert effective["MM_HALF_SPREAD_BPS"][1:] == ("25", "default")
     assert effective["MM_RECIPIENT_ID"][1:] == ("MM_SUBACCOUNT_ID", "default")
-    assert effective.keys() == {n for n in NAMES.split() if not n.startswith("MM_INT_")}
+    assert effective.keys() == {n for n in ALL_NAMES if not n.startswith("MM_INT_")}
 
 
 def test_the_table_has_every_variable_with_its_default() -> None:

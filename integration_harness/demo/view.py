@@ -51,7 +51,7 @@ def _quotes(side: str) -> Any:
 
     def cell(status: dict[str, Any]) -> Text:
         orders = [o for o in status.get("live", []) if o["side"] == side]
-        orders.sort(key=lambda o: Decimal(o["price"]), reverse=side == "buy")
+        orders.sort(key=lambda o: Decimal(o["price"]), reverse=True)  # as a book is read
         if not orders:
             gaps = [m["reason"] for m in status.get("missing", []) if m["side"] == side]
             return Text(gaps[0] if gaps else "none", style="yellow")

@@ -6,11 +6,22 @@ from typing import Final
 
 from integration_harness.registry import Scenario
 from integration_harness.scenarios import (
+    blink,
+    crash_restart,
+    drift,
     duplicate_startup,
+    expiry_renewal,
+    futures_margin,
     happy,
+    kill_switch,
+    ladder_restart,
+    lost_reply,
+    outage,
     partial_fill,
     restart_under_open_order,
+    stale_sources,
     stale_startup,
+    two_writers,
 )
 
 _ALL: Final = (
@@ -19,6 +30,17 @@ _ALL: Final = (
     restart_under_open_order.SCENARIO,
     stale_startup.SCENARIO,
     duplicate_startup.SCENARIO,
+    ladder_restart.SCENARIO,
+    kill_switch.SCENARIO,
+    crash_restart.SCENARIO,
+    blink.SCENARIO,
+    lost_reply.SCENARIO,
+    stale_sources.SCENARIO,
+    outage.SCENARIO,
+    expiry_renewal.SCENARIO,
+    two_writers.SCENARIO,
+    futures_margin.SCENARIO,
+    drift.SCENARIO,
 )
 
 SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in _ALL}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from integration_harness.context import Context
 from integration_harness.registry import Scenario
-from integration_harness.scenarios import steps
 from integration_harness.stack.quantities import Side
 from integration_harness.waiting import require
 

@@ -1,4 +1,4 @@
-"""`stale_startup`: stale orders of the bot's own are cancelled at start-up, and fresh ones placed."""
+"""`stale_startup`: stale orders of the bot's own are cancelled at start-up; fresh ones follow."""
 
 from __future__ import annotations
 

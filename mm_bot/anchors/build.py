@@ -60,22 +60,23 @@ def build(config: AnchorConfig, surroundings: Surroundings) -> AnchorRunner | No
     """The anchor of `config`, not yet started; None where there is none."""
     if config.source is None:
         return None
-    guarded = Guarded(
-        build_source(config.source, surroundings),
-        config.guard,
-        timeout_ms=config.timeout_ms,
-        clock=surroundings.clock,
-        name=config.name,
+    guarded = build_guarded(
+        config.source, config.guard, config.timeout_ms, surroundings, name=config.name
     )
     return AnchorRunner(guarded, interval_ms=config.interval_ms, clock=surroundings.clock)
 
 
 def build_guarded(
-    spec: SourceSpec, guard: GuardPolicy, timeout_ms: int, surroundings: Surroundings
+    spec: SourceSpec,
+    guard: GuardPolicy,
+    timeout_ms: int,
+    surroundings: Surroundings,
+    *,
+    name: str | None = None,
 ) -> Guarded:
     """The source of `spec` behind its guard, for who reads at his own pace."""
     source = build_source(spec, surroundings)
-    return Guarded(source, guard, timeout_ms=timeout_ms, clock=surroundings.clock)
+    return Guarded(source, guard, timeout_ms=timeout_ms, clock=surroundings.clock, name=name)
 
 
 def build_member(spec: MemberSpec, median: MedianSpec, surroundings: Surroundings) -> Member:
@@ -83,12 +84,8 @@ def build_member(spec: MemberSpec, median: MedianSpec, surroundings: Surrounding
     from mm_bot.anchors.median import Member
 
     assert spec.guard.max_age_ms is not None, f"{spec.name} needs a maximum age"
-    guarded = Guarded(
-        build_source(spec.source, surroundings),
-        spec.guard,
-        timeout_ms=median.timeout_ms,
-        clock=surroundings.clock,
-        name=spec.name,
+    guarded = build_guarded(
+        spec.source, spec.guard, median.timeout_ms, surroundings, name=spec.name
     )
     runner = AnchorRunner(guarded, interval_ms=median.interval_ms, clock=surroundings.clock)
     return Member(runner=runner, weight=spec.weight, max_age_ms=spec.guard.max_age_ms)

@@ -147,7 +147,7 @@ class AnchorRunner:
             as_of_ms=reading.as_of_ms,
             source=self.name,
             widening_bps=reading.widening_bps,
-            used=reading.used or (self.name,),
+            used=reading.used,
             refused=tuple(str(error) for error in reading.refused),
         )
         return 0

@@ -4,7 +4,8 @@
 answered from two blocks, or by two backends. So the balances are asked by a single `eth_call` of a
 small program (as creation code; nothing is deployed) that makes the contract call and puts the
 number and the time of the block it runs in in front of the answer. One round trip, one block,
-whatever stands between the node and us.
+whatever stands between the node and us. A node that refuses a call without a receiver is asked for
+its latest block and then for the balances at that very block: two round trips, still one block.
 
 Failures are `EdgeError`s of source `node`; a call that the contract itself refused is
 `CallRevertedError`, which says something of the contract and not of the node.
@@ -48,6 +49,10 @@ class CallRevertedError(EdgeError):
     """The contract refused the call."""
 
 
+class RequestRefusedError(EdgeError):
+    """The node answered that it does not do this."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetBalance:
     asset: str
@@ -78,6 +83,7 @@ class Chain:
         self._client = client
         self._rpc_url = rpc_url
         self._ids = itertools.count(1)
+        self._takes_programs = True
 
     async def chain_id(self) -> int:
         return _quantity(await self._request("eth_chainId"), "eth_chainId")
@@ -97,8 +103,22 @@ class Chain:
     async def balances(self, sub_accounts: str, subaccount_id: int) -> AccountBalances:
         """All balances of a subaccount, with the block they are of."""
         call = calldata("getAccountBalances(uint256)", uint_word(subaccount_id))
-        program = at_block_program(sub_accounts, call)
-        return decode_balances(await self._call({"data": "0x" + program.hex()}))
+        if self._takes_programs:
+            program = at_block_program(sub_accounts, call)
+            try:
+                return decode_balances(await self._call({"data": "0x" + program.hex()}))
+            except RequestRefusedError:
+                self._takes_programs = False
+        return await self._balances_at_latest(sub_accounts, call)
+
+    async def _balances_at_latest(self, sub_accounts: str, call: bytes) -> AccountBalances:
+        latest = await self._request("eth_getBlockByNumber", "latest", False)
+        block = _read.members(latest, "block")
+        number = _quantity(_read.member(block, "number", "block"), "block.number")
+        time_s = _quantity(_read.member(block, "timestamp", "block"), "block.timestamp")
+        transaction = {"to": sub_accounts, "data": "0x" + call.hex()}
+        answer = await self._request("eth_call", transaction, hex(number))
+        return decode_balances(uint_word(number) + uint_word(time_s) + _hex(answer, "eth_call"))
 
     async def owner_of(self, sub_accounts: str, subaccount_id: int) -> str:
         """Who holds a subaccount's token; `CallRevertedError` where there is none of that id."""
@@ -206,7 +226,7 @@ def _rpc_error(method: str, error: Members) -> EdgeError:
     code = error.get("code")
     # Nodes agree that a revert carries its data; not all of them on the code.
     reverted = code == _REVERTED or isinstance(error.get("data"), str)
-    kind = CallRevertedError if reverted else EdgeError
+    kind = CallRevertedError if reverted else RequestRefusedError
     return kind(NODE, f"{method} {'reverted' if reverted else 'failed'} with code {code}")
 
 

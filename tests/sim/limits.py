@@ -123,11 +123,13 @@ def unsettled(decision: Decision) -> Iterator[str]:
     """What a calm world should have ended by now: anything sent but renewals, a halt or a gap
     without a lasting reason, a wanted level that does not rest."""
     sent = [c.reason for c in decision.plan.cancels if c.reason != "renewal"]
-    fresh = [p for p in decision.plan.places if p.replaces is None]
+    # A renewal whose cancel met a blink is finished one cycle later.
+    ended = bool(decision.tracked.ended)
+    fresh = [p for p in decision.plan.places if p.replaces is None and not ended]
     if sent or fresh or decision.plan.resends:
         yield f"still sends: {sent} {fresh} {decision.plan.resends}"
     for held in decision.plan.held:
-        if held.guard != "min_price_move":
+        if held.guard != "min_price_move" and held.fault != "renewal":
             yield f"still held: {held}"
     lasting = [h for h in decision.halts if h.reason in LASTING]
     for halt in decision.halts:

@@ -29,7 +29,7 @@ class Scenario:
     @property
     def calm_ms(self) -> int:
         """The slowest cure: a full minute of the cancel budget, or an order's whole life."""
-        return 80_000 if self.policy.risk.max_cancels_per_minute else 60_000
+        return 140_000 if self.policy.risk.max_cancels_per_minute else 60_000
 
     @staticmethod
     def drawn(random: Random) -> Scenario:

@@ -30,7 +30,7 @@ from mm_bot.ops.metrics.labels import (
     LabelSets,
     SideView,
 )
-from mm_bot.ops.metrics.market import DataMetrics, FillMetrics, ReferenceMetrics
+from mm_bot.ops.metrics.market import AnchorMetrics, DataMetrics, FillMetrics, ReferenceMetrics
 
 __all__ = ["BuildInfo", "LabelSets", "Metrics", "SideView"]
 
@@ -50,6 +50,7 @@ class Metrics:
         self._fills = FillMetrics(self.registry)
         self._data = DataMetrics(self.registry, labels)
         self._reference = ReferenceMetrics(self.registry, labels)
+        self._anchors = AnchorMetrics(self.registry, labels)
 
     def render(self) -> bytes:
         """The exposition, text format 0.0.4. About a millisecond."""
@@ -163,6 +164,15 @@ class Metrics:
         self._reference.reference_price.set(price)
         self._reference.anchor_price.set(anchor_price)
         self._reference.anchor_deviation.set(deviation_bps)
+
+    def set_anchor_sources(self, used: Collection[str], *, widening_bps: Decimal) -> None:
+        """Of all anchors: what their last good prices were made from."""
+        self._anchors.used.mark(used)
+        self._anchors.widening.set(widening_bps)
+
+    def count_anchor_refusals(self, totals: Mapping[tuple[str, str], int]) -> None:
+        """How often each source was refused, by (source, reason), since the start."""
+        self._anchors.count_refusals(totals)
 
     def set_external_anchor(self, *, price: Number, age_s: Number) -> None:
         """The bootstrap anchor's last accepted mark; None for both where there is none."""

@@ -23,6 +23,9 @@ class LabelSets:
     missing_reasons: tuple[str, ...]
     operator_modes: tuple[str, ...]
     cycle_parts: tuple[str, ...] = ("observe", "decide", "act", "remember")
+    anchor_sources: tuple[str, ...] = ()
+    """What the anchors are made from here, as the settings have it."""
+    anchor_refusals: tuple[str, ...] = ()
     sources: tuple[str, ...] = ("book", "trades", "orders", "balances", "anchor", "external")
     commands: tuple[str, ...] = ("place", "cancel")
     verdicts: tuple[str, ...] = ("accepted", "refused", "unknown")

@@ -5,6 +5,7 @@ A name, once exported, is somebody's alert: names are only ever added.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from prometheus_client import CollectorRegistry
@@ -186,6 +187,38 @@ class ReferenceMetrics:
             "mm_bot_external_anchor_refresh_failures",
             "Attempts to read the external bootstrap anchor that failed or were refused.",
         )
+
+
+class AnchorMetrics:
+    """What the anchors are made from, and what was left out of them."""
+
+    def __init__(self, registry: CollectorRegistry, labels: LabelSets) -> None:
+        self.used = Gauges(
+            registry,
+            "mm_bot_anchor_source_used",
+            "1 for each source that an anchor's last good price was made from, 0 for the others.",
+            {"source": labels.anchor_sources},
+        )
+        self.widening = Gauges(
+            registry,
+            "mm_bot_anchor_widening_bps",
+            "By how much each half-spread grows because the anchor's sources disagree.",
+        )
+        self._refusals = Counters(
+            registry,
+            "mm_bot_anchor_refusals",
+            "Readings in which that source gave no price, or one that was left out, and why.",
+            {"source": labels.anchor_sources, "reason": labels.anchor_refusals},
+        )
+        self._counted: dict[tuple[str, str], int] = {}
+
+    def count_refusals(self, totals: Mapping[tuple[str, str], int]) -> None:
+        """What is new since the last call; `totals` only ever grow."""
+        for (source, reason), total in totals.items():
+            new = total - self._counted.get((source, reason), 0)
+            if new:
+                self._refusals.add(new, source, reason)
+                self._counted[source, reason] = total
 
 
 def _age(registry: CollectorRegistry, name: str, what: str) -> Gauges:

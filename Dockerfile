@@ -1,0 +1,38 @@
+# One market maker (and, with `--entrypoint fair-anchor`, one fair-value service) a container. It
+# runs as nobody in particular on a read-only root; /var/lib/mm-bot is all that it writes to.
+FROM python:3.11.13-slim-bookworm AS build
+
+WORKDIR /src
+COPY requirements-run.lock requirements-build.lock ./
+RUN python -m venv /opt/mm-bot \
+    && /opt/mm-bot/bin/pip install --no-deps --only-binary :all: --require-hashes -r requirements-run.lock
+RUN python -m venv /opt/build \
+    && /opt/build/bin/pip install --no-deps --only-binary :all: --require-hashes -r requirements-build.lock
+COPY pyproject.toml README.md ./
+COPY deployments deployments
+COPY fair_anchor fair_anchor
+COPY integration_harness integration_harness
+COPY mm_bot mm_bot
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheels . \
+    && /opt/mm-bot/bin/pip install --no-deps --no-index /opt/wheels/*.whl \
+    && /opt/mm-bot/bin/pip check \
+    && /opt/mm-bot/bin/pip uninstall --yes setuptools pip \
+    && mkdir -p /opt/state
+
+FROM python:3.11.13-slim-bookworm
+
+COPY --from=build /opt/mm-bot /opt/mm-bot
+COPY --from=build --chown=10001:10001 /opt/state /var/lib/mm-bot
+ENV PATH=/opt/mm-bot/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    MM_METRICS_ADDR=:8080 \
+    MM_STATE_FILE=/var/lib/mm-bot/state.json
+WORKDIR /var/lib/mm-bot
+VOLUME ["/var/lib/mm-bot"]
+EXPOSE 8080
+USER 10001:10001
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
+    CMD ["python", "-c", "from urllib.request import urlopen as o; o('http://127.0.0.1:8080/healthz', timeout=3)"]
+ENTRYPOINT ["mm-bot"]

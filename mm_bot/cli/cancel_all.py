@@ -1,0 +1,77 @@
+"""`cancel-all`: every order of this bot cancelled, and proof that none is live.
+
+Ours are ids of `mm:<market>:<side>:<nonce>` of this owner and subaccount, from three places: the
+rows of Postgres, the state file, and a running bot. Strangers' and protected ids are not touched.
+
+Proven means: the order table was read after the cancels, holds no live order of ours, and every
+order that only the state file or the bot knew of has a dead row, has expired, or can no longer
+arrive. Exit 0 then, 5 otherwise, with what is not proven:
+
+- Postgres down: what the state file and the bot name is cancelled through the API and looked up
+  there; an order that neither names may live on.
+- API down: nothing can be cancelled; Postgres still tells what is live, and none is a proof.
+
+A bot that quotes here would place anew at once. So the one-writer lock is taken for the time of
+the command; where another process holds it, it must be halted by its kill switch or `--force`d.
+A cancelled signature stays executable on chain until it expires: the latest expiry is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from mm_bot.cli.call import Call
+from mm_bot.cli.cancel_books import Books
+from mm_bot.cli.cancel_books import Order as Order
+from mm_bot.cli.cancel_run import CancelAll
+from mm_bot.cli.probe import bot_url
+from mm_bot.cli.reach import reaching
+from mm_bot.errors import NotProvenError
+
+STYLES = {"gone": "good", "NOT PROVEN": "bad", "LIVE": "bad"}
+
+
+def run(call: Call) -> int:
+    books, doubts = asyncio.run(_run(call))
+    output = call.output
+    orders = sorted(books.orders.values(), key=lambda each: each.order_id)
+    proven = not doubts
+    expires_s = max((each.expiry_s for each in orders if each.expiry_s), default=None)
+    if output.as_json:
+        output.json(
+            {
+                "proven": proven,
+                "not_proven": doubts,
+                "orders": [each.told() for each in orders],
+                "signatures_expire_by_s": expires_s,
+                "exit_code": 0 if proven else NotProvenError.exit_code,
+            }
+        )
+        return 0 if proven else NotProvenError.exit_code
+    if orders:
+        output.table(
+            ("order", "known from", "cancel", "state", "proof"),
+            (
+                [o.order_id, "+".join(sorted(o.known_from)), o.cancel, o.state.upper_if_bad, o.proof]
+                for o in orders
+            ),
+            styles=STYLES,
+        )
+    else:
+        output.line("no order of ours is known")
+    if expires_s is not None:
+        until = datetime.fromtimestamp(expires_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        output.line(f"signatures of these stay executable on chain until {until} UTC", "dim")
+    if proven:
+        output.line(f"proven empty: {books.proof}", "good")
+        return 0
+    raise NotProvenError("not proven empty: " + "; ".join(doubts))
+
+
+async def _run(call: Call) -> tuple[Books, list[str]]:
+    settings = call.settings()
+    url = bot_url(call.environment, None)
+    async with reaching(settings, timeout_s=2.0) as reach:
+        job = CancelAll(settings, reach, url, force=call.flag("force"))
+        return await job.run(within_s=call.number("within"))

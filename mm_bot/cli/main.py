@@ -1,0 +1,106 @@
+"""From the words on the command line to one command and its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from mm_bot.cli.call import Call
+from mm_bot.cli.output import Output
+from mm_bot.cli.secrets import redactor_for
+from mm_bot.errors import BotError, EdgeError
+
+_MODULES = {
+    "check": "check",
+    "status": "status",
+    "watch": "watch",
+    "orders": "orders",
+    "fills": "fills",
+    "why": "why",
+    "cancel-all": "cancel_all",
+    "pause": "switch",
+    "resume": "switch",
+    "config": "config",
+    "demo": "demo",
+}
+_CODES = (
+    "exit codes: 0 done, 2 bad settings, 3 wrong identity or permission, 4 something does not "
+    "answer, 5 orders may still be live, 1 a bug"
+)
+
+
+class _Command(Protocol):
+    def run(self, call: Call) -> int: ...
+
+
+def main(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+    """Run one command; the exit code."""
+    environment = os.environ if environment is None else environment
+    arguments = parser().parse_args(argv)
+    output = Output(as_json=arguments.json, redactor=redactor_for(environment))
+    call = Call(arguments=arguments, environment=environment, output=output)
+    command = cast(_Command, import_module(f"mm_bot.cli.{_MODULES[arguments.command]}"))
+    try:
+        return command.run(call)
+    except EdgeError as error:
+        output.error(f"{error}; is it reachable from here?", 4)
+        return 4
+    except BotError as error:
+        output.error(str(error), error.exit_code)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read is gone
+        return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and its options."""
+    top = argparse.ArgumentParser(
+        prog="mm-bot", description="Market maker for one market, from MM_* variables.", epilog=_CODES
+    )
+    commands = top.add_subparsers(dest="command", metavar="command")
+
+    def add(name: str, about: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=about, description=about, epilog=_CODES)
+        made.add_argument("--json", action="store_true", help="for programs")
+        return made
+
+    add("run", "run the bot; the default")
+    check = add("check", "verify settings, connections, keys, balances and clocks; sends nothing")
+    check.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS")
+    for name, about in (
+        ("status", "what a running bot does and why"),
+        ("watch", "the same as a live table"),
+    ):
+        made = add(name, about)
+        made.add_argument("--url", default=None, help="of the bot; default MM_METRICS_ADDR")
+        if name == "watch":
+            made.add_argument("--every", type=float, default=1.0, metavar="SECONDS")
+            made.add_argument("--times", type=int, default=0, help="end after so many looks")
+    add("orders", "own live orders in this market, with whose each is; from Postgres")
+    fills = add("fills", "own last fills in this market, newest first; from Postgres")
+    fills.add_argument("--last", type=int, default=20, metavar="N")
+    why = add("why", "why a side is quoted as it is, or is not; from a fresh look, sends nothing")
+    why.add_argument("side", choices=("bid", "ask"))
+    why.add_argument("--url", default=None, help="of a running bot; default MM_METRICS_ADDR")
+    cancel = add("cancel-all", "cancel every order of this bot and prove that none is live")
+    cancel.add_argument("--force", action="store_true", help="also while a bot quotes here")
+    cancel.add_argument("--within", type=float, default=15.0, metavar="SECONDS")
+    for name, about in (
+        ("pause", "create MM_KILL_SWITCH_FILE: the bot cancels everything and holds"),
+        ("resume", "remove it: the bot quotes again in its next cycle"),
+    ):
+        made = add(name, about)
+        made.add_argument("--url", default=None, help="of the bot; default MM_METRICS_ADDR")
+        made.add_argument("--within", type=float, default=5.0, metavar="SECONDS")
+    config = add("config", "the settings in force, where each comes from; secrets masked")
+    config.add_argument("--set", action="store_true", help="only what the environment sets")
+    demo = add("demo", "bots, takers and a price path on the local exchange")
+    demo.add_argument("--seconds", type=float, default=None)
+    return top

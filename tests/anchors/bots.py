@@ -1,0 +1,118 @@
+"""Bots as real processes beside the services they read: `QuotingBot`, seen from the public book."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+from integration_harness.bot_process import BotProcess
+from integration_harness.stack.instruments import Instrument
+from integration_harness.stack.orders import ExchangeClient, OrderTicket, Signer
+from integration_harness.stack.quantities import Side
+from integration_harness.stack.supervisor import Supervisor
+from integration_harness.stack.up import LocalExchange
+
+WAIT_SECONDS = 15.0
+LOOK_SECONDS = 0.03
+MID_WITHIN = Fraction(5, 10_000)
+QUICK = {
+    "MM_POLL_INTERVAL_MS": "100",
+    "MM_QUOTE_REFRESH_INTERVAL_MS": "100",
+    "MM_HALF_SPREAD_BPS": "25",
+    "MM_MAX_CANCELS_PER_MINUTE": "600",
+    "MM_CANCEL_ON_SHUTDOWN": "true",
+    # Trades that other tests left behind are no local price.
+    "MM_REFERENCE_TRADE_MAX_AGE_SECONDS": "0",
+}
+
+
+class QuotingBot:
+    """One bot, and what it quotes as everybody sees it."""
+
+    def __init__(self, process: BotProcess, exchange: LocalExchange, market: Instrument) -> None:
+        self.process = process
+        self.market = market
+        self._client = ExchangeClient(exchange.api_url)
+        self._owner = exchange.deployment.maker.address.lower()
+
+    async def quotes(self) -> tuple[list[tuple[Fraction, Fraction]], ...]:
+        """Own bids and asks as (price, size)."""
+        book = await asyncio.to_thread(self._client.book, self.market)
+        return tuple(
+            [(o.price, o.size) for o in side if o.owner_address.lower() == self._owner]
+            for side in (book.bids, book.asks)
+        )
+
+    async def quotes_around(self, price: Callable[[], Decimal] | Decimal) -> float:
+        """Seconds until both sides rest with their middle at the price."""
+
+        async def reached() -> bool:
+            bids, asks = await self.quotes()
+            if len(bids) != 1 or len(asks) != 1:
+                return False
+            wanted = Fraction(price if isinstance(price, Decimal) else price())
+            mid = (bids[0][0] + asks[0][0]) / 2
+            return abs(mid - wanted) <= wanted * MID_WITHIN
+
+        return await self._until(reached, "quotes around the price")
+
+    async def halts(self, reason: str) -> float:
+        """Seconds until the bot halts by that name, with nothing left in the book."""
+
+        async def reached() -> bool:
+            return reason in (await self.reasons()) and not any(await self.quotes())
+
+        return await self._until(reached, f"halt: {reason}")
+
+    async def reasons(self) -> tuple[str, ...]:
+        return (await asyncio.to_thread(self.process.ready))[1]
+
+    async def metrics(self) -> Mapping[str, float]:
+        return await asyncio.to_thread(self.process.metrics)
+
+    async def _until(self, reached: Callable[[], object], what: str) -> float:
+        began = time.monotonic()
+        while not await reached():  # type: ignore[misc]
+            assert self.process.running, f"{what}: {self.process.why_over()}"
+            if time.monotonic() - began > WAIT_SECONDS:
+                seen = (await self.quotes(), await self.reasons())
+                raise AssertionError(f"{what}: {seen}\n{self.process.log_tail()}")
+            await asyncio.sleep(LOOK_SECONDS)
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@asynccontextmanager
+async def bots_on(
+    exchange: LocalExchange, folder: Path, markets: list[Instrument], environment: dict[str, str]
+) -> AsyncIterator[list[QuotingBot]]:
+    """A bot on each market; all of their orders are gone afterwards."""
+    with Supervisor() as supervisor:
+        bots = []
+        for market in markets:
+            size = {"MM_ORDER_SIZE": "100" if market.is_spot else "1"}
+            process = BotProcess(
+                supervisor,
+                f"bot-{market.symbol}",
+                {**exchange.bot_environment(market.symbol), **QUICK, **size, **environment},
+                folder / f"{market.symbol}.json",
+            )
+            bots.append(QuotingBot(process.start(), exchange, market))
+        for bot in bots:
+            await bot._until(lambda bot=bot: _answers(bot), "listen")  # type: ignore[misc]
+        try:
+            yield bots
+        finally:
+            stopped = [asyncio.to_thread(bot.process.stop) for bot in bots]
+            codes = await asyncio.gather(*stopped)
+            for bot in bots:
+                bot.process.close()
+                bot.close()
+            assert codes == [0] * len(bots)

@@ -1,0 +1,131 @@
+"""Claims about the alert rules: they can be loaded, and fire on numbers that exist."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import promql_parser as promql
+import pytest
+import yaml
+
+from mm_bot import settings_table as t
+from mm_bot.core.risk import HaltReason
+from tests.deployments.exported import (
+    TARGET_LABELS,
+    exported_by_a_registry,
+    faults,
+    labels_of,
+    uses,
+)
+from tests.deployments.runbook import sections
+
+FOLDER = Path(__file__).parents[2] / "deployments" / "prometheus"
+RULES: list[dict[str, Any]] = [
+    rule
+    for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+]
+BY_NAME = {rule["alert"]: rule for rule in RULES}
+EXPORTED = exported_by_a_registry()
+TEMPLATE = re.compile(
+    r"\{\{ \$(?:labels\.([a-z_]+)|value)(?: \| (?:humanize|humanizeDuration|humanizePercentage|"
+    r"humanize1024))? \}\}"
+)
+each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
+
+
+@each_rule
+def test_a_rule_is_whole(rule: dict[str, Any]) -> None:
+    """Each rule has the keys that Prometheus takes and no other, a severity that routes it, a
+    summary, a description, and a section of the runbook that exists."""
+    assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
+    assert re.fullmatch(r"MmBot[A-Za-z]+", rule["alert"])
+    assert re.fullmatch(r"[1-9][0-9]*[smh]", rule.get("for", "1s"))
+    assert rule["labels"]["severity"] in ("page", "ticket", "info")
+    assert set(rule["annotations"]) == {"summary", "description", "runbook"}
+    file, _, anchor = rule["annotations"]["runbook"].partition("#")
+    assert file == "docs/runbook.md"
+    assert sections()[anchor].strip()
+
+
+@each_rule
+def test_a_rule_counts_on_nothing_that_is_not_exported(rule: dict[str, Any]) -> None:
+    """Every expression parses with the right types, and every metric, label and label value in it
+    is one of the bot's or of its scrape target's."""
+    assert faults(rule["expr"], EXPORTED) == []
+
+
+@each_rule
+def test_a_rule_says_what_it_fires_for(rule: dict[str, Any]) -> None:
+    """Texts are filled in from labels that the expression has, and name the market."""
+    texts = rule["annotations"]["summary"] + rule["annotations"]["description"]
+    labels = {label for label in TEMPLATE.findall(texts) if label}
+    assert labels <= labels_of(rule["expr"], EXPORTED)
+    assert "{{" not in TEMPLATE.sub("", texts)
+    assert "market" in labels or "absent(" in rule["expr"]
+
+
+def test_no_name_is_used_twice() -> None:
+    """Each alert has one rule."""
+    assert len(BY_NAME) == len(RULES)
+
+
+def test_every_halt_reason_raises_an_alert() -> None:
+    """The two alerts for halts share the fourteen reasons, none in both and none in neither."""
+    (others,) = uses(BY_NAME["MmBotHalted"]["expr"])
+    (stops,) = uses(BY_NAME["MmBotStoppedByOperator"]["expr"])
+    ((label, operator, left_out),) = others.matchers
+    assert (label, operator) == ("reason", "!~")
+    assert stops.matchers == (("reason", "=~", left_out),)
+    assert set(left_out.split("|")) == {
+        HaltReason.OPERATOR_PAUSE.value,
+        HaltReason.KILL_SWITCH.value,
+    }
+
+
+@pytest.mark.parametrize(
+    ("alert", "default"),
+    [
+        ("MmBotMarketDataAgeing", t.STALE_MARKET_DATA.default_text),
+        ("MmBotBalancesAgeing", t.STALE_BALANCE.default_text),
+        ("MmBotAnchorAgeing", t.STALE_ANCHOR.default_text),
+        ("MmBotAnchorDeviationHigh", t.MAX_ANCHOR_DEVIATION_BPS.default_text),
+        ("MmBotCancelStorm", t.MAX_CANCELS_PER_MINUTE.default_text),
+        ("MmBotInventoryNearLimit", t.MAX_LONG_INVENTORY.default_text),
+        ("MmBotQuoteAgeHigh", t.ORDER_EXPIRY.default_text),
+    ],
+)
+def test_warnings_come_before_the_halt(alert: str, default: str | None) -> None:
+    """What warns of a limit fires between half of its default and all of it."""
+    assert default is not None
+    comparison = promql.parse(BY_NAME[alert]["expr"])
+    assert isinstance(comparison, promql.BinaryExpr)
+    assert isinstance(comparison.rhs, promql.NumberLiteral)
+    threshold, limit = Decimal(str(comparison.rhs)), Decimal(default)
+    assert limit / 2 < threshold < limit
+
+
+def test_the_sample_scrape_gives_the_labels_that_rules_count_on() -> None:
+    """Both jobs of the sample put job mm-bot and a market on every series, and load the rules."""
+    config = yaml.safe_load((FOLDER / "scrape.yml").read_text())
+    assert config["rule_files"] == ["alerts.yml"]
+    hosts, pods = config["scrape_configs"]
+    assert hosts["job_name"] == "mm-bot"
+    for target in hosts["static_configs"]:
+        assert set(target["labels"]) | {"job", "instance"} == TARGET_LABELS
+    written = {each.get("target_label"): each for each in pods["relabel_configs"]}
+    assert written["job"]["replacement"] == "mm-bot"
+    assert {*TARGET_LABELS} <= set(written)
+
+
+def test_the_rules_own_tests_are_about_real_series() -> None:
+    """The input series for promtool are series that a bot exports."""
+    tests = yaml.safe_load((FOLDER / "alerts.test.yml").read_text())["tests"]
+    for series in (each["series"] for test in tests for each in test["input_series"]):
+        assert faults(series, EXPORTED) == []
+    for sample in (each["expr"] for test in tests for each in test["promql_expr_test"]):
+        named = set(re.findall(r'alertname="(\w+)"', sample))
+        assert named <= set(BY_NAME)
