@@ -4,19 +4,21 @@ FROM python:3.11.13-slim-bookworm AS build
 
 WORKDIR /src
 COPY requirements-run.lock requirements-build.lock ./
-RUN python -m venv /opt/mm-bot \
-    && /opt/mm-bot/bin/pip install --no-deps --only-binary :all: --require-hashes -r requirements-run.lock
-RUN python -m venv /opt/build \
-    && /opt/build/bin/pip install --no-deps --only-binary :all: --require-hashes -r requirements-build.lock
+RUN python -m venv --without-pip /opt/mm-bot \
+    && python -m pip --python /opt/mm-bot/bin/python install \
+        --no-deps --only-binary :all: --require-hashes -r requirements-run.lock
+RUN python -m venv --without-pip /opt/build \
+    && python -m pip --python /opt/build/bin/python install \
+        --no-deps --only-binary :all: --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md ./
 COPY deployments deployments
 COPY fair_anchor fair_anchor
 COPY integration_harness integration_harness
 COPY mm_bot mm_bot
-RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheels . \
-    && /opt/mm-bot/bin/pip install --no-deps --no-index /opt/wheels/*.whl \
-    && /opt/mm-bot/bin/pip check \
-    && /opt/mm-bot/bin/pip uninstall --yes setuptools pip \
+RUN python -m pip --python /opt/build/bin/python wheel \
+        --no-deps --no-build-isolation --wheel-dir /opt/wheels . \
+    && python -m pip --python /opt/mm-bot/bin/python install --no-deps --no-index /opt/wheels/*.whl \
+    && python -m pip --python /opt/mm-bot/bin/python check \
     && mkdir -p /opt/state
 
 FROM python:3.11.13-slim-bookworm

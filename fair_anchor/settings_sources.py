@@ -8,7 +8,7 @@ that a cross rate may take two of a kind.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -58,6 +58,8 @@ class SourceChoice:
     """As it was written; a metric's label and the `source` of an answer."""
     spec: SourceSpec | None
     """None for the exchange's own book or last trade."""
+    max_age_ms: int | None = None
+    """Its own maximum age; None is that of all."""
 
     @property
     def is_exchange(self) -> bool:
@@ -78,7 +80,9 @@ def resolve_sources(reading: Reading) -> tuple[SourceChoice, ...]:
         if name in EXCHANGE:
             found[name] = SourceChoice(name=name, spec=None)
         elif (spec := _spec(reading, t.SPOT_SOURCES, name)) is not None:
-            found[name] = SourceChoice(name=_label(name), spec=spec)
+            found[name] = SourceChoice(
+                name=_label(name), spec=spec, max_age_ms=_own_age_ms(reading, name)
+            )
     return tuple(found.values())
 
 
@@ -191,8 +195,10 @@ def _median(reading: Reading) -> MedianSpec | None:
         spec = _spec(reading, t.MEDIAN_OF, name)
         if spec is None:
             return None
+        age_ms = _own_age_ms(reading, name)
+        own = guard if age_ms is None else replace(guard, max_age_ms=age_ms)
         members.append(
-            MemberSpec(name=_label(name), source=spec, guard=guard, weight=Decimal(weight))
+            MemberSpec(name=_label(name), source=spec, guard=own, weight=Decimal(weight))
         )
     quorum = reading[t.MEDIAN_QUORUM]
     if len({member.name for member in members}) != len(members):
@@ -208,6 +214,11 @@ def _median(reading: Reading) -> MedianSpec | None:
             timeout_ms=reading[t.TIMEOUT],
         )
     return None
+
+
+def _own_age_ms(reading: Reading, name: str) -> int | None:
+    sound = name == "oracle" and reading.sound(t.ORACLE_MAX_AGE)
+    return reading[t.ORACLE_MAX_AGE] if sound else None
 
 
 def _label(text: str) -> str:

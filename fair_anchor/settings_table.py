@@ -6,7 +6,6 @@ They are read by the same kinds as the bot's. A list is separated by commas, a p
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from typing import NoReturn
 
@@ -20,13 +19,13 @@ from mm_bot.settings_types import (
     LISTEN_ADDRESS,
     LOG_LEVEL,
     NODE_URL,
-    SECRET,
+    WEBSOCKET_URL,
     Kind,
     Range,
     decimal,
     mapped,
     seconds,
-    show_url,
+    show_nothing,
     token,
     whole,
     zero_is_off,
@@ -40,8 +39,6 @@ BPS = decimal("basis points", NOT_NEGATIVE)
 PRICE = mapped(decimal("cNGN per USDC", POSITIVE), Price)
 SYMBOL = token("a symbol of letters, digits, '-', '_' and '.'", r"[A-Za-z0-9._-]{1,48}")
 MILLISECONDS = whole("milliseconds", least=10, most=60_000)
-
-_WEBSOCKET = re.compile(r"wss?://[^\s/@]+(/\S*)?", re.ASCII)
 
 
 def _refuse(takes: str) -> NoReturn:
@@ -90,13 +87,13 @@ def _owners(text: str) -> frozenset[str]:
     return frozenset(ADDRESS.parse(part.strip()) for part in text.split(","))
 
 
-def _websocket_url(text: str) -> str:
-    return text if _WEBSOCKET.fullmatch(text) else _refuse("a ws:// or wss:// URL")
-
-
 MARKETS_TAKES = "symbol=expiry with commas between them"
 RATES_TAKES = "symbol=rate with commas between them"
 CURVE_TAKES = "expiry=rate with commas between them"
+KEY_TAKES = "a key of printable ASCII characters"
+API_KEY = Kind(
+    takes=KEY_TAKES, parse=token(KEY_TAKES, r"[!-~]([ -~]*[!-~])?").parse, show=show_nothing
+)
 SOURCE_LIST = Kind(takes="names or expressions with commas between them", parse=str)
 
 service = Group("The service")
@@ -219,7 +216,7 @@ sources = Group("Sources of spot")
 STRAILS_API_URL = sources.optional(
     "FAIR_ANCHOR_STRAILS_API_URL", BASE_URL, "The StablesRail API, without `/fx/orderbook`."
 )
-STRAILS_API_KEY = sources.optional("FAIR_ANCHOR_STRAILS_API_KEY", SECRET, "Its `x-api-key`.")
+STRAILS_API_KEY = sources.optional("FAIR_ANCHOR_STRAILS_API_KEY", API_KEY, "Its `x-api-key`.")
 STRAILS_PAIR = sources.default(
     "FAIR_ANCHOR_STRAILS_PAIR", SYMBOL, "CNGN-USDC", "The pair of the board."
 )
@@ -230,10 +227,16 @@ RPC_URL = sources.optional("FAIR_ANCHOR_RPC_URL", NODE_URL, "For `oracle`: a nod
 ORACLE_ADDRESS = sources.optional(
     "FAIR_ANCHOR_ORACLE_ADDRESS", ADDRESS, "For `oracle`: the cNGN/USD feed."
 )
+ORACLE_MAX_AGE = sources.optional(
+    "FAIR_ANCHOR_ORACLE_MAX_AGE_SECONDS",
+    seconds(),
+    "For `oracle`: age of its answer; a feed is written on deviation or by the hour.",
+    absent="`FAIR_ANCHOR_MAX_SPOT_AGE_SECONDS`",
+)
 ZERO_EX_BASE_URL = sources.optional(
     "FAIR_ANCHOR_ZERO_EX_BASE_URL", HTTP_URL, "For `0x`: the price endpoint."
 )
-ZERO_EX_API_KEY = sources.optional("FAIR_ANCHOR_ZERO_EX_API_KEY", SECRET, "Its `0x-api-key`.")
+ZERO_EX_API_KEY = sources.optional("FAIR_ANCHOR_ZERO_EX_API_KEY", API_KEY, "Its `0x-api-key`.")
 ZERO_EX_CHAIN_ID = sources.default(
     "FAIR_ANCHOR_ZERO_EX_CHAIN_ID", whole(least=1), "8453", "The chain that is asked about."
 )
@@ -254,7 +257,7 @@ PYTH_FEED_ID = sources.optional(
     ),
     "For `pyth`.",
 )
-PYTH_API_KEY = sources.optional("FAIR_ANCHOR_PYTH_API_KEY", SECRET, "Its key, where it wants one.")
+PYTH_API_KEY = sources.optional("FAIR_ANCHOR_PYTH_API_KEY", API_KEY, "Its key, where it wants one.")
 PYTH_API_KEY_HEADER = sources.default(
     "FAIR_ANCHOR_PYTH_API_KEY_HEADER",
     token("a header's name", r"[A-Za-z0-9-]{1,64}"),
@@ -269,7 +272,7 @@ PYTH_MAX_CONFIDENCE_BPS = sources.default(
 )
 COINBASE_URL = sources.default(
     "FAIR_ANCHOR_COINBASE_URL",
-    Kind(takes="a ws:// or wss:// URL", parse=_websocket_url, show=show_url),
+    WEBSOCKET_URL,
     "wss://advanced-trade-ws.coinbase.com",
     "For `coinbase`: the public WebSocket.",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from fair_anchor.app import Application, FairAnchor
 from fair_anchor.exchange_reads import Futures, Listings, Reads, SpotReads
@@ -97,14 +98,15 @@ def _slot(
         assert spot_reads is not None, "the settings ask for the API's URL"
         by_trade = choice.name == TRADE
         source = TradeSource(spot_reads) if by_trade else BookSource(spot_reads, clock)
-    guarded = Guarded(
-        source, settings.guard, timeout_ms=settings.timeout_ms, clock=clock, name=choice.name
-    )
+    policy = settings.guard
+    if choice.max_age_ms is not None:
+        policy = replace(policy, max_age_ms=choice.max_age_ms)
+    guarded = Guarded(source, policy, timeout_ms=settings.timeout_ms, clock=clock, name=choice.name)
     return Slot(
         guarded,
         confidence=Confidence.MEDIUM if choice.name == TRADE else Confidence.HIGH,
         cache_ms=settings.cache_ms,
-        max_age_ms=settings.guard.max_age_ms,
+        max_age_ms=policy.max_age_ms,
         clock=clock,
     )
 

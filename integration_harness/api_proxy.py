@@ -1,8 +1,8 @@
-"""A proxy in front of the markets API: it keeps a record, and loses or delays replies on demand.
+"""A proxy in front of the markets API: it keeps a record, and loses or delays traffic on demand.
 
-1. Whatever it does to a reply, the request has reached the API before: that is what makes a lost
-   reply dangerous.
-2. The record holds every order and every cancel that was sent, with what the API answered, even
+1. A reply that is lost is that of a request the API has acted on.
+2. A request that is held still arrives, though its sender may long have given it up.
+3. The record holds every order and every cancel that was sent, with what the API answered, even
    where the sender was told nothing. It is what "no nonce was used twice" is checked against.
 """
 
@@ -27,10 +27,13 @@ _HOP_BY_HOP: Final = frozenset({"connection", "content-length", "host", "transfe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What becomes of one reply. Nothing by default."""
+    """What becomes of one request and its reply. Nothing by default."""
 
+    held_seconds: float = 0.0
+    """Before the API gets it."""
     lost: bool = False
     delay_seconds: float = 0.0
+    """Before its sender gets the reply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +59,11 @@ class _Request:
 
 
 Rule = Callable[[str, int], Fault]
-"""The fate of a reply, from the request's path and its number on that path, counted from 0."""
+"""The fate of a request, from the request's path and its number on that path, counted from 0."""
 
 
 def faithful(path: str, number: int) -> Fault:
-    """Every reply arrives, at once."""
+    """Everything arrives, at once."""
     return Fault()
 
 
@@ -97,6 +100,13 @@ class ApiProxy(LoopbackServer):
     async def _forward(self, request: _Request, writer: asyncio.StreamWriter) -> bool:
         """False where the reply was lost, and the connection with it."""
         path = request.target.partition("?")[0]
+        fault = Fault()
+        if request.method == "POST":
+            number = self._counts.get(path, 0)
+            self._counts[path] = number + 1
+            fault = self.rule(path, number)
+        if fault.held_seconds:
+            await asyncio.sleep(fault.held_seconds)
         sent_at = time.monotonic()
         try:
             answer = await self._upstream.request(
@@ -104,13 +114,9 @@ class ApiProxy(LoopbackServer):
             )
         except httpx.HTTPError:
             return False
-        answered_at = time.monotonic()
-        fault = Fault()
         if request.method == "POST":
-            number = self._counts.get(path, 0)
-            self._counts[path] = number + 1
-            fault = self.rule(path, number)
-            self._keep(path, request.body, answer.status_code, fault, (sent_at, answered_at))
+            times = (sent_at, time.monotonic())
+            self._keep(path, request.body, answer.status_code, fault, times)
         if fault.delay_seconds:
             await asyncio.sleep(fault.delay_seconds)
         if fault.lost:

@@ -10,61 +10,27 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from integration_harness import checks
 from integration_harness.anchor_server import AnchorServer
 from integration_harness.api_proxy import ApiProxy
+from integration_harness.bench import Before, Bench
 from integration_harness.bot_process import BotProcess
 from integration_harness.bot_settings import bot_settings
+from integration_harness.ladder import Wanted, ladder_fault, wanted_of
 from integration_harness.market_view import FillRow, MarketView, OrderRow
 from integration_harness.report import Findings
-from integration_harness.stack.orders import OrderTicket, fresh_nonce
-from integration_harness.stack.quantities import Side
-from integration_harness.stack.supervisor import Supervisor
 from integration_harness.stack.up import LocalExchange
 from integration_harness.taker import Nibbler, Taker
 from integration_harness.target import Target
-from integration_harness.waiting import Limits, wait_until
+from integration_harness.waiting import Limits, require, wait_until
+
+T = TypeVar("T")
 
 BPS: Final = Decimal(10_000)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """One level the bot says it wants."""
-
-    side: Side
-    level: int
-    price: Decimal
-    size: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """What all scenarios of a run share."""
-
-    supervisor: Supervisor
-    limits: Limits
-    exchange: LocalExchange | None
-    """None on a foreign stack."""
-    seed: int
-    quick: bool
-    """Short times instead of real ones."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
-    """The market as a scenario found it."""
-
-    trade_id: int
-    bot: checks.Holdings
-    taker: checks.Holdings
-    orders: int
-    """How many the bot's account had ever placed here."""
 
 
 class Context:
@@ -91,7 +57,7 @@ class Context:
         self._before: Before | None = None
         self._slots_after: int | None = None
         self._slots_before = 0
-        self._prefix = findings.slug
+        self._state_files: set[Path] = set()
 
     # Its report
 
@@ -149,6 +115,10 @@ class Context:
                 self.limits,
             )
             self.verified(f"all {len(fills)} fills are in the bot's books exactly once")
+        if len(self.bots) == 1 and self.bots[0].running:
+            seen = self.bots[0].metrics()
+            counted = sum(seen[f'mm_bot_fills_total{{side="{s}"}}'] for s in checks.SIDES)
+            require(counted == len(fills), f"/metrics counts {len(fills)} fills", counted)
         if self.target.local:
             taken = self.view.fills(self.target.taker, self.before.trade_id)
             checks.check_chain(self.view, "bot", self.target.bot, self.before.bot, fills)
@@ -184,26 +154,29 @@ class Context:
 
     def bot(self, *, state: str = "bot", **settings: str) -> BotProcess:
         """Start a bot; a further one with the same state continues where the last one was."""
-        name = f"{self._prefix}-{len(self.bots) + 1}"
-        bot = self._process(name, self._state_file(state), settings)
+        bot = self._process(state, settings)
         self.bots.append(bot)
         return bot.start()
 
     def ask_what_it_wants(self, **settings: str) -> tuple[Wanted, ...]:
         """The ladder of a dry run: what the bot would quote now, at its own reference."""
-        name = f"{self._prefix}-dry-{self._bench.supervisor.folder.name}-{fresh_nonce()}"
-        dry = {**settings, "MM_DRY_RUN": "true"}
-        bot = self._process(name, self._state_file("dry"), dry).start()
-        try:
-            return wait_until(
-                "a dry run to say what it wants on both sides",
-                lambda: wanted_of(bot.status()),
-                lambda wanted: len(wanted) == 2 * int(bot.environment["MM_QUOTE_LEVELS"]),
-                self.limits,
-                alive=bot.why_over,
-            )
-        finally:
-            bot.stop()
+        levels = int(settings.get("MM_QUOTE_LEVELS", self.levels))
+        return self._ask(
+            "a dry run to say what it wants on both sides",
+            wanted_of,
+            lambda wanted: len(wanted) == 2 * levels,
+            settings,
+        )
+
+    def ask_reference(self) -> Decimal:
+        """The reference price of a dry run."""
+        found = self._ask(
+            "a dry run to find a reference price (is MM_ANCHOR_SOURCE_TYPE set?)",
+            lambda status: status.get("reference", {}).get("price"),
+            lambda price: price is not None,
+            {},
+        )
+        return Decimal(str(found))
 
     def ladder(self, bot: BotProcess, *, without: Iterable[str] = ()) -> tuple[OrderRow, ...]:
         """Wait until exactly the wanted orders are live and the bot is ready; those orders.
@@ -282,22 +255,6 @@ class Context:
         moved = self.anchor.price * (BPS + bps) / BPS
         self.anchor.price = moved.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
 
-    def seed_order(self, side: Side, price: Decimal, size: Decimal) -> str:
-        """Place an order as the bot itself would name and sign it; its id."""
-        nonce = fresh_nonce()
-        order_id = f"mm:{self.target.instrument.symbol}:{side}:{nonce}"
-        ticket = OrderTicket(
-            instrument=self.target.instrument,
-            side=side,
-            price=price,
-            size=size,
-            nonce=nonce,
-            order_id=order_id,
-        )
-        signer = self.target.bot.signer(self.target.deployment)
-        self.view.api.place(signer.order_body(ticket))
-        return order_id
-
     @property
     def exchange(self) -> LocalExchange:
         """The local exchange, for scenarios that are registered as local only."""
@@ -309,46 +266,35 @@ class Context:
         """Where a scenario may write; gone after the run."""
         return self._bench.supervisor.folder
 
-    def _state_file(self, name: str) -> Path:
-        given = self.target.bot_environment.get("MM_STATE_FILE")
-        base = Path(given) if given else self.folder / "state.json"
-        return base.with_name(f"{base.name}.{self._prefix}.{name}")
+    def _ask(
+        self,
+        what: str,
+        read: Callable[[dict[str, Any]], T],
+        accept: Callable[[T], bool],
+        settings: dict[str, str],
+    ) -> T:
+        """Something of a dry run's status."""
+        bot = self._process("dry", {**settings, "MM_DRY_RUN": "true"}).start()
+        try:
+            return wait_until(
+                what, lambda: read(bot.status()), accept, self.limits, alive=bot.why_over
+            )
+        finally:
+            bot.stop()
 
-    def _process(self, name: str, state_file: Path, settings: dict[str, str]) -> BotProcess:
-        bot = BotProcess(self._bench.supervisor, name, self.settings(**settings), state_file)
+    def _process(self, state: str, settings: dict[str, str]) -> BotProcess:
+        name = f"{self.findings.slug}-{next(self._bench.numbers)}"
+        chosen = self.settings(**settings)
+        bot = BotProcess(self._bench.supervisor, name, chosen, self._state_file(state))
         self._cleanup.callback(bot.close)
         return bot
 
-
-def wanted_of(status: dict[str, Any]) -> tuple[Wanted, ...]:
-    """The ladder in `/status`."""
-    return tuple(
-        Wanted(
-            side=level["side"],
-            level=level["level"],
-            price=Decimal(level["price"]),
-            size=Decimal(level["size"]),
-        )
-        for level in status.get("wanted", ())
-    )
-
-
-def ladder_fault(
-    status: dict[str, Any], rows: Iterable[OrderRow], levels: int, tick: Decimal
-) -> str:
-    """How what is live differs from what the bot wants; empty where it does not."""
-    live, wanted = tuple(rows), wanted_of(status)
-    if status.get("unknown"):
-        return f"unknown orders: {status['unknown']}"
-    for side in checks.SIDES:
-        resting = [order for order in live if order.side == side]
-        aims = sorted((w for w in wanted if w.side == side), key=lambda w: w.level)
-        if len(resting) != levels or len(aims) != levels:
-            return f"{side}: {len(resting)} live, {len(aims)} wanted, {levels} levels"
-        for order, aim in zip(resting, aims, strict=True):
-            # Within the stale threshold and a tick an order is good enough to stay.
-            if abs(order.price - aim.price) > aim.price * Decimal("0.0005") + tick:
-                return f"{side} {aim.level}: {order.price} is live, {aim.price} is wanted"
-    known = {order["order_id"] for order in status["live"]}
-    ids = {order.order_id for order in live}
-    return "" if known == ids else f"live {sorted(ids)}, but the bot knows {sorted(known)}"
+    def _state_file(self, name: str) -> Path:
+        """A file of this scenario's own, which begins without any."""
+        given = self.target.bot_environment.get("MM_STATE_FILE")
+        base = Path(given).resolve() if given else self.folder / "state.json"
+        path = base.with_name(f"{base.name}.{self.findings.slug}.{name}")
+        if path not in self._state_files:
+            self._state_files.add(path)
+            path.unlink(missing_ok=True)
+        return path

@@ -18,8 +18,9 @@ from decimal import Decimal
 from typing import Final
 
 from integration_harness import isolation
+from integration_harness.bench import Bench
 from integration_harness.bot_settings import order_size
-from integration_harness.context import Bench, Context
+from integration_harness.context import Context
 from integration_harness.market_view import MarketView
 from integration_harness.registry import KINDS, Scenario, Variant
 from integration_harness.report import Findings
@@ -42,6 +43,7 @@ class Runner:
         self._cleanup = ExitStack()
         self._exchange: LocalExchange | None = None
         self._foreign: Target | None = None
+        self._foreign_price: Decimal | None = None
 
     def __enter__(self) -> Runner:
         options = self._options
@@ -118,8 +120,7 @@ class Runner:
         context = Context(self._bench, target, findings, levels=variant.levels, rounds=rounds)
         try:
             self._prepare(context)
-            needs_price = target.local or scenario.own_anchor or not target.has_anchor
-            context.begin(self._price(context) if needs_price else None)
+            context.begin(self._anchor_price(context, scenario))
             scenario.run(context)
             context.finish()
         except Exception:
@@ -136,16 +137,23 @@ class Runner:
         isolation.clear(context.view, context.limits)
         isolation.check_isolated(context.view)
 
-    def _price(self, context: Context) -> Decimal:
-        """What our own anchor says: around the local exchange's price, or what the bot sees."""
+    def _anchor_price(self, context: Context, scenario: Scenario) -> Decimal | None:
+        """What an anchor of ours says; None where the bot keeps the one it was given."""
         if self._exchange is not None:
             shift = context.random.randrange(-200, 200)
             price = self._exchange.options.price * (10_000 + shift) / 10_000
             return price.quantize(Decimal("0.01"))
-        raise RefusedError(
-            "the bot has no anchor, and an isolated market has no price of its own: set "
-            "MM_ANCHOR_SOURCE_TYPE (such as `fixed` with MM_ANCHOR_FIXED_PRICE)"
-        )
+        if not context.target.has_anchor:
+            raise RefusedError(
+                "the bot has no anchor, and an isolated market has no price of its own: set "
+                "MM_ANCHOR_SOURCE_TYPE (such as `fixed` with MM_ANCHOR_FIXED_PRICE)"
+            )
+        if self._foreign_price is None:
+            context.phase("asking the bot for its reference price")
+            self._foreign_price = context.ask_reference()
+        size = order_size(context.target)
+        isolation.check_funded(context.view, self._foreign_price, size, context.levels)
+        return self._foreign_price if scenario.own_anchor else None
 
     def _target(self, variant: Variant) -> Target:
         if self._foreign is not None:
@@ -162,7 +170,6 @@ class Runner:
             isolation.check_identity(view)
             isolation.clear(view, self._options.limits)
             isolation.check_isolated(view)
-            isolation.check_funded(view, Decimal(1), order_size(target), 1)
         finally:
             view.close()
 
@@ -193,7 +200,12 @@ def clean(context: Context) -> None:
 def run_all(options: Options, scenarios: Sequence[Scenario], runner: Runner) -> Iterator[Findings]:
     """Every scenario in every place, one after the other."""
     for turn, scenario in enumerate(scenarios):
-        for variant in runner.variants(scenario, turn):
+        variants = runner.variants(scenario, turn)
+        if options.everything and scenario.local_only and options.stack == "env":
+            variants = ()
+        if not variants:
+            print(f"           {scenario.name}: not for this stack, skipped", file=sys.stderr)
+        for variant in variants:
             yield runner.run(scenario, variant)
 
 
@@ -216,13 +228,17 @@ def _show_bots(context: Context) -> None:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Signals wait: only the main thread gets any."""
-    signals = {signal.SIGINT, signal.SIGTERM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    """An interrupt that arrives inside waits until the end."""
+    arrived: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {n: signal.signal(n, lambda number, _: arrived.append(number)) for n in numbers}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if arrived:
+        raise KeyboardInterrupt
 
 
 def _tell_stack(phase: str, seconds: float) -> None:

@@ -34,6 +34,8 @@ class Options:
 
     stack: Literal["local", "env"]
     scenarios: tuple[str, ...]
+    everything: bool
+    """Scenarios that cannot run on this stack are left out, not failed."""
     quick: bool
     rounds: int | None
     kinds: tuple[Kind, ...] | None
@@ -52,7 +54,8 @@ def read_options(
     names = given.scenario or environment.get("MM_INT_SCENARIO", "").replace(",", " ").split()
     if not names:
         parser.error("name a scenario or `all`, or set MM_INT_SCENARIO")
-    if "all" in names:
+    everything = "all" in names
+    if everything:
         names = list(known)
     unknown = sorted(set(names) - set(known))
     if unknown:
@@ -67,6 +70,7 @@ def read_options(
     return Options(
         stack=given.stack,
         scenarios=tuple(dict.fromkeys(names)),
+        everything=everything,
         quick=given.quick,
         rounds=given.rounds,
         kinds=(given.market,) if given.market else None,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from contextlib import suppress
 from decimal import ROUND_CEILING, Decimal, localcontext
 from types import TracebackType
 from typing import Final
@@ -67,10 +68,9 @@ class Taker:
         give_up_at = time.monotonic() + limits.timeout_seconds
         while (row := next(mine, None)) is not None:
             if time.monotonic() > give_up_at:
-                try:
+                # Refused where it filled at last, or the matcher holds it: looked at again.
+                with suppress(httpx.HTTPStatusError):
                     self._view.api.cancel(self._signer.cancel_body(row.nonce))
-                except httpx.HTTPStatusError:
-                    pass  # filled at the last moment, or held by the matcher: looked at again
             time.sleep(limits.poll_seconds)
             mine = (row for row in self._view.live(self.party) if row.order_id == order_id)
 

@@ -65,9 +65,7 @@ def _rates(decision: Decision, memory: Memory) -> list[dict[str, object]]:
     return [_upper("replace cancels, 60 s", Decimal(used), _decimal(limit), "cancels")]
 
 
-def _upper(
-    name: str, value: Decimal | None, limit: Decimal | None, unit: str
-) -> dict[str, object]:
+def _upper(name: str, value: Decimal | None, limit: Decimal | None, unit: str) -> dict[str, object]:
     """A limit that the value may not pass upwards."""
     left, used = None, None
     if value is not None and limit is not None:

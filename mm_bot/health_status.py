@@ -12,8 +12,8 @@ from mm_bot.core.commands import Verdict
 from mm_bot.core.exact import plain
 from mm_bot.core.ledger import Commitment
 from mm_bot.core.market import Level, Side
-from mm_bot.core.quoting import Missing
 from mm_bot.core.plan import Slot
+from mm_bot.core.quoting import Missing
 from mm_bot.core.remember import Report
 from mm_bot.core.risk import Halt
 from mm_bot.core.snapshot import Part, T
@@ -241,7 +241,7 @@ def _sent(report: Report) -> Iterable[tuple[Slot, str, Verdict]]:
 
 def _places(last: Reconciled) -> list[dict[str, object]]:
     """Sent ones with their outcome; in a dry run, and where a cancel was in the way, the plan's."""
-    sent = [
+    sent: list[dict[str, object]] = [
         {
             "order_id": result.signed.order.order_id,
             "side": result.signed.order.side.value,

@@ -95,10 +95,11 @@ def test_each_default_is_the_specification_s() -> None:
     assert (s.metrics_host, s.metrics_port) == ("127.0.0.1", 8080)
     assert s.readiness_missing_quote_timeout_ms is s.soak_log_interval_ms is None
     assert s.anchor.source is AnchorSource.NONE
-    assert (s.anchor.parts, s.anchor.carry_rate_apr) == ((), 0)
-    assert (s.anchor.max_jump_bps, s.anchor.confirmations) == (500, 3)
+    assert s.anchor.parts == ()
+    assert (s.anchor.carry_rate_apr, s.anchor.max_jump_bps) == (Decimal(0), Decimal(500))
     assert s.anchor.min_price is s.anchor.max_price is None
-    assert (s.anchor.quorum, s.anchor.outlier_bps) == (2, 100)
+    assert (s.anchor.quorum, s.anchor.confirmations) == (2, 3)
+    assert s.anchor.outlier_bps == Decimal(100)
     assert s.external_anchor is None
     assert s.warnings == ()
 

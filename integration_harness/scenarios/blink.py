@@ -101,5 +101,10 @@ def _restore(context: Context) -> None:
 
 
 SCENARIO = Scenario(
-    name="blink", run=run, own_anchor=True, local_only=True, rounds=Rounds(quick=6, full=60)
+    name="blink",
+    run=run,
+    own_anchor=True,
+    local_only=True,
+    levels=(3,),
+    rounds=Rounds(quick=6, full=60),
 )

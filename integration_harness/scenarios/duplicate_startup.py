@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from integration_harness.context import Context
 from integration_harness.registry import Scenario
+from integration_harness.scenarios import steps
 from integration_harness.stack.quantities import Side
 from integration_harness.waiting import require
 
@@ -14,9 +15,9 @@ def run(context: Context) -> None:
     wanted = context.ask_what_it_wants()
     side: Side = context.random.choice(("buy", "sell"))
     mine = [level for level in wanted if level.side == side]
-    seeds = [context.seed_order(side, level.price, level.size) for level in mine]
+    seeds = [steps.seed_order(context, side, level.price, level.size) for level in mine]
     best = mine[0]
-    seeds += [context.seed_order(side, best.price, best.size) for _ in range(2)]
+    seeds += [steps.seed_order(context, side, best.price, best.size) for _ in range(2)]
     context.phase(f"starting the bot over {len(seeds)} orders on the {side} side")
     bot = context.bot()
     context.ladder(bot)

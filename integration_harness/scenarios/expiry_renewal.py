@@ -55,4 +55,4 @@ def run(context: Context) -> None:
     context.verified(f"a killed bot's quotes are gone within {expiry} s")
 
 
-SCENARIO = Scenario(name="expiry_renewal", run=run, rounds=Rounds(quick=1, full=3))
+SCENARIO = Scenario(name="expiry_renewal", run=run, levels=(3,), rounds=Rounds(quick=1, full=3))

@@ -1,4 +1,4 @@
-"""`lost_reply`: replies of the API are lost after it acted, others come seconds late.
+"""`lost_reply`: replies of the API are lost after it acted, requests and replies come seconds late.
 
 There are never two live orders in a slot, no order is replaced under a new nonce while its fate is
 unknown, and in the end all of it is resolved.
@@ -20,7 +20,7 @@ _MOVE_BPS: Final = 60
 
 
 def run(context: Context) -> None:
-    """Lost and late replies never put two live orders into a slot, and all are resolved."""
+    """Lost replies and late requests never put two live orders into a slot; all are resolved."""
     proxy = context.api_proxy()
     delays = context.random
 
@@ -30,11 +30,14 @@ def run(context: Context) -> None:
         if number % every == 1:
             return Fault(lost=True)
         if number % every == 2:
+            # Past the bot's patience: it has to decide before the order is there.
+            return Fault(held_seconds=delays.uniform(1, 4))
+        if number % every == 3:
             return Fault(delay_seconds=delays.uniform(1, 3))
         return Fault()
 
     proxy.rule = rule
-    context.phase("starting the bot behind a proxy that loses and delays replies")
+    context.phase("starting the bot behind a proxy that loses and delays")
     bot = context.bot(MM_API_BASE_URL=proxy.url, MM_MAX_CANCELS_PER_MINUTE="0")
     ladder = context.ladder(bot)
     slowest = 0.0

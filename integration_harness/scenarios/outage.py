@@ -97,4 +97,4 @@ def _away(context: Context, bot: BotProcess, outage: Outage) -> None:
     context.verified(f"after the outage of {outage.name} the quotes are back, each once")
 
 
-SCENARIO = Scenario(name="outage", run=run, local_only=True)
+SCENARIO = Scenario(name="outage", run=run, local_only=True, levels=(3,))

@@ -137,4 +137,4 @@ def _frozen(context: Context, bot: BotProcess, source: Source) -> None:
     context.verified(f"a frozen {source.name} halts with {source.reason!r}, and it recovers")
 
 
-SCENARIO = Scenario(name="stale_sources", run=run, own_anchor=True, local_only=True)
+SCENARIO = Scenario(name="stale_sources", run=run, own_anchor=True, local_only=True, levels=(3,))

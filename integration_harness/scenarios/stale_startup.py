@@ -22,7 +22,7 @@ def run(context: Context) -> None:
     for level in wanted:
         bps = -_AWAY_BPS if level.side == "buy" else _AWAY_BPS
         price = steps.apart(level.price, bps, tick)
-        stale.append(context.seed_order(level.side, price, level.size))
+        stale.append(steps.seed_order(context, level.side, price, level.size))
     context.watch_slots()
     context.phase(f"starting the bot over {len(stale)} stale orders")
     bot = context.bot()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -10,10 +11,13 @@ from typing import Final
 from integration_harness.bot_process import BotProcess
 from integration_harness.context import Context
 from integration_harness.market_view import OrderRow
+from integration_harness.stack.orders import OrderTicket
+from integration_harness.stack.quantities import Side
 from integration_harness.waiting import require, wait_until
 
 _ONE: Final = 10**18
 _QUIET_CYCLES: Final = 5
+_NONCE_BITS: Final = 20
 
 
 def inventory(context: Context) -> Fraction:
@@ -123,6 +127,24 @@ def cancels_by_category(bot: BotProcess) -> dict[str, int]:
         for name, value in bot.metrics().items()
         if name.startswith(stem)
     }
+
+
+def seed_order(context: Context, side: Side, price: Decimal, size: Decimal) -> str:
+    """Place an order as the bot itself would name, number and sign it; its id."""
+    # Above the clock, as the bot's own: a foreign owner's nonces must not jump ahead by years.
+    nonce = (time.time_ns() // 500_000 << _NONCE_BITS) | context.random.getrandbits(_NONCE_BITS)
+    order_id = f"mm:{context.target.instrument.symbol}:{side}:{nonce}"
+    ticket = OrderTicket(
+        instrument=context.target.instrument,
+        side=side,
+        price=price,
+        size=size,
+        nonce=nonce,
+        order_id=order_id,
+    )
+    signer = context.target.bot.signer(context.target.deployment)
+    context.view.api.place(signer.order_body(ticket))
+    return order_id
 
 
 def ids(orders: Sequence[OrderRow]) -> list[str]:

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from mm_bot.anchors.source import AnchorError, Refusal
 from mm_bot.core.exact import Price, round_half_even
+from mm_bot.json_depth import is_too_deep
 
 DIGITS_MAX = 50
 """Significant digits of a number we believe; exact arithmetic downstream has room for 200."""
@@ -38,6 +39,8 @@ class NumberText(str):
 def json_body(body: bytes, source: str) -> object:
     """The JSON value of `body`, each number a `NumberText`."""
     text = _text(body, source)
+    if is_too_deep(text):
+        raise AnchorError(source, Refusal.MALFORMED, f"nested too deep: {_shown(text)}")
     try:
         return json.loads(
             text, parse_float=NumberText, parse_int=NumberText, parse_constant=NumberText

@@ -23,7 +23,6 @@ from datetime import UTC, datetime
 
 from mm_bot.cli.call import Call
 from mm_bot.cli.cancel_books import Books
-from mm_bot.cli.cancel_books import Order as Order
 from mm_bot.cli.cancel_run import CancelAll
 from mm_bot.cli.probe import bot_url
 from mm_bot.cli.reach import reaching
@@ -53,8 +52,8 @@ def run(call: Call) -> int:
         output.table(
             ("order", "known from", "cancel", "state", "proof"),
             (
-                [o.order_id, "+".join(sorted(o.known_from)), o.cancel, o.state.upper_if_bad, o.proof]
-                for o in orders
+                [each.order_id, each.sources, each.cancel, each.state.upper_if_bad, each.proof]
+                for each in orders
             ),
             styles=STYLES,
         )

@@ -34,6 +34,10 @@ class Order:
     acknowledged: bool = False
     proof: str = ""
 
+    @property
+    def sources(self) -> str:
+        return "+".join(sorted(self.known_from))
+
     def told(self) -> dict[str, object]:
         return {
             "order_id": self.order_id,

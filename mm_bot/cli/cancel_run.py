@@ -72,6 +72,8 @@ class CancelAll:
             # Two reads in a row: an order under way while the first was made shows in the second.
             if empty_reads >= 2 or loop.time() >= give_up_at:
                 break
+            if self._rivals and any(order.cancel for order in self._books.orders.values()):
+                break  # it places anew: a fight would only leave more signatures behind
             await asyncio.gather(*(self._cancel(order) for order in targets))
             if not read_ok:
                 await self._look_up_at_api()
@@ -84,9 +86,10 @@ class CancelAll:
 
     def _doubts(self, *, proven: bool) -> list[str]:
         found = [f"{name}: {why}" for name, why in sorted(self._faults.items())]
-        if proven:
-            # An API that is down did no harm where the table shows that nothing lives.
-            return [f"{self._rivals} may place new orders"] if self._rivals else []
+        if self._rivals:
+            found.append(f"{self._rivals} goes on placing orders")
+        elif proven:
+            return []  # an API that is down did no harm where the table shows that nothing lives
         alive = [each.order_id for each in self._books.open()]
         if alive:
             found.append(f"{len(alive)} may be live: {', '.join(sorted(alive))}")
@@ -187,7 +190,8 @@ class CancelAll:
             return False
         seen = set()
         for order_id, nonce, side, asset, sub_id, status, expiry_s in rows:
-            if order_id not in asked and not self._is_ours(order_id, int(nonce), side, asset, sub_id):
+            ours = order_id in asked or self._is_ours(order_id, int(nonce), side, asset, sub_id)
+            if not ours:
                 continue
             seen.add(order_id)
             order = self._books.note(order_id, int(nonce), int(expiry_s), "Postgres")
@@ -221,7 +225,7 @@ class CancelAll:
         quiet = "bot" not in order.known_from and at_ms - self._file_written_ms > LOST_REQUEST_MS
         if expired or (quiet and not self._rivals):
             order.state = State.GONE
-            order.proof = "it expired" if expired else "it never arrived: no row, its sender is gone"
+            order.proof = "it expired" if expired else "never arrived: no row, no sender"
 
     async def _cancel(self, order: Order) -> None:
         entry = self._reach.entry(self._market or _placeholder(self._settings.market_symbol))

@@ -14,22 +14,27 @@ _CODE = IdentityError.exit_code
 _NOBODY = "0x" + "0" * 40
 
 
-async def check_contracts(
-    reach: Reach, lines: Lines, listing: wire.Listing | None
-) -> str | None:
+async def check_contracts(reach: Reach, lines: Lines, listing: wire.Listing | None) -> str | None:
     """Gives the cash asset; None where the trade module does not tell it."""
     config = reach.config
     contracts = {"Matching": config.matching, "trade": config.trade}
     contracts["SubAccounts"] = config.sub_accounts
     if listing is not None:
         contracts["asset"] = listing.asset
+    there = True
     for name, address in contracts.items():
-        code = await lines.answer("contracts", name, reach.chain.has_code(address))
+        code = await lines.answer(
+            "contracts", name, reach.chain.has_code(address), reach.node_address
+        )
         if code:
             lines.ok("contracts", name, checksummed(address))
         elif code is not None:
             detail = f"no contract at {checksummed(address)} on chain {config.chain_id}"
-            lines.failed("contracts", name, f"{detail}: is MM_CHAIN_ID the right one?", _CODE)
+            lines.failed("contracts", name, f"{detail}: is its address the right one?", _CODE)
+        there = there and bool(code)
+    if not there:
+        lines.skipped("contracts", "domain and subaccounts", "not all contracts are there")
+        return None
     await _domain(reach, lines)
     accounts = {"subaccount": config.subaccount_id}
     if config.recipient_id != config.subaccount_id:
@@ -40,7 +45,8 @@ async def check_contracts(
     try:
         return await reach.chain.quote_asset(config.trade)
     except EdgeError as error:
-        lines.failed("contracts", "cash asset", f"{error}: is the trade module's address right?", _CODE)
+        detail = f"{error}: is the trade module's address right?"
+        lines.failed("contracts", "cash asset", detail, _CODE)
         return None
 
 
@@ -55,7 +61,7 @@ async def _domain(reach: Reach, lines: Lines) -> None:
     if theirs == ours:
         lines.ok("contracts", "signing domain", "Matching 1.0, as we sign")
     else:
-        detail = f"0x{theirs.hex()[:16]}…, we sign for 0x{ours.hex()[:16]}…: orders would not settle"
+        detail = f"0x{theirs.hex()[:16]}…, we sign for 0x{ours.hex()[:16]}…: none would settle"
         lines.failed("contracts", "signing domain", detail, _CODE)
 
 
@@ -88,15 +94,20 @@ async def _session_key(reach: Reach, lines: Lines) -> None:
         lines.skipped("contracts", "session key", "the owner signs")
         return
     question = reach.chain.session_key_expiry_s(config.matching, config.signer, config.owner)
-    expiry_s = await lines.answer("contracts", "session key", question)
-    block_s = await lines.answer("contracts", "session key", reach.chain.block_time_s())
+    where = reach.node_address
+    expiry_s = await lines.answer("contracts", "session key", question, where)
+    block_s = await lines.answer("contracts", "session key", reach.chain.block_time_s(), where)
     if expiry_s is None or block_s is None:
         return
     if expiry_s <= block_s:
         state = "was never registered" if expiry_s == 0 else f"ended {block_s - expiry_s} s ago"
-        detail = f"{checksummed(config.signer)} {state}: register it with Matching, or sign as owner"
+        detail = (
+            f"{checksummed(config.signer)} {state}: register it with Matching, or sign as owner"
+        )
         lines.failed("contracts", "session key", detail, _CODE)
         return
     left_s = expiry_s - block_s
     told = lines.note if left_s < 86_400 else lines.ok
-    told("contracts", "session key", f"{checksummed(config.signer)}, for another {left_s // 3600} h")
+    told(
+        "contracts", "session key", f"{checksummed(config.signer)}, for another {left_s // 3600} h"
+    )

@@ -26,6 +26,8 @@ from mm_bot.venue.errors import edge
 from mm_bot.venue.order_rows import Desk
 from mm_bot.venue.postgres import Statement
 
+NOBODY: Final = "nobody any more"
+"""What the order table calls the holder of a lock that nobody holds."""
 SKEW_MS: Final = 2_000
 """More than this between two clocks is worth a look: expiries and freshness compare them."""
 _TABLES: Final = ("active_orders", "trade_fills")
@@ -42,15 +44,15 @@ _POSTGRES: Final = Statement.of("""
 
 async def check_exchange(settings: Settings, lines: Lines, timeout_s: float) -> None:
     async with reaching(settings, timeout_s) as reach:
-        listings, chain_there, postgres_there = await asyncio.gather(
+        listings, no_chain, postgres_there = await asyncio.gather(
             _api(reach, lines), _node(reach, lines), _postgres(reach, lines)
         )
         listing = _listing(reach, lines, listings)
         cash = None
-        if chain_there:
-            cash = await check_contracts(reach, lines, listing)
+        if no_chain:
+            lines.skipped("contracts", "all", no_chain)
         else:
-            lines.skipped("contracts", "all", "the node does not answer")
+            cash = await check_contracts(reach, lines, listing)
         if listing is None or listings is None:
             lines.skipped("market", "orders and balances", "the market is not known")
             return
@@ -67,45 +69,53 @@ async def check_exchange(settings: Settings, lines: Lines, timeout_s: float) -> 
 
 
 async def _api(reach: Reach, lines: Lines) -> tuple[wire.Listing, ...] | None:
-    listings = await lines.answer("API", "markets", reach.data.listings())
+    listings = await lines.answer("API", "markets", reach.data.listings(), reach.api_address)
     if listings is None:
         return None
     lines.ok("API", "markets", f"{len(listings)} at {reach.api_address}")
     before_ms = now_ms()
-    with edge(wire.API):
-        answer = await reach.api.get("/v1/markets")
-    date = answer.headers.get("date")
-    if date is None:
+    date = await lines.answer("API", "clock", _date(reach), reach.api_address)
+    if date == "":
         lines.note("API", "clock", "its answers carry no Date header")
-    else:
+    elif date is not None:
         # A Date has whole seconds, cut; half of one is its mean error.
         theirs_ms = int(parsedate_to_datetime(date).timestamp() * 1000) + 500
         _clock(lines, "API", theirs_ms, (before_ms + now_ms()) // 2, tolerance_ms=SKEW_MS + 500)
     return listings
 
 
-async def _node(reach: Reach, lines: Lines) -> bool:
-    chain_id = await lines.answer("node", "chain id", reach.chain.chain_id())
+async def _date(reach: Reach) -> str:
+    with edge(wire.API):
+        answer = await reach.api.get("/v1/markets")
+    return str(answer.headers.get("date", ""))
+
+
+async def _node(reach: Reach, lines: Lines) -> str:
+    """Why its contracts cannot be asked; empty where they can."""
+    chain_id = await lines.answer("node", "chain id", reach.chain.chain_id(), reach.node_address)
     if chain_id is None:
-        return False
+        return "the node does not answer"
     if chain_id != reach.config.chain_id:
         detail = f"{reach.node_address} is of chain {chain_id}, MM_CHAIN_ID {reach.config.chain_id}"
         lines.failed("node", "chain id", detail, IdentityError.exit_code)
     else:
         lines.ok("node", "chain id", f"{chain_id} at {reach.node_address}")
-    block_s = await lines.answer("node", "block", reach.chain.block_time_s())
+    block_s = await lines.answer("node", "block", reach.chain.block_time_s(), reach.node_address)
     if block_s is not None:
         age_ms = now_ms() - block_s * 1000
         detail = f"the latest block is {age_ms / 1000:.1f} s old by this clock"
         far = age_ms < -SKEW_MS or age_ms > 30_000
         (lines.note if far else lines.ok)("node", "clock", detail)
-    return True
+    return "" if chain_id == reach.config.chain_id else "the node is of another chain"
 
 
 async def _postgres(reach: Reach, lines: Lines) -> bool:
     before_ms = now_ms()
     rows = await lines.answer(
-        "Postgres", "login", reach.session.query(_POSTGRES, {"tables": list(_TABLES)})
+        "Postgres",
+        "login",
+        reach.session.query(_POSTGRES, {"tables": list(_TABLES)}),
+        "MM_DATABASE_URL",
     )
     if rows is None:
         return False
@@ -137,9 +147,7 @@ def _permissions(lines: Lines, tables: Mapping[str, Mapping[str, bool]]) -> bool
     return True
 
 
-def _clock(
-    lines: Lines, area: str, theirs_ms: int, ours_ms: int, *, tolerance_ms: int
-) -> None:
+def _clock(lines: Lines, area: str, theirs_ms: int, ours_ms: int, *, tolerance_ms: int) -> None:
     skew_ms = theirs_ms - ours_ms
     way = "ahead of" if skew_ms > 0 else "behind"
     detail = f"{abs(skew_ms) / 1000:.1f} s {way} ours"
@@ -181,13 +189,13 @@ async def _market_data(reach: Reach, lines: Lines, market: Market) -> None:
 async def _orders(reach: Reach, lines: Lines) -> OwnOrders | None:
     try:
         desk: Desk = await reach.desk()
-        table = reach.table(desk, takes_lock=True)
+        table = reach.table(desk)
         read = await table.read(ALL_LIVE)
-        holder = None if read.lock_held else await table.lock_holder()
+        holder = await table.lock_holder()
     except (EdgeError, UnreachableError) as error:
         lines.failed("Postgres", "own orders", str(error), UnreachableError.exit_code)
         return None
-    if holder is None:
+    if holder == NOBODY:
         lines.ok("Postgres", "one-writer lock", "free")
     else:
         lines.note("Postgres", "one-writer lock", f"held by {holder}")
@@ -208,7 +216,10 @@ async def _balances(
 ) -> None:
     config = reach.config
     account = await lines.answer(
-        "market", "balances", reach.chain.balances(config.sub_accounts, config.subaccount_id)
+        "market",
+        "balances",
+        reach.chain.balances(config.sub_accounts, config.subaccount_id),
+        reach.node_address,
     )
     if account is None:
         return
@@ -249,7 +260,6 @@ async def _anchors(settings: Settings, reach: Reach, lines: Lines, market: Marke
             if quote.price is None:
                 lines.note("anchor", name, f"{quote.source}: no price: {quote.error or 'too slow'}")
             else:
-                age = "" if quote.as_of_ms is None else f", {(now_ms() - quote.as_of_ms) // 1000} s old"
+                age_s = None if quote.as_of_ms is None else (now_ms() - quote.as_of_ms) // 1000
+                age = "" if age_s is None else f", {age_s} s old"
                 lines.ok("anchor", name, f"{quote.price} from {quote.source}{age}")
-
-

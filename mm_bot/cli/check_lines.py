@@ -47,12 +47,13 @@ class Lines:
     def skipped(self, area: str, check: str, detail: str) -> None:
         self._add(area, check, Result.SKIPPED, detail)
 
-    async def answer(self, area: str, check: str, question: Awaitable[T]) -> T | None:
+    async def answer(self, area: str, check: str, question: Awaitable[T], where: str) -> T | None:
         """What an outside system says; a failed line and None where it does not."""
         try:
             return await question
         except EdgeError as error:
-            self.failed(area, check, str(error), UnreachableError.exit_code)
+            detail = f"{where} does not answer: {error.reason}; is it up, and reachable from here?"
+            self.failed(area, check, detail, UnreachableError.exit_code)
             return None
 
     def _add(self, area: str, check: str, result: Result, detail: str, code: int = 0) -> None:

@@ -12,7 +12,17 @@ from decimal import Decimal
 
 from mm_bot.core import reference as references
 from mm_bot.core.decide import Decision
-from mm_bot.core.exact import BPS, Price, Size, add, clamp, multiply, plain, round_half_even, subtract
+from mm_bot.core.exact import (
+    BPS,
+    Price,
+    Size,
+    add,
+    clamp,
+    multiply,
+    plain,
+    round_half_even,
+    subtract,
+)
 from mm_bot.core.market import Level, Market, Side
 from mm_bot.core.quoting import SIZE_GRID, Bound
 from mm_bot.core.reference import ReferenceSource
@@ -71,7 +81,7 @@ def _reference(decision: Decision) -> Iterator[Step]:
     inside = limit is None or found.deviation_bps <= limit
     yield Step(
         step="deviation",
-        says="local price and anchor agree" if inside else "local price and anchor are too far apart",
+        says=f"local price and anchor are {'close enough' if inside else 'too far apart'}",
         numbers={
             "local": str(found.local),
             "deviation_bps": plain(found.deviation_bps),
@@ -276,4 +286,5 @@ def _verdict(decision: Decision, side: Side) -> Step:
     )
     if not levels:
         return Step(step="verdict", says=f"no {name(side)}: {why or 'nothing to quote from'}")
-    return Step(step="verdict", says=f"{name(side)} {quoted}" + (f"; not all of it: {why}" if why else ""))
+    rest = f"; not all of it: {why}" if why else ""
+    return Step(step="verdict", says=f"{name(side)} {quoted}{rest}")

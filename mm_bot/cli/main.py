@@ -62,7 +62,9 @@ def main(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> i
 def parser() -> argparse.ArgumentParser:
     """Every command and its options."""
     top = argparse.ArgumentParser(
-        prog="mm-bot", description="Market maker for one market, from MM_* variables.", epilog=_CODES
+        prog="mm-bot",
+        description="Market maker for one market, from MM_* variables.",
+        epilog=_CODES,
     )
     commands = top.add_subparsers(dest="command", metavar="command")
 

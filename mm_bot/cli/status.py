@@ -84,8 +84,7 @@ def tables(status: Status) -> Iterator[Table]:
     for name, title in (("missing", "not quoted"), ("unknown", "unknown outcomes")):
         rows = _GAPS[name](status.get(name))
         if rows:
-            head = ("side", "level", "reason", "numbers and meaning")
-            yield title, head if name == "missing" else ("side", "price", "order", "age ms"), rows, ()
+            yield title, _HEADS[name], rows, ()
     yield (
         "balances",
         ("", "total", "reserved", "available", "for quotes"),
@@ -152,6 +151,10 @@ def _unknown_rows(value: object) -> list[list[object]]:
     return _rows(value, "side", "price", "order_id", "age_ms")
 
 
+_HEADS = {
+    "missing": ("side", "level", "reason", "numbers and meaning"),
+    "unknown": ("side", "price", "order", "age ms"),
+}
 _GAPS = {"missing": _missing_rows, "unknown": _unknown_rows}
 
 

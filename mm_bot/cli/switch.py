@@ -130,4 +130,4 @@ def _sentence(url: str, status: Status | None) -> str:
         return f"the bot at {url} is halted by the kill switch; live orders: {count}"
     reasons = status.get("not_ready_because")
     others = ", ".join(map(str, reasons)) if isinstance(reasons, list) and reasons else "none"
-    return f"the bot at {url} is not held by the kill switch; other reasons not to be ready: {others}"
+    return f"the bot at {url} is not held by the kill switch; other reasons to wait: {others}"

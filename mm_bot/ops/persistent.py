@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from mm_bot.core.exact import exact, plain
+from mm_bot.json_depth import is_too_deep
 
 VERSION = 1
 
@@ -118,9 +119,12 @@ def decode(content: bytes, identity: StateIdentity) -> PersistentState:
         ForeignStateError: where it is not a whole state of this version and this process.
     """
     try:
-        fields = json.loads(content)
+        text = content.decode()
+        fields = None if is_too_deep(text) else json.loads(text)
     except (ValueError, RecursionError):
         raise ForeignStateError("it is torn: not one whole JSON object") from None
+    if fields is None:
+        raise ForeignStateError("it is torn: not one whole JSON object")
     if not isinstance(fields, dict):
         raise ForeignStateError("it is no JSON object")
     if _type_of(fields.get("version")) is not int or fields["version"] != VERSION:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+
+import httpx
 
 from integration_harness.bot_process import BotProcess
 from integration_harness.stack.instruments import Instrument
@@ -17,6 +19,8 @@ from integration_harness.stack.quantities import Side
 from integration_harness.stack.supervisor import Supervisor
 from integration_harness.stack.up import LocalExchange
 
+Quote = tuple[Fraction, Fraction]
+"""Price and size."""
 WAIT_SECONDS = 15.0
 LOOK_SECONDS = 0.03
 MID_WITHIN = Fraction(5, 10_000)
@@ -24,6 +28,9 @@ QUICK = {
     "MM_POLL_INTERVAL_MS": "100",
     "MM_QUOTE_REFRESH_INTERVAL_MS": "100",
     "MM_HALF_SPREAD_BPS": "25",
+    "MM_INVENTORY_SKEW_BPS": "0",
+    "MM_MAX_LONG_INVENTORY": "1000000",
+    "MM_MAX_SHORT_INVENTORY": "-1000000",
     "MM_MAX_CANCELS_PER_MINUTE": "600",
     "MM_CANCEL_ON_SHUTDOWN": "true",
     # Trades that other tests left behind are no local price.
@@ -40,8 +47,8 @@ class QuotingBot:
         self._client = ExchangeClient(exchange.api_url)
         self._owner = exchange.deployment.maker.address.lower()
 
-    async def quotes(self) -> tuple[list[tuple[Fraction, Fraction]], ...]:
-        """Own bids and asks as (price, size)."""
+    async def quotes(self) -> tuple[list[Quote], ...]:
+        """Own bids and asks."""
         book = await asyncio.to_thread(self._client.book, self.market)
         return tuple(
             [(o.price, o.size) for o in side if o.owner_address.lower() == self._owner]
@@ -70,14 +77,18 @@ class QuotingBot:
         return await self._until(reached, f"halt: {reason}")
 
     async def reasons(self) -> tuple[str, ...]:
-        return (await asyncio.to_thread(self.process.ready))[1]
+        """Why it is not ready; one entry where it does not answer yet."""
+        try:
+            return (await asyncio.to_thread(self.process.ready))[1]
+        except httpx.TransportError:
+            return ("does not answer",)
 
     async def metrics(self) -> Mapping[str, float]:
         return await asyncio.to_thread(self.process.metrics)
 
-    async def _until(self, reached: Callable[[], object], what: str) -> float:
+    async def _until(self, reached: Callable[[], Awaitable[bool]], what: str) -> float:
         began = time.monotonic()
-        while not await reached():  # type: ignore[misc]
+        while not await reached():
             assert self.process.running, f"{what}: {self.process.why_over()}"
             if time.monotonic() - began > WAIT_SECONDS:
                 seen = (await self.quotes(), await self.reasons())
@@ -91,7 +102,10 @@ class QuotingBot:
 
 @asynccontextmanager
 async def bots_on(
-    exchange: LocalExchange, folder: Path, markets: list[Instrument], environment: dict[str, str]
+    exchange: LocalExchange,
+    folder: Path,
+    markets: Sequence[Instrument],
+    environment: Mapping[str, str],
 ) -> AsyncIterator[list[QuotingBot]]:
     """A bot on each market; all of their orders are gone afterwards."""
     with Supervisor() as supervisor:
@@ -105,8 +119,6 @@ async def bots_on(
                 folder / f"{market.symbol}.json",
             )
             bots.append(QuotingBot(process.start(), exchange, market))
-        for bot in bots:
-            await bot._until(lambda bot=bot: _answers(bot), "listen")  # type: ignore[misc]
         try:
             yield bots
         finally:
@@ -116,3 +128,24 @@ async def bots_on(
                 bot.process.close()
                 bot.close()
             assert codes == [0] * len(bots)
+
+
+@asynccontextmanager
+async def strangers(
+    exchange: LocalExchange, market: Instrument, bid: Decimal, ask: Decimal
+) -> AsyncIterator[None]:
+    """Somebody else's two orders, gone afterwards."""
+    signer = Signer(exchange.deployment, exchange.deployment.takers[0])
+    client = ExchangeClient(exchange.api_url)
+    prices: dict[Side, Decimal] = {"buy": bid, "sell": ask}
+    size = Decimal(20) if market.is_spot else Decimal("0.1")
+    placed = []
+    try:
+        for side, price in prices.items():
+            ticket = OrderTicket(instrument=market, side=side, price=price, size=size)
+            placed.append(await asyncio.to_thread(client.place, signer.order_body(ticket)))
+        yield
+    finally:
+        for order in placed:
+            await asyncio.to_thread(client.cancel, signer.cancel_body(int(order["nonce"])))
+        client.close()

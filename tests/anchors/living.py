@@ -126,7 +126,8 @@ async def living_coinbase(price: Decimal) -> AsyncIterator[Living]:
 
     async def handle(socket: ServerConnection) -> None:
         with suppress(ConnectionClosed):
-            product = [json.loads(await socket.recv()) for _ in range(2)][0]["product_ids"][0]
+            await socket.recv()  # each channel is subscribed to by a message of its own
+            product = json.loads(await socket.recv())["product_ids"][0]
             sequence, shown = 0, None
             while True:
                 if not living.frozen:

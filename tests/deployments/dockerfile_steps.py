@@ -109,10 +109,6 @@ class Build:
             (source,) = sources
             if self.inside(source) != goal:
                 shutil.copytree(self.inside(source), goal, dirs_exist_ok=True)
-            owner = [flag.partition("=")[2] for flag in step.flags if flag.startswith("--chown=")]
-            if owner and os.geteuid() == 0:
-                user, _, group = owner[0].partition(":")
-                os.chown(goal, int(user), int(group))
             return
         for source in sources:
             self._copy_from_context(source, goal / source if target == "./" else goal)

@@ -97,9 +97,11 @@ class Service:
 
 
 @contextmanager
-def running(folder: Path, environment: Mapping[str, str]) -> Iterator[Service]:
-    """A service with these variables on a free port of the loopback, until the block ends."""
-    port, log_path = free_port(), folder / "fair-anchor.log"
+def running(
+    folder: Path, environment: Mapping[str, str], *, port: int | None = None
+) -> Iterator[Service]:
+    """A service with these variables on a port of the loopback, until the block ends."""
+    port, log_path = port or free_port(), folder / "fair-anchor.log"
     with log_path.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "fair_anchor"],

@@ -16,7 +16,7 @@ from tests.fair_anchor.support import FUTURE, ended
 
 API = {"FAIR_ANCHOR_API_BASE_URL": "http://127.0.0.1:8080"}
 FEED = "ab" * 32
-OWNER = "0x" + "Ab" * 20
+OWNER = "0x" + "ab" * 20
 SPECIFIED = (
     "API_BASE_URL FUTURES_SYMBOL EXPIRY_UTC RATE_APR CARRY_ABS CARRY_BPS MAX_SPOT_AGE_SECONDS "
     "SPOT_SYMBOL LISTEN_ADDR TIMEOUT_MS ALLOW_ANY_MARKET GUARDED_FALLBACK_ENABLED "
@@ -88,7 +88,10 @@ def test_sources_are_taken_in_the_given_order() -> None:
     )
     median, cross, book = found.sources
     assert isinstance(median.spec, MedianSpec)
-    assert [(m.name, m.weight) for m in median.spec.members] == [("strails", 2), ("fixed", 1)]
+    assert [(m.name, m.weight) for m in median.spec.members] == [
+        ("strails", Decimal(2)),
+        ("fixed", Decimal(1)),
+    ]
     assert isinstance(cross.spec, MultiplySpec)
     assert isinstance(cross.spec.left, InvertSpec)
     assert isinstance(cross.spec.right, PythSpec)
@@ -155,11 +158,27 @@ def test_the_api_is_needed_only_by_who_reads_it() -> None:
             load(missing)
 
 
+def test_the_feed_has_a_maximum_age_of_its_own() -> None:
+    """FAIR_ANCHOR_ORACLE_MAX_AGE_SECONDS loosens the feed's limit alone, in a median too."""
+    found = settings(
+        SPOT_SOURCES="oracle,trade,median",
+        MEDIAN_OF="oracle,fixed",
+        FIXED_PRICE="1600",
+        ORACLE_ADDRESS=OWNER,
+        RPC_URL="http://127.0.0.1:1",
+        ORACLE_MAX_AGE_SECONDS="14400",
+    )
+    assert [choice.max_age_ms for choice in found.sources] == [14_400_000, None, None]
+    median = found.sources[2].spec
+    assert isinstance(median, MedianSpec)
+    assert [m.guard.max_age_ms for m in median.members] == [14_400_000, 300_000]
+
+
 def test_a_plausible_fallback_is_taken() -> None:
     """A fallback has its price and how far from the last spot it may be."""
     found = settings(GUARDED_FALLBACK_ENABLED="true", GUARDED_FALLBACK_SPOT_PRICE="1600").fallback
     assert found is not None
-    assert (found.price, found.max_deviation_bps) == (Price.of(1600), 500)
+    assert (found.price, found.max_deviation_bps) == (Price.of(1600), Decimal(500))
 
 
 def test_the_process_lists_every_fault_and_ends_with_2(tmp_path: Path) -> None:

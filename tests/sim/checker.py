@@ -93,6 +93,7 @@ class Checker:
         """A new process begins with this memory."""
         self.generation += 1
         self._startup = True
+        self._conflicts.clear()  # what the last process was told is not in the state file
         self._baseline = self._baseline if memory.tally.cursor is not None else None
         self.note(f"process {self.generation} starts, knows {len(memory.commitments)} orders")
 
@@ -144,8 +145,9 @@ class Checker:
         for other in live:
             if other.side is not row.side and row.side.reaches(row.price, other.price):
                 self.fail(Claim.NOT_CROSSED, f"{row.order_id} meets {other.order_id}")
+        same_side = [r for r in live if r.side is row.side]
         if self.truth_limits and not self._startup:
-            for text in limits.inventory_faults(self.model, self._live(), self.policy):
+            for text in limits.inventory_faults(self.model, same_side, row.side, self.policy):
                 self.fail(Claim.LIMITS, text)
 
     def _live(self) -> list[Row]:

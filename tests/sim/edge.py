@@ -89,7 +89,7 @@ class Edge:
             frozen_ms = self._random.uniform(500, 15_000)
             self._frozen_until.setdefault(name, begun_ms + round(frozen_ms))
         if before is not None and before.value is not None:
-            if begun_ms < self._frozen_until.get(name, 0):
+            if self.weather.freezes and begun_ms < self._frozen_until.get(name, 0):
                 value = before.value  # type: ignore[assignment]
             else:
                 self._frozen_until.pop(name, None)

@@ -103,20 +103,21 @@ def _side_faults(
         yield f"asks need {size} USDC of {balances.base}"
 
 
-def inventory_faults(model: Model, live: Iterable[Row], policy: Policy) -> Iterator[str]:
+def inventory_faults(
+    model: Model, rows: Iterable[Row], side: Side, policy: Policy
+) -> Iterator[str]:
     """Against the truth: what a fill of every live order of a side would lead to. What was filled
     while its replacement was decided cannot have been known."""
-    rows = list(live)
     since_ms = model.clock.now_ms() - JUST_NOW_MS
-    recent = [m for m in model.matches if m.at_ms > since_ms and m.own]
-    unseen = sum((m.size.value for m in recent), Decimal(0))
-    bids = sum((r.left.value for r in rows if r.side is Side.BUY), Decimal(0))
-    asks = sum((r.left.value for r in rows if r.side is Side.SELL), Decimal(0))
-    longest, shortest = policy.quote.max_long.value, policy.quote.max_short.value
-    if bids and model.base + bids - unseen > longest:
-        yield f"holds {model.base}, bids {bids}, cap {longest}"
-    if asks and model.base - asks + unseen < shortest:
-        yield f"holds {model.base}, asks {asks}, cap {shortest}"
+    recent = (m.size.value for m in model.matches if m.at_ms > since_ms and m.own)
+    unseen = sum(recent, Decimal(0))
+    resting = sum((r.left.value for r in rows), Decimal(0))
+    if side is Side.BUY:
+        room = policy.quote.max_long.value - model.base
+    else:
+        room = model.base - policy.quote.max_short.value
+    if resting - unseen > room:
+        yield f"holds {model.base}, {side.value} {resting}, room for {room}"
 
 
 def unsettled(decision: Decision) -> Iterator[str]:

@@ -148,6 +148,28 @@ class _OwnAreOthers(Wrapped):
         return replace(seen, book=replace(seen.book, value=mixed))
 
 
+class _StraysUnseen(Wrapped):
+    """Sees of its own orders those alone that it manages."""
+
+    async def observe(self, questions: OrderQuestions) -> Observation:
+        seen = await self.inner.observe(questions)
+        book, read = seen.book.value, seen.orders.value
+        if book is None or read is None:
+            return seen
+        rows = tuple(r for r in read.rows if r.ownership is Ownership.MANAGED)
+        strays = {r.order_id for r in read.rows} - {r.order_id for r in rows}
+        shown = replace(
+            book,
+            bids=tuple(o for o in book.bids if o.order_id not in strays),
+            asks=tuple(o for o in book.asks if o.order_id not in strays),
+        )
+        return replace(
+            seen,
+            book=replace(seen.book, value=shown),
+            orders=replace(seen.orders, value=replace(read, rows=rows)),
+        )
+
+
 class _OthersHidden(Wrapped):
     """Does not see anybody else."""
 
@@ -222,7 +244,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(name="new_nonce_after_timeout", claim=Claim.ONE_PER_SLOT, exchange=_TimeoutIsRefusal),
     Mutation(name="cancels_not_awaited", claim=Claim.ONE_PER_SLOT, exchange=_CancelsUnasked),
-    Mutation(name="missing_is_gone", claim=Claim.NOT_CROSSED, exchange=_MissingIsGone),
+    Mutation(name="missing_is_gone", claim=Claim.ONE_PER_SLOT, exchange=_MissingIsGone),
+    Mutation(name="strays_unseen", claim=Claim.NOT_CROSSED, exchange=_StraysUnseen),
     Mutation(name="nonces_forgotten", claim=Claim.NONCE_ONCE, world=_forgotten_nonces),
     Mutation(name="never_settles", claim=Claim.CONVERGES, exchange=_rows(_half_is_left)),
     Mutation(name="vanished_is_filled", claim=Claim.FILLS_ONCE, exchange=_VanishedIsFilled),

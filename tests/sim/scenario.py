@@ -38,12 +38,12 @@ class Scenario:
         return Scenario(
             market=builders.SPOT if spot else builders.FUTURE,
             policy=_policy(random, spot, quiet),
-            poll_ms=random.choice((300, 1_000, 2_000)),
+            poll_ms=random.choice((500, 1_000, 2_000)),
             alone=quiet or random.random() < 0.25,
             quiet=quiet,
             strays=random.choice((0, 0, 1, 3, 6)),
             restarts=random.choice((0.0, 0.03, 0.1)),
-            storm_ms=random.choice((6_000, 12_000, 25_000)),
+            storm_ms=random.choice((6_000, 12_000, 18_000)),
         )
 
 

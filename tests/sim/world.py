@@ -217,7 +217,7 @@ class World:
         for name, value in ((f, getattr(calm(), f)) for f in Weather.__dataclass_fields__):
             setattr(self.weather, name, value)
         until_ms = self.clock.now_ms() + self.scenario.calm_ms
-        await self._calm_for(6_000)  # trades grow too old to be a reference
+        await self._calm_for(11_000)  # makers leave, trades grow too old to be a reference
         while self._unsettled() and self.clock.now_ms() < until_ms:
             if self.checker.violations:
                 return

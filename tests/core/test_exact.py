@@ -1,0 +1,99 @@
+"""Quantities are exact, kinds do not mix, and every rounding goes the way its name says."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mm_bot.core.exact import (
+    Amount,
+    Price,
+    Size,
+    ceil_to_step,
+    exact,
+    floor_to_step,
+    multiply,
+    plain,
+    round_half_even,
+)
+
+numbers = st.decimals(
+    min_value=-(10**12), max_value=10**12, allow_nan=False, allow_infinity=False, places=18
+)
+positives = st.decimals(min_value="0.000001", max_value=10**9, places=6)
+
+
+@pytest.mark.parametrize("value", [1.5, True, None, b"1"])
+def test_what_is_no_exact_number_is_refused(value: object) -> None:
+    """A float, a bool or bytes never becomes a quantity."""
+    with pytest.raises(TypeError):
+        exact(value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["", "abc", "NaN", "Infinity", "1e", "--1"])
+def test_text_that_is_no_finite_number_is_refused(text: str) -> None:
+    """Neither nonsense nor an infinity becomes a quantity."""
+    with pytest.raises(ValueError, match="not a"):
+        exact(text)
+
+
+def test_kinds_neither_add_nor_compare() -> None:
+    """A price plus a size, or an amount below a price, is a mistake and raises."""
+    with pytest.raises(TypeError):
+        Price.of(1) + Size.of(1)  # type: ignore[operator]
+    with pytest.raises(TypeError):
+        assert Amount.of(1) < Price.of(2)  # type: ignore[operator]
+    with pytest.raises(TypeError):
+        Price.of(1) * Price.of(2)  # type: ignore[operator]
+
+
+@given(numbers, positives, positives)
+def test_floor_and_ceil_enclose(value: Decimal, divisor: Decimal, step: Decimal) -> None:
+    """floor <= value/divisor <= ceil, both on the step, less than one step from it."""
+    low, high = floor_to_step(value, divisor, step), ceil_to_step(value, divisor, step)
+    assert multiply(low, divisor) <= value <= multiply(high, divisor)
+    assert (high - low) in (0, step)
+    assert multiply(low + step, divisor) > value
+    assert low % step == 0
+    assert high % step == 0
+
+
+@given(numbers, positives, st.integers(0, 20))
+def test_half_even_is_the_nearest(value: Decimal, divisor: Decimal, digits: int) -> None:
+    """The rounded value is at most half a step away."""
+    step = Decimal(1).scaleb(-digits)
+    rounded = round_half_even(value, divisor, digits)
+    assert abs(multiply(rounded, divisor) - value) * 2 <= multiply(step, divisor)
+
+
+@pytest.mark.parametrize(
+    ("value", "rounded"),
+    [("0.5", "0"), ("1.5", "2"), ("2.5", "2"), ("-0.5", "0"), ("-1.5", "-2"), ("2.51", "3")],
+)
+def test_ties_go_to_even(value: str, rounded: str) -> None:
+    """A tie is rounded to the even neighbour, as the API rounds its human prices."""
+    assert round_half_even(Decimal(value), Decimal(1), 0) == Decimal(rounded)
+
+
+def test_the_human_price_of_an_engine_price() -> None:
+    """1 / engine price half-even to six decimals gives 1600, not 1600.00000000000066."""
+    assert round_half_even(Decimal(1), Decimal("0.000625"), 6) == 1600
+    assert round_half_even(Decimal(1), Decimal("0.000624999999999999742"), 6) == 1600
+
+
+@given(numbers, numbers)
+def test_products_lose_nothing(left: Decimal, right: Decimal) -> None:
+    """A product of 18-decimal numbers keeps all 36 decimals."""
+    product = Price(left) * Size(right)
+    assert Fraction(product.value) == Fraction(left) * Fraction(right)
+
+
+@given(numbers)
+def test_plain_text_reads_back(value: Decimal) -> None:
+    """Text has no exponent and gives the same number back."""
+    assert Decimal(plain(value)) == value
+    assert "E" not in plain(value)

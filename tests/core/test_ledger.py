@@ -1,0 +1,129 @@
+"""What may be live stays in the ledger until evidence closes it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mm_bot.core.ledger import (
+    ARRIVAL_GRACE_MS,
+    Commitment,
+    Ending,
+    Stage,
+    Tracked,
+    questions,
+    remembered,
+    track,
+)
+from mm_bot.core.market import Side
+from mm_bot.core.orders import OrderStatus, Ownership
+from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
+from tests.core.builders import NOW_MS, SPOT, commitment, own_orders, row
+
+UNKNOWN = commitment(Side.BUY, "1596", stage=Stage.UNKNOWN)
+LIVE = commitment(Side.BUY, "1596")
+
+
+def _track(*known: Commitment, read: OwnOrders | None, now_ms: int = NOW_MS) -> Tracked:
+    part = Part(value=read, as_of_ms=None if read is None else now_ms)
+    return track(known, part, SPOT.symbol, now_ms)
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_nothing_is_closed_without_a_read(stage: Stage) -> None:
+    """Invariant 1: where the order table was not read, everything stays as it was."""
+    known = commitment(Side.BUY, "1596", stage=stage)
+    assert _track(known, read=None, now_ms=NOW_MS + 10**9).commitments == (known,)
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_a_missing_row_closes_nothing(stage: Stage) -> None:
+    """Invariant 2: an order whose row was not read may be live, until its expiry and a grace."""
+    known = commitment(Side.BUY, "1596", stage=stage)
+    last_ms = known.expiry_ms + ARRIVAL_GRACE_MS
+    assert _track(known, read=own_orders(), now_ms=last_ms).commitments
+    closed = _track(known, read=own_orders(), now_ms=last_ms + 1)
+    expected = Ending.NEVER_ARRIVED if stage is Stage.UNKNOWN else Ending.EXPIRED
+    assert [ended.ending for ended in closed.ended] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("status", "cancels", "ending"),
+    [
+        (OrderStatus.FILLED, 0, Ending.FILLED),
+        (OrderStatus.FILLED, 2, Ending.FILLED),
+        (OrderStatus.EXPIRED, 0, Ending.EXPIRED),
+        (OrderStatus.CANCELLED, 0, Ending.CANCELLED_ELSEWHERE),
+        (OrderStatus.CANCELLED, 1, Ending.CANCELLED_BY_US),
+    ],
+)
+def test_a_terminal_row_says_how_it_ended(
+    status: OrderStatus, cancels: int, ending: Ending
+) -> None:
+    """Each vanished order is known to be filled, cancelled and by whom, or expired."""
+    known = replace(LIVE, cancels=cancels)
+    tracked = _track(known, read=own_orders(row(Side.BUY, "1596", status=status)))
+    assert not tracked.commitments
+    assert [ended.ending for ended in tracked.ended] == [ending]
+
+
+@pytest.mark.parametrize("status", [OrderStatus.ACTIVE, OrderStatus.MATCHING])
+def test_a_row_proves_an_unknown_order(status: OrderStatus) -> None:
+    """A live row, blinking or not, answers the question, and the bytes are dropped."""
+    (known,) = _track(UNKNOWN, read=own_orders(row(Side.BUY, "1596", status=status))).commitments
+    assert (known.stage, known.signed) == (Stage.LIVE, None)
+
+
+def test_an_acknowledgement_is_taken_back_by_a_later_row() -> None:
+    """Invariant 3: read as live after its cancel was acknowledged, it holds its slot again."""
+    acked = replace(LIVE, cancel_acked_ms=NOW_MS - 1)
+    (known,) = _track(acked, read=own_orders(row(Side.BUY, "1596"))).commitments
+    assert not known.cancel_acked
+    assert known.ack_contradicted
+    older = replace(LIVE, cancel_acked_ms=NOW_MS)
+    (known,) = _track(older, read=own_orders(row(Side.BUY, "1596"))).commitments
+    assert known.cancel_acked
+
+
+def test_a_conflict_is_resolved_by_who_holds_the_nonce() -> None:
+    """409: our own id there is live; the nonce under another id frees the slot for a new one."""
+    conflict = replace(UNKNOWN, conflict=True)
+    assert questions((conflict,), fills_after=1, first=False).nonces == (conflict.nonce,)
+    (live,) = _track(conflict, read=own_orders(row(Side.BUY, "1596"))).commitments
+    assert live.stage is Stage.LIVE
+    other = IdLookup(order_id="manual:1", nonce=conflict.nonce, foreign=True)
+    taken = _track(conflict, read=replace(own_orders(), lookups=(other,)))
+    assert [ended.ending for ended in taken.ended] == [Ending.NONCE_TAKEN]
+    assert _track(conflict, read=own_orders()).commitments == (conflict,)
+
+
+def test_a_first_conflict_puts_the_nonce_in_doubt() -> None:
+    """A 409 to the first sending means somebody else's order holds the nonce; to a later sending
+    it may be our own."""
+    assert replace(UNKNOWN, conflict=True).nonce_in_doubt
+    assert not replace(UNKNOWN, conflict=True, sends=2).nonce_in_doubt
+
+
+def test_a_refused_resend_is_closed_by_the_next_read() -> None:
+    """Bytes refused the second time: without a row they were never accepted."""
+    refused = replace(UNKNOWN, resend_refused=True, signed=None)
+    (ended,) = _track(refused, read=own_orders()).ended
+    assert ended.ending is Ending.NEVER_ARRIVED
+
+
+def test_what_is_not_managed_is_a_stray() -> None:
+    """Rows of other ids are no commitments; terminal ones are nothing at all."""
+    stray = row(Side.SELL, "1650", order_id="web-1", ownership=Ownership.AMBIGUOUS)
+    dead = row(Side.SELL, "1650", nonce=9, status=OrderStatus.CANCELLED)
+    tracked = _track(read=own_orders(stray, dead, row(Side.BUY, "1596", nonce=3)))
+    assert tracked.strays == (stray,)
+    assert [c.nonce for c in tracked.commitments] == [3]
+
+
+def test_a_state_file_gives_enough_to_cancel() -> None:
+    """Of an id all that is needed to cancel it is known; a foreign id gives nothing."""
+    known = remembered(f"mm:{SPOT.symbol}:sell:12", NOW_MS + 1, NOW_MS)
+    assert known is not None
+    assert (known.nonce, known.side, known.stage) == (12, Side.SELL, Stage.UNKNOWN)
+    assert remembered("manual:12", NOW_MS + 1, NOW_MS) is None

@@ -1,0 +1,134 @@
+"""The reference price is what the market is worth without us."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mm_bot.core.exact import Price
+from mm_bot.core.market import Side
+from mm_bot.core.reference import Reference, ReferenceSource, choose, deviation_bps, others
+from mm_bot.core.snapshot import AnchorQuote, BookOrder, OwnOrders, Trade
+from tests.core.builders import NOW_MS, REFERENCES, anchor, observation, own_orders, snapshot, trade
+from tests.core.builders import book as book_of
+from tests.core.builders import others as order
+
+BOOTSTRAP = replace(REFERENCES, bootstrap=True)
+EXTERNAL_FIRST = replace(BOOTSTRAP, bootstrap_only=False)
+NO_ANCHOR = anchor(None, as_of_ms=None)
+MID = (order(Side.BUY, "1590"), order(Side.SELL, "1612"))
+
+
+def _choose(
+    *shown: BookOrder,
+    trades: tuple[Trade, ...] = (),
+    read: OwnOrders | None = None,
+    quote: AnchorQuote | None = NO_ANCHOR,
+    external: AnchorQuote | None = None,
+    policy: object = REFERENCES,
+) -> Reference:
+    venue = observation(read or own_orders(), shown=book_of(*shown), trades=trades)
+    seen = replace(snapshot(venue=venue, external=external), anchor=quote)
+    assert isinstance(policy, type(REFERENCES))
+    return choose(seen, policy)
+
+
+@pytest.mark.parametrize(
+    ("quote", "shown", "trades", "price", "source"),
+    [
+        (anchor("1700"), MID, (trade(1, "1605"),), "1700", ReferenceSource.ANCHOR),
+        (NO_ANCHOR, MID, (trade(1, "1605"),), "1601", ReferenceSource.BOOK),
+        (NO_ANCHOR, MID[:1], (trade(1, "1605"),), "1605", ReferenceSource.TRADE),
+        (None, (), (), None, ReferenceSource.NONE),
+    ],
+)
+def test_general_order(
+    quote: AnchorQuote | None,
+    shown: tuple[BookOrder, ...],
+    trades: tuple[Trade, ...],
+    price: str | None,
+    source: ReferenceSource,
+) -> None:
+    """Invariant 4: anchor, else local mid, else last trade, else none."""
+    found = _choose(*shown, trades=trades, quote=quote)
+    assert (found.price, found.source) == (Price.of(price) if price else None, source)
+
+
+@pytest.mark.parametrize(
+    ("policy", "shown", "age_ms", "source"),
+    [
+        (BOOTSTRAP, MID, 0, ReferenceSource.BOOK),
+        (BOOTSTRAP, (), 0, ReferenceSource.EXTERNAL),
+        (BOOTSTRAP, (), 30_001, ReferenceSource.NONE),
+        (EXTERNAL_FIRST, MID, 0, ReferenceSource.EXTERNAL),
+        (EXTERNAL_FIRST, MID, 30_001, ReferenceSource.BOOK),
+    ],
+)
+def test_bootstrap_order(
+    policy: object, shown: tuple[BookOrder, ...], age_ms: int, source: ReferenceSource
+) -> None:
+    """Invariant 4: local first and the external anchor last; with bootstrap-only off, the external
+    anchor is first while it is fresh."""
+    external = anchor("1500", as_of_ms=NOW_MS - age_ms)
+    assert _choose(*shown, external=external, policy=policy).source is source
+
+
+@given(st.lists(st.tuples(st.sampled_from(Side), st.integers(1500, 1700)), max_size=10))
+def test_own_orders_never_move_the_mid(own: list[tuple[Side, int]]) -> None:
+    """Invariants 1 and 3: whatever we quote, the local mid is that of others alone."""
+    mine = [order(side, str(p), order_id=f"o{i}", ours=True) for i, (side, p) in enumerate(own)]
+    assert _choose(*MID, *mine).price == Price.of(1601)
+    assert _choose(*mine).source is ReferenceSource.NONE
+
+
+def test_the_matchers_blink_does_not_move_it() -> None:
+    """Others' orders that the matcher holds are missing in the book and come from the rows."""
+    read = own_orders(others=MID)
+    behind = (order(Side.BUY, "1500"), order(Side.SELL, "1800"))
+    assert _choose(*behind, read=read).price == Price.of(1601)
+    assert others(observation(read, shown=book_of(*behind)), Side.BUY)[0].price == Price.of(1590)
+
+
+def test_own_trades_are_the_very_last_resort() -> None:
+    """Invariant 2: a trade of ours is used only where nothing else is left."""
+    read = own_orders(own_trade_ids=frozenset({2}))
+    both = (trade(2, "1700"), trade(1, "1605"))
+    assert _choose(trades=both, read=read).price == Price.of(1605)
+    alone = _choose(trades=both[:1], read=read)
+    assert alone.source is ReferenceSource.OWN_TRADE
+    external = anchor("1600")
+    outside = _choose(trades=both[:1], read=read, external=external, policy=BOOTSTRAP)
+    assert outside.source is ReferenceSource.EXTERNAL
+
+
+def test_a_trade_nobody_could_classify_yet_is_no_reference() -> None:
+    """A trade newer than the read of the order table may be ours, so it waits for the next."""
+    read = own_orders(newest_trade_id=1)
+    newer = (trade(2, "1700"), trade(1, "1605"))
+    assert _choose(trades=newer, read=read).price == Price.of(1605)
+
+
+def test_an_old_trade_is_no_reference() -> None:
+    """A last trade older than the maximum age is not used."""
+    assert _choose(trades=(trade(1, "1605", age_ms=300_001),)).source is ReferenceSource.NONE
+    assert _choose(trades=(trade(1, "1605", age_ms=300_000),)).price == Price.of(1605)
+
+
+def test_a_crossed_book_has_no_mid() -> None:
+    """Where others cross each other for a moment, the mid says nothing."""
+    crossed = (order(Side.BUY, "1612"), order(Side.SELL, "1590"))
+    assert _choose(*crossed).source is ReferenceSource.NONE
+
+
+@pytest.mark.parametrize(
+    ("local", "outside", "bps"),
+    [("1680", "1600", "500.0000"), ("1520", "1600", "500.0000"), ("1600.08", "1600", "0.5000")],
+)
+def test_deviation(local: str, outside: str, bps: str) -> None:
+    """|local - anchor| / anchor in basis points."""
+    assert deviation_bps(Price.of(local), Price.of(outside)) == Decimal(bps)
+    assert deviation_bps(None, Price.of(outside)) is None

@@ -1,0 +1,218 @@
+"""The harness itself: it says what it waited for, refuses what is not its own, and cleans up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from integration_harness import isolation
+from integration_harness.market_view import MarketView
+from integration_harness.scenarios import SCENARIOS
+from integration_harness.settings import env_target, read_options
+from integration_harness.stack.orders import OrderTicket, Signer
+from integration_harness.stack.up import LocalExchange
+from integration_harness.target import Party, RefusedError, Target
+from integration_harness.waiting import Limits, WaitRanOutError, wait_until
+
+REPOSITORY = Path(__file__).parents[2]
+QUICK = Limits(timeout_seconds=10, poll_seconds=0.01)
+
+
+@pytest.fixture
+def view(target: Target) -> Iterator[MarketView]:
+    """Of the session exchange's spot market."""
+    found = MarketView(target)
+    yield found
+    found.close()
+
+
+def foreign_environment(exchange: LocalExchange) -> dict[str, str]:
+    """What a user of a foreign stack would export."""
+    taker = exchange.deployment.takers[0]
+    return {
+        **exchange.bot_environment(exchange.spot.symbol),
+        "MM_ANCHOR_SOURCE_TYPE": "oracle_carry",
+        "MM_INT_TAKER_OWNER_PRIVATE_KEY": taker.private_key,
+        "MM_INT_TAKER_SUBACCOUNT_ID": str(taker.subaccount_ids[0]),
+        "MM_INT_TIMEOUT_SECONDS": "20",
+    }
+
+
+def run_harness(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "integration_harness", "--stack", "env", "--quick", *arguments],
+        env={"PATH": os.environ["PATH"], **environment},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def strangers_order(exchange: LocalExchange) -> tuple[Signer, int]:
+    """A resting order of somebody who is neither bot nor taker: its signer and nonce."""
+    signer = Signer(exchange.deployment, exchange.deployment.takers[1])
+    ticket = OrderTicket(
+        instrument=exchange.spot,
+        side="buy",
+        price=Decimal(1000),
+        size=Decimal(5),
+        nonce=time.time_ns(),
+    )
+    body = signer.order_body(ticket)
+    httpx.post(f"{exchange.api_url}/v1/orders", json=body).raise_for_status()
+    return signer, int(body["nonce"])
+
+
+def test_a_wait_that_runs_out_says_what_it_waited_for_and_last_saw() -> None:
+    """The message has the limit, the wish and the last look; an error of a look counts as one."""
+    limits = Limits(timeout_seconds=0.05, poll_seconds=0.01)
+    with pytest.raises(WaitRanOutError, match=r"waited 0\.05 s for a moon; last seen: half of it"):
+        wait_until("a moon", lambda: "half of it", lambda seen: False, limits)
+
+    def away() -> str:
+        raise httpx.ConnectError("nobody is there")
+
+    with pytest.raises(WaitRanOutError, match="last seen: ConnectError: nobody is there"):
+        wait_until("an answer", away, lambda seen: True, limits)
+    with pytest.raises(WaitRanOutError, match="a moon, but the sky fell; last seen: half"):
+        wait_until(
+            "a moon", lambda: "half", lambda seen: False, QUICK, alive=lambda: "the sky fell"
+        )
+
+
+def test_a_market_with_others_in_it_is_refused_and_they_are_left_alone(
+    exchange: LocalExchange, view: MarketView
+) -> None:
+    """The command exits with 3, names the stranger's order, and does not touch it."""
+    signer, nonce = strangers_order(exchange)
+    try:
+        done = run_harness(foreign_environment(exchange), "happy")
+        assert done.returncode == 3, done.stderr
+        assert f"stack:{nonce}" in done.stderr
+        assert "not isolated" in done.stderr
+        assert [order.nonce for order in view.all_live()] == [nonce]
+    finally:
+        cancel = f"{exchange.api_url}/v1/orders/cancel"
+        httpx.post(cancel, json=signer.cancel_body(nonce)).raise_for_status()
+
+
+def test_an_account_without_funds_is_refused(exchange: LocalExchange, view: MarketView) -> None:
+    """The message says which account lacks what."""
+    spare = exchange.deployment.maker.subaccount_ids[2]
+    poor = replace(view.target, bot=Party(account=view.target.bot.account, subaccount_id=spare))
+    poor_view = MarketView(poor)
+    try:
+        with pytest.raises(RefusedError, match=f"subaccount {spare} holds 0.00 cash and needs"):
+            isolation.check_funded(poor_view, Decimal(1600), Decimal(10), 1)
+    finally:
+        poor_view.close()
+    isolation.check_funded(view, Decimal(1600), Decimal(10), 3)
+
+
+def test_an_account_of_somebody_else_is_refused(view: MarketView) -> None:
+    """The subaccount must belong to the key it comes with."""
+    isolation.check_identity(view)
+    wrong = Party(account=view.target.taker.account, subaccount_id=view.target.bot.subaccount_id)
+    wrong_view = MarketView(replace(view.target, taker=wrong))
+    try:
+        with pytest.raises(RefusedError, match="MM_INT_TAKER_SUBACCOUNT_ID"):
+            isolation.check_identity(wrong_view)
+    finally:
+        wrong_view.close()
+
+
+def test_clearing_takes_only_our_own_orders(exchange: LocalExchange, view: MarketView) -> None:
+    """Both accounts' orders go; those of others and of other markets of ours stay."""
+    signer, nonce = strangers_order(exchange)
+    maker = view.target.bot.signer(exchange.deployment)
+    far = exchange.futures[1]
+    elsewhere = Signer(
+        exchange.deployment,
+        exchange.deployment.maker,
+        subaccount_id=exchange.deployment.maker.subaccount_ids[1],
+    )
+    here = OrderTicket(instrument=exchange.spot, side="buy", price=Decimal(1001), size=Decimal(5))
+    there = OrderTicket(instrument=far, side="buy", price=Decimal(900), size=Decimal("0.1"))
+    view.api.place(maker.order_body(here))
+    kept = elsewhere.order_body(there)
+    view.api.place(kept)
+    assert isolation.clear(view, QUICK) == 1
+    assert [order.nonce for order in view.all_live()] == [nonce]
+    assert view.api.order(kept["order_id"])["status"] == "active"
+    view.api.cancel(elsewhere.cancel_body(int(kept["nonce"])))
+    view.api.cancel(signer.cancel_body(nonce))
+
+
+def test_an_interrupted_run_leaves_an_empty_market(
+    exchange: LocalExchange, view: MarketView
+) -> None:
+    """Ctrl-C in the midst of a scenario: exit code 130, no bot and no order is left."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "integration_harness", "--stack", "env", "lost_reply"],
+        env={"PATH": os.environ["PATH"], **foreign_environment(exchange)},
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until("the bot to quote", lambda: len(view.all_live()), lambda n: n == 2, Limits())
+        process.send_signal(signal.SIGINT)
+        _, progress = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130, progress
+    assert "the market is empty" in progress
+    assert view.all_live() == ()
+
+
+def test_a_foreign_stack_must_be_described_and_every_gap_is_named() -> None:
+    """All that is missing is listed at once, and no key is shown."""
+    key = "0x" + "11" * 31
+    with pytest.raises(RefusedError) as refused:
+        env_target({"MM_OWNER_PRIVATE_KEY": key, "MM_SUBACCOUNT_ID": "x"})
+    text = str(refused.value)
+    for name in (
+        "MM_API_BASE_URL",
+        "MM_RPC_URL",
+        "DATABASE_URL",
+        "MM_SUBACCOUNT_ID",
+        "MM_INT_TAKER",
+    ):
+        assert name in text
+    assert key not in text
+    assert "MM_OWNER_PRIVATE_KEY: give 32 bytes" in text
+
+
+def test_the_scenario_may_be_named_by_the_environment(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """MM_INT_SCENARIO is used where the command line names none, and wrong names are refused."""
+    known = tuple(SCENARIOS)
+    chosen = read_options([], {"MM_INT_SCENARIO": "happy,blink"}, known)
+    assert chosen.scenarios == ("happy", "blink")
+    limits = read_options(["happy"], {"MM_INT_POLL_INTERVAL_MS": "100"}, known).limits
+    assert limits == Limits(timeout_seconds=120, poll_seconds=0.1)
+    for arguments, environment in (
+        ([], {}),
+        (["nonsense"], {}),
+        (["happy"], {"MM_INT_TIMEOUT_SECONDS": "never"}),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            read_options(arguments, environment, known)
+        assert ended.value.code == 2
+    assert "no such scenario: nonsense" in capsys.readouterr().err
