@@ -17,7 +17,8 @@ COPY integration_harness integration_harness
 COPY mm_bot mm_bot
 RUN python -m pip --python /opt/build/bin/python wheel \
         --no-deps --no-build-isolation --wheel-dir /opt/wheels . \
-    && python -m pip --python /opt/mm-bot/bin/python install --no-deps --no-index /opt/wheels/*.whl \
+    && python -m pip --python /opt/mm-bot/bin/python install \
+        --no-deps --no-index /opt/wheels/*.whl \
     && python -m pip --python /opt/mm-bot/bin/python check \
     && mkdir -p /opt/state
 
@@ -36,5 +37,6 @@ EXPOSE 8080
 USER 10001:10001
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
-    CMD ["python", "-c", "from urllib.request import urlopen as o; o('http://127.0.0.1:8080/healthz', timeout=3)"]
+    CMD ["python", "-c", \
+         "from urllib.request import urlopen as o; o('http://127.0.0.1:8080/healthz', timeout=3)"]
 ENTRYPOINT ["mm-bot"]

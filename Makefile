@@ -36,9 +36,13 @@ $(NODE_STAMP): $(STAMP) integration_harness/stack/package-lock.json
 	@$(BIN)/python -m integration_harness.stack.install
 	@touch $@
 
+UV_LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --python-version 3.11
+
 lock:            ## resolve the versions anew (needs uv)
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--python-version 3.11 pyproject.toml --group dev -o requirements.lock
+	$(UV_LOCK) pyproject.toml --group dev -o requirements.lock
+	$(UV_LOCK) pyproject.toml --extra fast -o requirements-run.lock -c requirements.lock
+	echo 'setuptools>=77' | $(UV_LOCK) - -o requirements-build.lock
 
 clean:           ## remove what install made
 	rm -rf $(VENV) integration_harness/stack/node_modules integration_harness/stack/contracts/build

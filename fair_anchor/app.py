@@ -11,34 +11,19 @@ Every answer but `/metrics` is JSON, errors too:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import parse_qsl
 
 from fair_anchor.exchange_reads import Futures
 from fair_anchor.fair_value import Carry, Quote, Spot, exact_number, quote_future, quote_spot
 from fair_anchor.metrics import METRICS_TYPE, Metrics
+from fair_anchor.server import Answer
 from fair_anchor.spot import NoSpotError, Slot, SpotFinder
 from mm_bot.anchors.source import Clock
 from mm_bot.errors import EdgeError
 from mm_bot.ops.log import Log
 from mm_bot.ops.render import to_json
-
-COMMON_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a page says."""
-
-    status: HTTPStatus
-    body: bytes
-    content_type: bytes = b"application/json"
 
 
 class NoPriceError(Exception):
@@ -151,7 +136,7 @@ class FairAnchor:
 
 
 class Application:
-    """The pages of `service`, as ASGI wants them."""
+    """The pages of `service`, one answer a request."""
 
     def __init__(self, service: FairAnchor, metrics: Metrics, log: Log) -> None:
         self._service = service
@@ -164,24 +149,14 @@ class Application:
             "/metrics": self._show_metrics,
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert scope["type"] == "http", "the server has neither lifespan nor WebSockets"
-        answer = await self.answer(scope["method"], scope["path"], scope["query_string"])
+    async def respond(self, method: str, target: str) -> Answer:
+        """The answer to one request, counted; raises only where the request is cancelled."""
+        path, _, query = target.partition("?")
+        answer = await self._answer(method, path, query)
         self._metrics.answered(answer.status)
-        length = b"%d" % len(answer.body)
-        headers = [
-            (b"content-type", answer.content_type),
-            (b"content-length", length),
-            *COMMON_HEADERS,
-        ]
-        if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers.append((b"allow", b"GET, HEAD"))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        body = b"" if scope["method"] == "HEAD" else answer.body
-        await send({"type": "http.response.body", "body": body})
+        return answer
 
-    async def answer(self, method: str, path: str, query: bytes) -> Answer:
-        """The answer to one request; raises only where the request is cancelled."""
+    async def _answer(self, method: str, path: str, query: str) -> Answer:
         page = self._pages.get(path)
         if page is None:
             there = f"no such page; there are {', '.join(sorted(self._pages))}"
@@ -190,7 +165,7 @@ class Application:
             read_only = f"{method} is not allowed; this is read-only"
             return self._told(HTTPStatus.METHOD_NOT_ALLOWED, {"error": read_only})
         try:
-            return await page(query.decode("ascii", "replace"))
+            return await page(query)
         except Exception as error:  # a bug costs one answer, not the service
             self._log.exception("page.failed", error, path=path)
             failed = {"error": "this page failed; the log says why"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -36,19 +35,19 @@ async def run(settings: Settings, log: Log) -> None:
         cleanup.callback(taken.close)
         shutdown = Shutdown()
         cleanup.callback(shutdown.listen())
-        server = await _server(settings, log, cleanup)
-        serving = asyncio.create_task(server.serve(sockets=[taken]), name="server")
+        service, server = _service(settings, log, cleanup)
+        # The first read costs a fifth of a second of imports, which no request should wait for;
+        # whatever comes of it.
+        await service.health()
+        await server.start(taken)
+        cleanup.push_async_callback(server.aclose)
         _say_started(settings, log, taken)
-        waiting = asyncio.create_task(shutdown.requested.wait(), name="shutdown")
-        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        await shutdown.requested.wait()
         log.info("stopping", signal=shutdown.signal_name)
-        server.should_exit = True
-        await serving
     log.info("stopped")
 
 
-async def _server(settings: Settings, log: Log, cleanup: AsyncExitStack) -> Server:
+def _service(settings: Settings, log: Log, cleanup: AsyncExitStack) -> tuple[FairAnchor, Server]:
     clock = SystemClock()
     listings: Listings | None = None
     reads: Reads | None = None
@@ -81,7 +80,7 @@ async def _server(settings: Settings, log: Log, cleanup: AsyncExitStack) -> Serv
         metrics=metrics,
         clock=clock,
     )
-    return Server(Application(service, metrics, log))
+    return service, Server(Application(service, metrics, log).respond)
 
 
 def _slot(

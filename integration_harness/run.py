@@ -31,7 +31,7 @@ from integration_harness.target import RefusedError, Target, local_target
 from integration_harness.waiting import CheckError, Limits
 
 _CLEAN_SECONDS: Final = 30.0
-_LOCAL_POLL_SECONDS: Final = 0.02
+_CLEAN_POLL_SECONDS: Final = 0.02
 
 
 class Runner:
@@ -47,6 +47,7 @@ class Runner:
 
     def __enter__(self) -> Runner:
         options = self._options
+        print(f"           seed {options.seed}", file=sys.stderr, flush=True)
         with self._cleanup:
             if options.stack == "env":
                 self._foreign = env_target(self._environment)
@@ -59,14 +60,9 @@ class Runner:
                     LocalExchange(chosen, progress=_tell_stack)
                 )
             supervisor = self._cleanup.enter_context(Supervisor("mm-bot-integration-"))
-            limits = options.limits
-            if self._exchange is not None:
-                limits = Limits(
-                    timeout_seconds=limits.timeout_seconds, poll_seconds=_LOCAL_POLL_SECONDS
-                )
             self._bench = Bench(
                 supervisor=supervisor,
-                limits=limits,
+                limits=options.limits,
                 exchange=self._exchange,
                 seed=options.seed,
                 quick=options.quick,
@@ -91,7 +87,11 @@ class Runner:
         return tuple(Variant(kind=kind, levels=levels) for kind in fitting for levels in depths)
 
     def run(self, scenario: Scenario, variant: Variant) -> Findings:
-        """One scenario in one place; it never raises but for an interrupt."""
+        """One scenario in one place.
+
+        Raises:
+            RefusedError: where a foreign stack is not fit for scenarios at all.
+        """
         target = self._target(variant)
         findings = Findings(
             scenario=scenario.name, market=target.instrument.symbol, levels=variant.levels
@@ -104,7 +104,11 @@ class Runner:
                 )
             self._run(scenario, variant, target, findings)
             findings.end()
-        except (CheckError, RefusedError, StartError) as error:
+        except RefusedError as error:
+            findings.end(str(error))
+            if self._foreign is not None and not scenario.local_only:
+                raise  # the stack is not fit for any of them
+        except (CheckError, StartError) as error:
             findings.end(str(error))
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
@@ -115,8 +119,8 @@ class Runner:
         self, scenario: Scenario, variant: Variant, target: Target, findings: Findings
     ) -> None:
         options = self._options
-        own = scenario.rounds.quick if options.quick else scenario.rounds.full
-        rounds = options.rounds if options.rounds and scenario.rounds.full > 1 else own
+        rounds = scenario.rounds.quick if options.quick else scenario.rounds.full
+        rounds *= options.rounds
         context = Context(self._bench, target, findings, levels=variant.levels, rounds=rounds)
         try:
             self._prepare(context)
@@ -190,7 +194,7 @@ def clean(context: Context) -> None:
     context.close()
     view = MarketView(context.target)
     try:
-        limits = Limits(timeout_seconds=_CLEAN_SECONDS, poll_seconds=_LOCAL_POLL_SECONDS)
+        limits = Limits(timeout_seconds=_CLEAN_SECONDS, poll_seconds=_CLEAN_POLL_SECONDS)
         count = isolation.clear(view, limits)
     finally:
         view.close()

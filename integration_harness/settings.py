@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,10 @@ from integration_harness.waiting import Limits
 
 _DEFAULT_CHAIN_ID: Final = "8453"
 _DEFAULT_MARKET: Final = "USDCcNGN-SPOT"
+_POLL_MS: Final = "250"
+_LOCAL_POLL_MS: Final = "20"
+"""Nobody else is bothered there."""
+_QUICK_SEED: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +42,8 @@ class Options:
     everything: bool
     """Scenarios that cannot run on this stack are left out, not failed."""
     quick: bool
-    rounds: int | None
+    rounds: int
+    """How many times a scenario's own number of rounds."""
     kinds: tuple[Kind, ...] | None
     levels: tuple[int, ...] | None
     seed: int
@@ -54,6 +60,7 @@ def read_options(
     names = given.scenario or environment.get("MM_INT_SCENARIO", "").replace(",", " ").split()
     if not names:
         parser.error("name a scenario or `all`, or set MM_INT_SCENARIO")
+    poll_ms = _LOCAL_POLL_MS if given.stack == "local" else _POLL_MS
     everything = "all" in names
     if everything:
         names = list(known)
@@ -63,7 +70,7 @@ def read_options(
     try:
         limits = Limits(
             timeout_seconds=_positive(environment, "MM_INT_TIMEOUT_SECONDS", "120"),
-            poll_seconds=_positive(environment, "MM_INT_POLL_INTERVAL_MS", "250") / 1000,
+            poll_seconds=_positive(environment, "MM_INT_POLL_INTERVAL_MS", poll_ms) / 1000,
         )
     except ValueError as error:
         parser.error(str(error))
@@ -75,7 +82,7 @@ def read_options(
         rounds=given.rounds,
         kinds=(given.market,) if given.market else None,
         levels=(given.levels,) if given.levels else None,
-        seed=given.seed,
+        seed=_seed(given.seed, quick=given.quick),
         limits=limits,
         logs=given.logs,
     )
@@ -230,6 +237,12 @@ def _instrument(api_url: str, symbol: str) -> Instrument:
     )
 
 
+def _seed(given: int | None, *, quick: bool) -> int:
+    if given is not None:
+        return given
+    return _QUICK_SEED if quick else secrets.randbelow(10**6)
+
+
 def _positive(environment: Mapping[str, str], name: str, default: str) -> float:
     text = environment.get(name, default)
     try:
@@ -264,9 +277,11 @@ def _parser(known: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="one market and depth each, few rounds, short times"
     )
-    parser.add_argument("--rounds", type=_whole, help="rounds of every scenario that has any")
+    parser.add_argument(
+        "--rounds", type=_whole, default=1, help="so many times the rounds of each scenario"
+    )
     parser.add_argument("--market", choices=KINDS, help="only on this kind (local stack)")
     parser.add_argument("--levels", type=_whole, help="only with so many levels")
-    parser.add_argument("--seed", type=int, default=1, help="of everything that is random")
+    parser.add_argument("--seed", type=int, help="of everything random; a full run draws one")
     parser.add_argument("--logs", type=Path, help="folder to keep the bots' logs in")
     return parser

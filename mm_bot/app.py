@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -29,6 +30,7 @@ from mm_bot.ops.kill_switch import KillSwitch
 from mm_bot.ops.log import Log
 from mm_bot.ops.metrics import LabelSets, Metrics
 from mm_bot.ops.nonces import NonceBlocks, lane_of
+from mm_bot.ops.notify import Pulse, from_environment, report
 from mm_bot.ops.persistent import StateIdentity
 from mm_bot.ops.shutdown import Shutdown
 from mm_bot.ops.state_file import StateFile
@@ -86,6 +88,7 @@ class _Process:
             control=self._mode.describe,
         )
         await self._serve(health, metrics)
+        self._tell_manager(health)
         for warning in settings.warnings:
             log.warning("settings", note=warning)
         exchange = Exchange(venue_config(settings), clock.now_ms)
@@ -163,6 +166,23 @@ class _Process:
         port = await server.start(settings.metrics_host, settings.metrics_port)
         self._cleanup.push_async_callback(server.close)
         log.info("listening", address=f"{settings.metrics_host or '*'}:{port}")
+
+    def _tell_manager(self, health: Health) -> None:
+        """Readiness and watchdog for a service manager, where one started us."""
+        notify = from_environment(os.environ)
+
+        def look() -> Pulse:
+            status = self._log.redactor(", ".join(health.reasons()) or "ready")
+            return Pulse(running=health.running, alive=health.alive, status=status)
+
+        telling = asyncio.create_task(report(notify, look, self._clock.sleep_ms))
+
+        def stop() -> None:
+            telling.cancel()
+            notify.stopping()
+            notify.close()
+
+        self._cleanup.callback(stop)
 
     async def _opened(self, exchange: Exchange, health: Health) -> bool:
         """False where a signal came before the exchange was ready for us."""

@@ -48,6 +48,17 @@ class Health:
         self._control = control
         self._missing_since: dict[Side, int] = {}
 
+    @property
+    def running(self) -> bool:
+        """Whether a first cycle has ended."""
+        return self._telemetry.last is not None
+
+    @property
+    def alive(self) -> bool:
+        """Whether cycles end in time; start-up counts as alive."""
+        cycle = self._telemetry.last
+        return cycle is None or self._clock.now_ms() - cycle.ended_ms <= self._cycle_overdue_ms
+
     def reasons(self) -> list[str]:
         """Every reason not to be ready; empty is ready."""
         cycle = self._telemetry.last

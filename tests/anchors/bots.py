@@ -44,6 +44,8 @@ class QuotingBot:
     def __init__(self, process: BotProcess, exchange: LocalExchange, market: Instrument) -> None:
         self.process = process
         self.market = market
+        self.seen: tuple[list[Quote], ...] = ([], [])
+        """Own bids and asks as they were when they were last waited for with success."""
         self._client = ExchangeClient(exchange.api_url)
         self._owner = exchange.deployment.maker.address.lower()
 
@@ -63,6 +65,7 @@ class QuotingBot:
             if len(bids) != 1 or len(asks) != 1:
                 return False
             wanted = Fraction(price if isinstance(price, Decimal) else price())
+            self.seen = (bids, asks)
             mid = (bids[0][0] + asks[0][0]) / 2
             return abs(mid - wanted) <= wanted * MID_WITHIN
 

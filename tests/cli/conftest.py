@@ -37,7 +37,13 @@ def bots(
         subaccount_id = operator.subaccount_ids[index]
         return environment_of(exchange, subaccount_id, folder, **changes), folder
 
-    healthy, folder = prepared(0, MM_QUOTE_LEVELS="2", MM_LEVEL_SPREAD_STEP_BPS="10")
+    healthy, folder = prepared(
+        0,
+        MM_QUOTE_LEVELS="2",
+        MM_LEVEL_SPREAD_STEP_BPS="10",
+        # Else it would move behind an order that crosses it before the matcher sees the two.
+        MM_MIN_QUOTE_LIFETIME_SECONDS="30",
+    )
     bare, bare_folder = prepared(1, MM_MAX_LONG_INVENTORY="1000", MM_MAX_SHORT_INVENTORY="-1000")
     with running(healthy, folder) as first, running(bare, bare_folder) as second:
         yield Bots(healthy=first, bare=second)

@@ -51,7 +51,7 @@ def test_help_names_every_command_and_code() -> None:
     ran = start({}, "--help")
     assert ran.code == 0
     for command in ("run", "check", "watch", "why", "cancel-all", "pause", "resume", "demo"):
-        assert f" {command} " in ran.out
+        assert f"    {command}" in ran.out
     assert "5 orders may still be live" in " ".join(ran.out.split())
     assert start({}, "quote").code == 2
     assert start({}, "run", "fast").code == 2

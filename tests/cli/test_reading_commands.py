@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.bench import run
+from integration_harness.stack.orders import ExchangeClient, OrderTicket, Signer
+from integration_harness.stack.up import LocalExchange
+from tests.cli.bench import run, wait_for
 from tests.cli.conftest import Bots
 
 
@@ -158,3 +160,27 @@ def test_config_masks_secrets_and_lists_faults(bots: Bots) -> None:
     assert ran.code == 2
     assert "fault: MM_ORDER_SIZE" in ran.out
     assert "default" not in ran.out.splitlines()[1]
+
+
+def test_fills_are_told_by_table_status_and_page(bots: Bots, exchange: LocalExchange) -> None:
+    """A taker lifts part of the best ask: `fills` shows that row of Postgres, and the bot's status
+    the same fill with what it captured."""
+    bot = bots.healthy
+    best = min((o for o in bot.status()["live"] if o["side"] == "sell"), key=lambda o: o["price"])
+    taker = Signer(exchange.deployment, exchange.deployment.takers[0])
+    through = (Decimal(best["price"]) * Decimal("1.0005")).quantize(Decimal("0.01"))
+    ticket = OrderTicket(
+        instrument=exchange.spot, side="buy", price=through, size=Decimal(40), lifetime_seconds=20
+    )
+    with ExchangeClient(exchange.api_url) as client:
+        client.place(taker.order_body(ticket))
+        wait_for(lambda: bool(bot.status()["recent_fills"]), "the bot saw its fill", 10)
+    told = run(bot.environment, "fills", "--json", "--last", "5").json["fills"]
+    mine = [fill for fill in told if fill["side"] == "sell"]
+    assert mine[0]["role"] == "maker"
+    (noted,) = (f for f in bot.status()["recent_fills"] if f["trade_id"] == mine[0]["trade_id"])
+    for name in ("order_id", "price", "size", "notional_cngn"):
+        assert noted[name] == mine[0][name]
+    assert Decimal(noted["captured_bps"]) > 5
+    assert mine[0]["price"] in run(bot.environment, "fills").out
+    assert run(bot.environment, "fills", "--last", "0").code == 2

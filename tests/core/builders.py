@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from decimal import Decimal
-
 from mm_bot.core.commands import NewOrder, SignedOrder
 from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
 from mm_bot.core.ledger import Commitment, Stage
-from mm_bot.core.market import Level, Market, MarketKind, Side
+from mm_bot.core.market import Level, Market, Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId, OrderStatus, Ownership, RestingOrder
-from mm_bot.core.policy import (
-    OperatorMode,
-    Policy,
-    QuotePolicy,
-    ReconcilePolicy,
-    ReferencePolicy,
-    RiskPolicy,
-)
 from mm_bot.core.snapshot import (
     AnchorQuote,
     Balances,
@@ -32,79 +21,15 @@ from mm_bot.core.snapshot import (
     Snapshot,
     Trade,
 )
-
-NOW_MS = 1_800_000_000_000
-SPOT = Market(
-    symbol="USDCcNGN-SPOT",
-    kind=MarketKind.SPOT,
-    asset="0x" + "a" * 40,
-    sub_id=0,
-    price_tick=Price.of("0.01"),
-    size_step=Size.of(0),
-    contract_size=Decimal(1),
-    margin_rate=Decimal(0),
-    expiry_ms=None,
-)
-FUTURE = Market(
-    symbol="USDCcNGN-NOV30-2026",
-    kind=MarketKind.FUTURE,
-    asset="0x" + "f" * 40,
-    sub_id=1_900_000_000,
-    price_tick=Price.of(1),
-    size_step=Size.of("0.001"),
-    contract_size=Decimal(10_000),
-    margin_rate=Decimal("0.2"),
-    expiry_ms=1_900_000_000_000,
-)
-QUOTES = QuotePolicy(
-    half_spread_bps=Decimal(25),
-    skew_bps=Decimal(0),
-    order_size=Size.of(100),
-    levels=1,
-    level_step_bps=Decimal(0),
-    level_size_mult=Decimal(1),
-    max_long=Size.of(100_000),
-    max_short=Size.of(-100_000),
-    max_notional_per_side=None,
-    external_spread_mult=Decimal(2),
-    external_size_mult=Decimal("0.5"),
-)
-REFERENCES = ReferencePolicy(
-    trade_max_age_ms=300_000,
-    bootstrap=False,
-    bootstrap_only=True,
-    external_max_age_ms=30_000,
-)
-RISKS = RiskPolicy(
-    market_data_max_age_ms=10_000,
-    balances_max_age_ms=30_000,
-    anchor_max_age_ms=60_000,
-    anchor_deviation_bps=Decimal(500),
-    quote_max_age_ms=None,
-    max_long=Size.of(100_000),
-    max_short=Size.of(-100_000),
-    max_notional_per_side=None,
-    min_base=None,
-    min_quote=None,
-    max_cancels_per_minute=30,
-)
-RECONCILES = ReconcilePolicy(
-    stale_threshold_bps=Decimal(5),
-    size_tolerance=Size.of("0.000001"),
-    min_lifetime_ms=0,
-    min_move_bps=Decimal(0),
-    refresh_interval_ms=5_000,
-    order_life_ms=300_000,
-)
-POLICY = Policy(
-    mode=OperatorMode.NORMAL,
-    dry_run=False,
-    reference=REFERENCES,
-    quote=QUOTES,
-    risk=RISKS,
-    reconcile=RECONCILES,
-)
-LADDER_OF_THREE = replace(QUOTES, levels=3, level_step_bps=Decimal(20))
+from tests.core.settings import FUTURE as FUTURE
+from tests.core.settings import LADDER_OF_THREE as LADDER_OF_THREE
+from tests.core.settings import NOW_MS as NOW_MS
+from tests.core.settings import POLICY as POLICY
+from tests.core.settings import QUOTES as QUOTES
+from tests.core.settings import RECONCILES as RECONCILES
+from tests.core.settings import REFERENCES as REFERENCES
+from tests.core.settings import RISKS as RISKS
+from tests.core.settings import SPOT as SPOT
 
 
 def row(
@@ -181,9 +106,7 @@ def level(
     side: Side, price: str, size: str = "100", index: int = 0, market: Market = SPOT
 ) -> Level:
     at, much = Price.of(price), Size.of(size)
-    return Level(
-        side=side, index=index, price=at, size=much, notional=market.notional(at, much)
-    )
+    return Level(side=side, index=index, price=at, size=much, notional=market.notional(at, much))
 
 
 def others(
@@ -191,9 +114,7 @@ def others(
 ) -> BookOrder:
     """An order of the book; by default somebody else's."""
     name = order_id or f"x-{side.value}-{price}"
-    return BookOrder(
-        order_id=name, side=side, price=Price.of(price), size=Size.of(size), ours=ours
-    )
+    return BookOrder(order_id=name, side=side, price=Price.of(price), size=Size.of(size), ours=ours)
 
 
 def book(*orders: BookOrder) -> Book:

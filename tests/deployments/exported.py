@@ -26,9 +26,9 @@ Exported = Mapping[str, Mapping[str, frozenset[str]]]
 
 
 def exported_by_a_registry() -> Exported:
-    """The samples of a new registry with the bot's own label sets."""
+    """The samples of a new registry with the bot's own label sets, and one anchor source."""
     build = BuildInfo(version="1", market="M", chain_id=1, subaccount_id=1, dry_run=False)
-    return read(Metrics(label_sets(), build).render().decode())
+    return read(Metrics(label_sets(("fixed",)), build).render().decode())
 
 
 def read(exposition: str) -> Exported:

@@ -22,7 +22,12 @@ ALERTS = re.findall(
     r"- alert: (\w+)", (ROOT / "deployments" / "prometheus" / "alerts.yml").read_text()
 )
 EXIT_CODES = sorted(
-    {0, *(each.exit_code for each in (errors.BotError, *errors.BotError.__subclasses__()))}
+    {0, errors.BotError.exit_code}
+    | {
+        kind.exit_code
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.BotError)
+    }
 )
 ELSEWHERE = {
     "MM_": "how every name begins",

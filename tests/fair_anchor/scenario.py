@@ -11,7 +11,7 @@ from tests.anchors.servers import Answer, RawServer, raw_server
 from tests.anchors.support import run
 from tests.fair_anchor.support import FUTURE, ONE_FUTURE, Service, Told, running
 
-TIMEOUT_MS = 300
+TIMEOUT_MS = 800
 KEY = "key-that-nobody-may-see"
 Scenario = Callable[[RawServer, Service], Awaitable[None]]
 

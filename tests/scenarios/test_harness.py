@@ -13,6 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import httpx
+import orjson
+import psycopg
 import pytest
 
 from integration_harness import isolation
@@ -25,6 +27,7 @@ from integration_harness.target import Party, RefusedError, Target
 from integration_harness.waiting import Limits, WaitRanOutError, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
+_BOT_SESSIONS = b"SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'mm-bot %'"
 QUICK = Limits(timeout_seconds=10, poll_seconds=0.01)
 
 
@@ -178,6 +181,45 @@ def test_an_interrupted_run_leaves_an_empty_market(
     assert process.returncode == 130, progress
     assert "the market is empty" in progress
     assert view.all_live() == ()
+    with psycopg.connect(exchange.admin_database_url, autocommit=True) as connection:
+        wait_until(
+            "the bot's session to be over",
+            lambda: connection.execute(_BOT_SESSIONS).fetchall(),
+            lambda rows: not rows,
+            QUICK,
+        )
+
+
+def test_a_foreign_stack_is_run_by_its_environment_alone(
+    exchange: LocalExchange, view: MarketView
+) -> None:
+    """Exit code 0, one JSON line on standard output, a table, and an empty market."""
+    done = run_harness(foreign_environment(exchange), "stale_startup")
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    summary = orjson.loads(line)
+    assert (summary["scenario"], summary["passed"]) == ("stale_startup", True)
+    assert set(summary["rejection_reasons"].values()) == {"price_too_far_from_target"}
+    assert "1 of 1 passed" in done.stderr
+    assert view.all_live() == ()
+
+
+def test_a_scenario_for_the_local_stack_alone_is_not_run_elsewhere(
+    exchange: LocalExchange,
+) -> None:
+    """It fails and says where to run it."""
+    done = run_harness(foreign_environment(exchange), "outage")
+    assert done.returncode == 1
+    assert "run it with --stack local" in orjson.loads(done.stdout)["error"]
+
+
+def test_an_anchor_is_asked_for_where_there_is_none(exchange: LocalExchange) -> None:
+    """An isolated market has no price: the run is refused and says what to set."""
+    environment = foreign_environment(exchange)
+    del environment["MM_ANCHOR_SOURCE_TYPE"]
+    done = run_harness(environment, "happy")
+    assert done.returncode == 3
+    assert "refused: the bot has no anchor" in done.stderr
 
 
 def test_a_foreign_stack_must_be_described_and_every_gap_is_named() -> None:

@@ -19,8 +19,8 @@ from mm_bot.core.liability import outstanding
 from mm_bot.core.market import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import Ownership
-from mm_bot.core.policy import Policy
 from mm_bot.core.plan import CancelCategory
+from mm_bot.core.policy import Policy
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import Observation
 from tests.sim import limits
@@ -195,7 +195,7 @@ class Checker:
         for place in decision.plan.places:
             opposite = place.level.side.opposite
             shown = list(seen.book.value.side(opposite)) if seen.book.value else []
-            shown += [o for o in (seen.orders.value.others if seen.orders.value else ())]
+            shown += seen.orders.value.others if seen.orders.value else ()
             for order in shown:
                 if order.ours or order.side is not opposite:
                     continue
@@ -256,8 +256,8 @@ class Checker:
                 self.fail(Claim.CONVERGES, text)
 
     def check_quiet(self, strays: int) -> None:
-        """A world in which nothing ever happened: one pass places the ladder. With strays more: they
-        are walls until they are cancelled, and a blink may turn a cancel away."""
+        """A world in which nothing ever happened: one pass places the ladder. With strays more:
+        they are walls until they are cancelled, and a blink may turn a cancel away."""
         at_most = 1 if not strays else 4
         if self.sending_cycles > at_most:
             self.fail(Claim.CONVERGES, f"{self.sending_cycles} cycles sent something")

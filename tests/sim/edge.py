@@ -103,9 +103,7 @@ class Edge:
         ours = [r for r in model.rows.values() if r.owner == US]
         unexpired = questions.include_unexpired
         rows = [
-            r
-            for r in ours
-            if r.live or r.order_id in asked or (unexpired and r.expiry_ms > now_ms)
+            r for r in ours if r.live or r.order_id in asked or (unexpired and r.expiry_ms > now_ms)
         ]
         after = questions.fills_after
         fresh = [m for m in model.matches if after is not None and m.trade_id > after]

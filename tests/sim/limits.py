@@ -60,7 +60,9 @@ def plan_faults(
             and c.order_id not in (rows | dict.fromkeys(acked | gone))
             and c.stage is not Stage.LIVE
         ]
-        orders = [(x.price.value, x.size.value) for x in (*placed, *stays, *unread)]
+        orders = [(x.price.value, x.size.value) for x in placed]
+        orders += [(x.price.value, x.size.value) for x in stays]
+        orders += [(x.price.value, x.size.value) for x in unread]
         fixed = [r for r in rows.values() if r.ownership is not Ownership.MANAGED]
         yield from _side_faults(side, orders, fixed, read, policy, market, seen)
 

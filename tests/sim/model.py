@@ -6,7 +6,6 @@ edge's business. `changed` hears of every accepted, cancelled and filled order.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -229,8 +228,3 @@ def listed(row: Row) -> BookOrder:
         size=row.left,
         ours=row.owner == US,
     )
-
-
-async def sleep_until(clock: VirtualClock, at_ms: int) -> None:
-    while (left_ms := at_ms - clock.now_ms()) > 0:
-        await asyncio.sleep(left_ms / 1000)

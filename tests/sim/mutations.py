@@ -69,9 +69,7 @@ def _rows(change: Change) -> Callable[[Edge, World], Wrapped]:
 
 
 def _only_active(read: OwnOrders) -> OwnOrders:
-    return replace(
-        read, rows=tuple(r for r in read.rows if r.status is not OrderStatus.MATCHING)
-    )
+    return replace(read, rows=tuple(r for r in read.rows if r.status is not OrderStatus.MATCHING))
 
 
 def _matching_means_dead(read: OwnOrders) -> OwnOrders:
@@ -83,9 +81,7 @@ def _matching_means_dead(read: OwnOrders) -> OwnOrders:
 
 
 def _everything_is_managed(read: OwnOrders) -> OwnOrders:
-    return replace(
-        read, rows=tuple(replace(r, ownership=Ownership.MANAGED) for r in read.rows)
-    )
+    return replace(read, rows=tuple(replace(r, ownership=Ownership.MANAGED) for r in read.rows))
 
 
 def _half_is_left(read: OwnOrders) -> OwnOrders:
@@ -257,9 +253,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(name="kill_switch_unseen", claim=Claim.KILL_SWITCH, world=_blind_switch),
     Mutation(name="no_inventory_cap", claim=Claim.LIMITS, world=_no_caps),
     Mutation(name="own_mid", claim=Claim.OWN_FREE, exchange=_OwnAreOthers),
-    Mutation(
-        name="own_trades", claim=Claim.OWN_FREE, exchange=_rows(_own_trades_are_others)
-    ),
+    Mutation(name="own_trades", claim=Claim.OWN_FREE, exchange=_rows(_own_trades_are_others)),
     Mutation(name="half_the_liability", claim=Claim.LIABILITY, exchange=_rows(_half_is_left)),
     Mutation(name="others_unseen", claim=Claim.PASSIVE, exchange=_OthersHidden),
 )

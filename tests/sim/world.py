@@ -265,5 +265,3 @@ def simulate(seed: int, mutation: Mutation | None = None, *, trace: bool = False
         fills=len(world.model.matches),
         processes=world.checker.generation,
     )
-
-

@@ -1,0 +1,128 @@
+"""Every edge of the loop as one small fake under virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from mm_bot.bot import Bot, Edges
+from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder, Verdict
+from mm_bot.core.decide import Decision
+from mm_bot.core.market import Market, Side
+from mm_bot.core.memory import Memory
+from mm_bot.core.orders import OrderStatus, RestingOrder
+from mm_bot.core.policy import Policy
+from mm_bot.core.remember import Report
+from mm_bot.core.snapshot import AnchorQuote, Observation
+from mm_bot.errors import EdgeError
+from tests.core.builders import POLICY, SPOT, anchor, observation, own_orders, row
+from tests.sim.virtual_time import VirtualClock
+
+ACCEPTED = Outcome(verdict=Verdict.ACCEPTED)
+UNKNOWN = Outcome(verdict=Verdict.UNKNOWN)
+FAR_BID = row(Side.BUY, "1500", nonce=1)
+
+
+@dataclass
+class Fake:
+    """Every edge at once; what it was asked to do is in `log`, in virtual milliseconds."""
+
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    rows: list[RestingOrder] = field(default_factory=list)
+    log: list[tuple[int, str]] = field(default_factory=list)
+    cancel_outcome: Outcome = ACCEPTED
+    observe_ms: int = 1
+    place_ms: int = 1
+    slow_side: Side | None = None
+    kill: bool = False
+    watched: bool = True
+    nonce: int = 1_000
+    disk_full: bool = False
+    cycles: int = 0
+
+    @property
+    def market(self) -> Market:
+        return SPOT
+
+    def note(self, what: str) -> None:
+        self.log.append((round(asyncio.get_running_loop().time() * 1000), what))
+
+    def said(self, what: str) -> list[int]:
+        return [at for at, text in self.log if text.startswith(what)]
+
+    async def observe(self, questions: OrderQuestions) -> Observation:
+        at_ms = self.clock.now_ms()
+        await self.clock.sleep_ms(self.observe_ms)
+        asked = [r for r in self.rows if r.live or r.order_id in questions.order_ids]
+        return observation(own_orders(*asked), at_ms=at_ms)
+
+    def sign(self, order: NewOrder) -> SignedOrder:
+        return SignedOrder(order=order, body=b"")
+
+    async def place(self, signed: SignedOrder) -> Outcome:
+        order = signed.order
+        self.note(f"place {order.side.value}")
+        now_ms = self.clock.now_ms()
+        made = row(order.side, str(order.price), nonce=order.nonce, created_ms=now_ms)
+        self.rows.append(made)
+        await self.clock.sleep_ms(5_000 if order.side is self.slow_side else self.place_ms)
+        return ACCEPTED
+
+    async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
+        self.note(f"cancel {order_id}")
+        await self.clock.sleep_ms(1)
+        if self.cancel_outcome is ACCEPTED:
+            self.rows = [
+                replace(r, status=OrderStatus.CANCELLED) if r.order_id == order_id else r
+                for r in self.rows
+            ]
+        return self.cancel_outcome
+
+    def latest(self) -> AnchorQuote:
+        return anchor(as_of_ms=self.clock.now_ms())
+
+    def active(self) -> bool:
+        return self.kill
+
+    async def watch(self, on_change: Callable[[bool], None]) -> None:
+        known = False
+        while self.watched:
+            if self.kill is not known:
+                known = self.kill
+                on_change(known)
+            await self.clock.sleep_ms(50)
+
+    async def take(self, side: Side) -> int:
+        if self.disk_full:
+            raise EdgeError("state file", "disk full")
+        self.nonce += 1
+        return self.nonce
+
+    async def save(self, memory: Memory) -> None:
+        self.note("save")
+
+    def cycle(
+        self, decision: Decision, report: Report, memory: Memory, timings_ms: dict[str, float]
+    ) -> None:
+        self.cycles += 1
+
+    def event(self, name: str, /, **fields: object) -> None:
+        self.note(f"event {name}")
+
+    def live(self) -> list[RestingOrder]:
+        return [r for r in self.rows if r.live]
+
+    def bot(self, policy: Policy = POLICY, memory: Memory | None = None) -> Bot:
+        edges = Edges(
+            exchange=self,
+            anchor=self,
+            external=None,
+            kill_switch=self,
+            nonces=self,
+            store=self,
+            telemetry=self,
+            clock=self.clock,
+        )
+        known = memory or Memory(started_ms=self.clock.now_ms())
+        return Bot(edges, policy, known, poll_interval_ms=1_000)

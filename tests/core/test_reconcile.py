@@ -1,0 +1,269 @@
+"""The plan: what is kept, replaced, filled, and what waits for evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from mm_bot.core.exact import Price, Size
+from mm_bot.core.ledger import Commitment, Stage
+from mm_bot.core.market import Side
+from mm_bot.core.orders import Ownership, RestingOrder
+from mm_bot.core.plan import CancelCategory, Desk, Plan
+from mm_bot.core.quoting import Bound, Ladder, MissingReason
+from mm_bot.core.reconcile import cancel_everything, plan
+from tests.core.builders import NOW_MS, RECONCILES, commitment, level, row
+
+BIDS = ("1596", "1592.8", "1589.6")
+ASKS = ("1604", "1607.2", "1610.4")
+
+
+def _ladder(levels: int = 1) -> Ladder:
+    return Ladder(
+        bids=tuple(level(Side.BUY, p, index=i) for i, p in enumerate(BIDS[:levels])),
+        asks=tuple(level(Side.SELL, p, index=i) for i, p in enumerate(ASKS[:levels])),
+    )
+
+
+def _desk(
+    *known: Commitment,
+    ladder: Ladder | None = None,
+    startup: bool = False,
+    strays: tuple[RestingOrder, ...] = (),
+    now_ms: int = NOW_MS,
+) -> Desk:
+    return Desk(
+        now_ms=now_ms,
+        startup=startup,
+        ladder=ladder or _ladder(),
+        commitments=known,
+        strays=strays,
+        last_replace_ms={},
+        refused_until_ms={},
+    )
+
+
+def _resting(levels: int) -> list[Commitment]:
+    both = ((Side.BUY, BIDS), (Side.SELL, ASKS))
+    return [
+        commitment(side, price, nonce=10 * i + side.sign + 2)
+        for side, prices in both
+        for i, price in enumerate(prices[:levels])
+    ]
+
+
+def _reasons(made: Plan) -> list[str]:
+    return sorted(cancel.reason for cancel in made.cancels)
+
+
+BID, ASK = _resting(1)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+@pytest.mark.parametrize("startup", [True, False])
+def test_what_fits_is_kept_and_nothing_is_sent(levels: int, startup: bool) -> None:
+    """Invariant 4; a restart over one to three levels adopts them all."""
+    made = plan(_desk(*_resting(levels), ladder=_ladder(levels), startup=startup), RECONCILES)
+    assert made.quiet
+    assert len(made.kept) == 2 * levels
+
+
+@pytest.mark.parametrize(
+    ("price", "size", "reason"),
+    [
+        ("1596.79", "100", None),
+        ("1595.21", "100", None),
+        ("1596.8", "100", "price_too_far_from_target"),
+        ("1595.2", "100", "price_too_far_from_target"),
+        ("1596", "100.000001", None),
+        ("1596", "99.999999", None),
+        ("1596", "100.000002", "size_too_far_from_target"),
+        ("1596", "40", "size_too_far_from_target"),
+    ],
+)
+def test_the_adoption_criteria(price: str, size: str, reason: str | None) -> None:
+    """Price within 5 bps of the target, size within the tolerance (plus one lot, here none)."""
+    made = plan(_desk(commitment(Side.BUY, price, size), ASK, startup=True), RECONCILES)
+    assert _reasons(made) == ([reason] if reason else [])
+    assert {c.category for c in made.cancels} <= {CancelCategory.STARTUP}
+    assert [p.replaces for p in made.places] == ([BID.order_id[:-1] + "1"] if reason else [])
+
+
+def test_size_fits_within_one_lot_more() -> None:
+    """Flooring to one whole cNGN may have moved the size by one lot."""
+    floored = replace(commitment(Side.BUY, "1596", "99.9994"), lot=Size.of("0.000627"))
+    assert plan(_desk(floored, ASK, startup=True), RECONCILES).quiet
+
+
+@pytest.mark.parametrize("startup", [True, False])
+def test_with_one_level_duplicates_all_go(startup: bool) -> None:
+    """Invariant 5, the founding rule: two adoptable orders on a side are both cancelled, and the
+    new one waits for both."""
+    twins = [commitment(Side.BUY, "1596", nonce=n) for n in (1, 2)]
+    made = plan(_desk(*twins, ASK, startup=startup), RECONCILES)
+    assert _reasons(made) == ["duplicate_side", "duplicate_side"]
+    (place,) = made.places
+    assert place.after == tuple(sorted(c.order_id for c in twins))
+
+
+def test_with_more_levels_only_the_surplus_goes() -> None:
+    """Invariant 5: a fourth order on a ladder of three is cancelled, the fitting ones stay."""
+    extra = commitment(Side.BUY, "1570", nonce=99)
+    made = plan(_desk(*_resting(3), extra, ladder=_ladder(3)), RECONCILES)
+    assert [c.order_id for c in made.cancels] == [extra.order_id]
+    assert len(made.kept) == 6
+
+
+def test_only_the_lost_level_is_placed_again() -> None:
+    """The best of three bids filled: its slot alone is filled, nothing is cancelled."""
+    known = [c for c in _resting(3) if not (c.side is Side.BUY and c.price == level_price(0))]
+    made = plan(_desk(*known, ladder=_ladder(3)), RECONCILES)
+    assert not made.cancels
+    assert [(p.level.side, p.level.index) for p in made.places] == [(Side.BUY, 0)]
+
+
+def level_price(index: int) -> Price:
+    return level(Side.BUY, BIDS[index]).price
+
+
+@pytest.mark.parametrize("startup", [True, False])
+@pytest.mark.parametrize("ownership", Ownership)
+def test_strays_go_at_startup_only_and_protected_never(startup: bool, ownership: Ownership) -> None:
+    """Invariant 6: at start-up every stray goes, with its reason, but a protected one; later none
+    does."""
+    stray = row(Side.BUY, "1500", order_id="web-1", nonce=50, ownership=ownership)
+    made = plan(_desk(BID, ASK, startup=startup, strays=(stray,)), RECONCILES)
+    gone = startup and ownership is not Ownership.PROTECTED
+    assert _reasons(made) == ([ownership.value] if gone else [])
+    halted = cancel_everything(
+        _desk(startup=startup, strays=(stray,)), CancelCategory.RISK, "risk_halt:x"
+    )
+    assert bool(halted.cancels) == gone
+
+
+def test_a_side_that_is_not_quoted_is_cancelled() -> None:
+    """bid-only cancels the ask, with the founding text's reason."""
+    made = plan(_desk(BID, ASK, ladder=replace(_ladder(), asks=())), RECONCILES)
+    assert [(c.order_id, c.reason) for c in made.cancels] == [
+        (ASK.order_id, "strategy_not_quoting_side")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("policy", "age_ms", "price", "guard"),
+    [
+        (replace(RECONCILES, min_lifetime_ms=2_000), 1_999, "1590", "min_quote_lifetime"),
+        (replace(RECONCILES, min_lifetime_ms=2_000), 2_000, "1590", None),
+        (replace(RECONCILES, min_move_bps=Decimal(10)), 9_000, "1595", "min_price_move"),
+        (replace(RECONCILES, min_move_bps=Decimal(10)), 9_000, "1590", None),
+    ],
+)
+def test_churn_guards_hold_an_order(
+    policy: object, age_ms: int, price: str, guard: str | None
+) -> None:
+    """Too young, or moved too little: the order stays and the guard is told; at start-up and past
+    the guard it goes."""
+    assert isinstance(policy, type(RECONCILES))
+    order = commitment(Side.BUY, price, created_ms=NOW_MS - age_ms)
+    made = plan(_desk(order, ASK), policy)
+    assert [h.guard for h in made.held] == ([guard] if guard else [])
+    assert made.quiet == (guard is not None)
+    assert not plan(_desk(order, ASK, startup=True), policy).held
+
+
+def test_a_slot_is_replaced_once_in_the_refresh_interval() -> None:
+    """Between two replaces of a slot lie at least MM_QUOTE_REFRESH_INTERVAL_MS."""
+    order = commitment(Side.BUY, "1590")
+    soon = replace(_desk(order, ASK), last_replace_ms={(Side.BUY, 0): NOW_MS - 4_999})
+    assert [h.guard for h in plan(soon, RECONCILES).held] == ["quote_refresh_interval"]
+    due = replace(soon, last_replace_ms={(Side.BUY, 0): NOW_MS - 5_000})
+    assert plan(due, RECONCILES).counted_cancels == 1
+
+
+def test_no_guard_holds_what_is_past_a_limit() -> None:
+    """An order larger than its slot may be now is replaced at once."""
+    policy = replace(RECONCILES, min_lifetime_ms=10**9)
+    made = plan(_desk(commitment(Side.BUY, "1596", "150"), ASK), policy)
+    assert _reasons(made) == ["size_too_far_from_target"]
+
+
+@pytest.mark.parametrize(("age_ms", "renewed"), [(199_999, False), (200_000, True)])
+def test_an_order_is_renewed_at_two_thirds_of_its_life(age_ms: int, renewed: bool) -> None:
+    """Renewal is no churn: no guard holds it and it does not count."""
+    policy = replace(RECONCILES, min_lifetime_ms=10**9)
+    made = plan(_desk(commitment(Side.BUY, "1596", created_ms=NOW_MS - age_ms), ASK), policy)
+    assert _reasons(made) == (["renewal"] if renewed else [])
+    assert made.counted_cancels == 0
+
+
+def test_an_unknown_order_is_sent_again_and_never_replaced() -> None:
+    """Invariant 3: the same bytes go again when due; no new nonce, no cancel."""
+    unknown = commitment(Side.BUY, "1596", stage=Stage.UNKNOWN)
+    made = plan(_desk(unknown, ASK), RECONCILES)
+    assert (made.resends, made.places, made.cancels) == ((unknown,), (), ())
+    assert [m.reason for m in made.missing] == [MissingReason.AWAITING_EVIDENCE]
+    waiting = replace(unknown, next_send_ms=NOW_MS + 1)
+    assert plan(_desk(waiting, ASK), RECONCILES).quiet
+    conflicting = replace(unknown, conflict=True)
+    assert plan(_desk(conflicting, ASK), RECONCILES).quiet
+
+
+def test_a_bid_waits_for_the_ask_it_would_meet() -> None:
+    """Invariant 2: a place that reaches an own ask waits for its cancel, and is not sent where
+    that ask stays."""
+    low_ask = commitment(Side.SELL, "1595", created_ms=NOW_MS - 10_000)
+    made = plan(_desk(low_ask), RECONCILES)
+    (bid,) = [p for p in made.places if p.level.side is Side.BUY]
+    assert bid.after == (low_ask.order_id,)
+    held = plan(_desk(low_ask), replace(RECONCILES, min_lifetime_ms=60_000))
+    assert not held.places
+    assert [m.reason for m in held.missing] == [MissingReason.OWN_ORDER_IN_THE_WAY]
+
+
+def test_an_order_of_unknown_price_is_in_the_way_of_everything() -> None:
+    """Invariant 2: of an order that only the state file names no price is known."""
+    named = replace(commitment(Side.SELL, "1604", stage=Stage.UNKNOWN), price=level_zero())
+    made = plan(_desk(replace(named, signed=None)), RECONCILES)
+    assert not made.places
+
+
+def level_zero() -> Price:
+    return level(Side.BUY, "0").price
+
+
+def _bounded(left: str, levels: int) -> Ladder:
+    bound = Bound(reason=MissingReason.INVENTORY_LIMIT, left=Decimal(left))
+    return replace(_ladder(levels), bounds={Side.BUY: (bound,)})
+
+
+def test_unknown_orders_count_in_the_bounds() -> None:
+    """Invariant 8: with room for two, one unknown and one wanted beside it, the third is left out,
+    outermost first."""
+    unknown = commitment(Side.BUY, "1596", stage=Stage.UNKNOWN)
+    made = plan(_desk(unknown, *_resting(3)[3:], ladder=_bounded("200", 3)), RECONCILES)
+    assert [p.level.index for p in made.places] == [1]
+    assert MissingReason.INVENTORY_LIMIT in [m.reason for m in made.missing]
+
+
+def test_a_place_waits_for_the_room_that_a_cancel_gives() -> None:
+    """Invariant 8: where a side fits its bounds only without what is being cancelled, its places
+    wait for those cancels too."""
+    far = commitment(Side.BUY, "1500", nonce=77)
+    two = replace(_bounded("200", 2), asks=())
+    made = plan(_desk(far, ladder=two), RECONCILES)
+    assert {p.after for p in made.places} == {(far.order_id,)}
+    assert [p.level.index for p in made.places] == [0, 1]
+
+
+def test_a_halt_spares_nobody_but_a_nonce_in_doubt() -> None:
+    """A halt cancels unknown orders too, but never by a nonce that another order holds."""
+    unknown = commitment(Side.BUY, "1590", nonce=5, stage=Stage.UNKNOWN)
+    doubtful = replace(commitment(Side.BUY, "1589", nonce=6, stage=Stage.UNKNOWN), conflict=True)
+    acked = replace(commitment(Side.BUY, "1588", nonce=7), cancel_acked_ms=NOW_MS)
+    waiting = replace(commitment(Side.BUY, "1587", nonce=8), next_cancel_ms=NOW_MS + 1)
+    desk = _desk(BID, unknown, doubtful, acked, waiting)
+    made = cancel_everything(desk, CancelCategory.RISK, "risk_halt:x")
+    assert [c.order_id for c in made.cancels] == sorted([BID.order_id, unknown.order_id])
+    assert made.counted_cancels == 0

@@ -1,0 +1,204 @@
+"""The loop over small fakes: order of acts, the kill switch at any moment, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from mm_bot.bot import Bot
+from mm_bot.core.commands import Outcome
+from mm_bot.core.market import Side
+from mm_bot.core.memory import Memory
+from mm_bot.core.policy import OperatorMode
+from tests.core.builders import POLICY, commitment
+from tests.core.fake_edges import ACCEPTED, FAR_BID, UNKNOWN, Fake
+from tests.sim.virtual_time import run
+
+
+async def _run_for(bot: Bot, duration_s: float) -> None:
+    stop = asyncio.Event()
+    running = asyncio.create_task(bot.run(stop))
+    await asyncio.sleep(duration_s)
+    stop.set()
+    await running
+
+
+def test_it_quotes_and_then_rests() -> None:
+    """Both sides are placed in the first cycle, and the later ones send nothing."""
+
+    async def main() -> Fake:
+        fake = Fake()
+        await _run_for(fake.bot(), 10)
+        return fake
+
+    fake = run(main())
+    assert len(fake.said("place")) == 2
+    assert not fake.said("cancel")
+    assert fake.cycles >= 10
+    assert len(fake.live()) == 2, "a stop leaves the quotes resting"
+
+
+def test_it_runs_on_where_there_is_no_kill_switch() -> None:
+    """A switch without a file ends its watch at once; the loop does not end with it."""
+
+    async def main() -> Fake:
+        fake = Fake(watched=False)
+        await _run_for(fake.bot(), 5)
+        return fake
+
+    assert run(main()).cycles >= 5
+
+
+def test_a_place_waits_for_its_cancel() -> None:
+    """A replacement is posted only after its predecessor's cancel was acknowledged."""
+
+    async def main(outcome: Outcome) -> Fake:
+        fake = Fake(rows=[FAR_BID], cancel_outcome=outcome)
+        await fake.bot().cycle()
+        return fake
+
+    done = run(main(ACCEPTED))
+    assert done.said("place buy")[0] > done.said("cancel")[0]
+    waiting = run(main(UNKNOWN))
+    assert waiting.said("cancel")
+    assert not waiting.said("place buy")
+    assert waiting.said("place sell")
+
+
+def test_without_a_durable_nonce_nothing_is_posted() -> None:
+    """Where the disk refuses, the order is not sent, and the loop goes on."""
+
+    async def main() -> Fake:
+        fake = Fake(disk_full=True)
+        await fake.bot().cycle()
+        return fake
+
+    fake = run(main())
+    assert not fake.said("place")
+    assert fake.said("event order.no_nonce")
+
+
+def test_dry_run_sends_nothing() -> None:
+    """Decisions are made, and neither a cancel nor a place leaves, not even for the switch."""
+
+    async def main() -> Fake:
+        fake = Fake(rows=[FAR_BID], kill=True)
+        await _run_for(fake.bot(replace(POLICY, dry_run=True)), 3)
+        return fake
+
+    fake = run(main())
+    assert fake.cycles >= 3
+    assert not fake.said("place")
+    assert not fake.said("cancel")
+
+
+def test_the_kill_switch_does_not_wait_for_a_hanging_read() -> None:
+    """While observe hangs for half a minute, everything known is cancelled within 250 ms."""
+
+    async def main() -> tuple[Fake, int]:
+        fake = Fake()
+        bot = fake.bot()
+        stop = asyncio.Event()
+        running = asyncio.create_task(bot.run(stop))
+        await asyncio.sleep(0.5)
+        fake.observe_ms = 30_000
+        await asyncio.sleep(1)
+        fake.kill = True
+        await asyncio.sleep(0.25)
+        left = len(fake.live())
+        stop.set()
+        await running
+        return fake, left
+
+    fake, left = run(main())
+    assert left == 0
+    assert len(fake.said("cancel")) == 2
+
+
+def test_the_kill_switch_cancels_what_this_very_cycle_placed() -> None:
+    """An order that was accepted is cancelled though another post of its cycle still hangs, and
+    the hanging one as soon as it is answered."""
+
+    async def main() -> tuple[Fake, list[Side]]:
+        fake = Fake(slow_side=Side.BUY)
+        bot = fake.bot()
+        stop = asyncio.Event()
+        running = asyncio.create_task(bot.run(stop))
+        await asyncio.sleep(1)
+        fake.kill = True
+        await asyncio.sleep(0.25)
+        left = [r.side for r in fake.live()]
+        await asyncio.sleep(6)
+        stop.set()
+        await running
+        return fake, left
+
+    fake, left = run(main())
+    assert Side.SELL not in left
+    assert not fake.live()
+    assert len(fake.said("place")) == 2
+
+
+def test_the_kill_switch_cancels_from_the_state_file_at_start() -> None:
+    """On from the start: what memory was given is cancelled before any read, nothing is placed."""
+
+    async def main() -> Fake:
+        fake = Fake(rows=[FAR_BID], kill=True, observe_ms=30_000)
+        known = commitment(Side.BUY, "1500")
+        await _run_for(fake.bot(memory=Memory(started_ms=0, commitments=(known,))), 1)
+        return fake
+
+    fake = run(main())
+    assert fake.said("cancel")[0] < 250
+    assert not fake.said("place")
+
+
+def test_quoting_resumes_when_the_file_is_gone() -> None:
+    """Removing the file is enough: the next cycle quotes."""
+
+    async def main() -> Fake:
+        fake = Fake(kill=True)
+        bot = fake.bot()
+        stop = asyncio.Event()
+        running = asyncio.create_task(bot.run(stop))
+        await asyncio.sleep(3)
+        assert not fake.said("place")
+        fake.kill = False
+        await asyncio.sleep(0.2)
+        stop.set()
+        await running
+        return fake
+
+    assert len(run(main()).live()) == 2
+
+
+def test_a_stop_abandons_a_hanging_cycle_within_five_seconds() -> None:
+    """SIGTERM during a read that never ends: the loop is left after five seconds."""
+
+    async def main() -> float:
+        fake = Fake(observe_ms=10**9)
+        stop = asyncio.Event()
+        running = asyncio.create_task(fake.bot().run(stop))
+        await asyncio.sleep(1)
+        stop.set()
+        await running
+        return asyncio.get_running_loop().time()
+
+    assert 1 <= run(main()) <= 6.1
+
+
+def test_cancel_all_verifies() -> None:
+    """True only where a read shows none of our orders live; False where that could not be shown
+    in time."""
+
+    async def main(outcome: Outcome) -> tuple[bool, int, float]:
+        fake = Fake(rows=[FAR_BID], cancel_outcome=outcome)
+        bot = fake.bot()
+        proven = await bot.cancel_all(within_ms=2_000)
+        assert bot.policy.mode is OperatorMode.PAUSE
+        return proven, len(fake.live()), asyncio.get_running_loop().time()
+
+    assert run(main(ACCEPTED))[:2] == (True, 0)
+    proven, live, took_s = run(main(UNKNOWN))
+    assert (proven, live) == (False, 1)
+    assert took_s < 3
