@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NODE_STAMP := $(VENV)/.node-installed
 
-.PHONY: help demo test lint install lock clean
+.PHONY: help demo test test-page scenarios lint install lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -15,6 +15,12 @@ demo: install    ## the bot on the embedded exchange, with takers; SECONDS=30 en
 
 test: install lint ## types, lint, import rules and every test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-page: install ## drives the status page in headless Chromium, if there is one
+	$(BIN)/python -m tests.page.browser page-pictures
+
+scenarios: install ## every live scenario on the local exchange; ROUNDS=3 for a longer run
+	$(BIN)/python -m integration_harness all $(if $(ROUNDS),--rounds $(ROUNDS))
 
 lint: install    ## ruff, mypy --strict, import rules
 	$(BIN)/ruff check .

@@ -26,7 +26,7 @@ def main() -> int:
     from mm_bot.ops.log import Level, Log
     from mm_bot.ops.log_bridge import install
 
-    log = Log(level=Level.ERROR if settings.log_level == "CRITICAL" else Level[settings.log_level])
+    log = Log(level=Level[settings.log_level])
     for secret in settings.secrets:
         log.redactor.add(secret)
     install(log)

@@ -141,6 +141,9 @@ def sources(cycle: Cycle) -> dict[str, object]:
                 "age_ms": age_ms,
                 "limit_ms": limit_ms,
                 "error": quote.error,
+                "used": list(quote.used or (quote.source,)),
+                "refused": list(quote.refused),
+                "widening_bps": str(quote.widening_bps),
             }
     return found
 

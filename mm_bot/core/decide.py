@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from mm_bot.core import freshness, ledger, liability, quoting, reconcile, reference, risk
 from mm_bot.core.balances import Funds, funds
-from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
+from mm_bot.core.exact import NO_AMOUNT, Amount
 from mm_bot.core.fills import Tally, count
 from mm_bot.core.freshness import Freshness
 from mm_bot.core.ledger import Commitment, Stage, Tracked
@@ -25,6 +25,7 @@ from mm_bot.core.quoting import Ladder, Missing, MissingReason
 from mm_bot.core.reference import Reference
 from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.core.snapshot import Fill, OwnOrders, Part, Snapshot
+from mm_bot.core.walls import unmanaged_resting, walls
 
 MINUTE_MS = 60_000
 
@@ -150,8 +151,8 @@ def _ladder(
         widened=chosen.source is reference.ReferenceSource.EXTERNAL,
         widening_bps=_widening_bps(snapshot, chosen),
         funds=money,
-        walls=_walls(snapshot, tracked),
-        resting=_unmanaged_resting(tracked),
+        walls=walls(snapshot, tracked, firm=True),
+        resting=unmanaged_resting(tracked),
     )
     return quoting.quote(given, policy.quote)
 
@@ -160,30 +161,6 @@ def _widening_bps(snapshot: Snapshot, chosen: Reference) -> Decimal:
     if chosen.source is reference.ReferenceSource.ANCHOR and snapshot.anchor is not None:
         return snapshot.anchor.widening_bps
     return Decimal(0)
-
-
-def _walls(snapshot: Snapshot, tracked: Tracked) -> dict[Side, Price]:
-    """Best price a side of what our plan cannot move: others, and own orders we do not manage."""
-    managed = {c.order_id for c in tracked.commitments}
-    walls: dict[Side, Price] = {}
-    for side in Side:
-        prices = [order.price for order in reference.others(snapshot.venue, side)]
-        prices.extend(row.price for row in tracked.strays if row.side is side)
-        book = snapshot.venue.book.value
-        if book is not None and snapshot.venue.book.error is None:
-            ours = (o for o in book.side(side) if o.ours and o.order_id not in managed)
-            prices.extend(order.price for order in ours)
-        if prices:
-            walls[side] = min(prices, key=side.best_first)
-    return walls
-
-
-def _unmanaged_resting(tracked: Tracked) -> dict[Side, tuple[Size, Amount]]:
-    resting = dict.fromkeys(Side, (NO_SIZE, NO_AMOUNT))
-    for row in tracked.strays:
-        size, notional = resting[row.side]
-        resting[row.side] = (size + row.size, notional + row.notional)
-    return resting
 
 
 def _desk(
@@ -204,6 +181,7 @@ def _desk(
         strays=tracked.strays,
         last_replace_ms=memory.last_replace_ms,
         refused_until_ms=memory.refused_until_ms,
+        walls=walls(snapshot, tracked, firm=False),
         hold_places=hold,
     )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from mm_bot.core.exact import Price
 from mm_bot.core.ledger import Commitment
 from mm_bot.core.market import Level, Side
 from mm_bot.core.orders import RestingOrder
@@ -108,6 +109,8 @@ class Desk:
     last_replace_ms: Mapping[Slot, int]
     refused_until_ms: Mapping[Slot, int]
     """Slots whose last order was refused, and when to try again."""
+    walls: Mapping[Side, Price] = field(default_factory=dict)
+    """Best resting price a side of all that is not managed by us, takers that cross us included."""
     hold_places: MissingReason | None = None
     """Why nothing new may be placed in this cycle, whatever the slots lack."""
 

@@ -57,6 +57,7 @@ class MissingReason(Enum):
     BALANCES_BEHIND_FILLS = "balances_behind_fills"
     ORDERS_UNREAD = "orders_unread"
     CANCEL_PENDING = "cancel_pending"
+    CROSSED_BY_OTHERS = "crossed_by_others"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,8 @@ class QuoteInput:
     """Added to the half-spread: how much the sources of the reference disagree."""
     funds: Funds
     walls: Mapping[Side, Price]
-    """Best resting price a side of everything that is not managed by us."""
+    """Best resting price a side of everything that is not managed by us, but for takers who are
+    about to trade with a quote of ours."""
     resting: Mapping[Side, tuple[Size, Amount]]
     """Size and cNGN a side of own orders here that are not managed by us: they count in limits."""
 

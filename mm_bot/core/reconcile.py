@@ -14,6 +14,7 @@ Invariants (behaviour.md sections 5 and 6; property tests and the simulator cite
 6. Protected ids are never cancelled; strangers' ids only at start-up.
 7. The result depends on nothing but the arguments and is sorted.
 8. What stays and what is placed fits every bound of its side together, unknown orders included.
+9. Nothing is placed that would take, also where a taker crosses a quote of ours just now.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from decimal import Decimal
 from mm_bot.core.exact import BPS, add, multiply
 from mm_bot.core.ledger import Commitment, Stage
 from mm_bot.core.market import Level, Side
-from mm_bot.core.orders import Ownership
+from mm_bot.core.orders import Ownership, RestingOrder
 from mm_bot.core.pairing import pair
 from mm_bot.core.plan import Cancel, CancelCategory, Desk, Held, Place, Plan, gap
 from mm_bot.core.policy import ReconcilePolicy
@@ -76,16 +77,8 @@ def price_fits(commitment: Commitment, level: Level, policy: ReconcilePolicy) ->
 
 
 def _stray_cancels(desk: Desk) -> tuple[Cancel, ...]:
-    return tuple(
-        Cancel(
-            order_id=row.order_id,
-            nonce=row.nonce,
-            category=CancelCategory.STARTUP,
-            reason=row.ownership.value,
-        )
-        for row in desk.strays
-        if row.ownership is not Ownership.PROTECTED
-    )
+    gone = (row for row in desk.strays if row.ownership is not Ownership.PROTECTED)
+    return tuple(_cancel(row, CancelCategory.STARTUP, row.ownership.value) for row in gone)
 
 
 def _side_plan(desk: Desk, policy: ReconcilePolicy, side: Side) -> Plan:
@@ -236,12 +229,16 @@ def _used(desk: Desk, found: Plan, side: Side, bound: Bound, *, cancelled: bool 
 
 
 def _sendable(desk: Desk, found: Plan) -> Plan:
-    """Invariants 1 and 2: a place waits for the cancels of everything in its way, and is dropped
+    """Invariants 1, 2 and 9: a place waits for the cancels of everything in its way, and is dropped
     where one of those is not planned; then its own predecessor stays as well."""
     while True:
         cancelled = {cancel.order_id for cancel in found.cancels}
         places = []
         for place in found.places:
+            wall = desk.walls.get(place.level.side.opposite)
+            if wall is not None and place.level.side.reaches(place.level.price, wall):
+                found = found.without(place, MissingReason.CROSSED_BY_OTHERS, keep_cancel=True)
+                break
             reached = _own_orders_reached(desk, place.level)
             if not all(order_id in cancelled for order_id in (*place.after, *reached)):
                 reason = MissingReason.OWN_ORDER_IN_THE_WAY
@@ -287,7 +284,7 @@ def _cancellable(commitment: Commitment, now_ms: int) -> bool:
 
 
 def _cancel(
-    order: Commitment, category: CancelCategory, reason: str, counted: bool = False
+    order: Commitment | RestingOrder, category: CancelCategory, reason: str, counted: bool = False
 ) -> Cancel:
     return Cancel(
         order_id=order.order_id,

@@ -38,6 +38,8 @@ class Level(IntEnum):
     INFO = 20
     WARNING = 30
     ERROR = 40
+    CRITICAL = 50
+    """As a threshold only: nothing but the reason of an exit is written."""
 
 
 class Log:
@@ -128,6 +130,7 @@ _LEVEL_COLOUR = {
     Level.INFO: "32",
     Level.WARNING: "33",
     Level.ERROR: "31;1",
+    Level.CRITICAL: "31;1",
 }
 
 

@@ -6,18 +6,22 @@ import subprocess
 import sys
 from decimal import Decimal
 
-from mm_bot.anchors.build import AnchorConfig, Surroundings, build
+import pytest
+
+from mm_bot.anchors.build import AnchorConfig, Surroundings, build, build_source
+from mm_bot.anchors.combine import PatientSource
 from mm_bot.anchors.specs import (
     FixedSpec,
     HttpSpec,
     OracleCarrySpec,
     OracleSpec,
+    PatientSpec,
     SourceSpec,
     ZeroExSpec,
 )
 from mm_bot.core.exact import Price
 from mm_bot.core.snapshot import AnchorQuote
-from tests.anchors.support import NOW_MS, OPEN_GUARD, ManualClock, run
+from tests.anchors.support import NOW_MS, OPEN_GUARD, ManualClock, ScriptedSource, reading, run
 
 
 def config_of(source: SourceSpec | None) -> AnchorConfig:
@@ -76,3 +80,19 @@ def test_the_package_is_light_until_a_source_needs_more() -> None:
         "heavy = {'httpx', 'websockets', 'web3'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "told_ms"), [(14_400_000, 60_000), (14_350_000, 10_000), (5_000, 0), (-5, -5)]
+)
+def test_a_patient_source_reaches_the_others_limit_at_its_own(age_ms: int, told_ms: int) -> None:
+    """With 14 340 s of leeway an age of four hours is one of a minute, and none is made younger
+    than now; data from the future stays so."""
+    spec = PatientSpec(of=FixedSpec(price=Price.of(1)), leeway_ms=14_340_000)
+    assert build_source(spec, Surroundings(clock=ManualClock())).name == "fixed"
+    source = PatientSource(
+        ScriptedSource(reading("1600", NOW_MS - age_ms)),
+        leeway_ms=spec.leeway_ms,
+        clock=ManualClock(),
+    )
+    assert run(source.read()) == reading("1600", NOW_MS - told_ms)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.anchors.build import Surroundings, build_guarded, build_source
-from mm_bot.anchors.combine import InvertedSource, PatientSource, ProductSource
+from mm_bot.anchors.combine import InvertedSource, ProductSource
 from mm_bot.anchors.expression import parse_expression
 from mm_bot.anchors.guarded import Guarded, GuardPolicy, deviation_bps
 from mm_bot.anchors.median import MedianSource, Member, Vote, disagreement_bps, weighted_median
@@ -22,7 +22,6 @@ from mm_bot.anchors.specs import (
     MedianSpec,
     MemberSpec,
     MultiplySpec,
-    PatientSpec,
     SourceSpec,
 )
 from mm_bot.core.exact import Price
@@ -270,47 +269,3 @@ def test_a_median_is_built_from_its_description() -> None:
     assert got.price == Price.of(1600)
     assert got.used == ("one", "two")
     assert [(e.source, e.refusal) for e in got.refused] == [("three", Refusal.IMPLAUSIBLE)]
-
-
-def test_who_was_left_out_is_counted_with_and_without_a_price() -> None:
-    """Each reading counts each source that gave nothing, and why, and the median too where there
-    is no quorum; the quote names the latest."""
-    left_out = AnchorError("mad", Refusal.OUTLIER)
-    good = Reading(price=Price.of(1600), as_of_ms=NOW_MS, used=("a", "b"), refused=(left_out,))
-    no_quorum = AnchorError(
-        "median", Refusal.NO_QUORUM, parts=(AnchorError("a", Refusal.STALE), left_out)
-    )
-
-    async def scenario() -> None:
-        clock = ManualClock()
-        source = ScriptedSource(good, no_quorum, name="median")
-        runner = AnchorRunner(source, interval_ms=1_000, clock=clock, random=lambda: 0.0)
-        runner.start()
-        await source.spent.wait()
-        quote = runner.latest()
-        await runner.aclose()
-        assert (quote.price, quote.used) == (Price.of(1600), ("a", "b"))
-        assert quote.refused == ("a: too old", "mad: outlier")
-        assert runner.refused == {
-            ("mad", "outlier"): 2,
-            ("a", "too old"): 1,
-            ("median", "no quorum"): 1,
-        }
-
-    run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("age_ms", "told_ms"), [(14_400_000, 60_000), (14_350_000, 10_000), (5_000, 0), (-5, -5)]
-)
-def test_a_patient_source_reaches_the_others_limit_at_its_own(age_ms: int, told_ms: int) -> None:
-    """With 14 340 s of leeway an age of four hours is one of a minute, and none is made younger
-    than now; data from the future stays so."""
-    spec = PatientSpec(of=fixed("1"), leeway_ms=14_340_000)
-    assert build_source(spec, Surroundings(clock=ManualClock())).name == "fixed"
-    source = PatientSource(
-        ScriptedSource(reading("1600", NOW_MS - age_ms)),
-        leeway_ms=spec.leeway_ms,
-        clock=ManualClock(),
-    )
-    assert run(source.read()) == reading("1600", NOW_MS - told_ms)

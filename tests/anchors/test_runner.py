@@ -15,7 +15,7 @@ from mm_bot.anchors.source import AnchorError, Reading, Refusal
 from mm_bot.core.exact import Price
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.errors import EdgeError
-from tests.anchors.support import OPEN_GUARD, ManualClock, ScriptedSource, reading, run
+from tests.anchors.support import NOW_MS, OPEN_GUARD, ManualClock, ScriptedSource, reading, run
 
 INTERVAL_MS = 2_000
 
@@ -188,3 +188,31 @@ def test_backoff_doubles_within_its_bounds_and_is_never_in_step() -> None:
     assert [hasty.next_ms() for _ in range(5)] == [51, 101, 201, 401, 501]
     hasty.reset()
     assert hasty.next_ms() == 51
+
+
+def test_who_was_left_out_is_counted_with_and_without_a_price() -> None:
+    """Each reading counts each source that gave nothing, and why, and the median too where there
+    is no quorum; the quote names the latest."""
+    left_out = AnchorError("mad", Refusal.OUTLIER)
+    good = Reading(price=Price.of(1600), as_of_ms=NOW_MS, used=("a", "b"), refused=(left_out,))
+    no_quorum = AnchorError(
+        "median", Refusal.NO_QUORUM, parts=(AnchorError("a", Refusal.STALE), left_out)
+    )
+
+    async def scenario() -> None:
+        clock = ManualClock()
+        source = ScriptedSource(good, no_quorum, name="median")
+        runner = AnchorRunner(source, interval_ms=1_000, clock=clock, random=lambda: 0.0)
+        runner.start()
+        await source.spent.wait()
+        quote = runner.latest()
+        await runner.aclose()
+        assert (quote.price, quote.used) == (Price.of(1600), ("a", "b"))
+        assert quote.refused == ("a: too old", "mad: outlier")
+        assert runner.refused == {
+            ("mad", "outlier"): 2,
+            ("a", "too old"): 1,
+            ("median", "no quorum"): 1,
+        }
+
+    run(scenario())

@@ -9,6 +9,7 @@ from mm_bot.core.decide import Decision
 from mm_bot.core.ledger import Stage
 from mm_bot.core.market import Market, Side
 from mm_bot.core.orders import Ownership, RestingOrder
+from mm_bot.core.plan import CancelCategory
 from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.risk import HaltReason
@@ -125,7 +126,9 @@ def inventory_faults(
 def unsettled(decision: Decision) -> Iterator[str]:
     """What a calm world should have ended by now: anything sent but renewals, a halt or a gap
     without a lasting reason, a wanted level that does not rest."""
-    sent = [c.reason for c in decision.plan.cancels if c.reason != "renewal"]
+    # A renewal is not counted, also where the order had been held at a wrong price before.
+    startup = CancelCategory.STARTUP
+    sent = [c.reason for c in decision.plan.cancels if c.counted or c.category is startup]
     # A renewal whose cancel met a blink is finished one cycle later.
     ended = bool(decision.tracked.ended)
     fresh = [p for p in decision.plan.places if p.replaces is None and not ended]

@@ -1,0 +1,43 @@
+"""What rests beside our managed quotes: the prices we may not reach, and the size that counts."""
+
+from __future__ import annotations
+
+from mm_bot.core import reference
+from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
+from mm_bot.core.ledger import Stage, Tracked
+from mm_bot.core.market import Side
+from mm_bot.core.snapshot import Snapshot
+
+
+def walls(snapshot: Snapshot, tracked: Tracked, *, firm: bool) -> dict[Side, Price]:
+    """Best price a side of what our plan cannot move: others, and own orders we do not manage.
+
+    With `firm`, without orders that cross a resting quote of ours: the matcher is about to fill us
+    with those at our price, and a target moved behind them would pull the quote away from them.
+    """
+    managed = {c.order_id for c in tracked.commitments}
+    resting = [
+        c for c in tracked.commitments if c.stage is not Stage.UNKNOWN and not c.cancel_acked
+    ]
+    found: dict[Side, Price] = {}
+    for side in Side:
+        prices = [order.price for order in reference.others(snapshot.venue, side)]
+        if firm:
+            quotes = [c.price for c in resting if c.side is side.opposite]
+            prices = [p for p in prices if not any(side.reaches(p, quote) for quote in quotes)]
+        prices.extend(row.price for row in tracked.strays if row.side is side)
+        book = snapshot.venue.book.value
+        if book is not None and snapshot.venue.book.error is None:
+            ours = (o for o in book.side(side) if o.ours and o.order_id not in managed)
+            prices.extend(order.price for order in ours)
+        if prices:
+            found[side] = min(prices, key=side.best_first)
+    return found
+
+
+def unmanaged_resting(tracked: Tracked) -> dict[Side, tuple[Size, Amount]]:
+    resting = dict.fromkeys(Side, (NO_SIZE, NO_AMOUNT))
+    for row in tracked.strays:
+        size, notional = resting[row.side]
+        resting[row.side] = (size + row.size, notional + row.notional)
+    return resting
