@@ -54,7 +54,7 @@ def run(*, as_json: bool | None = None) -> int:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run_bot(settings, log))
     except BotError as error:
-        log.error("exit", code=error.exit_code, error=str(error))
+        log.write(Level.CRITICAL, "exit", {"code": error.exit_code, "error": str(error)})
         return error.exit_code
     except Exception as error:
         log.exception("exit", error, code=1)

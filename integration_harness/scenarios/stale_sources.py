@@ -116,11 +116,12 @@ def _sources(context: Context, database: DatabaseProxy) -> tuple[Source, ...]:
 def _frozen(context: Context, bot: BotProcess, source: Source) -> None:
     context.ladder(bot)
     context.phase(f"freezing the {source.name}")
-    source.freeze()
-    # What the bot reads next is already old; then something of ours changes.
-    context.cycles(bot, 2)
     frozen_at = time.monotonic()
+    source.freeze()
     if source.move:
+        # What the bot reads next is already old; then something of ours changes.
+        context.cycles(bot, 2)
+        frozen_at = time.monotonic()
         context.move_reference(_MOVE_BPS)
     limits = Limits(
         timeout_seconds=source.limit_seconds + _SLACK_SECONDS,

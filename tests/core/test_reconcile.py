@@ -257,6 +257,17 @@ def test_a_place_waits_for_the_room_that_a_cancel_gives() -> None:
     assert [p.level.index for p in made.places] == [0, 1]
 
 
+def test_nothing_is_placed_that_would_take() -> None:
+    """Invariant 9: a bid that reaches an ask of others is left out with its reason, and an order
+    that it was to replace stays."""
+    walled = replace(_desk(ASK), walls={Side.SELL: Price.of("1596")})
+    made = plan(walled, RECONCILES)
+    assert made.quiet
+    assert [m.reason for m in made.missing] == [MissingReason.CROSSED_BY_OTHERS]
+    beside = replace(walled, walls={Side.SELL: Price.of("1596.01")})
+    assert [p.level.side for p in plan(beside, RECONCILES).places] == [Side.BUY]
+
+
 def test_a_halt_spares_nobody_but_a_nonce_in_doubt() -> None:
     """A halt cancels unknown orders too, but never by a nonce that another order holds."""
     unknown = commitment(Side.BUY, "1590", nonce=5, stage=Stage.UNKNOWN)

@@ -113,7 +113,7 @@ def inventory_faults(
     while its replacement was decided cannot have been known."""
     since_ms = model.clock.now_ms() - JUST_NOW_MS
     recent = (m.size.value for m in model.matches if m.at_ms > since_ms and m.own)
-    unseen = sum(recent, Decimal(0))
+    unseen = sum(recent, model.settling)
     resting = sum((r.left.value for r in rows), Decimal(0))
     if side is Side.BUY:
         room = policy.quote.max_long.value - model.base

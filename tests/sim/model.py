@@ -73,6 +73,8 @@ class Model:
         self.base = Decimal(10_000 if market.is_spot else 0)
         self.quote = Decimal(20_000_000 if market.is_spot else 200_000_000)
         self.changed: Callable[[str, Row], None] = lambda what, row: None
+        self.settling = Decimal(0)
+        """What the chain has already moved and the rows do not show yet."""
         self.blink_ms = (2, 15)
         self.poll_ms = 250
         self.executor_fails = 0.0
@@ -195,7 +197,9 @@ class Model:
             self.base += size.value * row.side.sign
             if self.market.is_spot:
                 self.quote -= (maker.price * size).value * row.side.sign
+        self.settling = size.value if own else Decimal(0)
         await self.clock.sleep_ms(self.random.uniform(0, 30))
+        self.settling = Decimal(0)
         for row in (bid, ask):
             row.filled += size
             row.status = OrderStatus.ACTIVE if row.left else OrderStatus.FILLED
