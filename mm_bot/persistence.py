@@ -91,7 +91,7 @@ def to_state(memory: Memory) -> PersistentState:
         live_orders=tuple(
             LiveOrder(order_id=c.order_id, nonce=c.nonce, expiry_s=c.expiry_ms // 1000)
             for c in memory.commitments
-            if not c.cancel_acked
+            if not (c.cancel_acked or c.nonce_in_doubt)
         ),
         books=books,
         fills_cursor=tally.cursor,

@@ -64,6 +64,7 @@ class _Demo:
         self._seconds = seconds
         self._instruments = (exchange.spot, exchange.futures[0])
         self._before: dict[str, Holdings] = {}
+        self._service = self._price_service(self._instruments[1])
         self._bots: dict[str, BotProcess] = {
             instrument.symbol: self._bot(instrument) for instrument in self._instruments
         }
@@ -96,12 +97,35 @@ class _Demo:
             self._settle()
         return self._judge()
 
+    def _price_service(self, future: Instrument) -> BotProcess:
+        """The fair-value service: spot from the feed on chain, carried to the future's expiry."""
+        exchange = self._exchange
+        environment = {
+            "FAIR_ANCHOR_API_BASE_URL": exchange.api_url,
+            "FAIR_ANCHOR_FUTURES_SYMBOL": future.symbol,
+            "FAIR_ANCHOR_RATE_APR": "0.08",
+            "FAIR_ANCHOR_RPC_URL": exchange.rpc_url,
+            "FAIR_ANCHOR_ORACLE_ADDRESS": exchange.deployment.addresses.feed,
+            "FAIR_ANCHOR_SPOT_SOURCES": "oracle",
+            "FAIR_ANCHOR_CACHE_MS": "200",
+        }
+        return BotProcess(
+            market="fair values",
+            module="fair_anchor",
+            listen_variable="FAIR_ANCHOR_LISTEN_ADDR",
+            environment=environment,
+            log_path=exchange.folder / "fair-anchor.log",
+        )
+
     def _bot(self, instrument: Instrument) -> BotProcess:
         exchange, spot = self._exchange, instrument.is_spot
+        anchor = {
+            "MM_ANCHOR_SOURCE_TYPE": "http",
+            "MM_ANCHOR_URL": f"http://127.0.0.1:{self._service.port}/price",
+        }
         environment = {
             **exchange.bot_environment(instrument.symbol),
-            "MM_ANCHOR_SOURCE_TYPE": "oracle_carry",
-            "MM_CARRY_RATE_APR": "0.08",
+            **({"MM_ANCHOR_SOURCE_TYPE": "oracle_carry"} if spot else anchor),
             "MM_POLL_INTERVAL_MS": "250",
             "MM_QUOTE_REFRESH_INTERVAL_MS": "1000",
             "MM_QUOTE_LEVELS": "2" if spot else "1",
@@ -120,16 +144,19 @@ class _Demo:
     def _bots_running(self) -> Iterator[None]:
         began = time.monotonic()
         try:
-            for bot in self._bots.values():
-                bot.start()
+            for process in (self._service, *self._bots.values()):
+                process.start()
+            self._service.wait_until_ready()
+            took = time.monotonic() - began
+            self._console.print(f"[dim]{took:6.2f} s[/]  fair-anchor prices the future")
             for bot in self._bots.values():
                 bot.wait_until_ready()
                 took = time.monotonic() - began
                 self._console.print(f"[dim]{took:6.2f} s[/]  bot on {bot.market} is quoting")
             yield
         finally:
-            for bot in self._bots.values():
-                bot.stop()
+            for process in (*self._bots.values(), self._service):
+                process.stop()
 
     def _watch(self) -> None:
         began = time.monotonic()

@@ -1,4 +1,5 @@
-"""A bot as its users run it: a process with environment variables, seen through its own pages."""
+"""Bots and the price service as their users run them: processes with environment variables, seen
+through their own pages."""
 
 from __future__ import annotations
 
@@ -19,9 +20,12 @@ from integration_harness.stack.supervisor import free_port
 
 @dataclass(slots=True, kw_only=True)
 class BotProcess:
-    """One running bot. Its log goes to a file, so that the table has the terminal to itself."""
+    """One running process. Its log goes to a file, so that the table has the terminal to itself."""
 
     market: str
+    """What it is for: the market of a bot, or the name of a service."""
+    module: str = "mm_bot"
+    listen_variable: str = "MM_METRICS_ADDR"
     environment: dict[str, str]
     log_path: Path
     port: int = field(default_factory=free_port)
@@ -32,11 +36,11 @@ class BotProcess:
         environment = {
             "PATH": os.environ.get("PATH", ""),
             **self.environment,
-            "MM_METRICS_ADDR": f"127.0.0.1:{self.port}",
+            self.listen_variable: f"127.0.0.1:{self.port}",
         }
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mm_bot"],
+                [sys.executable, "-m", self.module],
                 env=environment,
                 stdout=log,
                 stderr=log,
@@ -54,7 +58,7 @@ class BotProcess:
                 return
             time.sleep(0.05)
         raise RuntimeError(
-            f"the bot on {self.market} is not ready; its log ends:\n{self.log_tail()}"
+            f"{self.module} for {self.market} is not ready; its log ends:\n{self.log_tail()}"
         )
 
     @property

@@ -98,5 +98,11 @@ def _requotes(bot: BotProcess) -> int:
 
 
 SCENARIO = Scenario(
-    name="drift", run=run, levels=(10,), own_anchor=True, rounds=Rounds(quick=60, full=1000)
+    name="drift",
+    run=run,
+    # In this order a quick run of all comes to spot, where the local mid ranks first.
+    kinds=("future", "spot"),
+    levels=(10,),
+    own_anchor=True,
+    rounds=Rounds(quick=60, full=1000),
 )

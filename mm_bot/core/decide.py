@@ -28,6 +28,8 @@ from mm_bot.core.snapshot import Fill, OwnOrders, Part, Snapshot
 from mm_bot.core.walls import unmanaged_resting, walls
 
 MINUTE_MS = 60_000
+BLOCK_LAG_MS = 10_000
+"""A fill's row may be this much younger than the block that settled it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ def decide(snapshot: Snapshot, memory: Memory, policy: Policy, market: Market) -
     fresh = freshness.measure(snapshot, memory, contradictions)
     money = _funds(snapshot, market)
     ladder = _ladder(snapshot, tracked, policy, market, chosen, money)
-    desk = _desk(snapshot, memory, tracked, ladder, new_fills)
+    desk = _desk(snapshot, memory, tracked, ladder, new_fills, market, policy)
     wanted = _wanted(snapshot, desk, policy)
     due = _over_budget(policy, memory, wanted, now_ms)
     found = risk.halts(
@@ -169,13 +171,16 @@ def _desk(
     tracked: Tracked,
     ladder: Ladder,
     new_fills: tuple[Fill, ...],
+    market: Market,
+    policy: Policy,
 ) -> Desk:
-    read_ms, fill_ms = snapshot.venue.balances_read_ms, memory.last_fill_seen_ms
-    behind = read_ms is None or (fill_ms is not None and read_ms <= fill_ms)
-    hold = MissingReason.BALANCES_BEHIND_FILLS if new_fills or behind else None
+    behind = new_fills or _balances_behind_fills(snapshot, memory)
+    hold = MissingReason.BALANCES_BEHIND_FILLS if behind else None
     return Desk(
         now_ms=snapshot.now_ms,
         startup=memory.startup,
+        levels=policy.quote.levels,
+        market_expiry_ms=market.expiry_ms,
         ladder=ladder,
         commitments=tracked.commitments,
         strays=tracked.strays,
@@ -184,6 +189,18 @@ def _desk(
         walls=walls(snapshot, tracked, firm=False),
         hold_places=hold,
     )
+
+
+def _balances_behind_fills(snapshot: Snapshot, memory: Memory) -> bool:
+    """Whether the balances may not show the last fill yet: read before it was seen, or of a block
+    far older than it (a node that stands still answers all the same)."""
+    read_ms, balances = snapshot.venue.balances_read_ms, snapshot.venue.balances.value
+    if read_ms is None or balances is None:
+        return True
+    if memory.last_fill_seen_ms is not None and read_ms <= memory.last_fill_seen_ms:
+        return True
+    made_ms = memory.last_fill_made_ms
+    return made_ms is not None and balances.block_time_ms + BLOCK_LAG_MS < made_ms
 
 
 def _wanted(snapshot: Snapshot, desk: Desk, policy: Policy) -> Plan:

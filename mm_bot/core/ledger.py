@@ -23,6 +23,9 @@ from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
 
 ARRIVAL_GRACE_MS = 5_000
 """How long after its expiry a signed order may still turn up: clocks differ, requests linger."""
+UNHEARD_MS = 60_000
+"""How long after its last sending a request may still be on its way, inside whatever stands between
+us and the exchange. Past it, and without a row, it never arrived."""
 LOST_REQUEST_MS = 5_000
 """How long after its process died a request may still turn up, the grace aside."""
 
@@ -131,7 +134,9 @@ def track(
             ended.append(_ended(known, row))
         elif known.order_id in foreign or _nonce_taken(known, taken):
             ended.append(Ended(commitment=known, ending=Ending.NONCE_TAKEN))
-        elif known.resend_refused:
+        elif known.resend_refused or (
+            known.stage is Stage.UNKNOWN and now_ms > known.next_send_ms + UNHEARD_MS
+        ):
             ended.append(Ended(commitment=known, ending=Ending.NEVER_ARRIVED))
         elif now_ms > known.expiry_ms + ARRIVAL_GRACE_MS:
             arrived = known.stage is not Stage.UNKNOWN
@@ -180,6 +185,7 @@ def remembered(order_id: str, expiry_ms: int, now_ms: int) -> Commitment | None:
         created_ms=now_ms,
         expiry_ms=expiry_ms,
         stage=Stage.UNKNOWN,
+        next_send_ms=now_ms,
     )
 
 
@@ -238,6 +244,10 @@ def _ended(known: Commitment, row: RestingOrder) -> Ended:
         ending=Ending.CANCELLED_BY_US,
         cancel_proven=not known.cancel_acked,
     )
+
+
+def _unheard(known: Commitment, now_ms: int) -> bool:
+    return known.stage is Stage.UNKNOWN and now_ms > known.next_send_ms + UNHEARD_MS
 
 
 def _nonce_taken(known: Commitment, taken: Mapping[int, IdLookup]) -> bool:

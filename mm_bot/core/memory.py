@@ -35,6 +35,8 @@ class Memory:
     """When each counted cancel of the last 60 seconds was sent."""
     tally: Tally = field(default_factory=Tally)
     last_fill_seen_ms: int | None = None
+    last_fill_made_ms: int | None = None
+    """When the newest fill was made, by the exchange's clock."""
     halts: tuple[Halt, ...] = ()
     last_halt_reason: HaltReason | None = None
     last_submitted: Mapping[Side, str] = field(default_factory=dict)

@@ -21,6 +21,8 @@ class CancelCategory(Enum):
 
 
 Slot = tuple[Side, int]
+RENEWAL = "renewal"
+"""Reason of a cancel whose order fits and only grows old."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,10 @@ class Plan:
     def counted_cancels(self) -> int:
         return sum(cancel.counted for cancel in self.cancels)
 
+    def renews(self, place: Place) -> bool:
+        """Whether `place` takes the slot of an order that is fine but for its age."""
+        return any(c.order_id == place.replaces and c.reason == RENEWAL for c in self.cancels)
+
     def and_also(self, other: Plan) -> Plan:
         """Both plans as one."""
         return Plan(
@@ -103,6 +109,9 @@ class Desk:
 
     now_ms: int
     startup: bool
+    levels: int
+    """Slots a side that the operator asked for; the ladder may have fewer."""
+    market_expiry_ms: int | None
     ladder: Ladder
     commitments: tuple[Commitment, ...]
     strays: tuple[RestingOrder, ...]

@@ -20,16 +20,19 @@ Invariants (behaviour.md sections 5 and 6; property tests and the simulator cite
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 
-from mm_bot.core.exact import BPS, add, multiply
+from mm_bot.core.exact import BPS, multiply
+from mm_bot.core.exposure import past_a_bound, within_bounds
 from mm_bot.core.ledger import Commitment, Stage
 from mm_bot.core.market import Level, Side
 from mm_bot.core.orders import Ownership, RestingOrder
 from mm_bot.core.pairing import pair
-from mm_bot.core.plan import Cancel, CancelCategory, Desk, Held, Place, Plan, gap
+from mm_bot.core.plan import RENEWAL, Cancel, CancelCategory, Desk, Held, Place, Plan, gap
 from mm_bot.core.policy import ReconcilePolicy
-from mm_bot.core.quoting import Bound, MissingReason
+from mm_bot.core.quoting import MissingReason
+
+PRICE_FAULT = "price_too_far_from_target"
+SIZE_FAULT = "size_too_far_from_target"
 
 
 def plan(desk: Desk, policy: ReconcilePolicy) -> Plan:
@@ -40,7 +43,7 @@ def plan(desk: Desk, policy: ReconcilePolicy) -> Plan:
         found = found.and_also(_side_plan(desk, policy, side))
     cancels.extend(found.cancels)
     found = replace(found, cancels=tuple(cancels))
-    found = _sendable(desk, _within_bounds(desk, found))
+    found = _sendable(desk, within_bounds(desk, found))
     return replace(
         found,
         cancels=tuple(sorted(found.cancels, key=lambda c: c.order_id)),
@@ -64,9 +67,9 @@ def cancel_everything(desk: Desk, category: CancelCategory, reason: str) -> Plan
 def fault(commitment: Commitment, level: Level, policy: ReconcilePolicy) -> str | None:
     """Why an order does not fit a slot; None where it does."""
     if not price_fits(commitment, level, policy):
-        return "price_too_far_from_target"
+        return PRICE_FAULT
     if abs(commitment.size - level.size) > policy.size_tolerance + commitment.lot:
-        return "size_too_far_from_target"
+        return SIZE_FAULT
     return None
 
 
@@ -91,7 +94,7 @@ def _side_plan(desk: Desk, policy: ReconcilePolicy, side: Side) -> Plan:
         gone = [c for c in orders if _cancellable(c, desk.now_ms)]
         cancels = [_cancel(c, category, "strategy_not_quoting_side", counted) for c in gone]
         return Plan(cancels=tuple(cancels))
-    if len(levels) == 1 and sum(c.stage is not Stage.UNKNOWN for c in orders) > 1:
+    if desk.levels == 1 and sum(c.stage is not Stage.UNKNOWN for c in orders) > 1:
         return _duplicates(desk, levels[0], orders, category, counted)
     pairs, surplus = pair(
         levels,
@@ -102,7 +105,8 @@ def _side_plan(desk: Desk, policy: ReconcilePolicy, side: Side) -> Plan:
     )
     found = Plan()
     extra = [c for c in surplus if _cancellable(c, desk.now_ms)]
-    cancels = [_cancel(c, category, "duplicate_side", counted) for c in extra]
+    why = "duplicate_side" if len(orders) > desk.levels else "strategy_not_quoting_side"
+    cancels = [_cancel(c, category, why, counted) for c in extra]
     found = replace(found, cancels=tuple(cancels))
     blocking = tuple(c.order_id for c in surplus)
     for level in levels:
@@ -141,7 +145,7 @@ def _hold_or_replace(
     if order.stage is Stage.UNKNOWN:
         again = (order,) if _due_again(order, level, policy, desk.now_ms) else ()
         return Plan(resends=again, missing=(gap(level, MissingReason.AWAITING_EVIDENCE),))
-    renew = _due_for_renewal(order, desk.now_ms)
+    renew = _due_for_renewal(desk, order)
     if wrong is None and not renew:
         return Plan(kept=((slot, order.order_id),))
     guard = None
@@ -152,11 +156,11 @@ def _hold_or_replace(
     if guard is None and order.next_cancel_ms > desk.now_ms:
         guard = MissingReason.CANCEL_PENDING.value
     if guard is not None:
-        held = Held(order_id=order.order_id, slot=slot, guard=guard, fault=wrong or "renewal")
+        held = Held(order_id=order.order_id, slot=slot, guard=guard, fault=wrong or RENEWAL)
         return Plan(held=(held,))
     category = CancelCategory.STARTUP if desk.startup else CancelCategory.REPLACE_DRIVEN
     counted = not desk.startup and not renew
-    cancel = _cancel(order, category, wrong or "renewal", counted)
+    cancel = _cancel(order, category, wrong or RENEWAL, counted)
     if desk.hold_places is not None:
         return Plan(cancels=(cancel,), missing=(gap(level, desk.hold_places),))
     after = tuple(sorted({order.order_id, *blocking}))
@@ -167,13 +171,13 @@ def _hold_or_replace(
 def _guard(
     desk: Desk, policy: ReconcilePolicy, level: Level, order: Commitment, wrong: str
 ) -> str | None:
-    """The churn guard that forbids this replace. An order larger than its slot now allows is past
-    a limit, so none holds it."""
-    if wrong == "size_too_far_from_target" and order.size > level.size:
+    """The churn guard that forbids this replace. None holds an order that is too large for its
+    slot where its side is past a bound."""
+    if order.size > level.size and past_a_bound(desk, level.side):
         return None
     if desk.now_ms - order.created_ms < policy.min_lifetime_ms:
         return "min_quote_lifetime"
-    if wrong == "price_too_far_from_target":
+    if wrong == PRICE_FAULT:
         moved = multiply(abs(order.price - level.price).value, BPS)
         if moved < multiply(order.price.value, policy.min_move_bps):
             return "min_price_move"
@@ -181,51 +185,6 @@ def _guard(
     if last is not None and desk.now_ms - last < policy.refresh_interval_ms:
         return "quote_refresh_interval"
     return None
-
-
-def _within_bounds(desk: Desk, found: Plan) -> Plan:
-    """Invariant 8: places are dropped, outermost first, until what stays and what comes fits each
-    bound of its side together. Unknown and held orders count; a dropped replace keeps its order,
-    unless that order is itself too large."""
-    bounds = desk.ladder.bounds or {}
-    sizes = {c.order_id: c.size for c in desk.commitments}
-    for side in Side:
-        for bound in bounds.get(side, ()):
-            while _used(desk, found, side, bound) > bound.left:
-                mine = [p for p in found.places if p.level.side is side]
-                if not mine:
-                    break
-                last = max(mine, key=lambda place: place.level.index)
-                kept = last.replaces
-                shrinks = kept is not None and sizes[kept] > last.level.size
-                found = found.without(last, bound.reason, keep_cancel=shrinks)
-        if any(_used(desk, found, side, b, cancelled=True) > b.left for b in bounds.get(side, ())):
-            found = _after_all_cancels(desk, found, side)
-    return found
-
-
-def _after_all_cancels(desk: Desk, found: Plan, side: Side) -> Plan:
-    """The side fits its bounds only once its cancels are acknowledged: its places wait for all."""
-    mine = {c.order_id for c in desk.commitments if c.side is side}
-    gone = {cancel.order_id for cancel in found.cancels} & mine
-    places = (
-        replace(p, after=tuple(sorted({*p.after, *gone}))) if p.level.side is side else p
-        for p in found.places
-    )
-    return replace(found, places=tuple(places))
-
-
-def _used(desk: Desk, found: Plan, side: Side, bound: Bound, *, cancelled: bool = False) -> Decimal:
-    """What stays and comes takes of a bound; with `cancelled`, what is being cancelled too."""
-    gone = set() if cancelled else {cancel.order_id for cancel in found.cancels}
-    total = Decimal(0)
-    for c in desk.commitments:
-        if c.side is side and not c.cancel_acked and c.order_id not in gone:
-            total = add(total, bound.takes(c.price, c.size))
-    for place in found.places:
-        if place.level.side is side:
-            total = add(total, bound.takes(place.level.price, place.level.size))
-    return total
 
 
 def _sendable(desk: Desk, found: Plan) -> Plan:
@@ -237,7 +196,8 @@ def _sendable(desk: Desk, found: Plan) -> Plan:
         for place in found.places:
             wall = desk.walls.get(place.level.side.opposite)
             if wall is not None and place.level.side.reaches(place.level.price, wall):
-                found = found.without(place, MissingReason.CROSSED_BY_OTHERS, keep_cancel=True)
+                stale = not found.renews(place)
+                found = found.without(place, MissingReason.CROSSED_BY_OTHERS, keep_cancel=stale)
                 break
             reached = _own_orders_reached(desk, place.level)
             if not all(order_id in cancelled for order_id in (*place.after, *reached)):
@@ -274,9 +234,12 @@ def _due_again(commitment: Commitment, level: Level, policy: ReconcilePolicy, no
     return due and (behind or price_fits(commitment, level, policy))
 
 
-def _due_for_renewal(order: Commitment, now_ms: int) -> bool:
-    """At two thirds of its life."""
-    return 3 * (now_ms - order.created_ms) >= 2 * (order.expiry_ms - order.created_ms)
+def _due_for_renewal(desk: Desk, order: Commitment) -> bool:
+    """At two thirds of its life, unless its successor could not live longer: the market ends."""
+    last_ms = desk.market_expiry_ms
+    if last_ms is not None and order.expiry_ms + 1_000 > last_ms:
+        return False
+    return 3 * (desk.now_ms - order.created_ms) >= 2 * (order.expiry_ms - order.created_ms)
 
 
 def _cancellable(commitment: Commitment, now_ms: int) -> bool:

@@ -24,8 +24,10 @@ REFUSED_RETRY_MS = 1_000
 """A refused order is tried again, newly signed, within two seconds: after one."""
 RESEND_MAX_MS = 1_000
 CANCEL_RETRY_MS = 25
-"""First pause before a cancel whose outcome is unknown is sent again; it doubles up to a second.
-A blink of the matcher, the usual cause, is shorter."""
+CANCEL_RETRY_MAX_MS = 250
+"""Pauses before a cancel whose outcome is unknown is sent again: they double from the first on.
+A blink of the matcher, the usual cause, is shorter. An order that may not exist is asked for less
+often, see `RESEND_MAX_MS`."""
 VERIFY_AFTER_MS = 100
 RETIRED_KEPT_MS = 600_000
 RETIRED_KEPT = 500
@@ -65,9 +67,8 @@ def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: boo
     signatures = dict(decision.signatures)
     for place in report.places:
         _placed(commitments, place)
-        if place.outcome.verdict is not Verdict.REFUSED:
-            order = place.signed.order
-            signatures[order.order_id] = Signature(order.side, order.size, order.expiry_s * 1000)
+        order = place.signed.order  # a refused one is signed all the same
+        signatures[order.order_id] = Signature(order.side, order.size, order.expiry_s * 1000)
     for cancel in report.cancels:
         known = commitments.get(cancel.cancel.order_id)
         if known is not None:
@@ -87,6 +88,9 @@ def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: boo
         replace_cancels_ms=_budget(memory, report, decision.now_ms),
         tally=decision.tally,
         last_fill_seen_ms=decision.now_ms if decision.new_fills else memory.last_fill_seen_ms,
+        last_fill_made_ms=max(
+            (fill.at_ms for fill in decision.new_fills), default=memory.last_fill_made_ms
+        ),
         halts=decision.halts,
         last_halt_reason=decision.halts[0].reason if decision.halts else memory.last_halt_reason,
         last_submitted=_submitted(memory, report),
@@ -105,7 +109,8 @@ def _cancelled(known: Commitment, result: CancelResult) -> Commitment:
     known = replace(known, cancel_category=result.cancel.category.value)
     if result.outcome.verdict is Verdict.ACCEPTED:
         return replace(known, cancels=tries, cancel_acked_ms=result.done_ms)
-    pause_ms = min(CANCEL_RETRY_MS * 2 ** min(tries - 1, 10), 1_000)
+    longest_ms = RESEND_MAX_MS if known.stage is Stage.UNKNOWN else CANCEL_RETRY_MAX_MS
+    pause_ms = min(CANCEL_RETRY_MS * 2 ** min(tries - 1, 10), longest_ms)
     return replace(known, cancels=tries, next_cancel_ms=result.done_ms + pause_ms)
 
 

@@ -16,6 +16,7 @@ def walls(snapshot: Snapshot, tracked: Tracked, *, firm: bool) -> dict[Side, Pri
     with those at our price, and a target moved behind them would pull the quote away from them.
     """
     managed = {c.order_id for c in tracked.commitments}
+    managed |= {ended.commitment.order_id for ended in tracked.ended}
     resting = [
         c for c in tracked.commitments if c.stage is not Stage.UNKNOWN and not c.cancel_acked
     ]

@@ -99,6 +99,7 @@ def commitment(
         expiry_ms=created_ms + life_ms,
         stage=stage,
         signed=SignedOrder(order=order, body=b"bytes") if stage is Stage.UNKNOWN else None,
+        next_send_ms=created_ms,
     )
 
 

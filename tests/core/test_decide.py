@@ -8,7 +8,7 @@ import pytest
 
 from mm_bot.core.commands import NewOrder, Outcome, SignedOrder, Verdict
 from mm_bot.core.decide import Decision, decide
-from mm_bot.core.exact import Size
+from mm_bot.core.exact import Price, Size
 from mm_bot.core.fills import Tally
 from mm_bot.core.market import Side
 from mm_bot.core.memory import Memory
@@ -30,9 +30,11 @@ from tests.core.builders import (
     RECONCILES,
     SPOT,
     anchor,
+    balances,
     commitment,
     fill,
     observation,
+    others,
     own_orders,
     row,
     running,
@@ -245,3 +247,26 @@ def test_a_stale_anchor_halts_and_recovers_by_itself() -> None:
     memory = _after(halted, Report(cancels=acked), running())
     assert memory.last_halt_reason is HaltReason.ANCHOR_STALE
     assert len(_decide(snapshot(), memory).plan.places) == 2
+
+
+def test_a_quote_stays_firm_before_a_taker() -> None:
+    """A bid that crosses our resting ask is about to be filled with it: the ask stays where it is.
+    Without a quote of ours there, the same bid moves the target behind it."""
+    taker = others(Side.BUY, "1610")
+    firm = _decide(snapshot(own_orders(BID, ASK, others=(taker,))), running())
+    assert firm.plan.quiet
+    assert [order_id for _, order_id in firm.plan.kept] == [BID.order_id, ASK.order_id]
+    behind = _decide(snapshot(own_orders(BID, others=(taker,))), running())
+    (ask,) = behind.ladder.asks
+    assert ask.price == Price.of("1610.01")
+
+
+def test_balances_of_a_node_that_stands_still_place_nothing_after_a_fill() -> None:
+    """Read after the fill, but of a block far older than it: they cannot show it."""
+    late = NOW_MS + 60_000
+    made = replace(running(), last_fill_seen_ms=NOW_MS, last_fill_made_ms=NOW_MS + 20_000)
+    seen = snapshot(own_orders(ASK), now_ms=late)
+    still = replace(seen.venue, balances=replace(seen.venue.balances, value=balances()))
+    stuck = _decide(replace(seen, venue=still), made)
+    assert MissingReason.BALANCES_BEHIND_FILLS in {gap.reason for gap in stuck.missing}
+    assert [p.level.side for p in _decide(seen, made).plan.places] == [Side.BUY]

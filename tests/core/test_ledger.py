@@ -8,6 +8,7 @@ import pytest
 
 from mm_bot.core.ledger import (
     ARRIVAL_GRACE_MS,
+    UNHEARD_MS,
     Commitment,
     Ending,
     Stage,
@@ -37,10 +38,23 @@ def test_nothing_is_closed_without_a_read(stage: Stage) -> None:
     assert _track(known, read=None, now_ms=NOW_MS + 10**9).commitments == (known,)
 
 
+def test_an_order_unheard_of_since_its_last_sending_never_arrived() -> None:
+    """Invariant 1: past the time that a request can still be on its way, no row means no order;
+    an accepted order is never closed like that."""
+    unknown = commitment(Side.BUY, "1596", stage=Stage.UNKNOWN)
+    last_ms = unknown.next_send_ms + UNHEARD_MS
+    assert _track(unknown, read=own_orders(), now_ms=last_ms).commitments
+    (ended,) = _track(unknown, read=own_orders(), now_ms=last_ms + 1).ended
+    assert ended.ending is Ending.NEVER_ARRIVED
+    accepted = commitment(Side.BUY, "1596", stage=Stage.ACCEPTED)
+    assert _track(accepted, read=own_orders(), now_ms=last_ms + 1).commitments
+
+
 @pytest.mark.parametrize("stage", Stage)
 def test_a_missing_row_closes_nothing(stage: Stage) -> None:
     """Invariant 2: an order whose row was not read may be live, until its expiry and a grace."""
     known = commitment(Side.BUY, "1596", stage=stage)
+    known = replace(known, next_send_ms=known.expiry_ms)  # sent again as long as it lived
     last_ms = known.expiry_ms + ARRIVAL_GRACE_MS
     assert _track(known, read=own_orders(), now_ms=last_ms).commitments
     closed = _track(known, read=own_orders(), now_ms=last_ms + 1)

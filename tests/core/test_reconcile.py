@@ -34,10 +34,13 @@ def _desk(
     strays: tuple[RestingOrder, ...] = (),
     now_ms: int = NOW_MS,
 ) -> Desk:
+    wanted = ladder or _ladder()
     return Desk(
         now_ms=now_ms,
         startup=startup,
-        ladder=ladder or _ladder(),
+        levels=max(len(wanted.bids), len(wanted.asks)),
+        market_expiry_ms=None,
+        ladder=wanted,
         commitments=known,
         strays=strays,
         last_replace_ms={},
@@ -182,11 +185,15 @@ def test_a_slot_is_replaced_once_in_the_refresh_interval() -> None:
     assert plan(due, RECONCILES).counted_cancels == 1
 
 
-def test_no_guard_holds_what_is_past_a_limit() -> None:
-    """An order larger than its slot may be now is replaced at once."""
+@pytest.mark.parametrize(("left", "replaced"), [("149", True), ("150", False)])
+def test_no_guard_holds_what_is_past_a_bound(left: str, replaced: bool) -> None:
+    """Invariant 8: an order too large for its slot is replaced at once where its side is past a
+    bound; where it is only larger than wanted, the churn guards hold it like any other."""
     policy = replace(RECONCILES, min_lifetime_ms=10**9)
-    made = plan(_desk(commitment(Side.BUY, "1596", "150"), ASK), policy)
-    assert _reasons(made) == ["size_too_far_from_target"]
+    bound = Bound(reason=MissingReason.INVENTORY_LIMIT, left=Decimal(left))
+    ladder = replace(_ladder(), bounds={Side.BUY: (bound,)})
+    made = plan(_desk(commitment(Side.BUY, "1596", "150"), ASK, ladder=ladder), policy)
+    assert _reasons(made) == (["size_too_far_from_target"] if replaced else [])
 
 
 @pytest.mark.parametrize(("age_ms", "renewed"), [(199_999, False), (200_000, True)])
@@ -278,3 +285,27 @@ def test_a_halt_spares_nobody_but_a_nonce_in_doubt() -> None:
     made = cancel_everything(desk, CancelCategory.RISK, "risk_halt:x")
     assert [c.order_id for c in made.cancels] == sorted([BID.order_id, unknown.order_id])
     assert made.counted_cancels == 0
+
+
+def test_a_place_never_takes_while_a_taker_crosses_us() -> None:
+    """Invariant 9: while somebody's bid crosses our ask, a renewal of that ask is left alone, a
+    stale one is cancelled, and neither is placed anew into the crossing bid."""
+    crossing = {Side.BUY: Price.of("1604")}
+    old = commitment(Side.SELL, "1604", nonce=9, created_ms=NOW_MS - 250_000)
+    renewal = plan(replace(_desk(BID, old), walls=crossing), RECONCILES)
+    assert not renewal.cancels
+    assert not renewal.places
+    stale = commitment(Side.SELL, "1601", nonce=9)
+    made = plan(replace(_desk(BID, stale), walls=crossing), RECONCILES)
+    assert _reasons(made) == ["price_too_far_from_target"]
+    assert not made.places
+    assert MissingReason.CROSSED_BY_OTHERS in {gap.reason for gap in made.missing}
+
+
+def test_an_order_that_ends_with_its_market_is_not_renewed() -> None:
+    """Its successor could not live longer, so replacing it would only churn."""
+    old = commitment(Side.BUY, "1596", created_ms=NOW_MS - 250_000)
+    ends = replace(_desk(old, ASK), market_expiry_ms=old.expiry_ms)
+    assert plan(ends, RECONCILES).quiet
+    goes_on = replace(_desk(old, ASK), market_expiry_ms=old.expiry_ms + 60_000)
+    assert _reasons(plan(goes_on, RECONCILES)) == ["renewal"]

@@ -33,10 +33,13 @@ def _desk(
     strays: tuple[RestingOrder, ...] = (),
     now_ms: int = NOW_MS,
 ) -> Desk:
+    wanted = ladder or _ladder()
     return Desk(
         now_ms=now_ms,
         startup=startup,
-        ladder=ladder or _ladder(),
+        levels=max(len(wanted.bids), len(wanted.asks)),
+        market_expiry_ms=None,
+        ladder=wanted,
         commitments=known,
         strays=strays,
         last_replace_ms={},

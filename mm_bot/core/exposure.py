@@ -1,0 +1,65 @@
+"""What stays and what comes, held against the bounds of its side together.
+
+The ladder keeps its own levels within the bounds; here the orders count that are not the ladder's:
+unknown ones, held ones, and those whose cancel may fail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from mm_bot.core.exact import add
+from mm_bot.core.market import Side
+from mm_bot.core.plan import Desk, Plan
+from mm_bot.core.quoting import Bound
+
+
+def past_a_bound(desk: Desk, side: Side) -> bool:
+    bounds = (desk.ladder.bounds or {}).get(side, ())
+    return any(_used(desk, Plan(), side, bound) > bound.left for bound in bounds)
+
+
+def within_bounds(desk: Desk, found: Plan) -> Plan:
+    """Invariant 8: places are dropped, outermost first, until what stays and what comes fits each
+    bound of its side together. Unknown and held orders count; a dropped replace keeps its order,
+    unless that order is itself too large."""
+    bounds = desk.ladder.bounds or {}
+    sizes = {c.order_id: c.size for c in desk.commitments}
+    for side in Side:
+        for bound in bounds.get(side, ()):
+            while _used(desk, found, side, bound) > bound.left:
+                mine = [p for p in found.places if p.level.side is side]
+                if not mine:
+                    break
+                last = max(mine, key=lambda place: place.level.index)
+                kept = last.replaces
+                shrinks = kept is not None and sizes[kept] > last.level.size
+                found = found.without(last, bound.reason, keep_cancel=shrinks)
+        if any(_used(desk, found, side, b, cancelled=True) > b.left for b in bounds.get(side, ())):
+            found = _after_all_cancels(desk, found, side)
+    return found
+
+
+def _after_all_cancels(desk: Desk, found: Plan, side: Side) -> Plan:
+    """The side fits its bounds only once its cancels are acknowledged: its places wait for all."""
+    mine = {c.order_id for c in desk.commitments if c.side is side}
+    gone = {cancel.order_id for cancel in found.cancels} & mine
+    places = (
+        replace(p, after=tuple(sorted({*p.after, *gone}))) if p.level.side is side else p
+        for p in found.places
+    )
+    return replace(found, places=tuple(places))
+
+
+def _used(desk: Desk, found: Plan, side: Side, bound: Bound, *, cancelled: bool = False) -> Decimal:
+    """What stays and comes takes of a bound; with `cancelled`, what is being cancelled too."""
+    gone = set() if cancelled else {cancel.order_id for cancel in found.cancels}
+    total = Decimal(0)
+    for c in desk.commitments:
+        if c.side is side and not c.cancel_acked and c.order_id not in gone:
+            total = add(total, bound.takes(c.price, c.size))
+    for place in found.places:
+        if place.level.side is side:
+            total = add(total, bound.takes(place.level.price, place.level.size))
+    return total
