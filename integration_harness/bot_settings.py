@@ -18,9 +18,6 @@ _PACE: Final = {
     "MM_QUOTE_REFRESH_INTERVAL_MS": "100",
     "MM_LOG_LEVEL": "INFO",
 }
-_FUTURE_LEAST_MOVE_BPS: Final = "10"
-"""Between crossing and matching a taker's order stands in the book, and the bot's target steps back
-one tick from it. On a future that is more than the stale threshold: it would flee each taker."""
 _LEVEL_STEP_BPS: Final = "10"
 _SIZES_OF_ROOM: Final = 1_000
 """The inventory limits leave room for this many orders on either side of what is held."""
@@ -43,7 +40,6 @@ def bot_settings(
         **_PACE,
         "MM_ORDER_SIZE": str(size),
         **_inventory_limits(target, view, size),
-        **_least_move(target),
         **target.bot_environment,
         "MM_QUOTE_LEVELS": str(levels),
     }
@@ -54,12 +50,6 @@ def bot_settings(
         settings["MM_ANCHOR_URL"] = anchor_url
         settings["MM_USDCCNGN_SPOT_EXTERNAL_ANCHOR_ENABLED"] = "false"
     return settings
-
-
-def _least_move(target: Target) -> dict[str, str]:
-    if target.instrument.is_spot:
-        return {}
-    return {"MM_MIN_PRICE_MOVE_BEFORE_REPLACE_BPS": _FUTURE_LEAST_MOVE_BPS}
 
 
 def _inventory_limits(target: Target, view: MarketView, size: Decimal) -> dict[str, str]:

@@ -122,7 +122,7 @@ class StateFile:
             raise self._fault(f"there is no folder {folder}; create it")
         if self._path.is_dir():
             raise self._fault("that is a folder; name a file in it")
-        probe = self._path.with_name(self._path.name + ".probe")
+        probe = self._path.with_name(f"{self._path.name}.probe-{os.getpid()}")
         try:
             self._disk.write(probe, b"")
             probe.unlink()

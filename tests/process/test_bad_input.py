@@ -103,7 +103,9 @@ def test_a_node_of_another_chain_ends_with_3(
     assert "84532" in ended.output
 
 
-def test_what_is_unreachable_is_named_without_credentials(environment: dict[str, str]) -> None:
+def test_what_is_unreachable_is_named_without_credentials(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     """Postgres, API and node down each end with 4 and their address, never with a password."""
     nowhere = f"127.0.0.1:{free_port()}"
     down = {
@@ -111,9 +113,11 @@ def test_what_is_unreachable_is_named_without_credentials(environment: dict[str,
         "markets API": {"MM_API_BASE_URL": f"http://user:{SECRET}@{nowhere}"},
         "chain node": {"MM_RPC_URL": f"http://{nowhere}/{SECRET}"},
     }
-    running = {name: start(environment | changed) for name, changed in down.items()}
-    for name, process in running.items():
-        ended = wait(process)
+    running = {}
+    for number, (name, changed) in enumerate(down.items()):
+        state_file = {"MM_STATE_FILE": str(tmp_path / f"state-{number}.json")}
+        running[name] = start(environment | changed | state_file)
+    for name, ended in {name: wait(process) for name, process in running.items()}.items():
         assert ended.exit_code == 4, ended.output
         assert name in ended.output
         assert nowhere in ended.output
