@@ -46,6 +46,7 @@ REQUEST_TIMEOUT_MS = 2_000
 FIRST_ANCHOR_WITHIN_MS = 1_000
 CANCEL_ALL_WITHIN_MS = 10_000
 CYCLE_OVERDUE_LEAST_MS = 10_000
+KEY_IN_PATH_LENGTH = 20
 
 
 async def run(settings: Settings, log: Log) -> None:
@@ -296,6 +297,7 @@ def secrets(settings: Settings) -> Iterator[str]:
         if external.api_key is not None:
             yield external.api_key
     for url in urls:
-        password = urlsplit(url).password
-        if password:
-            yield unquote(password)
+        parts = urlsplit(url)
+        yield from (unquote(text) for text in (parts.password,) if text)
+        # Node providers put their key into the path.
+        yield from (text for text in parts.path.split("/") if len(text) >= KEY_IN_PATH_LENGTH)

@@ -60,6 +60,8 @@ class Bot:
         self._edges = edges
         self._poll_interval_ms = poll_interval_ms
         self._wake = asyncio.Event()
+        self._woken_at: float | None = None
+        """When the event came that the next cycle answers."""
         self._aside: list[CancelResult] = []
         """What the kill switch's task cancelled since the last cycle remembered."""
         self._killing: asyncio.Future[None] | None = None
@@ -68,6 +70,8 @@ class Bot:
 
     def wake(self) -> None:
         """Start the next cycle now."""
+        if self._woken_at is None:
+            self._woken_at = time.perf_counter()
         self._wake.set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -78,7 +82,7 @@ class Bot:
         looping = asyncio.create_task(self._loop(stop))
         try:
             await asyncio.wait({kill, looping, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            self._wake.set()
+            self.wake()
             await asyncio.wait({looping}, timeout=STOP_WITHIN_S if stop.is_set() else 0)
         finally:
             for task in (kill, stopped, looping):
@@ -94,6 +98,7 @@ class Bot:
         edges, clock = self._edges, self._edges.clock
         memory = self.memory
         begin = time.perf_counter()
+        woken_at, self._woken_at = self._woken_at, None
         seen = await edges.exchange.observe(
             questions(
                 memory.commitments,
@@ -123,6 +128,8 @@ class Bot:
             "remember": (time.perf_counter() - acted) * 1000,
             "total": (time.perf_counter() - begin) * 1000,
         }
+        if woken_at is not None and (report.cancels or report.places):
+            timings["event_to_order"] = (acted - woken_at) * 1000
         edges.telemetry.cycle(decision, report, self.memory, timings)
         return decision
 
@@ -253,7 +260,7 @@ class Bot:
 
     def _kill_changed(self, active: bool) -> None:
         self._edges.telemetry.event("kill_switch", active=active)
-        self._wake.set()
+        self.wake()
         silent = self.policy.dry_run or self.policy.mode is OperatorMode.DRY_RUN_HEALTH
         if active and not silent:
             self._killing = asyncio.ensure_future(self._cancel_now())
@@ -264,7 +271,7 @@ class Bot:
         live.update(self._sent)
         results = await asyncio.gather(*(self._cancel_surely(*each) for each in live.items()))
         self._aside.extend(results)
-        self._wake.set()
+        self.wake()
 
     async def _cancel_surely(self, order_id: str, nonce: int) -> CancelResult:
         """Cancel for the kill switch, past a blink; the cycles after it verify."""

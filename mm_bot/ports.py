@@ -62,7 +62,11 @@ class Store(Protocol):
 
 
 class Telemetry(Protocol):
-    """Log, metrics and status. Never raises, never waits."""
+    """Log, metrics and status. Never raises, never waits.
+
+    `timings_ms` has `total`, its parts, and `event_to_order` where an event woke the cycle and
+    something was sent.
+    """
 
     def cycle(
         self,

@@ -5,10 +5,8 @@ Nothing here raises into the loop or waits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
 
 from mm_bot.core.commands import Verdict
 from mm_bot.core.decide import Decision
@@ -24,6 +22,7 @@ from mm_bot.core.snapshot import Snapshot
 from mm_bot.narrator import Narrator, captured_bps
 from mm_bot.ops.log import Log
 from mm_bot.ops.metrics import Metrics, SideView
+from mm_bot.source_gauges import Refreshes, SourceGauges, seconds
 from mm_bot.totals import Totals
 
 
@@ -37,19 +36,6 @@ class Cycle:
     ended_ms: int
 
 
-class Refreshes(Protocol):
-    """What an outside source counts."""
-
-    @property
-    def refreshes(self) -> int: ...
-
-    @property
-    def failures(self) -> int: ...
-
-    @property
-    def refused(self) -> Mapping[tuple[str, str], int]: ...
-
-
 class Telemetry:
     """The loop's `Telemetry`."""
 
@@ -59,9 +45,7 @@ class Telemetry:
         self._log = log
         self._totals = totals
         self._market: Market | None = None
-        self._anchor: Refreshes | None = None
-        self._external: Refreshes | None = None
-        self._external_counted = (0, 0)
+        self._sources = SourceGauges(metrics, anchor=None, external=None)
         self._narrator = Narrator(log)
         self._newest_trade = -1
         self._sides: dict[Side, bool] = dict.fromkeys(Side, False)
@@ -71,8 +55,7 @@ class Telemetry:
     ) -> None:
         """Called once the market is known, before the first cycle."""
         self._market = market
-        self._anchor = anchor
-        self._external = external
+        self._sources = SourceGauges(self._metrics, anchor=anchor, external=external)
 
     def event(self, name: str, /, **fields: object) -> None:
         self._log.warning(name, **fields)
@@ -92,6 +75,9 @@ class Telemetry:
             self._compare_fills(previous.memory, decision)
         self._count(decision, report, elapsed_s)
         self._gauges(snapshot, decision, memory)
+        event_ms = timings_ms.pop("event_to_order", None)
+        if event_ms is not None:
+            self._metrics.observe_event_to_order(event_ms / 1000)
         parts = {name: took / 1000 for name, took in timings_ms.items() if name != "total"}
         self._metrics.observe_cycle(timings_ms["total"] / 1000, parts, at_ms=now_ms)
         self._narrator.cycle(decision, report, timings_ms)
@@ -150,13 +136,13 @@ class Telemetry:
         oldest = max((now_ms - c.created_ms for c in live), default=None)
         updated = memory.last_quote_update_ms
         metrics.set_quotes(
-            quote_age_s=_seconds(now_ms - updated if live and updated is not None else None),
-            exchange_quote_age_s=_seconds(None if oldest is None else max(0, oldest)),
+            quote_age_s=seconds(now_ms - updated if live and updated is not None else None),
+            exchange_quote_age_s=seconds(None if oldest is None else max(0, oldest)),
             spread_bps=_spread_bps(live),
         )
         metrics.set_unknown_orders(sum(c.stage is Stage.UNKNOWN for c in memory.commitments))
         self._results(decision, memory)
-        self._data(snapshot, decision)
+        self._sources.show(decision)
 
     def _side_gauges(
         self, side: Side, decision: Decision, memory: Memory, live: list[Commitment]
@@ -222,62 +208,6 @@ class Telemetry:
                 available=money.quote_unreserved.value,
             )
 
-    def _data(self, snapshot: Snapshot, decision: Decision) -> None:
-        metrics, fresh, venue = self._metrics, decision.freshness, snapshot.venue
-        metrics.set_freshness(
-            market_data_s=_seconds(fresh.market_data_ms),
-            balances_s=_seconds(fresh.balances_ms),
-            anchor_s=_seconds(fresh.anchor_ms),
-        )
-        reads = {
-            "book": (fresh.book_ms, venue.book.error),
-            "trades": (fresh.trades_ms, venue.trades.error),
-            "orders": (fresh.orders_ms, venue.orders.error),
-            "balances": (fresh.balances_ms, venue.balances.error),
-        }
-        for source, (age_ms, error) in reads.items():
-            metrics.set_source_age(source, _seconds(age_ms))
-            metrics.count_read(source, failed=error is not None)
-        metrics.set_source_age("anchor", _seconds(fresh.anchor_ms))
-        reference = decision.reference
-        metrics.set_reference(
-            source=reference.source.value,
-            price=reference.price.value if reference.price else None,
-            anchor_price=_price(snapshot.anchor.price if snapshot.anchor else None),
-            deviation_bps=reference.deviation_bps,
-        )
-        self._anchor_sources(snapshot)
-        external = snapshot.external
-        if external is not None:
-            present = external.price is not None
-            self._count_refreshes()
-            metrics.set_source_age("external", _seconds(fresh.external_ms))
-            metrics.set_external_anchor(
-                price=_price(external.price),
-                age_s=_seconds(fresh.external_ms) if present else None,
-            )
-
-    def _anchor_sources(self, snapshot: Snapshot) -> None:
-        anchor = snapshot.anchor
-        quotes = [q for q in (anchor, snapshot.external) if q is not None and q.price is not None]
-        self._metrics.set_anchor_sources(
-            {name for quote in quotes for name in quote.used or (quote.source,)},
-            widening_bps=anchor.widening_bps if anchor is not None else Decimal(0),
-        )
-        for source in (self._anchor, self._external):
-            if source is not None:
-                self._metrics.count_anchor_refusals(source.refused)
-
-    def _count_refreshes(self) -> None:
-        if self._external is None:
-            return
-        good, failed = self._external.refreshes, self._external.failures
-        for _ in range(good - self._external_counted[0]):
-            self._metrics.count_external_refresh(failed=False)
-        for _ in range(failed - self._external_counted[1]):
-            self._metrics.count_external_refresh(failed=True)
-        self._external_counted = (good, failed)
-
     # Log lines
 
     def soak(self, now_ms: int) -> None:
@@ -298,9 +228,9 @@ class Telemetry:
             live_asks=sum(c.side is Side.SELL for c in live),
             fills=self._totals.fills,
             cancels=sum(self._totals.cancels.values()),
-            market_data_age_s=_seconds(fresh.market_data_ms),
-            balance_age_s=_seconds(fresh.balances_ms),
-            anchor_age_s=_seconds(fresh.anchor_ms),
+            market_data_age_s=seconds(fresh.market_data_ms),
+            balance_age_s=seconds(fresh.balances_ms),
+            anchor_age_s=seconds(fresh.anchor_ms),
         )
 
 
@@ -328,14 +258,6 @@ def _spread_bps(live: list[Commitment]) -> Decimal | None:
 
 def _key(price: Price) -> Decimal:
     return price.value
-
-
-def _price(price: Price | None) -> Decimal | None:
-    return price.value if price is not None else None
-
-
-def _seconds(age_ms: int | None) -> float | None:
-    return None if age_ms is None else age_ms / 1000
 
 
 def shown(value: Price | Size | None) -> str | None:
