@@ -6,29 +6,26 @@ from dataclasses import replace
 
 import pytest
 
-from mm_bot.core.commands import NewOrder, Outcome, SignedOrder, Verdict
-from mm_bot.core.decide import Decision, decide
+from mm_bot.core.commands import Outcome
+from mm_bot.core.decide import Decision
 from mm_bot.core.exact import Price, Size
 from mm_bot.core.fills import Tally
 from mm_bot.core.market import Side
 from mm_bot.core.memory import Memory
-from mm_bot.core.orders import OrderId, Ownership
+from mm_bot.core.orders import Ownership
 from mm_bot.core.plan import CancelCategory
-from mm_bot.core.policy import OperatorMode, Policy
+from mm_bot.core.policy import OperatorMode
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.remember import (
     CancelResult,
-    PlaceResult,
     Report,
-    remember,
 )
 from mm_bot.core.risk import HaltReason
-from mm_bot.core.snapshot import Part, Snapshot
+from mm_bot.core.snapshot import Part
 from tests.core.builders import (
     NOW_MS,
     POLICY,
     RECONCILES,
-    SPOT,
     anchor,
     balances,
     commitment,
@@ -40,58 +37,12 @@ from tests.core.builders import (
     running,
     snapshot,
 )
-
-BID, ASK = row(Side.BUY, "1596", nonce=1), row(Side.SELL, "1604", nonce=2)
-EMPTY = Memory(started_ms=NOW_MS)
-ACCEPTED = Outcome(verdict=Verdict.ACCEPTED)
-REFUSED = Outcome(verdict=Verdict.REFUSED)
-UNKNOWN = Outcome(verdict=Verdict.UNKNOWN)
-
-
-def _decide(
-    seen: Snapshot | None = None, memory: Memory = EMPTY, policy: Policy = POLICY
-) -> Decision:
-    return decide(seen or snapshot(), memory, policy, SPOT)
-
-
-def _unread(seen: Snapshot) -> Snapshot:
-    part = replace(seen.venue.orders, value=None, as_of_ms=None, error="down")
-    return replace(seen, venue=replace(seen.venue, orders=part))
-
-
-def _sent(decision: Decision, outcome: Outcome, sent_ms: int = NOW_MS) -> Report:
-    """Every place of the plan sent and answered alike."""
-    results = []
-    for i, place in enumerate(decision.plan.places):
-        level = place.level
-        order = NewOrder(
-            order_id=str(OrderId(SPOT.symbol, level.side, 100 + i)),
-            side=level.side,
-            price=level.price,
-            size=level.size,
-            notional=level.notional,
-            nonce=100 + i,
-            expiry_s=NOW_MS // 1000 + 300,
-        )
-        results.append(
-            PlaceResult(
-                signed=SignedOrder(order=order, body=b""),
-                level=level,
-                replaces=place.replaces,
-                outcome=outcome,
-                sent_ms=sent_ms,
-            )
-        )
-    return Report(places=tuple(results))
-
-
-def _after(decision: Decision, report: Report, memory: Memory = EMPTY) -> Memory:
-    return remember(memory, decision, report, dry_run=False)
+from tests.core.decisions import ACCEPTED, ASK, BID, EMPTY, UNKNOWN, after, decided, unread
 
 
 def test_the_first_cycle_places_both_sides() -> None:
     """Start-up is the first cycle with an empty memory: an empty market is quoted at once."""
-    decision = _decide()
+    decision = decided()
     assert [(p.level.side, str(p.level.price)) for p in decision.plan.places] == [
         (Side.BUY, "1596"),
         (Side.SELL, "1604"),
@@ -101,9 +52,9 @@ def test_the_first_cycle_places_both_sides() -> None:
 
 def test_a_restart_adopts_and_says_so() -> None:
     """Quotes that fit are kept and become the last adopted ones."""
-    decision = _decide(snapshot(own_orders(BID, ASK)))
+    decision = decided(snapshot(own_orders(BID, ASK)))
     assert decision.plan.quiet
-    memory = _after(decision, Report())
+    memory = after(decision, Report())
     assert memory.last_adopted == {Side.BUY: BID.order_id, Side.SELL: ASK.order_id}
     assert not memory.startup
 
@@ -124,14 +75,14 @@ def test_modes_act_in_the_first_cycle_as_in_any(
 ) -> None:
     """One-sided modes keep their side and cancel the other, pause cancels, dry-run-health sends
     nothing at all."""
-    decision = _decide(snapshot(own_orders(BID, ASK)), memory, replace(POLICY, mode=mode))
+    decision = decided(snapshot(own_orders(BID, ASK)), memory, replace(POLICY, mode=mode))
     assert [c.order_id for c in decision.plan.cancels] == sorted(cancelled)
     assert [p.level.side.value for p in decision.plan.places] == placed
 
 
 def test_the_kill_switch_holds_in_the_first_cycle() -> None:
     """Nothing is placed, what rests is cancelled under its own category."""
-    decision = _decide(replace(snapshot(own_orders(BID, ASK)), kill_switch=True))
+    decision = decided(replace(snapshot(own_orders(BID, ASK)), kill_switch=True))
     assert not decision.plan.places
     assert {c.category for c in decision.plan.cancels} == {CancelCategory.KILL_SWITCH}
     assert {c.reason for c in decision.plan.cancels} == {"risk_halt:kill switch active"}
@@ -141,7 +92,7 @@ def test_the_kill_switch_holds_in_the_first_cycle() -> None:
 def test_a_halt_cancels_from_memory_while_the_order_table_is_down() -> None:
     """With Postgres down the kill switch cancels what memory knows."""
     memory = running(commitment(Side.BUY, "1596"))
-    decision = _decide(_unread(replace(snapshot(), kill_switch=True)), memory)
+    decision = decided(unread(replace(snapshot(), kill_switch=True)), memory)
     assert [c.order_id for c in decision.plan.cancels] == [memory.commitments[0].order_id]
 
 
@@ -149,23 +100,23 @@ def test_one_failed_read_of_the_order_table_neither_halts_nor_sends() -> None:
     """Without rows nothing is sent; also where only a trade was the reference, the freshness rules
     and nothing else say how long that may last."""
     memory = replace(running(commitment(Side.BUY, "1596")), orders_read_ms=NOW_MS - 100)
-    seen = replace(_unread(snapshot()), anchor=None)
-    decision = _decide(seen, memory)
+    seen = replace(unread(snapshot()), anchor=None)
+    decision = decided(seen, memory)
     assert decision.plan.quiet
     assert not decision.halted
     assert {m.reason for m in decision.missing} == {MissingReason.ORDERS_UNREAD}
     late = replace(memory, orders_read_ms=NOW_MS - 10_001)
-    assert [h.reason for h in _decide(seen, late).halts] == [HaltReason.MARKET_DATA_STALE]
+    assert [h.reason for h in decided(seen, late).halts] == [HaltReason.MARKET_DATA_STALE]
 
 
 def test_a_lost_lock_counts_as_an_unread_order_table() -> None:
     """Another process may own these orders: none is touched, and the data grows stale."""
     venue = observation(own_orders(BID, ASK), lock_held=False)
     memory = replace(running(), orders_read_ms=NOW_MS - 100)
-    decision = _decide(snapshot(venue=venue), memory)
+    decision = decided(snapshot(venue=venue), memory)
     assert decision.plan.quiet
     assert decision.orders_unread
-    stale = _decide(snapshot(venue=venue), replace(memory, orders_read_ms=NOW_MS - 20_000))
+    stale = decided(snapshot(venue=venue), replace(memory, orders_read_ms=NOW_MS - 20_000))
     assert [h.reason for h in stale.halts] == [HaltReason.MARKET_DATA_STALE]
     assert not stale.plan.cancels
 
@@ -176,37 +127,37 @@ def test_start_up_is_not_over_before_everything_was_compared() -> None:
     venue = observation(own_orders(stray))
     blind = replace(venue, balances=Part(value=None, as_of_ms=None, error="down"))
     policy = replace(POLICY, risk=replace(POLICY.risk, balances_max_age_ms=None))
-    first = _decide(snapshot(venue=blind), EMPTY, policy)
-    memory = _after(first, Report())
+    first = decided(snapshot(venue=blind), EMPTY, policy)
+    memory = after(first, Report())
     assert memory.startup
-    assert [c.order_id for c in _decide(snapshot(venue=venue), memory).plan.cancels] == ["web"]
+    assert [c.order_id for c in decided(snapshot(venue=venue), memory).plan.cancels] == ["web"]
 
 
 @pytest.mark.parametrize(("outcome", "over"), [(ACCEPTED, True), (UNKNOWN, False)])
 def test_start_up_lasts_until_its_cancels_are_acknowledged(outcome: Outcome, over: bool) -> None:
     """A stray whose cancel is unproven is cancelled again in the next cycle."""
     stray = row(Side.BUY, "1500", order_id="web", nonce=9, ownership=Ownership.AMBIGUOUS)
-    decision = _decide(snapshot(own_orders(stray, BID, ASK)))
+    decision = decided(snapshot(own_orders(stray, BID, ASK)))
     results = tuple(
         CancelResult(cancel=c, outcome=outcome, sent_ms=NOW_MS, done_ms=NOW_MS)
         for c in decision.plan.cancels
     )
     assert len(results) == 1
-    assert _after(decision, Report(cancels=results)).startup is not over
+    assert after(decision, Report(cancels=results)).startup is not over
 
 
 def test_nothing_is_placed_on_balances_older_than_a_fill() -> None:
     """Fills seen: the next cycle follows at once, and only newer balances allow a place."""
     memory = replace(running(), tally=Tally(cursor=0))
     seen = snapshot(own_orders(ASK, fills=(fill(1, Side.BUY, "1596", "100"),)))
-    decision = _decide(seen, memory)
+    decision = decided(seen, memory)
     assert decision.hurry
     assert decision.plan.quiet
-    memory = _after(decision, Report(), memory)
+    memory = after(decision, Report(), memory)
     assert memory.tally.position == Size.of(100)
-    same = _decide(snapshot(own_orders(ASK)), memory)
+    same = decided(snapshot(own_orders(ASK)), memory)
     assert [m.reason for m in same.missing] == [MissingReason.BALANCES_BEHIND_FILLS]
-    later = _decide(snapshot(own_orders(ASK), now_ms=NOW_MS + 1), memory)
+    later = decided(snapshot(own_orders(ASK), now_ms=NOW_MS + 1), memory)
     assert [p.level.side for p in later.plan.places] == [Side.BUY]
 
 
@@ -214,7 +165,7 @@ def _budgeted(used: int) -> Decision:
     moved = commitment(Side.BUY, "1500", nonce=1, created_ms=NOW_MS - 60_000)
     memory = replace(running(moved), replace_cancels_ms=(NOW_MS - 59_999,) * used)
     seen = snapshot(own_orders(row(Side.BUY, "1500", nonce=1), ASK))
-    return _decide(seen, memory, replace(POLICY, reconcile=RECONCILES))
+    return decided(seen, memory, replace(POLICY, reconcile=RECONCILES))
 
 
 def test_the_budget_halts_before_it_is_passed() -> None:
@@ -229,34 +180,34 @@ def test_the_budget_halts_before_it_is_passed() -> None:
 def test_the_budget_ends_with_the_minute() -> None:
     """Held until there is room for one replace of every level, then over without a restart."""
     over = _budgeted(30)
-    memory = _after(over, Report(), replace(running(), replace_cancels_ms=(NOW_MS - 59_999,) * 30))
-    assert _decide(snapshot(), memory).halted
-    assert not _decide(snapshot(now_ms=NOW_MS + 1), memory).halted
+    memory = after(over, Report(), replace(running(), replace_cancels_ms=(NOW_MS - 59_999,) * 30))
+    assert decided(snapshot(), memory).halted
+    assert not decided(snapshot(now_ms=NOW_MS + 1), memory).halted
 
 
 def test_a_stale_anchor_halts_and_recovers_by_itself() -> None:
     """Past the limit everything is cancelled; with a fresh reading the next cycle quotes."""
     old = replace(snapshot(own_orders(BID, ASK)), anchor=anchor(as_of_ms=NOW_MS - 60_001))
-    halted = _decide(old, running())
+    halted = decided(old, running())
     assert [h.reason for h in halted.halts] == [HaltReason.ANCHOR_STALE]
     assert len(halted.plan.cancels) == 2
     acked = tuple(
         CancelResult(cancel=c, outcome=ACCEPTED, sent_ms=NOW_MS, done_ms=NOW_MS)
         for c in halted.plan.cancels
     )
-    memory = _after(halted, Report(cancels=acked), running())
+    memory = after(halted, Report(cancels=acked), running())
     assert memory.last_halt_reason is HaltReason.ANCHOR_STALE
-    assert len(_decide(snapshot(), memory).plan.places) == 2
+    assert len(decided(snapshot(), memory).plan.places) == 2
 
 
 def test_a_quote_stays_firm_before_a_taker() -> None:
     """A bid that crosses our resting ask is about to be filled with it: the ask stays where it is.
     Without a quote of ours there, the same bid moves the target behind it."""
     taker = others(Side.BUY, "1610")
-    firm = _decide(snapshot(own_orders(BID, ASK, others=(taker,))), running())
+    firm = decided(snapshot(own_orders(BID, ASK, others=(taker,))), running())
     assert firm.plan.quiet
     assert [order_id for _, order_id in firm.plan.kept] == [BID.order_id, ASK.order_id]
-    behind = _decide(snapshot(own_orders(BID, others=(taker,))), running())
+    behind = decided(snapshot(own_orders(BID, others=(taker,))), running())
     (ask,) = behind.ladder.asks
     assert ask.price == Price.of("1610.01")
 
@@ -267,6 +218,6 @@ def test_balances_of_a_node_that_stands_still_place_nothing_after_a_fill() -> No
     made = replace(running(), last_fill_seen_ms=NOW_MS, last_fill_made_ms=NOW_MS + 20_000)
     seen = snapshot(own_orders(ASK), now_ms=late)
     still = replace(seen.venue, balances=replace(seen.venue.balances, value=balances()))
-    stuck = _decide(replace(seen, venue=still), made)
+    stuck = decided(replace(seen, venue=still), made)
     assert MissingReason.BALANCES_BEHIND_FILLS in {gap.reason for gap in stuck.missing}
-    assert [p.level.side for p in _decide(seen, made).plan.places] == [Side.BUY]
+    assert [p.level.side for p in decided(seen, made).plan.places] == [Side.BUY]

@@ -8,67 +8,21 @@ from decimal import Decimal
 import pytest
 
 from mm_bot.core.exact import Price, Size
-from mm_bot.core.ledger import Commitment, Stage
+from mm_bot.core.ledger import Stage
 from mm_bot.core.market import Side
-from mm_bot.core.orders import Ownership, RestingOrder
-from mm_bot.core.plan import CancelCategory, Desk, Plan
+from mm_bot.core.orders import Ownership
+from mm_bot.core.plan import CancelCategory
 from mm_bot.core.quoting import Bound, Ladder, MissingReason
 from mm_bot.core.reconcile import cancel_everything, plan
 from tests.core.builders import NOW_MS, RECONCILES, commitment, level, row
-
-BIDS = ("1596", "1592.8", "1589.6")
-ASKS = ("1604", "1607.2", "1610.4")
-
-
-def _ladder(levels: int = 1) -> Ladder:
-    return Ladder(
-        bids=tuple(level(Side.BUY, p, index=i) for i, p in enumerate(BIDS[:levels])),
-        asks=tuple(level(Side.SELL, p, index=i) for i, p in enumerate(ASKS[:levels])),
-    )
-
-
-def _desk(
-    *known: Commitment,
-    ladder: Ladder | None = None,
-    startup: bool = False,
-    strays: tuple[RestingOrder, ...] = (),
-    now_ms: int = NOW_MS,
-) -> Desk:
-    wanted = ladder or _ladder()
-    return Desk(
-        now_ms=now_ms,
-        startup=startup,
-        levels=max(len(wanted.bids), len(wanted.asks)),
-        market_expiry_ms=None,
-        ladder=wanted,
-        commitments=known,
-        strays=strays,
-        last_replace_ms={},
-        refused_until_ms={},
-    )
-
-
-def _resting(levels: int) -> list[Commitment]:
-    both = ((Side.BUY, BIDS), (Side.SELL, ASKS))
-    return [
-        commitment(side, price, nonce=10 * i + side.sign + 2)
-        for side, prices in both
-        for i, price in enumerate(prices[:levels])
-    ]
-
-
-def _reasons(made: Plan) -> list[str]:
-    return sorted(cancel.reason for cancel in made.cancels)
-
-
-BID, ASK = _resting(1)
+from tests.core.desks import ASK, BID, BIDS, desk_of, ladder_of, reasons, resting
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3])
 @pytest.mark.parametrize("startup", [True, False])
 def test_what_fits_is_kept_and_nothing_is_sent(levels: int, startup: bool) -> None:
     """Invariant 4; a restart over one to three levels adopts them all."""
-    made = plan(_desk(*_resting(levels), ladder=_ladder(levels), startup=startup), RECONCILES)
+    made = plan(desk_of(*resting(levels), ladder=ladder_of(levels), startup=startup), RECONCILES)
     assert made.quiet
     assert len(made.kept) == 2 * levels
 
@@ -88,8 +42,8 @@ def test_what_fits_is_kept_and_nothing_is_sent(levels: int, startup: bool) -> No
 )
 def test_the_adoption_criteria(price: str, size: str, reason: str | None) -> None:
     """Price within 5 bps of the target, size within the tolerance (plus one lot, here none)."""
-    made = plan(_desk(commitment(Side.BUY, price, size), ASK, startup=True), RECONCILES)
-    assert _reasons(made) == ([reason] if reason else [])
+    made = plan(desk_of(commitment(Side.BUY, price, size), ASK, startup=True), RECONCILES)
+    assert reasons(made) == ([reason] if reason else [])
     assert {c.category for c in made.cancels} <= {CancelCategory.STARTUP}
     assert [p.replaces for p in made.places] == ([BID.order_id[:-1] + "1"] if reason else [])
 
@@ -97,7 +51,7 @@ def test_the_adoption_criteria(price: str, size: str, reason: str | None) -> Non
 def test_size_fits_within_one_lot_more() -> None:
     """Flooring to one whole cNGN may have moved the size by one lot."""
     floored = replace(commitment(Side.BUY, "1596", "99.9994"), lot=Size.of("0.000627"))
-    assert plan(_desk(floored, ASK, startup=True), RECONCILES).quiet
+    assert plan(desk_of(floored, ASK, startup=True), RECONCILES).quiet
 
 
 @pytest.mark.parametrize("startup", [True, False])
@@ -105,8 +59,8 @@ def test_with_one_level_duplicates_all_go(startup: bool) -> None:
     """Invariant 5, the founding rule: two adoptable orders on a side are both cancelled, and the
     new one waits for both."""
     twins = [commitment(Side.BUY, "1596", nonce=n) for n in (1, 2)]
-    made = plan(_desk(*twins, ASK, startup=startup), RECONCILES)
-    assert _reasons(made) == ["duplicate_side", "duplicate_side"]
+    made = plan(desk_of(*twins, ASK, startup=startup), RECONCILES)
+    assert reasons(made) == ["duplicate_side", "duplicate_side"]
     (place,) = made.places
     assert place.after == tuple(sorted(c.order_id for c in twins))
 
@@ -114,15 +68,15 @@ def test_with_one_level_duplicates_all_go(startup: bool) -> None:
 def test_with_more_levels_only_the_surplus_goes() -> None:
     """Invariant 5: a fourth order on a ladder of three is cancelled, the fitting ones stay."""
     extra = commitment(Side.BUY, "1570", nonce=99)
-    made = plan(_desk(*_resting(3), extra, ladder=_ladder(3)), RECONCILES)
+    made = plan(desk_of(*resting(3), extra, ladder=ladder_of(3)), RECONCILES)
     assert [c.order_id for c in made.cancels] == [extra.order_id]
     assert len(made.kept) == 6
 
 
 def test_only_the_lost_level_is_placed_again() -> None:
     """The best of three bids filled: its slot alone is filled, nothing is cancelled."""
-    known = [c for c in _resting(3) if not (c.side is Side.BUY and c.price == level_price(0))]
-    made = plan(_desk(*known, ladder=_ladder(3)), RECONCILES)
+    known = [c for c in resting(3) if not (c.side is Side.BUY and c.price == level_price(0))]
+    made = plan(desk_of(*known, ladder=ladder_of(3)), RECONCILES)
     assert not made.cancels
     assert [(p.level.side, p.level.index) for p in made.places] == [(Side.BUY, 0)]
 
@@ -137,18 +91,18 @@ def test_strays_go_at_startup_only_and_protected_never(startup: bool, ownership:
     """Invariant 6: at start-up every stray goes, with its reason, but a protected one; later none
     does."""
     stray = row(Side.BUY, "1500", order_id="web-1", nonce=50, ownership=ownership)
-    made = plan(_desk(BID, ASK, startup=startup, strays=(stray,)), RECONCILES)
+    made = plan(desk_of(BID, ASK, startup=startup, strays=(stray,)), RECONCILES)
     gone = startup and ownership is not Ownership.PROTECTED
-    assert _reasons(made) == ([ownership.value] if gone else [])
+    assert reasons(made) == ([ownership.value] if gone else [])
     halted = cancel_everything(
-        _desk(startup=startup, strays=(stray,)), CancelCategory.RISK, "risk_halt:x"
+        desk_of(startup=startup, strays=(stray,)), CancelCategory.RISK, "risk_halt:x"
     )
     assert bool(halted.cancels) == gone
 
 
 def test_a_side_that_is_not_quoted_is_cancelled() -> None:
     """bid-only cancels the ask, with the founding text's reason."""
-    made = plan(_desk(BID, ASK, ladder=replace(_ladder(), asks=())), RECONCILES)
+    made = plan(desk_of(BID, ASK, ladder=replace(ladder_of(), asks=())), RECONCILES)
     assert [(c.order_id, c.reason) for c in made.cancels] == [
         (ASK.order_id, "strategy_not_quoting_side")
     ]
@@ -170,16 +124,16 @@ def test_churn_guards_hold_an_order(
     the guard it goes."""
     assert isinstance(policy, type(RECONCILES))
     order = commitment(Side.BUY, price, created_ms=NOW_MS - age_ms)
-    made = plan(_desk(order, ASK), policy)
+    made = plan(desk_of(order, ASK), policy)
     assert [h.guard for h in made.held] == ([guard] if guard else [])
     assert made.quiet == (guard is not None)
-    assert not plan(_desk(order, ASK, startup=True), policy).held
+    assert not plan(desk_of(order, ASK, startup=True), policy).held
 
 
 def test_a_slot_is_replaced_once_in_the_refresh_interval() -> None:
     """Between two replaces of a slot lie at least MM_QUOTE_REFRESH_INTERVAL_MS."""
     order = commitment(Side.BUY, "1590")
-    soon = replace(_desk(order, ASK), last_replace_ms={(Side.BUY, 0): NOW_MS - 4_999})
+    soon = replace(desk_of(order, ASK), last_replace_ms={(Side.BUY, 0): NOW_MS - 4_999})
     assert [h.guard for h in plan(soon, RECONCILES).held] == ["quote_refresh_interval"]
     due = replace(soon, last_replace_ms={(Side.BUY, 0): NOW_MS - 5_000})
     assert plan(due, RECONCILES).counted_cancels == 1
@@ -191,40 +145,40 @@ def test_no_guard_holds_what_is_past_a_bound(left: str, replaced: bool) -> None:
     bound; where it is only larger than wanted, the churn guards hold it like any other."""
     policy = replace(RECONCILES, min_lifetime_ms=10**9)
     bound = Bound(reason=MissingReason.INVENTORY_LIMIT, left=Decimal(left))
-    ladder = replace(_ladder(), bounds={Side.BUY: (bound,)})
-    made = plan(_desk(commitment(Side.BUY, "1596", "150"), ASK, ladder=ladder), policy)
-    assert _reasons(made) == (["size_too_far_from_target"] if replaced else [])
+    ladder = replace(ladder_of(), bounds={Side.BUY: (bound,)})
+    made = plan(desk_of(commitment(Side.BUY, "1596", "150"), ASK, ladder=ladder), policy)
+    assert reasons(made) == (["size_too_far_from_target"] if replaced else [])
 
 
 @pytest.mark.parametrize(("age_ms", "renewed"), [(199_999, False), (200_000, True)])
 def test_an_order_is_renewed_at_two_thirds_of_its_life(age_ms: int, renewed: bool) -> None:
     """Renewal is no churn: no guard holds it and it does not count."""
     policy = replace(RECONCILES, min_lifetime_ms=10**9)
-    made = plan(_desk(commitment(Side.BUY, "1596", created_ms=NOW_MS - age_ms), ASK), policy)
-    assert _reasons(made) == (["renewal"] if renewed else [])
+    made = plan(desk_of(commitment(Side.BUY, "1596", created_ms=NOW_MS - age_ms), ASK), policy)
+    assert reasons(made) == (["renewal"] if renewed else [])
     assert made.counted_cancels == 0
 
 
 def test_an_unknown_order_is_sent_again_and_never_replaced() -> None:
     """Invariant 3: the same bytes go again when due; no new nonce, no cancel."""
     unknown = commitment(Side.BUY, "1596", stage=Stage.UNKNOWN)
-    made = plan(_desk(unknown, ASK), RECONCILES)
+    made = plan(desk_of(unknown, ASK), RECONCILES)
     assert (made.resends, made.places, made.cancels) == ((unknown,), (), ())
     assert [m.reason for m in made.missing] == [MissingReason.AWAITING_EVIDENCE]
     waiting = replace(unknown, next_send_ms=NOW_MS + 1)
-    assert plan(_desk(waiting, ASK), RECONCILES).quiet
+    assert plan(desk_of(waiting, ASK), RECONCILES).quiet
     conflicting = replace(unknown, conflict=True)
-    assert plan(_desk(conflicting, ASK), RECONCILES).quiet
+    assert plan(desk_of(conflicting, ASK), RECONCILES).quiet
 
 
 def test_a_bid_waits_for_the_ask_it_would_meet() -> None:
     """Invariant 2: a place that reaches an own ask waits for its cancel, and is not sent where
     that ask stays."""
     low_ask = commitment(Side.SELL, "1595", created_ms=NOW_MS - 10_000)
-    made = plan(_desk(low_ask), RECONCILES)
+    made = plan(desk_of(low_ask), RECONCILES)
     (bid,) = [p for p in made.places if p.level.side is Side.BUY]
     assert bid.after == (low_ask.order_id,)
-    held = plan(_desk(low_ask), replace(RECONCILES, min_lifetime_ms=60_000))
+    held = plan(desk_of(low_ask), replace(RECONCILES, min_lifetime_ms=60_000))
     assert not held.places
     assert [m.reason for m in held.missing] == [MissingReason.OWN_ORDER_IN_THE_WAY]
 
@@ -232,7 +186,7 @@ def test_a_bid_waits_for_the_ask_it_would_meet() -> None:
 def test_an_order_of_unknown_price_is_in_the_way_of_everything() -> None:
     """Invariant 2: of an order that only the state file names no price is known."""
     named = replace(commitment(Side.SELL, "1604", stage=Stage.UNKNOWN), price=level_zero())
-    made = plan(_desk(replace(named, signed=None)), RECONCILES)
+    made = plan(desk_of(replace(named, signed=None)), RECONCILES)
     assert not made.places
 
 
@@ -242,14 +196,14 @@ def level_zero() -> Price:
 
 def _bounded(left: str, levels: int) -> Ladder:
     bound = Bound(reason=MissingReason.INVENTORY_LIMIT, left=Decimal(left))
-    return replace(_ladder(levels), bounds={Side.BUY: (bound,)})
+    return replace(ladder_of(levels), bounds={Side.BUY: (bound,)})
 
 
 def test_unknown_orders_count_in_the_bounds() -> None:
     """Invariant 8: with room for two, one unknown and one wanted beside it, the third is left out,
     outermost first."""
     unknown = commitment(Side.BUY, "1596", stage=Stage.UNKNOWN)
-    made = plan(_desk(unknown, *_resting(3)[3:], ladder=_bounded("200", 3)), RECONCILES)
+    made = plan(desk_of(unknown, *resting(3)[3:], ladder=_bounded("200", 3)), RECONCILES)
     assert [p.level.index for p in made.places] == [1]
     assert MissingReason.INVENTORY_LIMIT in [m.reason for m in made.missing]
 
@@ -259,7 +213,7 @@ def test_a_place_waits_for_the_room_that_a_cancel_gives() -> None:
     wait for those cancels too."""
     far = commitment(Side.BUY, "1500", nonce=77)
     two = replace(_bounded("200", 2), asks=())
-    made = plan(_desk(far, ladder=two), RECONCILES)
+    made = plan(desk_of(far, ladder=two), RECONCILES)
     assert {p.after for p in made.places} == {(far.order_id,)}
     assert [p.level.index for p in made.places] == [0, 1]
 
@@ -267,7 +221,7 @@ def test_a_place_waits_for_the_room_that_a_cancel_gives() -> None:
 def test_nothing_is_placed_that_would_take() -> None:
     """Invariant 9: a bid that reaches an ask of others is left out with its reason, and an order
     that it was to replace stays."""
-    walled = replace(_desk(ASK), walls={Side.SELL: Price.of("1596")})
+    walled = replace(desk_of(ASK), walls={Side.SELL: Price.of("1596")})
     made = plan(walled, RECONCILES)
     assert made.quiet
     assert [m.reason for m in made.missing] == [MissingReason.CROSSED_BY_OTHERS]
@@ -281,7 +235,7 @@ def test_a_halt_spares_nobody_but_a_nonce_in_doubt() -> None:
     doubtful = replace(commitment(Side.BUY, "1589", nonce=6, stage=Stage.UNKNOWN), conflict=True)
     acked = replace(commitment(Side.BUY, "1588", nonce=7), cancel_acked_ms=NOW_MS)
     waiting = replace(commitment(Side.BUY, "1587", nonce=8), next_cancel_ms=NOW_MS + 1)
-    desk = _desk(BID, unknown, doubtful, acked, waiting)
+    desk = desk_of(BID, unknown, doubtful, acked, waiting)
     made = cancel_everything(desk, CancelCategory.RISK, "risk_halt:x")
     assert [c.order_id for c in made.cancels] == sorted([BID.order_id, unknown.order_id])
     assert made.counted_cancels == 0
@@ -292,12 +246,12 @@ def test_a_place_never_takes_while_a_taker_crosses_us() -> None:
     stale one is cancelled, and neither is placed anew into the crossing bid."""
     crossing = {Side.BUY: Price.of("1604")}
     old = commitment(Side.SELL, "1604", nonce=9, created_ms=NOW_MS - 250_000)
-    renewal = plan(replace(_desk(BID, old), walls=crossing), RECONCILES)
+    renewal = plan(replace(desk_of(BID, old), walls=crossing), RECONCILES)
     assert not renewal.cancels
     assert not renewal.places
     stale = commitment(Side.SELL, "1601", nonce=9)
-    made = plan(replace(_desk(BID, stale), walls=crossing), RECONCILES)
-    assert _reasons(made) == ["price_too_far_from_target"]
+    made = plan(replace(desk_of(BID, stale), walls=crossing), RECONCILES)
+    assert reasons(made) == ["price_too_far_from_target"]
     assert not made.places
     assert MissingReason.CROSSED_BY_OTHERS in {gap.reason for gap in made.missing}
 
@@ -305,7 +259,7 @@ def test_a_place_never_takes_while_a_taker_crosses_us() -> None:
 def test_an_order_that_ends_with_its_market_is_not_renewed() -> None:
     """Its successor could not live longer, so replacing it would only churn."""
     old = commitment(Side.BUY, "1596", created_ms=NOW_MS - 250_000)
-    ends = replace(_desk(old, ASK), market_expiry_ms=old.expiry_ms)
+    ends = replace(desk_of(old, ASK), market_expiry_ms=old.expiry_ms)
     assert plan(ends, RECONCILES).quiet
-    goes_on = replace(_desk(old, ASK), market_expiry_ms=old.expiry_ms + 60_000)
-    assert _reasons(plan(goes_on, RECONCILES)) == ["renewal"]
+    goes_on = replace(desk_of(old, ASK), market_expiry_ms=old.expiry_ms + 60_000)
+    assert reasons(plan(goes_on, RECONCILES)) == ["renewal"]

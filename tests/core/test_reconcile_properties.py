@@ -9,59 +9,9 @@ from hypothesis import strategies as st
 
 from mm_bot.core.ledger import Commitment, Stage
 from mm_bot.core.market import Side
-from mm_bot.core.orders import RestingOrder
-from mm_bot.core.plan import Desk, Plan
-from mm_bot.core.quoting import Ladder
 from mm_bot.core.reconcile import plan
-from tests.core.builders import NOW_MS, RECONCILES, commitment, level
-
-BIDS = ("1596", "1592.8", "1589.6")
-ASKS = ("1604", "1607.2", "1610.4")
-
-
-def _ladder(levels: int = 1) -> Ladder:
-    return Ladder(
-        bids=tuple(level(Side.BUY, p, index=i) for i, p in enumerate(BIDS[:levels])),
-        asks=tuple(level(Side.SELL, p, index=i) for i, p in enumerate(ASKS[:levels])),
-    )
-
-
-def _desk(
-    *known: Commitment,
-    ladder: Ladder | None = None,
-    startup: bool = False,
-    strays: tuple[RestingOrder, ...] = (),
-    now_ms: int = NOW_MS,
-) -> Desk:
-    wanted = ladder or _ladder()
-    return Desk(
-        now_ms=now_ms,
-        startup=startup,
-        levels=max(len(wanted.bids), len(wanted.asks)),
-        market_expiry_ms=None,
-        ladder=wanted,
-        commitments=known,
-        strays=strays,
-        last_replace_ms={},
-        refused_until_ms={},
-    )
-
-
-def _resting(levels: int) -> list[Commitment]:
-    both = ((Side.BUY, BIDS), (Side.SELL, ASKS))
-    return [
-        commitment(side, price, nonce=10 * i + side.sign + 2)
-        for side, prices in both
-        for i, price in enumerate(prices[:levels])
-    ]
-
-
-def _reasons(made: Plan) -> list[str]:
-    return sorted(cancel.reason for cancel in made.cancels)
-
-
-BID, ASK = _resting(1)
-
+from tests.core.builders import NOW_MS, RECONCILES, commitment
+from tests.core.desks import desk_of, ladder_of
 
 worlds = st.lists(
     st.builds(
@@ -87,7 +37,7 @@ def test_no_plan_can_fill_a_slot_twice_or_cross(
     """Invariants 1 and 2: if every cancel that a place waits for is acknowledged and no other
     cancel is, a side holds at most its levels beside what was surplus before, and no own bid
     reaches an own ask."""
-    made = plan(_desk(*known, ladder=_ladder(levels), startup=startup), RECONCILES)
+    made = plan(desk_of(*known, ladder=ladder_of(levels), startup=startup), RECONCILES)
     ids = {c.order_id for c in made.cancels}
     for place in made.places:
         assert set(place.after) <= ids
@@ -108,7 +58,7 @@ def test_the_plan_depends_on_its_arguments_alone(
     known: list[Commitment], levels: int, startup: bool
 ) -> None:
     """Invariant 7: the order in which the ledger lists orders changes nothing."""
-    desk = _desk(*known, ladder=_ladder(levels), startup=startup)
+    desk = desk_of(*known, ladder=ladder_of(levels), startup=startup)
     turned = replace(desk, commitments=tuple(reversed(known)))
     first, second = plan(desk, RECONCILES), plan(turned, RECONCILES)
     assert first.cancels == second.cancels
@@ -119,7 +69,7 @@ def test_the_plan_depends_on_its_arguments_alone(
 def test_a_second_pass_is_quiet(known: list[Commitment], levels: int) -> None:
     """Invariant 4: carried out, a start-up plan leaves nothing to do."""
     settled = [c for c in known if c.stage is not Stage.UNKNOWN]
-    desk = _desk(*settled, ladder=_ladder(levels), startup=True)
+    desk = desk_of(*settled, ladder=ladder_of(levels), startup=True)
     made = plan(desk, RECONCILES)
     gone = {c.order_id for c in made.cancels}
     new = [
@@ -127,6 +77,6 @@ def test_a_second_pass_is_quiet(known: list[Commitment], levels: int) -> None:
         for i, p in enumerate(made.places)
     ]
     left = [c for c in settled if c.order_id not in gone and not c.cancel_acked]
-    again = plan(_desk(*left, *new, ladder=_ladder(levels)), RECONCILES)
+    again = plan(desk_of(*left, *new, ladder=ladder_of(levels)), RECONCILES)
     assert again.quiet
     assert len(again.kept) == 2 * levels

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from mm_bot.core.commands import NewOrder, Outcome, SignedOrder, Verdict
-from mm_bot.core.decide import Decision, decide
+from mm_bot.core.commands import Outcome
 from mm_bot.core.exact import Size
 from mm_bot.core.ledger import Stage
 from mm_bot.core.liability import outstanding
 from mm_bot.core.market import Side
-from mm_bot.core.memory import Memory
-from mm_bot.core.orders import OrderId
 from mm_bot.core.plan import Cancel, CancelCategory
-from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.remember import (
     RESEND_MAX_MS,
@@ -23,66 +17,16 @@ from mm_bot.core.remember import (
     PlaceResult,
     Report,
     next_due_ms,
-    remember,
 )
-from mm_bot.core.snapshot import Snapshot
 from tests.core.builders import (
     NOW_MS,
-    POLICY,
-    SPOT,
     commitment,
     own_orders,
     row,
     running,
     snapshot,
 )
-
-BID, ASK = row(Side.BUY, "1596", nonce=1), row(Side.SELL, "1604", nonce=2)
-EMPTY = Memory(started_ms=NOW_MS)
-ACCEPTED = Outcome(verdict=Verdict.ACCEPTED)
-REFUSED = Outcome(verdict=Verdict.REFUSED)
-UNKNOWN = Outcome(verdict=Verdict.UNKNOWN)
-
-
-def _decide(
-    seen: Snapshot | None = None, memory: Memory = EMPTY, policy: Policy = POLICY
-) -> Decision:
-    return decide(seen or snapshot(), memory, policy, SPOT)
-
-
-def _unread(seen: Snapshot) -> Snapshot:
-    part = replace(seen.venue.orders, value=None, as_of_ms=None, error="down")
-    return replace(seen, venue=replace(seen.venue, orders=part))
-
-
-def _sent(decision: Decision, outcome: Outcome, sent_ms: int = NOW_MS) -> Report:
-    """Every place of the plan sent and answered alike."""
-    results = []
-    for i, place in enumerate(decision.plan.places):
-        level = place.level
-        order = NewOrder(
-            order_id=str(OrderId(SPOT.symbol, level.side, 100 + i)),
-            side=level.side,
-            price=level.price,
-            size=level.size,
-            notional=level.notional,
-            nonce=100 + i,
-            expiry_s=NOW_MS // 1000 + 300,
-        )
-        results.append(
-            PlaceResult(
-                signed=SignedOrder(order=order, body=b""),
-                level=level,
-                replaces=place.replaces,
-                outcome=outcome,
-                sent_ms=sent_ms,
-            )
-        )
-    return Report(places=tuple(results))
-
-
-def _after(decision: Decision, report: Report, memory: Memory = EMPTY) -> Memory:
-    return remember(memory, decision, report, dry_run=False)
+from tests.core.decisions import ACCEPTED, REFUSED, UNKNOWN, after, decided, sent
 
 
 @pytest.mark.parametrize(
@@ -90,36 +34,36 @@ def _after(decision: Decision, report: Report, memory: Memory = EMPTY) -> Memory
 )
 def test_what_was_sent_is_remembered(outcome: Outcome, stage: Stage) -> None:
     """Invariant 1 of remember: sent and not refused is a commitment, and counts as signed."""
-    decision = _decide()
-    memory = _after(decision, _sent(decision, outcome))
+    decision = decided()
+    memory = after(decision, sent(decision, outcome))
     assert [c.stage for c in memory.commitments] == [stage, stage]
     assert outstanding(memory.signatures, Side.BUY) == Size.of(100)
 
 
 def test_a_refused_order_is_tried_again_within_two_seconds() -> None:
     """A refusal leaves no commitment; after a pause of at most two seconds the slot is filled."""
-    decision = _decide()
-    memory = _after(decision, _sent(decision, REFUSED))
+    decision = decided()
+    memory = after(decision, sent(decision, REFUSED))
     assert not memory.commitments
-    soon = _decide(snapshot(now_ms=NOW_MS + 1), memory)
+    soon = decided(snapshot(now_ms=NOW_MS + 1), memory)
     assert {m.reason for m in soon.missing} == {MissingReason.REFUSED_RECENTLY}
     due_ms = next_due_ms(memory, NOW_MS)
     assert due_ms is not None
     assert due_ms <= NOW_MS + 2_000
-    assert len(_decide(snapshot(now_ms=due_ms), memory).plan.places) == 2
+    assert len(decided(snapshot(now_ms=due_ms), memory).plan.places) == 2
 
 
 def test_an_unknown_order_is_sent_again_with_a_growing_pause() -> None:
     """The same bytes, at first at once and then at most a second apart."""
-    decision = _decide()
-    memory, now_ms, pauses = _after(decision, _sent(decision, UNKNOWN)), NOW_MS, []
+    decision = decided()
+    memory, now_ms, pauses = after(decision, sent(decision, UNKNOWN)), NOW_MS, []
     body = memory.commitments[0].signed
     for _ in range(8):
         due_ms = next_due_ms(memory, now_ms)
         assert due_ms is not None
         pauses.append(due_ms - now_ms)
         now_ms = due_ms
-        again = _decide(snapshot(now_ms=now_ms), memory)
+        again = decided(snapshot(now_ms=now_ms), memory)
         assert [c.signed for c in again.plan.resends][:1] == [body]
         assert not again.plan.places
         results = tuple(
@@ -127,7 +71,7 @@ def test_an_unknown_order_is_sent_again_with_a_growing_pause() -> None:
             for c in again.plan.resends
             if c.signed is not None
         )
-        memory = _after(again, Report(places=results), memory)
+        memory = after(again, Report(places=results), memory)
     assert pauses == sorted(pauses)
     assert pauses[-1] == RESEND_MAX_MS
 
@@ -146,7 +90,7 @@ def test_cancels_are_repeated_with_a_pause_and_counted_when_driven() -> None:
     memory, pauses = running(order), []
     for _ in range(9):
         result = CancelResult(cancel=cancel, outcome=UNKNOWN, sent_ms=NOW_MS, done_ms=NOW_MS)
-        memory = _after(_decide(seen, memory), Report(cancels=(result,)), memory)
+        memory = after(decided(seen, memory), Report(cancels=(result,)), memory)
         pauses.append(memory.commitments[0].next_cancel_ms - NOW_MS)
     assert pauses[0] == 25
     assert pauses == sorted(pauses)
