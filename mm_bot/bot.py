@@ -22,7 +22,14 @@ from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
 from mm_bot.core.plan import Cancel, CancelCategory, Place, Plan
 from mm_bot.core.policy import OperatorMode, Policy
-from mm_bot.core.remember import CancelResult, PlaceResult, Report, next_due_ms, remember
+from mm_bot.core.remember import (
+    CancelResult,
+    PlaceResult,
+    Report,
+    next_due_ms,
+    remember,
+    with_cancels,
+)
 from mm_bot.core.risk import HaltReason
 from mm_bot.core.snapshot import Snapshot
 from mm_bot.errors import EdgeError
@@ -96,7 +103,7 @@ class Bot:
     async def cycle(self) -> Decision:
         """One pass."""
         edges, clock = self._edges, self._edges.clock
-        memory = self.memory
+        memory = with_cancels(self.memory, self._aside)
         begin = time.perf_counter()
         woken_at, self._woken_at = self._woken_at, None
         seen = await edges.exchange.observe(

@@ -7,7 +7,7 @@ Entry point: `remember`. Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from mm_bot.core.commands import Outcome, SignedOrder, Verdict
@@ -102,6 +102,19 @@ def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: boo
         inventory=inventory,
         inventory_at_ms=decision.now_ms if moved else memory.inventory_at_ms,
     )
+
+
+def with_cancels(memory: Memory, cancels: Iterable[CancelResult]) -> Memory:
+    """The memory with cancels noted that were sent outside of a cycle, so that the next read of
+    their rows is known to show our own doing."""
+    results = {result.cancel.order_id: result for result in cancels}
+    if not results:
+        return memory
+    noted = tuple(
+        _cancelled(c, results[c.order_id]) if c.order_id in results else c
+        for c in memory.commitments
+    )
+    return replace(memory, commitments=noted)
 
 
 def _cancelled(known: Commitment, result: CancelResult) -> Commitment:
