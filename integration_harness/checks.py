@@ -115,11 +115,14 @@ def check_slots(view: MarketView, levels: int, after_seq: int | None, live_befor
 
 
 def check_resting(orders: Sequence[OrderRow], levels: int) -> None:
-    """At most one order a slot, no two at one price, and no own bid at or above an own ask."""
+    """At most one order a slot, and no own bid at or above an own ask.
+
+    Two levels may share a price: each that would cross somebody's order is moved one tick behind
+    that same order (behaviour.md section 4), and such an order may be gone by now.
+    """
     by_side = {side: [o.price for o in orders if o.side == side] for side in SIDES}
     for prices in by_side.values():
         require(len(prices) <= levels, f"at most {levels} live orders on a side", prices)
-        require(len(prices) == len(set(prices)), "one live order at one price", prices)
     if by_side["buy"] and by_side["sell"]:
         require(max(by_side["buy"]) < min(by_side["sell"]), "own bids below own asks", by_side)
 
