@@ -5,13 +5,11 @@ Exit codes: 0 clean, 2 bad settings (a taken address too), 1 a bug.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from collections.abc import Callable
 
 from fair_anchor.settings import load
-from mm_bot.errors import BotError, SettingsError
+from mm_bot.errors import SettingsError
 
 
 def main() -> int:
@@ -23,32 +21,11 @@ def main() -> int:
         return error.exit_code
     # What serving needs is imported only now: faults in the settings answer at once.
     from fair_anchor.wiring import run
-    from mm_bot.ops.log import Level, Log
-    from mm_bot.ops.log_bridge import install
+    from mm_bot.ops.process import run_process
 
-    log = Log(level=Level[settings.log_level])
-    for secret in settings.secrets:
-        log.redactor.add(secret)
-    install(log)
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(run(settings, log))
-    except BotError as error:
-        log.error("exit", code=error.exit_code, error=str(error))
-        return error.exit_code
-    except Exception as error:
-        log.exception("exit", error, code=1)
-        return 1
-    return 0
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
+    return run_process(
+        lambda log: run(settings, log), log_level=settings.log_level, secrets=settings.secrets
+    )
 
 
 if __name__ == "__main__":

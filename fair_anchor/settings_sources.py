@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from fair_anchor import settings_table as t
-from mm_bot.anchors.expression import parse_expression
+from mm_bot.anchors.expression import parse_expression, split_list
 from mm_bot.anchors.guarded import GuardPolicy
 from mm_bot.anchors.specs import (
     CoinbaseSpec,
@@ -69,7 +69,7 @@ class SourceChoice:
 def resolve_sources(reading: Reading) -> tuple[SourceChoice, ...]:
     """Best first; what is broken is a fault and left out."""
     if reading.is_set(t.SPOT_SOURCES):
-        names = _split(reading[t.SPOT_SOURCES] or "")
+        names = split_list(reading[t.SPOT_SOURCES] or "")
     else:
         names = [name for name in _BY_DEFAULT if reading.is_set(_NEEDS[name][0])]
         names += EXCHANGE
@@ -186,7 +186,7 @@ def _median(reading: Reading) -> MedianSpec | None:
         high=reading[t.MAX_SPOT_PRICE],
     )
     members = []
-    for item in _split(reading[t.MEDIAN_OF] or ""):
+    for item in split_list(reading[t.MEDIAN_OF] or ""):
         weighted = _WEIGHT.fullmatch(item)
         name, weight = (weighted[1].strip(), weighted[2]) if weighted else (item, "1")
         if not Decimal(weight):
@@ -224,15 +224,3 @@ def _own_age_ms(reading: Reading, name: str) -> int | None:
 def _label(text: str) -> str:
     """As it was written, but for the length of feed ids."""
     return _FEED_ID.sub(lambda feed: feed[0][:10], text)
-
-
-def _split(text: str) -> list[str]:
-    """At the commas outside of parentheses."""
-    parts, depth = [""], 0
-    for sign in text:
-        depth += {"(": 1, ")": -1}.get(sign, 0)
-        if sign == "," and depth <= 0:
-            parts.append("")
-        else:
-            parts[-1] += sign
-    return [part.strip() for part in parts]

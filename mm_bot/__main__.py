@@ -6,12 +6,10 @@ start, 5 could not prove that our orders are gone when asked to cancel them, 1 a
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from collections.abc import Callable
 
-from mm_bot.errors import BotError, SettingsError
+from mm_bot.errors import SettingsError
 from mm_bot.settings import load
 
 
@@ -43,32 +41,14 @@ def run(*, as_json: bool | None = None) -> int:
     # What the run needs is imported only now: faults in the settings answer at once.
     from mm_bot.app import run as run_bot
     from mm_bot.app import secrets
-    from mm_bot.ops.log import Level, Log
-    from mm_bot.ops.log_bridge import install
+    from mm_bot.ops.process import run_process
 
-    log = Log(level=Level[settings.log_level], as_json=as_json)
-    for secret in secrets(settings):
-        log.redactor.add(secret)
-    install(log)
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(run_bot(settings, log))
-    except BotError as error:
-        log.write(Level.CRITICAL, "exit", {"code": error.exit_code, "error": str(error)})
-        return error.exit_code
-    except Exception as error:
-        log.exception("exit", error, code=1)
-        return 1
-    return 0
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where it is installed: the tail of a cycle is a third shorter."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
+    return run_process(
+        lambda log: run_bot(settings, log),
+        log_level=settings.log_level,
+        secrets=secrets(settings),
+        as_json=as_json,
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 from mm_bot import settings_table as t
 from mm_bot import settings_table_anchors as a
 from mm_bot import settings_table_run as r
-from mm_bot.anchors.expression import parse_expression
+from mm_bot.anchors.expression import parse_expression, split_list
 from mm_bot.anchors.specs import (
     CoinbaseSpec,
     FixedSpec,
@@ -85,7 +85,7 @@ def resolve_parts(reading: Reading) -> tuple[AnchorPart, ...]:
 
 
 def _members(reading: Reading, text: str) -> tuple[AnchorPart, ...]:
-    found, items = [], _split(text)
+    found, items = [], split_list(text)
     if reading.sound(a.MEDIAN_QUORUM) and reading[a.MEDIAN_QUORUM] > len(items):
         remedy = f"{a.MEDIAN_OF.name} has {len(items)}: give at most as many"
         reading.fault(a.MEDIAN_QUORUM, remedy)
@@ -190,15 +190,3 @@ def _build(reading: Reading, kind: str, feed: str) -> SourceSpec:
     assert kind == "fixed", kind
     assert price is not None, "else a fault"
     return FixedSpec(price=price)
-
-
-def _split(text: str) -> list[str]:
-    """At the commas outside of parentheses."""
-    parts, depth = [""], 0
-    for sign in text:
-        depth += {"(": 1, ")": -1}.get(sign, 0)
-        if sign == "," and depth <= 0:
-            parts.append("")
-        else:
-            parts[-1] += sign
-    return [part.strip() for part in parts]

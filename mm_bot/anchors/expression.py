@@ -75,3 +75,15 @@ def _expect(tokens: list[str], wanted: str) -> None:
     found = _take(tokens, repr(wanted))
     if found != wanted:
         raise ValueError(f"{found!r} where {wanted!r} is due")
+
+
+def split_list(text: str) -> list[str]:
+    """A list of expressions, taken apart at the commas outside of parentheses."""
+    parts, depth = [""], 0
+    for sign in text:
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if sign == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return [part.strip() for part in parts]

@@ -72,7 +72,7 @@ def decide(snapshot: Snapshot, memory: Memory, policy: Policy, market: Market) -
     """The plan of this cycle."""
     snapshot = _without_unlocked_orders(snapshot)
     now_ms, venue = snapshot.now_ms, snapshot.venue
-    tracked = ledger.track(memory.commitments, venue.orders, market.symbol, now_ms)
+    tracked = ledger.track(memory.commitments, venue.orders, now_ms)
     tally, new_fills = _fills(snapshot, memory)
     chosen = reference.choose(snapshot, policy.reference)
     contradictions = freshness.contradictions(snapshot, memory, tracked)

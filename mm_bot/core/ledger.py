@@ -114,9 +114,7 @@ class Tracked:
     """Own live rows here that are not managed by us: protected, foreign or malformed ids."""
 
 
-def track(
-    commitments: tuple[Commitment, ...], part: Part[OwnOrders], market: str, now_ms: int
-) -> Tracked:
+def track(commitments: tuple[Commitment, ...], part: Part[OwnOrders], now_ms: int) -> Tracked:
     """The ledger brought up to date; unchanged where the order table was not read."""
     if part.value is None or part.as_of_ms is None:
         return Tracked(commitments=commitments, ended=(), strays=())

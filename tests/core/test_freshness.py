@@ -12,7 +12,6 @@ from mm_bot.core.orders import OrderStatus
 from mm_bot.core.snapshot import DEPTH_LIMIT, Book, OwnOrders, Part, Snapshot
 from tests.core.builders import (
     NOW_MS,
-    SPOT,
     anchor,
     book,
     commitment,
@@ -32,7 +31,7 @@ def _found(
 ) -> dict[str, int]:
     venue = observation(read, shown=shown, at_ms=now_ms)
     seen: Snapshot = snapshot(venue=venue, now_ms=now_ms)
-    tracked = track(memory.commitments, venue.orders, SPOT.symbol, now_ms)
+    tracked = track(memory.commitments, venue.orders, now_ms)
     return contradictions(seen, memory, tracked)
 
 

@@ -28,7 +28,7 @@ LIVE = commitment(Side.BUY, "1596")
 
 def _track(*known: Commitment, read: OwnOrders | None, now_ms: int = NOW_MS) -> Tracked:
     part = Part(value=read, as_of_ms=None if read is None else now_ms)
-    return track(known, part, SPOT.symbol, now_ms)
+    return track(known, part, now_ms)
 
 
 @pytest.mark.parametrize("stage", Stage)
