@@ -20,7 +20,12 @@ Score = Callable[[Commitment, Level], int]
 def pair(
     levels: Sequence[Level], orders: Sequence[Commitment], score: Score
 ) -> tuple[dict[int, Commitment], list[Commitment]]:
-    """Level index to order, and the orders that found no slot. Both inputs are best first."""
+    """Level index to order, and the orders that found no slot. Both inputs are best first.
+
+    Orders of one price have no order of their own (several levels may be moved behind the same
+    taker): there each goes where its size belongs.
+    """
+    orders = sorted(orders, key=lambda c: (c.side.best_first(c.price), _nearest(levels, c)))
     fits = _best_alignment(levels, orders, score)
     taken = set(fits.values())
     free_levels = [i for i in range(len(levels)) if i not in fits]
@@ -28,6 +33,11 @@ def pair(
     fits.update(zip(free_levels, free_orders, strict=False))
     surplus = [orders[j] for j in free_orders[len(free_levels) :]]
     return {levels[i].index: orders[j] for i, j in fits.items()}, surplus
+
+
+def _nearest(levels: Sequence[Level], order: Commitment) -> int:
+    """Position of the first level of the most similar size."""
+    return min(range(len(levels)), key=lambda i: abs(levels[i].size - order.size), default=0)
 
 
 def _best_alignment(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,3 +42,14 @@ def test_a_lost_order_moves_no_other(wanted: list[int], lost: int) -> None:
     pairs, surplus = pair(levels, orders, _close)
     assert not surplus
     assert all(order.nonce == index for index, order in pairs.items())
+
+
+@pytest.mark.parametrize("sizes", [("1", "1.5", "2.25"), ("1", "1.5", "0.7"), ("1", "1", "1")])
+def test_orders_of_one_price_go_where_their_size_belongs(sizes: tuple[str, ...]) -> None:
+    """Three levels moved behind one taker: in whatever order they were sent, nothing is swapped."""
+    levels = [level(Side.BUY, "1600", size, index=i) for i, size in enumerate(sizes)]
+    for sent in permutations(sizes):
+        orders = [commitment(Side.BUY, "1600", size, nonce=i) for i, size in enumerate(sent)]
+        pairs, surplus = pair(levels, orders, _close)
+        assert not surplus
+        assert [str(pairs[i].size) for i in range(3)] == list(sizes)
