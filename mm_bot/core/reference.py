@@ -94,7 +94,7 @@ def others(venue: Observation, side: Side) -> tuple[BookOrder, ...]:
     if venue.book.value is not None:
         found.update({o.order_id: o for o in venue.book.value.side(side) if not o.ours})
     if venue.orders.value is not None:
-        rows = (o for o in venue.orders.value.others if o.side is side)
+        rows = (o for o in venue.orders.value.others if o.side is side and not o.ours)
         found.update({o.order_id: o for o in rows})
     return _best_first(found.values(), side)
 

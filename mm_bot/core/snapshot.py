@@ -110,8 +110,9 @@ class OwnOrders:
     """One read of the order table.
 
     `rows` holds our orders in this market in every live status, and those we asked about whatever
-    their status. `others` holds the best live orders of everybody else, also those in `matching`,
-    which the public book leaves out while the matcher looks at them.
+    their status. `others` holds the best live orders of everybody else and, as `ours`, of our
+    owner's other subaccounts, also those in `matching`, which the public book leaves out while the
+    matcher looks at them.
     """
 
     rows: tuple[RestingOrder, ...]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mm_bot.core import reference
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
 from mm_bot.core.ledger import Stage, Tracked
 from mm_bot.core.market import Side
-from mm_bot.core.snapshot import Snapshot
+from mm_bot.core.snapshot import BookOrder, Snapshot
 
 
 def walls(snapshot: Snapshot, tracked: Tracked, *, firm: bool) -> dict[Side, Price]:
@@ -27,13 +29,20 @@ def walls(snapshot: Snapshot, tracked: Tracked, *, firm: bool) -> dict[Side, Pri
             quotes = [c.price for c in resting if c.side is side.opposite]
             prices = [p for p in prices if not any(side.reaches(p, quote) for quote in quotes)]
         prices.extend(row.price for row in tracked.strays if row.side is side)
-        book = snapshot.venue.book.value
-        if book is not None and snapshot.venue.book.error is None:
-            ours = (o for o in book.side(side) if o.ours and o.order_id not in managed)
-            prices.extend(order.price for order in ours)
+        shown = _own_shown(snapshot, side)
+        prices.extend(order.price for order in shown if order.order_id not in managed)
         if prices:
             found[side] = min(prices, key=side.best_first)
     return found
+
+
+def _own_shown(snapshot: Snapshot, side: Side) -> Iterator[BookOrder]:
+    """Our owner's orders in the book, and those of its other subaccounts that the matcher holds."""
+    book, read = snapshot.venue.book, snapshot.venue.orders.value
+    if book.value is not None and book.error is None:
+        yield from (o for o in book.value.side(side) if o.ours)
+    if read is not None:
+        yield from (o for o in read.others if o.side is side and o.ours)
 
 
 def unmanaged_resting(tracked: Tracked) -> dict[Side, tuple[Size, Amount]]:

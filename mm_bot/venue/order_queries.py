@@ -16,7 +16,7 @@ FILLS_LIMIT: Final = 1000
 TRADES_LIMIT: Final = 100
 """Latest trades that are looked at for own ones: as many as the API shows."""
 OTHERS_LIMIT: Final = 2
-"""Best orders of others, a side."""
+"""Best orders a side of other owners, and of our owner's other subaccounts."""
 
 _WHOSE: Final = """
     o.order_id, o.owner_address, o.subaccount_id::text AS subaccount_id, o.nonce::text AS nonce,
@@ -49,11 +49,11 @@ own AS (
 ),
 others AS (
     SELECT *, row_number() OVER (
-        PARTITION BY side
+        PARTITION BY side, owner_address = %(owner)s
         ORDER BY limit_price::numeric * CASE side WHEN 'buy' THEN -1 ELSE 1 END, order_id
     ) AS rank
     FROM live o
-    WHERE {_HERE} AND {_UNEXPIRED} AND o.owner_address <> %(owner)s
+    WHERE {_HERE} AND {_UNEXPIRED} AND NOT ({_MINE})
 ),
 new_fills AS (
     SELECT f.trade_id, f.price, f.size, o.order_id = f.maker_order_id AS is_maker, o.order_id,

@@ -60,7 +60,7 @@ def own_orders(row: Row, desk: Desk, questions: OrderQuestions) -> OwnOrders:
         fills=counted,
         own_trade_ids=frozenset(_trade_ids(own_trades)),
         newest_trade_id=newest if newest is None else int(newest),
-        others=tuple(_other(entry, desk.market) for entry in _entries(others)),
+        others=tuple(_other(entry, desk) for entry in _entries(others)),
         reserved_elsewhere=reserved(_entries(elsewhere), desk),
     )
 
@@ -144,14 +144,14 @@ def _fill(entry: Members, market: Market) -> Fill:
     )
 
 
-def _other(entry: Members, market: Market) -> BookOrder:
-    numbers = _numbers(entry)
+def _other(entry: Members, desk: Desk) -> BookOrder:
+    market, numbers = desk.market, _numbers(entry)
     return BookOrder(
         order_id=_read.text(entry, "order_id", "row"),
         side=units.human_side(market, engine_side(_read, entry, "row")),
         price=_read.converted(lambda: units.human_price(market, numbers.price), "row.limit_price"),
         size=units.human_size(market, numbers.left, numbers.price),
-        ours=False,
+        ours=_read.text(entry, "owner_address", "row") == desk.owner,
     )
 
 

@@ -201,7 +201,7 @@ def test_unexpired_rows_come_at_start(table: Table) -> None:
 
 
 def test_the_best_of_others_include_what_the_matcher_holds(table: Table) -> None:
-    """Two a side, best first in human prices, never ours, expired ones left out."""
+    """Two a side, best first in human prices, expired ones left out."""
     for price, status in (("0.000625", "active"), ("0.000628", "matching"), ("0.00062", "active")):
         table.add(table.spot, side="buy", price=price, status=status, owner=THEM)
     table.add(table.spot, side="buy", price="0.00063", owner=THEM, life_s=-5)
@@ -213,6 +213,17 @@ def test_the_best_of_others_include_what_the_matcher_holds(table: Table) -> None
     assert asks == ["1592.356688", "1600"]
     assert bids == [("1562.5", "0.64")]
     assert not any(o.ours for o in others)
+
+
+def test_the_owners_other_subaccounts_are_ours_among_others(table: Table) -> None:
+    """Also what the matcher holds of them, beside the two best of strangers; never our own rows."""
+    for price in ("0.000625", "0.000628", "0.00063"):
+        table.add(table.spot, price=price, owner=THEM)
+    held, _ = table.add(table.spot, price="0.00062", subaccount=8, status="matching")
+    table.add(table.spot, price="0.00064", status="matching")
+    others = table.read(table.spot).others
+    assert [o.order_id for o in others if o.ours] == [held]
+    assert len(others) == 3
 
 
 def test_fills_are_exact_and_counted_once(table: Table) -> None:
