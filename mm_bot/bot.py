@@ -202,9 +202,10 @@ class Bot:
     async def _place(
         self, place: Place, cancels: Mapping[str, Awaitable[CancelResult]]
     ) -> PlaceResult | None:
-        """None where nothing was sent: something it waits for is not known to be gone."""
+        """None where nothing was sent: something it waits for is not known to be gone, or was
+        filled meanwhile, so that the size of this one would be too large."""
         for order_id in place.after:
-            if (await cancels[order_id]).outcome.verdict is not Verdict.ACCEPTED:
+            if not (await cancels[order_id]).as_decided:
                 return None
         level, edges = place.level, self._edges
         try:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mm_bot.bot import Bot
 from mm_bot.core.commands import Outcome
+from mm_bot.core.exact import Amount
 from mm_bot.core.market import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.policy import OperatorMode
@@ -63,6 +64,22 @@ def test_a_place_waits_for_its_cancel() -> None:
     assert waiting.said("cancel")
     assert not waiting.said("place buy")
     assert waiting.said("place sell")
+
+
+def test_a_place_is_not_sent_where_its_predecessor_was_filled_meanwhile() -> None:
+    """A fill between the read and the cancel uses up headroom that the replacement counted on: the
+    next cycle, which sees the fill, decides its size anew."""
+
+    async def main(left: Amount) -> Fake:
+        fake = Fake(rows=[FAR_BID], cancel_outcome=replace(ACCEPTED, left=left))
+        await fake.bot().cycle()
+        return fake
+
+    assert run(main(FAR_BID.notional)).said("place buy")
+    filled = run(main(FAR_BID.notional - Amount.of(1)))
+    assert filled.said("cancel")
+    assert not filled.said("place buy")
+    assert filled.said("place sell")
 
 
 def test_without_a_durable_nonce_nothing_is_posted() -> None:

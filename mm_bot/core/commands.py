@@ -47,12 +47,14 @@ class Outcome:
     """How one command ended.
 
     `conflict` marks the 409 of a place: either our order is there already or its nonce belongs to
-    something else; only the order table can tell. `detail` is for people, never for decisions.
+    something else; only the order table can tell. `left` is what the order of an accepted command
+    had left, in cNGN. `detail` is for people, never for decisions.
     """
 
     verdict: Verdict
     detail: str = ""
     conflict: bool = False
+    left: Amount | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from mm_bot.core.exact import Price
+from mm_bot.core.exact import Amount, Price
 from mm_bot.core.ledger import Commitment
 from mm_bot.core.market import Level, Side
 from mm_bot.core.orders import RestingOrder
@@ -27,12 +27,14 @@ RENEWAL = "renewal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """Cancel one order. `counted` says whether it uses up the replace budget."""
+    """Cancel one order. `left` is the cNGN it was last known to have left, where that was known;
+    `counted` says whether it uses up the replace budget."""
 
     order_id: str
     nonce: int
     category: CancelCategory
     reason: str
+    left: Amount | None = None
     counted: bool = False
 
 

@@ -254,5 +254,6 @@ def _cancel(
         nonce=order.nonce,
         category=category,
         reason=reason,
+        left=order.notional,
         counted=counted,
     )

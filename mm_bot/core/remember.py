@@ -40,6 +40,15 @@ class CancelResult:
     sent_ms: int
     done_ms: int
 
+    @property
+    def as_decided(self) -> bool:
+        """Whether the order is gone with nothing more filled of it than was known when the cancel
+        was decided: only then does what was decided to follow it still hold."""
+        if self.outcome.verdict is not Verdict.ACCEPTED:
+            return False
+        known, left = self.cancel.left, self.outcome.left
+        return known is None or left is None or left >= known
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceResult:

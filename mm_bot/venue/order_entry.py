@@ -162,19 +162,19 @@ class OrderEntry:
             return Outcome(verdict=Verdict.REFUSED, detail=f"not sent: {describe(error)}")
         except FOREIGN as error:
             return Outcome(verdict=Verdict.UNKNOWN, detail=describe(error))
-        return read_outcome(response.status_code, response.content, accepted, nonce)
+        return read_outcome(response.status_code, response.content, accepted, nonce, self._market)
 
 
-def read_outcome(status: int, body: bytes, accepted: int, nonce: int) -> Outcome:
+def read_outcome(status: int, body: bytes, accepted: int, nonce: int, market: Market) -> Outcome:
     """What an answer says of the command, by the table above."""
     if status == accepted:
         try:
-            echoed = wire.parse_order_nonce(body)
+            echoed, left = wire.parse_order(body, market)
         except EdgeError as error:
             return Outcome(verdict=Verdict.UNKNOWN, detail=f"{status}, but {error.reason}")
         if echoed != nonce:
             return Outcome(verdict=Verdict.UNKNOWN, detail=f"{status} for nonce {echoed}")
-        return Outcome(verdict=Verdict.ACCEPTED)
+        return Outcome(verdict=Verdict.ACCEPTED, left=left)
     text = wire.parse_error(body)
     detail = f"{status}: {(text or 'no error text')[:200]}"
     if status == _TOO_MANY or (status in _REFUSED and text is not None):

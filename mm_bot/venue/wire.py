@@ -13,7 +13,7 @@ from typing import Final
 
 import orjson
 
-from mm_bot.core.exact import NO_SIZE, Price, floor_to_step, subtract
+from mm_bot.core.exact import NO_SIZE, Amount, Price, floor_to_step, subtract
 from mm_bot.core.market import Market, MarketKind, Side
 from mm_bot.core.snapshot import Book, BookOrder, Trade
 from mm_bot.errors import EdgeError, SettingsError
@@ -106,11 +106,13 @@ def parse_error(body: bytes) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def parse_order_nonce(body: bytes) -> int:
-    """The nonce in the `{"order": ...}` that an accepted place or cancel answers with."""
+def parse_order(body: bytes, market: Market) -> tuple[int, Amount]:
+    """Of the `{"order": ...}` that an accepted place or cancel answers with: the nonce, and the
+    cNGN of what is left unfilled."""
     answer = _read.members(_read.json(body), "answer")
     order = _read.members(_read.member(answer, "order", "answer"), "order")
-    return _read.integer(order, "nonce", "order")
+    price, left = _price_and_left(order)
+    return _read.integer(order, "nonce", "order"), units.human_notional(market, left, price)
 
 
 def milliseconds(text: str) -> int:
@@ -165,18 +167,23 @@ def _presented(body: bytes, market: Market) -> Members:
 
 
 def _book_order(entry: Members, market: Market, owner: str | None) -> BookOrder:
-    price = _read.number(entry, "limit_price", "order")
-    desired = _read.number(entry, "desired_amount", "order")
-    filled = _read.number(entry, "filled_amount", "order")
-    if filled > desired:
-        raise EdgeError(API, f"order.filled_amount {filled} is above desired_amount {desired}")
+    price, left = _price_and_left(entry)
     return BookOrder(
         order_id=_read.text(entry, "order_id", "order"),
         side=units.human_side(market, engine_side(_read, entry, "order")),
         price=_read.converted(lambda: units.human_price(market, price), "order.limit_price"),
-        size=units.human_size(market, subtract(desired, filled), price),
+        size=units.human_size(market, left, price),
         ours=_read.text(entry, "owner_address", "order").lower() == owner,
     )
+
+
+def _price_and_left(entry: Members) -> tuple[Decimal, Decimal]:
+    """Limit price and unfilled amount of an order, in the engine's units."""
+    desired = _read.number(entry, "desired_amount", "order")
+    filled = _read.number(entry, "filled_amount", "order")
+    if filled > desired:
+        raise EdgeError(API, f"order.filled_amount {filled} is above desired_amount {desired}")
+    return _read.number(entry, "limit_price", "order"), subtract(desired, filled)
 
 
 def _trade(entry: Members, market: Market) -> Trade:

@@ -184,7 +184,10 @@ class Edge:
         return ACCEPTED if self._model.accept(row) else CONFLICT
 
     def _cancel(self, nonce: int) -> Outcome:
-        return ACCEPTED if self._model.cancel(US, nonce) else MISSING
+        row = self._model.cancel(US, nonce)
+        if row is None:
+            return MISSING
+        return replace(ACCEPTED, left=self.market.notional(row.price, row.left))
 
     def _later(self, delay_ms: float, do: Callable[[], T]) -> asyncio.Future[T]:
         """Happens whether or not the caller lives to see it."""

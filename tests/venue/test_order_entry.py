@@ -12,7 +12,8 @@ import orjson
 import pytest
 
 from mm_bot.core.commands import Outcome, Verdict
-from mm_bot.core.market import Side
+from mm_bot.core.exact import Amount
+from mm_bot.core.market import Market, Side
 from mm_bot.venue import signing
 from mm_bot.venue.config import VenueConfig
 from mm_bot.venue.order_entry import OrderEntry, machine_token, read_outcome
@@ -79,7 +80,9 @@ def cancelled(answer: httpx.Response | Exception, seen: list[httpx.Request]) -> 
 
 
 ERROR = b'{"error": "no"}'
-OURS = b'{"order": {"nonce": "7"}}'
+AMOUNTS = b'"limit_price": "1600", "desired_amount": "10", "filled_amount": "4"'
+OURS = b'{"order": {"nonce": "7", %s}}' % AMOUNTS
+THEIRS = b'{"order": {"nonce": "8", %s}}' % AMOUNTS
 
 
 @pytest.mark.parametrize(
@@ -87,7 +90,7 @@ OURS = b'{"order": {"nonce": "7"}}'
     [
         (201, OURS, Verdict.ACCEPTED, Verdict.UNKNOWN),
         (200, OURS, Verdict.UNKNOWN, Verdict.ACCEPTED),
-        (201, b'{"order": {"nonce": "8"}}', Verdict.UNKNOWN, Verdict.UNKNOWN),
+        (201, THEIRS, Verdict.UNKNOWN, Verdict.UNKNOWN),
         (201, b"<html>", Verdict.UNKNOWN, Verdict.UNKNOWN),
         (200, b"{}", Verdict.UNKNOWN, Verdict.UNKNOWN),
         (400, ERROR, Verdict.REFUSED, Verdict.REFUSED),
@@ -106,14 +109,29 @@ def test_answers_mean_what_the_table_says(
     status: int, body: bytes, place: Verdict, cancel: Verdict
 ) -> None:
     """Accepted and refused need a definite answer; everything else stays unknown."""
-    assert read_outcome(status, body, 201, 7).verdict is place
-    assert read_outcome(status, body, 200, 7).verdict is cancel
+    assert read_outcome(status, body, 201, 7, FUTURE_MARKET).verdict is place
+    assert read_outcome(status, body, 200, 7, FUTURE_MARKET).verdict is cancel
+
+
+@pytest.mark.parametrize(
+    ("market", "left"), [(FUTURE_MARKET, 1600 * 6 * 10), (SPOT_MARKET, 6)], ids=("future", "spot")
+)
+def test_an_accepted_cancel_says_what_was_left(market: Market, left: int) -> None:
+    """In cNGN, exactly: 6 lots of 0.001 x 10,000 USDC at 1600, or the 6 whole cNGN of spot."""
+    assert read_outcome(200, OURS, 200, 7, market).left == Amount.of(left)
+
+
+@pytest.mark.parametrize("amounts", [b"", AMOUNTS.replace(b'"4"', b'"11"')])
+def test_an_answer_without_sound_amounts_proves_nothing(amounts: bytes) -> None:
+    """A body that is broken where we look is a broken body."""
+    body = b'{"order": {"nonce": "7"%s}}' % (b", " + amounts if amounts else b"")
+    assert read_outcome(200, body, 200, 7, FUTURE_MARKET).verdict is Verdict.UNKNOWN
 
 
 def test_a_conflict_is_marked_only_where_an_order_was_placed() -> None:
     """409 on a place is unknown with `conflict`; on a cancel it is merely unknown."""
-    assert read_outcome(409, ERROR, 201, 7).conflict is True
-    assert read_outcome(409, ERROR, 200, 7).conflict is False
+    assert read_outcome(409, ERROR, 201, 7, FUTURE_MARKET).conflict is True
+    assert read_outcome(409, ERROR, 200, 7, FUTURE_MARKET).conflict is False
 
 
 @pytest.mark.parametrize("case", ["create-err", "create-err-custody", "create-ok", "cancel"])
@@ -127,7 +145,7 @@ def test_recorded_answers_are_never_misread(case: str) -> None:
             continue
         accepted = 201 if pair["request"]["path"] == "/v1/orders" else 200
         body = orjson.dumps(answer.get("json"))
-        verdict = read_outcome(answer["status"], body, accepted, int(nonce)).verdict
+        verdict = read_outcome(answer["status"], body, accepted, int(nonce), FUTURE_MARKET).verdict
         if answer["status"] == accepted:
             assert verdict is Verdict.ACCEPTED, pair["case"]
         elif answer["status"] in (400, 403):
