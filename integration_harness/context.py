@@ -102,6 +102,11 @@ class Context:
         self._slots_before = max(counts)
         self._slots_after = self.view.newest_event()
 
+    def agrees_with_chain(self) -> None:
+        """What the bot has on chain moved by exactly its fills."""
+        fills, before = self.bot_fills(), self.before.bot
+        checks.check_chain(self.view, "bot", self.target.bot, before, fills, self.limits)
+
     def finish(self, *, levels: int | None = None) -> None:
         """The checks that hold for every scenario."""
         self.phase("comparing fills, books, chain, nonces and slots")
@@ -119,11 +124,12 @@ class Context:
             seen = self.bots[0].metrics()
             counted = sum(seen[f'mm_bot_fills_total{{side="{s}"}}'] for s in checks.SIDES)
             require(counted == len(fills), f"/metrics counts {len(fills)} fills", counted)
-        if self.target.local:
-            taken = self.view.fills(self.target.taker, self.before.trade_id)
-            checks.check_chain(self.view, "bot", self.target.bot, self.before.bot, fills)
-            checks.check_chain(self.view, "taker", self.target.taker, self.before.taker, taken)
-            self.verified("the chain's balances moved by exactly the fills")
+        self.agrees_with_chain()
+        taken = self.view.fills(self.target.taker, self.before.trade_id)
+        before, taker = self.before.taker, self.target.taker
+        checks.check_chain(self.view, "taker", taker, before, taken, self.limits)
+        what = "balances" if checks.compares_cash(self.view) else "positions"
+        self.verified(f"the {what} on chain moved by exactly the fills")
         rows = self.view.orders(self.target.bot)[self.before.orders :]
         placed = [order_id for bot in self.bots for order_id in bot.placed_ids()]
         checks.check_nonces(rows, placed, [each for p in self.proxies for each in p.orders()])

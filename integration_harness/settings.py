@@ -100,11 +100,10 @@ def env_target(environment: Mapping[str, str]) -> Target:
     database_url = environment.get("MM_DATABASE_URL") or read.required("DATABASE_URL")
     bot = read.party("MM_", subaccount="MM_SUBACCOUNT_ID", name="bot")
     taker = read.party("MM_INT_TAKER_", subaccount="MM_INT_TAKER_SUBACCOUNT_ID", name="taker")
-    recipient = environment.get("MM_INT_TAKER_RECIPIENT_ID")
-    if recipient and taker is not None and recipient != str(taker.subaccount_id):
+    if bot is not None and len(bot.subaccounts) > 1:
         read.faults.append(
-            "MM_INT_TAKER_RECIPIENT_ID: the taker must receive into MM_INT_TAKER_SUBACCOUNT_ID "
-            "itself, where its balances are compared; leave it out"
+            f"MM_RECIPIENT_ID={bot.recipient_id}: the scenarios look for what the bot buys in its "
+            "own subaccount; leave it out"
         )
     deployment = read.deployment()
     if read.faults or bot is None or taker is None or deployment is None:
@@ -143,22 +142,27 @@ class _Reader:
         """An owner, its subaccount and its session key."""
         key = self._key(f"{prefix}OWNER", needed=True)
         session = self._key(f"{prefix}SIGNER", needed=False)
-        account_id = self.required(subaccount)
-        if account_id and not account_id.isdigit():
-            self.faults.append(f"{subaccount}={account_id!r}: give a whole number")
-            return None
-        if not key or not account_id:
+        account_id = self._account_id(subaccount, self.required(subaccount))
+        recipient = f"{prefix}RECIPIENT_ID"
+        recipient_id = self._account_id(recipient, self._environment.get(recipient, ""))
+        if not key or account_id is None:
             return None
         address = address_for(key)
         given = self._environment.get(f"{prefix}OWNER_ADDRESS", "")
         if given and given.lower() != address.lower():
             self.faults.append(f"{prefix}OWNER_ADDRESS={given}: the key is of {address}")
-        account = Account(
-            name=name, address=address, private_key=key, subaccount_ids=(int(account_id),)
-        )
+        account = Account(name=name, address=address, private_key=key, subaccount_ids=(account_id,))
         return Party(
-            account=account, subaccount_id=int(account_id), session_private_key=session or None
+            account=account,
+            subaccount_id=account_id,
+            recipient_id=recipient_id,
+            session_private_key=session or None,
         )
+
+    def _account_id(self, variable: str, text: str) -> int | None:
+        if text and not text.isdigit():
+            self.faults.append(f"{variable}={text!r}: give a whole number")
+        return int(text) if text.isdigit() else None
 
     def deployment(self) -> Deployment | None:
         """Where the contracts are, found as the bot finds them."""

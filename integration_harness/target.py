@@ -26,11 +26,20 @@ class Party:
 
     account: Account
     subaccount_id: int
+    recipient_id: int | None = None
+    """The subaccount that receives what is bought; None for the same."""
     session_private_key: str | None = field(default=None, repr=False)
 
     @property
     def owner(self) -> str:
         return self.account.address.lower()
+
+    @property
+    def subaccounts(self) -> tuple[int, ...]:
+        """Every subaccount whose balances its trades move."""
+        if self.recipient_id in (None, self.subaccount_id):
+            return (self.subaccount_id,)
+        return (self.subaccount_id, self.recipient_id)
 
     def signer(self, deployment: Deployment) -> Signer:
         """Signs this party's orders and cancels."""
@@ -38,6 +47,7 @@ class Party:
             deployment,
             self.account,
             subaccount_id=self.subaccount_id,
+            recipient_id=self.recipient_id,
             session_private_key=self.session_private_key,
         )
 

@@ -56,10 +56,7 @@ def run(context: Context) -> None:
 def _agrees(context: Context, bot: BotProcess, order_id: str) -> None:
     """The chain by the fills, the bot by the chain."""
     context.ladder(bot, without=(order_id,))
-    if context.target.local:
-        checks.check_chain(
-            context.view, "bot", context.target.bot, context.before.bot, context.bot_fills()
-        )
+    context.agrees_with_chain()
     wanted = (_position(context), _cash(context))
     wait_until(
         f"the bot to know position and cash {wanted}",

@@ -93,12 +93,14 @@ class Signer:
         account: Account,
         *,
         subaccount_id: int | None = None,
+        recipient_id: int | None = None,
         session_private_key: str | None = None,
     ) -> None:
         self.owner: Final = account.address.lower()
         self.subaccount_id: Final = (
             account.subaccount_ids[0] if subaccount_id is None else subaccount_id
         )
+        self._recipient_id = recipient_id or self.subaccount_id
         self._owner_key = account.private_key
         self._key = session_private_key or account.private_key
         self.signer: Final = str(EthAccount.from_key(self._key).address).lower()
@@ -122,7 +124,7 @@ class Signer:
             limit_price=instrument.chain_price(ticks),
             desired_amount=instrument.chain_amount(amount_steps),
             worst_fee=0,
-            recipient_id=self.subaccount_id,
+            recipient_id=self._recipient_id,
             is_bid=side == "buy",
         )
         data = encode_trade_data(trade)
@@ -140,7 +142,7 @@ class Signer:
             "owner_address": self.owner,
             "signer_address": self.signer,
             "subaccount_id": str(self.subaccount_id),
-            "recipient_id": str(self.subaccount_id),
+            "recipient_id": str(self._recipient_id),
             "nonce": str(nonce),
             "side": side,
             "asset_address": instrument.asset_address,

@@ -21,6 +21,8 @@ from integration_harness import isolation
 from integration_harness.market_view import MarketView
 from integration_harness.scenarios import SCENARIOS
 from integration_harness.settings import env_target, read_options
+from integration_harness.stack.chain import Chain
+from integration_harness.stack.deploy import Funds
 from integration_harness.stack.orders import OrderTicket, Signer
 from integration_harness.stack.up import LocalExchange
 from integration_harness.target import Party, RefusedError, Target
@@ -39,11 +41,11 @@ def view(target: Target) -> Iterator[MarketView]:
     found.close()
 
 
-def foreign_environment(exchange: LocalExchange) -> dict[str, str]:
+def foreign_environment(exchange: LocalExchange, symbol: str | None = None) -> dict[str, str]:
     """What a user of a foreign stack would export."""
     taker = exchange.deployment.takers[0]
     return {
-        **exchange.bot_environment(exchange.spot.symbol),
+        **exchange.bot_environment(symbol or exchange.spot.symbol),
         "MM_ANCHOR_SOURCE_TYPE": "oracle_carry",
         "MM_INT_TAKER_OWNER_PRIVATE_KEY": taker.private_key,
         "MM_INT_TAKER_SUBACCOUNT_ID": str(taker.subaccount_ids[0]),
@@ -202,6 +204,25 @@ def test_a_foreign_stack_is_run_by_its_environment_alone(
     assert set(summary["rejection_reasons"].values()) == {"price_too_far_from_target"}
     assert "1 of 1 passed" in done.stderr
     assert view.all_live() == ()
+
+
+@pytest.mark.parametrize("kind", ["spot", "future"])
+def test_the_taker_may_receive_into_another_subaccount(exchange: LocalExchange, kind: str) -> None:
+    """What it bought arrived there, and the chain agrees with the fills over both together."""
+    instrument = exchange.spot if kind == "spot" else exchange.futures[0]
+    taker = exchange.deployment.takers[0]
+    with Chain(exchange.rpc_url, exchange.deployment) as chain:
+        opened = chain.create_account("taker", taker.private_key, [Funds()])
+        (recipient_id,) = opened.subaccount_ids
+        environment = foreign_environment(exchange, instrument.symbol)
+        environment["MM_INT_TAKER_RECIPIENT_ID"] = str(recipient_id)
+        done = run_harness(environment, "happy")
+        assert done.returncode == 0, done.stderr
+        assert chain.balances(recipient_id)
+    what = "balances" if kind == "spot" else "positions"
+    assert (
+        f"the {what} on chain moved by exactly the fills" in orjson.loads(done.stdout)["verified"]
+    )
 
 
 def test_a_scenario_for_the_local_stack_alone_is_not_run_elsewhere(
