@@ -192,15 +192,24 @@ def _desk(
 
 
 def _balances_behind_fills(snapshot: Snapshot, memory: Memory) -> bool:
-    """Whether the balances may not show the last fill yet: read before it was seen, or of a block
-    far older than it (a node that stands still answers all the same)."""
+    """Whether the balances may not show the last fill yet: read before it was seen (or before any
+    could be seen), or of a block far older than it (a node that stands still answers all the same).
+    """
     read_ms, balances = snapshot.venue.balances_read_ms, snapshot.venue.balances.value
     if read_ms is None or balances is None:
+        return True
+    since_ms = fills_since_ms(snapshot, memory)
+    if since_ms is not None and read_ms < since_ms:
         return True
     if memory.last_fill_seen_ms is not None and read_ms <= memory.last_fill_seen_ms:
         return True
     made_ms = memory.last_fill_made_ms
     return made_ms is not None and balances.block_time_ms + BLOCK_LAG_MS < made_ms
+
+
+def fills_since_ms(snapshot: Snapshot, memory: Memory) -> int | None:
+    """See `Memory`; it begins with the first read of the order table."""
+    return snapshot.venue.orders.as_of_ms if memory.tally.cursor is None else memory.fills_since_ms
 
 
 def _wanted(snapshot: Snapshot, desk: Desk, policy: Policy) -> Plan:

@@ -34,6 +34,9 @@ class Memory:
     replace_cancels_ms: tuple[int, ...] = ()
     """When each counted cancel of the last 60 seconds was sent."""
     tally: Tally = field(default_factory=Tally)
+    fills_since_ms: int | None = None
+    """When the fills began to be followed, with no state file to go on from: those before are known
+    to nobody but the balances."""
     last_fill_seen_ms: int | None = None
     last_fill_made_ms: int | None = None
     """When the newest fill was made, by the exchange's clock."""

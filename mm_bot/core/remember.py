@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from mm_bot.core.commands import Outcome, SignedOrder, Verdict
-from mm_bot.core.decide import MINUTE_MS, Decision
+from mm_bot.core.decide import MINUTE_MS, Decision, fills_since_ms
 from mm_bot.core.exact import NO_SIZE
 from mm_bot.core.ledger import Commitment, Stage
 from mm_bot.core.liability import Signature
@@ -96,6 +96,7 @@ def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: boo
         refused_until_ms=_refusals(memory, report, decision.now_ms),
         replace_cancels_ms=_budget(memory, report, decision.now_ms),
         tally=decision.tally,
+        fills_since_ms=fills_since_ms(snapshot, memory),
         last_fill_seen_ms=decision.now_ms if decision.new_fills else memory.last_fill_seen_ms,
         last_fill_made_ms=max(
             (fill.at_ms for fill in decision.new_fills), default=memory.last_fill_made_ms

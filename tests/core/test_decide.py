@@ -212,6 +212,18 @@ def test_a_quote_stays_firm_before_a_taker() -> None:
     assert ask.price == Price.of("1610.01")
 
 
+def test_balances_older_than_the_first_read_of_the_orders_place_nothing() -> None:
+    """Without a state file, fills before that read are known only from balances read after it."""
+    seen = snapshot(now_ms=NOW_MS + 5_000)
+    late = replace(seen, venue=replace(seen.venue, balances_read_ms=NOW_MS))
+    held = decided(late)
+    assert not held.plan.places
+    assert {gap.reason for gap in held.missing} == {MissingReason.BALANCES_BEHIND_FILLS}
+    memory = after(held, Report())
+    assert not decided(late, memory).plan.places
+    assert len(decided(seen, memory).plan.places) == 2
+
+
 def test_balances_of_a_node_that_stands_still_place_nothing_after_a_fill() -> None:
     """Read after the fill, but of a block far older than it: they cannot show it."""
     late = NOW_MS + 60_000
