@@ -1,0 +1,1 @@
+"""Measurements of the bot against stated baselines; nothing here is asserted."""
