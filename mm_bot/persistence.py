@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mm_bot.core.exact import Amount, Size
+from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.fills import Tally
 from mm_bot.core.ledger import LOST_REQUEST_MS, remembered
 from mm_bot.core.market import Side
@@ -46,7 +46,14 @@ class MemoryStore:
 def first_memory(state: PersistentState, now_ms: int) -> Memory:
     """An empty memory, but for what the state file knows."""
     known = (
-        remembered(order.order_id, min(order.expiry_s * 1000, now_ms + LOST_REQUEST_MS), now_ms)
+        remembered(
+            order.order_id,
+            price=Price(order.price),
+            size=Size(order.size),
+            notional=Amount(order.notional),
+            expiry_ms=min(order.expiry_s * 1000, now_ms + LOST_REQUEST_MS),
+            now_ms=now_ms,
+        )
         for order in state.live_orders
         if order.expiry_s * 1000 > now_ms
     )
@@ -89,7 +96,14 @@ def to_state(memory: Memory) -> PersistentState:
         last_halt_reason=memory.last_halt_reason.value if memory.last_halt_reason else None,
         last_inventory_snapshot=snapshot,
         live_orders=tuple(
-            LiveOrder(order_id=c.order_id, nonce=c.nonce, expiry_s=c.expiry_ms // 1000)
+            LiveOrder(
+                order_id=c.order_id,
+                nonce=c.nonce,
+                expiry_s=c.expiry_ms // 1000,
+                price=c.price.value,
+                size=c.size.value,
+                notional=c.notional.value,
+            )
             for c in memory.commitments
             if not (c.cancel_acked or c.nonce_in_doubt)
         ),

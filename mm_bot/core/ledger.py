@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from mm_bot.core.commands import OrderQuestions, SignedOrder
-from mm_bot.core.exact import Amount, Price, Size
+from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
 from mm_bot.core.market import Side
 from mm_bot.core.orders import OrderId, OrderStatus, Ownership, RestingOrder
 from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
@@ -165,21 +165,23 @@ def questions(
     )
 
 
-def remembered(order_id: str, expiry_ms: int, now_ms: int) -> Commitment | None:
-    """An order that a state file names as possibly live: all we know is its id, which is enough
-    to cancel it and to ask for its row. None for an id that is not of the convention."""
+def remembered(
+    order_id: str, *, price: Price, size: Size, notional: Amount, expiry_ms: int, now_ms: int
+) -> Commitment | None:
+    """An order that a state file names as possibly live, as it was last known (zeros where it was
+    not): its id is enough to cancel it and to ask for its row. None for an id that is not of the
+    convention."""
     parts = OrderId.parse(order_id)
     if parts is None:
         return None
-    nothing = Size.of(0)
     return Commitment(
         order_id=order_id,
         nonce=parts.nonce,
         side=parts.side,
-        price=Price.of(0),
-        size=nothing,
-        notional=Amount.of(0),
-        lot=nothing,
+        price=price,
+        size=size,
+        notional=notional,
+        lot=NO_SIZE,
         created_ms=now_ms,
         expiry_ms=expiry_ms,
         stage=Stage.UNKNOWN,

@@ -36,11 +36,16 @@ class StateIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveOrder:
-    """An order that may still be live: enough to cancel it without Postgres."""
+    """An order that may still be live: enough to cancel it without Postgres, and to count it in
+    every limit until its row is read. Human price, and what is left as size and cNGN; zero where
+    it was not known."""
 
     order_id: str
     nonce: int
     expiry_s: int
+    price: Decimal = Decimal(0)
+    size: Decimal = Decimal(0)
+    notional: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,7 @@ class PersistentState:
 
 
 _NUMBERS = ("nonce_reserved_until", "next_buy_nonce", "next_sell_nonce")
+_DECIMALS = ("price", "size", "notional")
 _TEXTS = (
     "last_submitted_bid_order_id",
     "last_submitted_ask_order_id",
@@ -103,7 +109,12 @@ def encode(state: PersistentState, identity: StateIdentity) -> bytes:
         else {"inventory": plain(snapshot.inventory), "at_ms": snapshot.at_ms},
         "fills_cursor": state.fills_cursor,
         "live_orders": [
-            {"order_id": order.order_id, "nonce": order.nonce, "expiry_s": order.expiry_s}
+            {
+                "order_id": order.order_id,
+                "nonce": order.nonce,
+                "expiry_s": order.expiry_s,
+                **{name: plain(getattr(order, name)) for name in _DECIMALS},
+            }
             for order in state.live_orders
         ],
         "books": dict(state.books),
@@ -171,13 +182,7 @@ def _snapshot(value: object) -> InventorySnapshot | None:
         return None
     if not isinstance(value, dict):
         raise _wrong("last_inventory_snapshot", value)
-    text = value.get("inventory")
-    if not isinstance(text, str):
-        raise _wrong("last_inventory_snapshot.inventory", text)
-    try:
-        inventory = exact(text)
-    except (ValueError, InvalidOperation):
-        raise _wrong("last_inventory_snapshot.inventory", text) from None
+    inventory = _decimal(value.get("inventory"), "last_inventory_snapshot.inventory")
     return InventorySnapshot(inventory=inventory, at_ms=_count(value, "at_ms"))
 
 
@@ -194,6 +199,7 @@ def _order(value: object) -> LiveOrder:
         order_id=value["order_id"],
         nonce=_count(value, "nonce"),
         expiry_s=_count(value, "expiry_s"),
+        **{name: _unsigned(value.get(name, "0"), f"live_orders.{name}") for name in _DECIMALS},
     )
 
 
@@ -202,6 +208,22 @@ def _count(fields: Mapping[str, object], name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise _wrong(name, value)
     return value
+
+
+def _decimal(value: object, name: str) -> Decimal:
+    if not isinstance(value, str):
+        raise _wrong(name, value)
+    try:
+        return exact(value)
+    except (ValueError, InvalidOperation):
+        raise _wrong(name, value) from None
+
+
+def _unsigned(value: object, name: str) -> Decimal:
+    number = _decimal(value, name)
+    if number < 0:
+        raise _wrong(name, value)
+    return number
 
 
 def _text(fields: Mapping[str, object], name: str) -> str | None:

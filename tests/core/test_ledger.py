@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.ledger import (
     ARRIVAL_GRACE_MS,
     UNHEARD_MS,
@@ -137,7 +138,18 @@ def test_what_is_not_managed_is_a_stray() -> None:
 
 def test_a_state_file_gives_enough_to_cancel() -> None:
     """Of an id all that is needed to cancel it is known; a foreign id gives nothing."""
-    known = remembered(f"mm:{SPOT.symbol}:sell:12", NOW_MS + 1, NOW_MS)
+
+    def kept(order_id: str) -> Commitment | None:
+        return remembered(
+            order_id,
+            price=Price.of(1604),
+            size=Size.of(100),
+            notional=Amount.of(160_400),
+            expiry_ms=NOW_MS + 1,
+            now_ms=NOW_MS,
+        )
+
+    known = kept(f"mm:{SPOT.symbol}:sell:12")
     assert known is not None
     assert (known.nonce, known.side, known.stage) == (12, Side.SELL, Stage.UNKNOWN)
-    assert remembered("manual:12", NOW_MS + 1, NOW_MS) is None
+    assert kept("manual:12") is None

@@ -31,7 +31,16 @@ FULL = PersistentState(
     last_inventory_snapshot=InventorySnapshot(
         inventory=Decimal("-12.000000000000000001"), at_ms=1_795_264_180_000
     ),
-    live_orders=(LiveOrder(order_id="mm:A-SPOT:buy:1", nonce=1, expiry_s=1_795_264_480),),
+    live_orders=(
+        LiveOrder(
+            order_id="mm:A-SPOT:buy:1",
+            nonce=1,
+            expiry_s=1_795_264_480,
+            price=Decimal("1596.01"),
+            size=Decimal("99.999"),
+            notional=Decimal(159_600),
+        ),
+    ),
     books={"position": "12.5", "counts": {"buy": 3}},
     fills_cursor=77,
 )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mm_bot.errors import SettingsError
 from mm_bot.ops.persistent import (
+    LiveOrder,
     PersistentState,
     decode,
     encode,
@@ -86,6 +87,8 @@ def changed(**values: object) -> bytes:
         (changed(last_inventory_snapshot={"inventory": 1.5, "at_ms": 1}), "makes no sense: 1.5"),
         (changed(last_inventory_snapshot=[]), "makes no sense"),
         (changed(live_orders=[{"order_id": 1}]), "live_orders makes no sense"),
+        (changed(live_orders=[{"order_id": "x", "price": "-1"}]), "live_orders.price makes no"),
+        (changed(live_orders=[{"order_id": "x", "size": 1.5}]), "live_orders.size makes no sense"),
         (changed(live_orders=3), "live_orders makes no sense"),
         (changed(books=[]), "books makes no sense"),
         (changed(fills_cursor=True), "fills_cursor makes no sense"),
@@ -102,6 +105,13 @@ def test_a_bad_file_is_set_aside_and_survived(tmp_path: Path, content: bytes, re
     aside = tmp_path / "state.json.set-aside-1795264180000"
     assert aside.read_bytes() == content
     assert not path.exists()
+
+
+def test_an_order_of_an_older_file_is_known_by_its_id_alone() -> None:
+    """Earlier versions kept no price and no size of it."""
+    old = {"order_id": "mm:A-SPOT:buy:1", "nonce": 1, "expiry_s": 2}
+    (order,) = decode(changed(live_orders=[old]), OURS).live_orders
+    assert order == LiveOrder(order_id="mm:A-SPOT:buy:1", nonce=1, expiry_s=2)
 
 
 def test_setting_aside_never_overwrites(tmp_path: Path) -> None:
