@@ -274,15 +274,15 @@ class Bot:
             self._killing = asyncio.ensure_future(self._cancel_now())
 
     async def _cancel_now(self) -> None:
-        known = (c for c in self.memory.commitments if not (c.cancel_acked or c.nonce_in_doubt))
-        live = {c.order_id: c.nonce for c in known}
-        live.update(self._sent)
-        results = await asyncio.gather(*(self._cancel_surely(*each) for each in live.items()))
+        live = self._maybe_live().items()
+        results = await asyncio.gather(*(self._cancel_surely(*each) for each in live))
         self._aside.extend(results)
         self.wake()
 
     async def _cancel_surely(self, order_id: str, nonce: int) -> CancelResult:
-        """Cancel for the kill switch, past a blink; the cycles after it verify."""
+        """Cancel for the kill switch, past a blink; the cycles after it verify. It ends early
+        where the order turns out not to exist: its nonce may be another order's, and a cancel goes
+        by nonce."""
         cancel = Cancel(
             order_id=order_id,
             nonce=nonce,
@@ -294,5 +294,12 @@ class Bot:
             if result.outcome.verdict is Verdict.ACCEPTED:
                 break
             await self._edges.clock.sleep_ms(KILL_RETRY_MS)
+            if order_id not in self._maybe_live():
+                break
             result = await self._cancel(cancel)
         return result
+
+    def _maybe_live(self) -> dict[str, int]:
+        """Nonces by id of what memory and the cycle under way know."""
+        known = (c for c in self.memory.commitments if not (c.cancel_acked or c.nonce_in_doubt))
+        return {c.order_id: c.nonce for c in known} | self._sent

@@ -156,6 +156,28 @@ def test_the_kill_switch_cancels_what_this_very_cycle_placed() -> None:
     assert len(fake.said("place")) == 2
 
 
+def test_the_kill_switch_lets_go_of_an_order_whose_nonce_is_anothers() -> None:
+    """A cancel goes by nonce. Once the post is answered 409 it could hit another order of our
+    owner, a protected one perhaps: it is not tried again."""
+    answered_ms = 1_100
+
+    async def main() -> Fake:
+        conflict = replace(UNKNOWN, conflict=True)
+        fake = Fake(place_ms=answered_ms, place_outcome=conflict, cancel_outcome=UNKNOWN)
+        stop = asyncio.Event()
+        running = asyncio.create_task(fake.bot().run(stop))
+        await asyncio.sleep(1)
+        fake.kill = True
+        await asyncio.sleep(3)
+        stop.set()
+        await running
+        return fake
+
+    cancelled_ms = run(main()).said("cancel")
+    assert cancelled_ms
+    assert max(cancelled_ms) <= answered_ms + 1
+
+
 def test_the_kill_switch_cancels_from_the_state_file_at_start() -> None:
     """On from the start: what memory was given is cancelled before any read, nothing is placed."""
 

@@ -32,6 +32,8 @@ class Fake:
     rows: list[RestingOrder] = field(default_factory=list)
     log: list[tuple[int, str]] = field(default_factory=list)
     cancel_outcome: Outcome = ACCEPTED
+    place_outcome: Outcome = ACCEPTED
+    """Whatever it is, but for a conflict, the order rests."""
     observe_ms: int = 1
     place_ms: int = 1
     slow_side: Side | None = None
@@ -65,9 +67,10 @@ class Fake:
         self.note(f"place {order.side.value}")
         now_ms = self.clock.now_ms()
         made = row(order.side, str(order.price), nonce=order.nonce, created_ms=now_ms)
-        self.rows.append(made)
+        if not self.place_outcome.conflict:
+            self.rows.append(made)
         await self.clock.sleep_ms(5_000 if order.side is self.slow_side else self.place_ms)
-        return ACCEPTED
+        return self.place_outcome
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         self.note(f"cancel {order_id}")
