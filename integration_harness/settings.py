@@ -147,10 +147,8 @@ class _Reader:
         recipient_id = self._account_id(recipient, self._environment.get(recipient, ""))
         if not key or account_id is None:
             return None
-        address = address_for(key)
-        given = self._environment.get(f"{prefix}OWNER_ADDRESS", "")
-        if given and given.lower() != address.lower():
-            self.faults.append(f"{prefix}OWNER_ADDRESS={given}: the key is of {address}")
+        address = self._address(f"{prefix}OWNER", key)
+        self._address(f"{prefix}SIGNER", session or key)
         account = Account(name=name, address=address, private_key=key, subaccount_ids=(account_id,))
         return Party(
             account=account,
@@ -158,6 +156,14 @@ class _Reader:
             recipient_id=recipient_id,
             session_private_key=session or None,
         )
+
+    def _address(self, stem: str, key: str) -> str:
+        """The address of a key, compared with the one that was given, if one was."""
+        address = address_for(key)
+        given = self._environment.get(f"{stem}_ADDRESS", "")
+        if given and given.lower() != address.lower():
+            self.faults.append(f"{stem}_ADDRESS={given}: the key is of {address}")
+        return address
 
     def _account_id(self, variable: str, text: str) -> int | None:
         if text and not text.isdigit():

@@ -261,6 +261,22 @@ def test_a_foreign_stack_must_be_described_and_every_gap_is_named() -> None:
     assert "MM_OWNER_PRIVATE_KEY: give 32 bytes" in text
 
 
+def test_an_address_that_is_not_its_keys_is_refused() -> None:
+    """Owner's and signer's alike; without a session key the owner signs."""
+    key, other = "0x" + "11" * 32, "0x" + "22" * 20
+    with pytest.raises(RefusedError) as refused:
+        env_target(
+            {
+                "MM_OWNER_PRIVATE_KEY": key,
+                "MM_SUBACCOUNT_ID": "1",
+                "MM_OWNER_ADDRESS": other,
+                "MM_SIGNER_ADDRESS": other,
+            }
+        )
+    assert f"MM_OWNER_ADDRESS={other}: the key is of 0x" in str(refused.value)
+    assert f"MM_SIGNER_ADDRESS={other}: the key is of 0x" in str(refused.value)
+
+
 def test_the_scenario_may_be_named_by_the_environment(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
