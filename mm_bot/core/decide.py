@@ -178,9 +178,9 @@ def _desk(
     hold = MissingReason.BALANCES_BEHIND_FILLS if behind else None
     return Desk(
         now_ms=snapshot.now_ms,
+        market=market,
         startup=memory.startup,
         levels=policy.quote.levels,
-        market_expiry_ms=market.expiry_ms,
         ladder=ladder,
         commitments=tracked.commitments,
         strays=tracked.strays,

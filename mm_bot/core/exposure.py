@@ -6,13 +6,35 @@ unknown ones, held ones, and those whose cancel may fail.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from mm_bot.core.exact import add
-from mm_bot.core.market import Side
+from mm_bot.core.ledger import Commitment
+from mm_bot.core.market import Level, Side
 from mm_bot.core.plan import Desk, Plan
-from mm_bot.core.quoting import Bound
+from mm_bot.core.quoting import Bound, fit
+
+
+def beside_what_stays(
+    desk: Desk, levels: Sequence[Level], stays: Mapping[int, Commitment]
+) -> tuple[Level, ...]:
+    """The levels of one side, those for which no order stays cut to what the bounds leave beside
+    those that do: these may take more than their own levels (an older price, a lot, a guard)."""
+    bounds = (desk.ladder.bounds or {}).get(levels[0].side, ())
+    for order in stays.values():
+        bounds = tuple(bound.used(order.price, order.size) for bound in bounds)
+    cut = []
+    for level in levels:
+        if level.index not in stays:
+            size, _ = fit(desk.market, bounds, level.price, level.size)
+            if size < level.size and desk.market.tradable(level.price, size):
+                notional = desk.market.notional(level.price, size)
+                level = replace(level, size=size, notional=notional)
+            bounds = tuple(bound.used(level.price, level.size) for bound in bounds)
+        cut.append(level)
+    return tuple(cut)
 
 
 def past_a_bound(desk: Desk, side: Side) -> bool:

@@ -178,7 +178,7 @@ def _side_levels(
         if price.value <= 0:
             gaps.append(Missing(side=side, index=index, reason=MissingReason.PRICE_TOO_LOW))
             break
-        size, binding = _fit(market, bounds, price, wanted)
+        size, binding = fit(market, bounds, price, wanted)
         if not market.tradable(price, size):
             reason = binding.reason if binding else MissingReason.PRICE_TOO_LOW
             gaps.append(
@@ -197,9 +197,10 @@ def _side_levels(
     return tuple(levels), gaps
 
 
-def _fit(
+def fit(
     market: Market, bounds: tuple[Bound, ...], price: Price, wanted: Size
 ) -> tuple[Size, Bound | None]:
+    """As much of `wanted` as the bounds leave, on the lot, and the bound that cut it, if any."""
     step = SIZE_GRID if market.is_spot else market.size_step.value
     size, binding = wanted, None
     for bound in bounds:

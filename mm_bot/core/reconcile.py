@@ -19,10 +19,11 @@ Invariants (behaviour.md sections 5 and 6; property tests and the simulator cite
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mm_bot.core.exact import BPS, multiply
-from mm_bot.core.exposure import past_a_bound, within_bounds
+from mm_bot.core.exposure import beside_what_stays, past_a_bound, within_bounds
 from mm_bot.core.ledger import Commitment, Stage
 from mm_bot.core.market import Level, Side
 from mm_bot.core.orders import Ownership, RestingOrder
@@ -92,8 +93,8 @@ def _side_plan(desk: Desk, policy: ReconcilePolicy, side: Side) -> Plan:
     counted = not desk.startup
     if not levels:
         gone = [c for c in orders if _cancellable(c, desk.now_ms)]
-        cancels = [_cancel(c, category, "strategy_not_quoting_side", counted) for c in gone]
-        return Plan(cancels=tuple(cancels))
+        why = "strategy_not_quoting_side"
+        return Plan(cancels=tuple(_cancel(c, category, why, counted) for c in gone))
     if desk.levels == 1 and sum(c.stage is not Stage.UNKNOWN for c in orders) > 1:
         return _duplicates(desk, levels[0], orders, category, counted)
     pairs, surplus = pair(
@@ -103,18 +104,36 @@ def _side_plan(desk: Desk, policy: ReconcilePolicy, side: Side) -> Plan:
             0 if not price_fits(order, level, policy) else 1 + (not fault(order, level, policy))
         ),
     )
-    found = Plan()
     extra = [c for c in surplus if _cancellable(c, desk.now_ms)]
     why = "duplicate_side" if len(orders) > desk.levels else "strategy_not_quoting_side"
-    cancels = [_cancel(c, category, why, counted) for c in extra]
-    found = replace(found, cancels=tuple(cancels))
+    cancels = tuple(_cancel(c, category, why, counted) for c in extra)
     blocking = tuple(c.order_id for c in surplus)
-    for level in levels:
-        order = pairs.get(level.index)
-        if order is None:
-            found = found.and_also(_fill(desk, level, blocking))
+    return Plan(cancels=cancels).and_also(_slots_plan(desk, policy, levels, pairs, blocking))
+
+
+def _slots_plan(
+    desk: Desk,
+    policy: ReconcilePolicy,
+    levels: Sequence[Level],
+    pairs: Mapping[int, Commitment],
+    blocking: tuple[str, ...],
+) -> Plan:
+    """Each slot of a side: first which orders stay, then the other levels beside them."""
+    judged = {
+        level.index: _hold_or_replace(desk, policy, level, pairs[level.index], blocking)
+        for level in levels
+        if level.index in pairs
+    }
+    stays = {index: pairs[index] for index, made in judged.items() if not made.cancels}
+    found = Plan()
+    for level in beside_what_stays(desk, levels, stays):
+        if level.index in stays:
+            made = judged[level.index]
+        elif level.index in pairs:
+            made = _hold_or_replace(desk, policy, level, pairs[level.index], blocking)
         else:
-            found = found.and_also(_hold_or_replace(desk, policy, level, order, blocking))
+            made = _fill(desk, level, blocking)
+        found = found.and_also(made)
     return found
 
 
@@ -236,7 +255,7 @@ def _due_again(commitment: Commitment, level: Level, policy: ReconcilePolicy, no
 
 def _due_for_renewal(desk: Desk, order: Commitment) -> bool:
     """At two thirds of its life, unless its successor could not live longer: the market ends."""
-    last_ms = desk.market_expiry_ms
+    last_ms = desk.market.expiry_ms
     if last_ms is not None and order.expiry_ms + 1_000 > last_ms:
         return False
     return 3 * (desk.now_ms - order.created_ms) >= 2 * (order.expiry_ms - order.created_ms)

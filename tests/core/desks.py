@@ -7,7 +7,7 @@ from mm_bot.core.market import Side
 from mm_bot.core.orders import RestingOrder
 from mm_bot.core.plan import Desk, Plan
 from mm_bot.core.quoting import Ladder
-from tests.core.builders import NOW_MS, commitment, level
+from tests.core.builders import NOW_MS, SPOT, commitment, level
 
 BIDS = ("1596", "1592.8", "1589.6")
 ASKS = ("1604", "1607.2", "1610.4")
@@ -32,9 +32,9 @@ def desk_of(
     wanted = ladder or ladder_of()
     return Desk(
         now_ms=now_ms,
+        market=SPOT,
         startup=startup,
         levels=max(len(wanted.bids), len(wanted.asks)),
-        market_expiry_ms=None,
         ladder=wanted,
         commitments=known,
         strays=strays,

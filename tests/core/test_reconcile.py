@@ -7,14 +7,14 @@ from decimal import Decimal
 
 import pytest
 
-from mm_bot.core.exact import Price, Size
+from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.ledger import Stage
 from mm_bot.core.market import Side
 from mm_bot.core.orders import Ownership
 from mm_bot.core.plan import CancelCategory
 from mm_bot.core.quoting import Bound, Ladder, MissingReason
 from mm_bot.core.reconcile import cancel_everything, plan
-from tests.core.builders import NOW_MS, RECONCILES, commitment, level, row
+from tests.core.builders import NOW_MS, RECONCILES, SPOT, commitment, level, row
 from tests.core.desks import ASK, BID, BIDS, desk_of, ladder_of, reasons, resting
 
 
@@ -208,6 +208,22 @@ def test_unknown_orders_count_in_the_bounds() -> None:
     assert MissingReason.INVENTORY_LIMIT in [m.reason for m in made.missing]
 
 
+def test_an_outer_level_is_cut_to_what_an_inner_order_that_stays_leaves() -> None:
+    """Invariant 8: the inner order rests at an older price within the threshold and so takes a
+    little more of the bound than its level. The outer level gets the rest, and then rests."""
+    bound = Bound(reason=MissingReason.NOTIONAL_LIMIT, left=Decimal(240_000), priced=True)
+    wanted = replace(ladder_of(2), asks=(), bounds={Side.BUY: (bound,)})
+    outer = level(Side.BUY, BIDS[1], "50.477", index=1)
+    wanted = replace(wanted, bids=(wanted.bids[0], outer))
+    inner = commitment(Side.BUY, "1596.5", nonce=5)
+    (place,) = plan(desk_of(inner, ladder=wanted), RECONCILES).places
+    assert place.level.index == 1
+    assert outer.size - Size.of("0.05") < place.level.size < outer.size
+    assert inner.notional + place.level.notional <= Amount.of(240_000)
+    resting = commitment(Side.BUY, BIDS[1], str(place.level.size), nonce=6)
+    assert plan(desk_of(inner, resting, ladder=wanted), RECONCILES).quiet
+
+
 def test_a_place_waits_for_the_room_that_a_cancel_gives() -> None:
     """Invariant 8: where a side fits its bounds only without what is being cancelled, its places
     wait for those cancels too."""
@@ -259,7 +275,7 @@ def test_a_place_never_takes_while_a_taker_crosses_us() -> None:
 def test_an_order_that_ends_with_its_market_is_not_renewed() -> None:
     """Its successor could not live longer, so replacing it would only churn."""
     old = commitment(Side.BUY, "1596", created_ms=NOW_MS - 250_000)
-    ends = replace(desk_of(old, ASK), market_expiry_ms=old.expiry_ms)
+    ends = replace(desk_of(old, ASK), market=replace(SPOT, expiry_ms=old.expiry_ms))
     assert plan(ends, RECONCILES).quiet
-    goes_on = replace(desk_of(old, ASK), market_expiry_ms=old.expiry_ms + 60_000)
+    goes_on = replace(desk_of(old, ASK), market=replace(SPOT, expiry_ms=old.expiry_ms + 60_000))
     assert reasons(plan(goes_on, RECONCILES)) == ["renewal"]

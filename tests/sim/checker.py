@@ -30,6 +30,7 @@ from tests.sim.virtual_time import EPOCH_MS
 KILL_WITHIN_CALM_MS = 1_500
 """50 ms of watching, a match that the executor settles meanwhile (600 ms), the retries after it."""
 KILL_WITHIN_STORM_MS = 15_000
+JUST_NOW_MS = 5_000
 
 
 class Claim(Enum):
@@ -147,11 +148,21 @@ class Checker:
                 self.fail(Claim.NOT_CROSSED, f"{row.order_id} meets {other.order_id}")
         same_side = [r for r in live if r.side is row.side]
         if self.truth_limits and not self._startup:
-            for text in limits.inventory_faults(self.model, same_side, row.side, self.policy):
+            hidden = self.model.settling + self._lately_filled_unknown()
+            for text in limits.inventory_faults(
+                self.model, same_side, row.side, self.policy, hidden
+            ):
                 self.fail(Claim.LIMITS, text)
 
     def _live(self) -> list[Row]:
         return [r for r in self.model.live(US) if r.order_id not in self._excused]
+
+    def _lately_filled_unknown(self) -> Decimal:
+        """Fills of orders that the process could not know of, before it could read them."""
+        since_ms = self._now_ms() - JUST_NOW_MS
+        recent = [m for m in self.model.matches if m.at_ms > since_ms]
+        sizes = (m.size.value for m in recent if any(k in self._excused for k, _ in m.own))
+        return sum(sizes, Decimal(0))
 
     def _managed(self, row: Row) -> bool:
         return self.model.ownership(row) is Ownership.MANAGED
@@ -251,8 +262,10 @@ class Checker:
         self._conflicts.add(nonce)
 
     def check_settled(self, decisions: Iterable[Decision]) -> None:
-        for decision in decisions:
-            for text in limits.unsettled(decision):
+        seen = tuple(decisions)
+        held = any(decision.plan.held for decision in seen)
+        for decision in seen:
+            for text in limits.unsettled(decision, held=held):
                 self.fail(Claim.CONVERGES, text)
 
     def check_quiet(self, strays: int) -> None:

@@ -9,7 +9,7 @@ from mm_bot.core.decide import Decision
 from mm_bot.core.ledger import Stage
 from mm_bot.core.market import Market, Side
 from mm_bot.core.orders import Ownership, RestingOrder
-from mm_bot.core.plan import CancelCategory
+from mm_bot.core.plan import RENEWAL, CancelCategory
 from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.risk import HaltReason
@@ -106,33 +106,35 @@ def _side_faults(
 
 
 def inventory_faults(
-    model: Model, rows: Iterable[Row], side: Side, policy: Policy
+    model: Model, rows: Iterable[Row], side: Side, policy: Policy, hidden: Decimal
 ) -> Iterator[str]:
-    """Against the truth: what a fill of every live order of a side would lead to. While a fill
-    settles, the chain shows it already and the rows do not: it is in both sums."""
+    """Against the truth: what a fill of every live order of a side would lead to, but for what was
+    `hidden`: a fill that the chain shows and the rows do not yet, and fills of unknown orders."""
     resting = sum((r.left.value for r in rows), Decimal(0))
     if side is Side.BUY:
         room = policy.quote.max_long.value - model.base
     else:
         room = model.base - policy.quote.max_short.value
-    if resting - model.settling > room:
+    if resting - hidden > room:
         yield f"holds {model.base}, {side.value} {resting}, room for {room}"
 
 
-def unsettled(decision: Decision) -> Iterator[str]:
+def unsettled(decision: Decision, *, held: bool = False) -> Iterator[str]:
     """What a calm world should have ended by now: anything sent but renewals, a halt or a gap
-    without a lasting reason, a wanted level that does not rest."""
+    without a lasting reason, a wanted level that does not rest. `held` says that an order was held
+    shortly before: when it goes, as when one is renewed, the levels move that made room for it."""
+    freed = held or any(c.reason == RENEWAL for c in decision.plan.cancels)
     # A renewal is not counted, also where the order had been held at a wrong price before.
     startup = CancelCategory.STARTUP
     sent = [c.reason for c in decision.plan.cancels if c.counted or c.category is startup]
     # A renewal whose cancel met a blink is finished one cycle later.
     ended = bool(decision.tracked.ended)
     fresh = [p for p in decision.plan.places if p.replaces is None and not ended]
-    if sent or fresh or decision.plan.resends:
+    if decision.plan.resends or (not freed and (sent or fresh)):
         yield f"still sends: {sent} {fresh} {decision.plan.resends}"
-    for held in decision.plan.held:
-        if held.guard != "min_price_move" and held.fault != "renewal":
-            yield f"still held: {held}"
+    for order in decision.plan.held:
+        if order.guard != "min_price_move" and order.fault != RENEWAL:
+            yield f"still held: {order}"
     lasting = [h for h in decision.halts if h.reason in LASTING]
     for halt in decision.halts:
         if halt.reason not in LASTING:
