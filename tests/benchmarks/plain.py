@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from decimal import Decimal
-from types import TracebackType
 from typing import Any
 
 import httpx
@@ -87,15 +86,8 @@ class PlainMaker:
                     raise
                 time.sleep(0.005)
 
-    def __enter__(self) -> PlainMaker:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let go of the connections."""
         self._api.close()
         self._orders.close()
         self._database.close()

@@ -14,6 +14,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import cycle, islice
@@ -148,7 +149,7 @@ async def _compare(
         reconcile=replace(POLICY.reconcile, refresh_interval_ms=0),
     )
     bot = Bot(edges, policy, first_memory(state, clock.now_ms()), poll_interval_ms=1_000)
-    with PlainMaker(exchange) as plain:
+    with closing(PlainMaker(exchange)) as plain:
         for anchor.price in islice(cycle(PRICES), 2 * (WARM_UP + turns)):
             await bot.cycle()
             _plain_turn(plain, plain_took, anchor.price)
