@@ -7,13 +7,18 @@ that a cross rate may take two of a kind.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 from fair_anchor import settings_table as t
-from mm_bot.anchors.expression import parse_expression, split_list
+from mm_bot.anchors.expression import (
+    FEED_ID,
+    feed_fits,
+    parse_expression,
+    split_list,
+    split_weight,
+    words,
+)
 from mm_bot.anchors.guarded import GuardPolicy
 from mm_bot.anchors.specs import (
     CoinbaseSpec,
@@ -34,9 +39,6 @@ BOOK, TRADE, MEDIAN = "book", "trade", "median"
 EXCHANGE = (BOOK, TRADE)
 NAMES = ("strails", "http", "oracle", "0x", "pyth", "coinbase", "fixed", MEDIAN, *EXCHANGE)
 
-_WORD = re.compile(r"[A-Za-z0-9_.:-]+", re.ASCII)
-_WEIGHT = re.compile(r"(.+)\*\s*(\d{1,6}(?:\.\d{1,4})?)", re.ASCII)
-_FEED_ID = re.compile(r"(0x)?[0-9a-fA-F]{64}", re.ASCII)
 _NEEDS: dict[str, tuple[Variable[Any], ...]] = {
     "strails": (t.STRAILS_API_URL,),
     "http": (t.HTTP,),
@@ -90,13 +92,16 @@ def _spec(reading: Reading, asking: Variable[Any], text: str) -> SourceSpec | No
     """The source that `text` describes; None after a fault."""
     known: dict[str, SourceSpec] = {}
     broken = False
-    for word in dict.fromkeys(_WORD.findall(text)):
+    for word in words(text):
         kind, colon, feed = word.partition(":")
         if kind not in _NEEDS or (kind == MEDIAN and asking is t.MEDIAN_OF):
             continue  # an operator, or a name that the expression will refuse
-        if not colon and not _has(reading, kind, asking):
+        if colon and not feed_fits(kind, feed):
+            reading.fault(asking, f"{kind}:{feed[:16]} names no feed of {kind}: give {kind}")
             broken = True
-        elif (spec := _one(reading, asking, kind, feed)) is not None:
+        elif not colon and not _has(reading, kind, asking):
+            broken = True
+        elif (spec := _one(reading, kind, feed)) is not None:
             known[word] = spec
         else:
             broken = True
@@ -120,14 +125,14 @@ def _has(reading: Reading, kind: str, asking: Variable[Any]) -> bool:
     return not missing
 
 
-def _one(reading: Reading, asking: Variable[Any], kind: str, feed: str) -> SourceSpec | None:
+def _one(reading: Reading, kind: str, feed: str) -> SourceSpec | None:
     """The source of one name; `feed` is what stands behind its colon."""
     if kind == MEDIAN:
         return _median(reading)
     if not reading.sound(*t.sources.variables):
         return None
     match kind:
-        case "pyth" if not feed or _FEED_ID.fullmatch(feed):
+        case "pyth":
             key = reading[t.PYTH_API_KEY]
             return PythSpec(
                 feed_id=feed or reading[t.PYTH_FEED_ID] or "",
@@ -138,15 +143,7 @@ def _one(reading: Reading, asking: Variable[Any], kind: str, feed: str) -> Sourc
             )
         case "coinbase":
             product = feed or reading[t.COINBASE_PRODUCT_ID] or ""
-            return CoinbaseSpec(product_id=product, url=reading[t.COINBASE_URL])
-    if feed:
-        reading.fault(asking, f"{kind}:{feed[:16]} names no feed of {kind}")
-        return None
-    return _plain(reading, kind)
-
-
-def _plain(reading: Reading, kind: str) -> SourceSpec:
-    match kind:
+            return CoinbaseSpec(product_id=product.upper(), url=reading[t.COINBASE_URL])
         case "strails":
             return StrailsSpec(
                 base_url=reading[t.STRAILS_API_URL] or "",
@@ -187,9 +184,8 @@ def _median(reading: Reading) -> MedianSpec | None:
     )
     members = []
     for item in split_list(reading[t.MEDIAN_OF] or ""):
-        weighted = _WEIGHT.fullmatch(item)
-        name, weight = (weighted[1].strip(), weighted[2]) if weighted else (item, "1")
-        if not Decimal(weight):
+        name, weight = split_weight(item)
+        if not weight:
             reading.fault(t.MEDIAN_OF, "a member of weight 0 counts nothing: leave it out")
             return None
         spec = _spec(reading, t.MEDIAN_OF, name)
@@ -197,9 +193,7 @@ def _median(reading: Reading) -> MedianSpec | None:
             return None
         age_ms = _own_age_ms(reading, name)
         own = guard if age_ms is None else replace(guard, max_age_ms=age_ms)
-        members.append(
-            MemberSpec(name=_label(name), source=spec, guard=own, weight=Decimal(weight))
-        )
+        members.append(MemberSpec(name=_label(name), source=spec, guard=own, weight=weight))
     quorum = reading[t.MEDIAN_QUORUM]
     if len({member.name for member in members}) != len(members):
         reading.fault(t.MEDIAN_OF, "one is there twice: give each once")
@@ -223,4 +217,4 @@ def _own_age_ms(reading: Reading, name: str) -> int | None:
 
 def _label(text: str) -> str:
     """As it was written, but for the length of feed ids."""
-    return _FEED_ID.sub(lambda feed: feed[0][:10], text)
+    return FEED_ID.sub(lambda feed: feed[0][:10], text)

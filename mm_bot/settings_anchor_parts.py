@@ -8,7 +8,6 @@ the very market.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from mm_bot import settings_table as t
 from mm_bot import settings_table_anchors as a
 from mm_bot import settings_table_run as r
-from mm_bot.anchors.expression import parse_expression, split_list
+from mm_bot.anchors.expression import feed_fits, parse_expression, split_list, split_weight, words
 from mm_bot.anchors.specs import (
     CoinbaseSpec,
     FixedSpec,
@@ -43,9 +42,6 @@ _NEEDS: dict[str, Variable[Any]] = {
     "strails": a.STRAILS_API_URL,
 }
 _AGE_REMEDY = "several sources are told fresh from stale by it: give seconds above 0"
-_WORD = re.compile(r"[A-Za-z0-9_.:-]+", re.ASCII)
-_WEIGHT = re.compile(r"(.+?)\s*\*\s*(\d{1,6}(?:\.\d{1,4})?)", re.ASCII)
-_PRODUCT = re.compile(r"[A-Za-z0-9.-]{1,32}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +88,8 @@ def _members(reading: Reading, text: str) -> tuple[AnchorPart, ...]:
     if reading.sound(t.STALE_ANCHOR) and reading[t.STALE_ANCHOR] is None:
         reading.fault(t.STALE_ANCHOR, _AGE_REMEDY)
     for item in items:
-        weighted = _WEIGHT.fullmatch(item)
-        name, weight = (weighted[1], weighted[2]) if weighted else (item, "1")
-        if not Decimal(weight):
+        name, weight = split_weight(item)
+        if not weight:
             reading.fault(a.MEDIAN_OF, f"{name} of weight 0 counts nothing: leave it out")
         spec = _of_text(reading, a.MEDIAN_OF, name)
         if spec is not None:
@@ -103,7 +98,7 @@ def _members(reading: Reading, text: str) -> tuple[AnchorPart, ...]:
                     name=a.short_feed_id(name),
                     spec=spec,
                     carried=name not in _OF_THIS_MARKET,
-                    weight=Decimal(weight),
+                    weight=weight,
                 )
             )
     if len({part.name for part in found}) != len(found):
@@ -114,7 +109,7 @@ def _members(reading: Reading, text: str) -> tuple[AnchorPart, ...]:
 def _of_text(reading: Reading, variable: Variable[Any], text: str) -> SourceSpec | None:
     """The source that a word or an expression describes; None after a fault."""
     known: dict[str, SourceSpec] = {}
-    for word in dict.fromkeys(_WORD.findall(text)):
+    for word in words(text):
         kind = word.partition(":")[0]
         if kind not in WORDS:
             continue  # an operator, or a name that the expression will refuse
@@ -147,8 +142,7 @@ def _of_word(
     """The source of one word; what stands behind its colon is another feed of that kind."""
     feed = word.partition(":")[2]
     if word != kind:
-        takes = {"pyth": a.FEED_ID, "coinbase": _PRODUCT}.get(kind)
-        if takes is None or not takes.fullmatch(feed):
+        if not feed_fits(kind, feed):
             reading.fault(variable, f"{a.short_feed_id(word)} names no feed of {kind}: give {kind}")
             return None
     elif kind in _NEEDS and not reading.is_set(_NEEDS[kind]):

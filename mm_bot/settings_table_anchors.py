@@ -6,9 +6,9 @@ variables are needed only where the source is used, and mean nothing else where 
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 
+from mm_bot.anchors.expression import FEED_ID, PRODUCT
 from mm_bot.core.exact import Price
 from mm_bot.settings_table import BPS, POSITIVE
 from mm_bot.settings_types import (
@@ -24,8 +24,6 @@ from mm_bot.settings_types import (
     zero_is_off,
 )
 from mm_bot.settings_variable import Group
-
-FEED_ID = re.compile(r"(0x)?[0-9a-fA-F]{64}", re.ASCII)
 
 
 class AnchorSource(Enum):
@@ -46,7 +44,7 @@ def short_feed_id(text: str) -> str:
 
 
 _PRICE = mapped(decimal("cNGN per USDC", POSITIVE), Price)
-_PRODUCT = token("a product such as USDC-USD", r"[A-Za-z0-9.-]{1,32}")
+_PRODUCT = token("a product such as USDC-USD", PRODUCT.pattern)
 _FEED_TAKES = "a feed id: 64 hexadecimal digits"
 _KEY_TAKES = "a key of printable ASCII characters"
 _API_KEY = Kind(

@@ -1,15 +1,19 @@
 """Sources out of a small text: `parse_expression("multiply(invert(a), b)", {"a": ..., "b": ...})`.
 
     expression = name | "invert(" expression ")" | "multiply(" expression "," expression ")"
+    name = kind [":" feed]
+    list = item { "," item }        item = expression [ "*" weight ]
 
-A name is one of those given. An outermost `invert` rounds to the six decimals of a human price;
-one further in keeps 18, since a rate like 0.000625 would lose digits that the outside needs.
+A name is one of those given; a feed behind its colon is another one than is set (`feed_fits`). An
+outermost `invert` rounds to the six decimals of a human price; one further in keeps 18, since a
+rate like 0.000625 would lose digits that the outside needs.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 
 from mm_bot.anchors.parse import INVERSE_DECIMALS
 from mm_bot.anchors.specs import InvertSpec, MultiplySpec, SourceSpec
@@ -17,7 +21,16 @@ from mm_bot.anchors.specs import InvertSpec, MultiplySpec, SourceSpec
 INNER_DECIMALS = 18
 DEPTH_MAX = 8
 
-_TOKEN = re.compile(r"\s*([A-Za-z0-9_.:-]+|[(),])\s*", re.ASCII)
+FEED_ID = re.compile(r"(0x)?[0-9a-fA-F]{64}", re.ASCII)
+"""Of Pyth."""
+PRODUCT = re.compile(r"[A-Za-z0-9.-]{1,32}", re.ASCII)
+"""Of Coinbase."""
+
+_NAME = r"[A-Za-z0-9_.:-]+"
+_WORD = re.compile(_NAME, re.ASCII)
+_TOKEN = re.compile(rf"\s*({_NAME}|[(),])\s*", re.ASCII)
+_WEIGHT = re.compile(r"(.+?)\s*\*\s*(\d{1,6}(?:\.\d{1,4})?)", re.ASCII)
+_FEEDS = {"pyth": FEED_ID, "coinbase": PRODUCT}
 
 
 def parse_expression(text: str, sources: Mapping[str, SourceSpec]) -> SourceSpec:
@@ -87,3 +100,19 @@ def split_list(text: str) -> list[str]:
         else:
             parts[-1] += sign
     return [part.strip() for part in parts]
+
+
+def split_weight(item: str) -> tuple[str, Decimal]:
+    """An item of a list as its expression and its weight, 1 where none is given."""
+    found = _WEIGHT.fullmatch(item)
+    return (found[1], Decimal(found[2])) if found else (item, Decimal(1))
+
+
+def words(text: str) -> list[str]:
+    """Every word of an expression once, operators included."""
+    return list(dict.fromkeys(_WORD.findall(text)))
+
+
+def feed_fits(kind: str, feed: str) -> bool:
+    """Whether `feed` can be one of that kind's; only some kinds have more than one."""
+    return kind in _FEEDS and _FEEDS[kind].fullmatch(feed) is not None

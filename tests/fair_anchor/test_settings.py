@@ -129,6 +129,8 @@ def test_a_source_whose_address_is_set_is_used_before_the_exchange() -> None:
         ({"SPOT_SOURCES": "book,book"}, "one is there twice"),
         ({"SPOT_SOURCES": "oracle", "RPC_URL": "http://127.0.0.1:1"}, "ORACLE_ADDRESS is not set"),
         ({"SPOT_SOURCES": "strails:x,book"}, "names no feed of strails"),
+        ({"SPOT_SOURCES": "pyth:,book"}, "names no feed of pyth"),
+        ({"SPOT_SOURCES": "coinbase:USDC_USD,book"}, "names no feed of coinbase"),
         (
             {"SPOT_SOURCES": "median", "MEDIAN_OF": "book,fixed", "FIXED_PRICE": "1600"},
             "book and trade are no members",
