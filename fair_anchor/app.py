@@ -6,23 +6,22 @@ Every answer but `/metrics` is JSON, errors too:
     502  no source has a spot, or it gives no fair value; `tried` has the reason of each source
     503  `/healthz` and `/readyz`, where some market could not be priced now
 
-`FairAnchor` decides, `Application` is its HTTP. Nothing here waits longer than the sources may.
+`FairAnchor` decides, `Pages` are its HTTP. Nothing here waits longer than the sources may.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
 from fair_anchor.exchange_reads import Futures
 from fair_anchor.fair_value import Carry, Quote, Spot, exact_number, quote_future, quote_spot
 from fair_anchor.metrics import METRICS_TYPE, Metrics
-from fair_anchor.server import Answer
 from fair_anchor.spot import NoSpotError, Slot, SpotFinder
 from mm_bot.anchors.source import Clock
 from mm_bot.errors import EdgeError
-from mm_bot.ops.log import Log
+from mm_bot.ops.http_server import Handler, Response
 from mm_bot.ops.render import to_json
 
 
@@ -135,61 +134,42 @@ class FairAnchor:
         return quote
 
 
-class Application:
-    """The pages of `service`, one answer a request."""
+class Pages:
+    """The pages of `service`, each an answer to a raw query string. Every text goes through
+    `redact` on its way out, since reasons carry the words of foreign errors."""
 
-    def __init__(self, service: FairAnchor, metrics: Metrics, log: Log) -> None:
+    def __init__(self, service: FairAnchor, metrics: Metrics, redact: Callable[[str], str]) -> None:
         self._service = service
         self._metrics = metrics
-        self._log = log
-        self._pages: dict[str, Callable[[str], Awaitable[Answer]]] = {
+        self._redact = redact
+
+    def routes(self) -> dict[str, Handler]:
+        return {
             "/price": self._price,
             "/healthz": self._healthz,
             "/readyz": self._readyz,
             "/metrics": self._show_metrics,
         }
 
-    async def respond(self, method: str, target: str) -> Answer:
-        """The answer to one request, counted; raises only where the request is cancelled."""
-        path, _, query = target.partition("?")
-        answer = await self._answer(method, path, query)
-        self._metrics.answered(answer.status)
-        return answer
-
-    async def _answer(self, method: str, path: str, query: str) -> Answer:
-        page = self._pages.get(path)
-        if page is None:
-            there = f"no such page; there are {', '.join(sorted(self._pages))}"
-            return self._told(HTTPStatus.NOT_FOUND, {"error": there})
-        if method not in ("GET", "HEAD"):
-            read_only = f"{method} is not allowed; this is read-only"
-            return self._told(HTTPStatus.METHOD_NOT_ALLOWED, {"error": read_only})
-        try:
-            return await page(query)
-        except Exception as error:  # a bug costs one answer, not the service
-            self._log.exception("page.failed", error, path=path)
-            failed = {"error": "this page failed; the log says why"}
-            return self._told(HTTPStatus.INTERNAL_SERVER_ERROR, failed)
-
-    async def _price(self, query: str) -> Answer:
+    async def _price(self, query: str) -> Response:
         asked = dict(parse_qsl(query, keep_blank_values=True))
         try:
             quote = await self._service.price(asked.get("market", ""))
         except NoPriceError as error:
             return self._told(error.status, error.body)
-        return Answer(status=HTTPStatus.OK, body=quote.to_json() + b"\n")
+        return Response(body=quote.to_json() + b"\n")
 
-    async def _healthz(self, query: str) -> Answer:
+    async def _healthz(self, query: str) -> Response:
         return self._told(*await self._service.health())
 
-    async def _readyz(self, query: str) -> Answer:
+    async def _readyz(self, query: str) -> Response:
         status, health = await self._service.health()
         reasons = [health["error"]] if status != HTTPStatus.OK else []
         return self._told(status, {"ready": not reasons, "reasons": reasons})
 
-    async def _show_metrics(self, query: str) -> Answer:
-        return Answer(status=HTTPStatus.OK, body=self._metrics.render(), content_type=METRICS_TYPE)
+    def _show_metrics(self, query: str) -> Response:
+        return Response(body=self._metrics.render(), content_type=METRICS_TYPE)
 
-    def _told(self, status: HTTPStatus, value: object) -> Answer:
-        text = self._log.redactor(to_json(value).decode())
-        return Answer(status=status, body=text.encode() + b"\n")
+    def _told(self, status: HTTPStatus, value: object) -> Response:
+        body = self._redact(to_json(value).decode()).encode()
+        return Response(status=status.value, body=body + b"\n")

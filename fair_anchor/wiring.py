@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from fair_anchor.app import Application, FairAnchor
+from fair_anchor.app import FairAnchor, Pages
 from fair_anchor.exchange_reads import Futures, Listings, Reads, SpotReads
 from fair_anchor.fair_value import Confidence
 from fair_anchor.metrics import Metrics
-from fair_anchor.server import Server, listen
 from fair_anchor.settings import Settings
 from fair_anchor.settings_sources import TRADE, SourceChoice
+from fair_anchor.settings_table import LISTEN_ADDR
 from fair_anchor.spot import Slot, SpotFinder
 from fair_anchor.spot_sources import BookSource, TradeSource
 from mm_bot.anchors.build import Surroundings, build_source
 from mm_bot.anchors.guarded import Guarded
 from mm_bot.anchors.source import AnchorSource, EthCall
 from mm_bot.ops.clock import Clock, SystemClock
+from mm_bot.ops.http_server import HttpServer
 from mm_bot.ops.log import Log
 from mm_bot.ops.shutdown import Shutdown
 from mm_bot.venue.http import open_client
+
+CONNECTION_LIMIT = 512
+PIPELINE_LIMIT = 64
 
 
 async def run(settings: Settings, log: Log) -> None:
@@ -30,24 +33,30 @@ async def run(settings: Settings, log: Log) -> None:
     Raises:
         SettingsError: where the address is taken.
     """
-    taken = listen(settings.host, settings.port)
     async with AsyncExitStack() as cleanup:
-        cleanup.callback(taken.close)
         shutdown = Shutdown()
         cleanup.callback(shutdown.listen())
         service, server = _service(settings, log, cleanup)
-        # The first read costs a fifth of a second of imports, which no request should wait for;
-        # whatever comes of it.
+        cleanup.push_async_callback(server.close)
+        port = await server.start(settings.host, settings.port, setting=LISTEN_ADDR.name)
+        # The first read costs a fifth of a second of imports: better now than at the first
+        # request, whatever comes of it.
         await service.health()
-        await server.start(taken)
-        cleanup.push_async_callback(server.aclose)
-        _say_started(settings, log, taken)
+        log.info(
+            "started",
+            listen=f"{settings.host or '*'}:{port}",
+            sources=[choice.name for choice in settings.sources],
+            futures=sorted(settings.futures) or "as listed",
+            fallback=settings.fallback is not None,
+        )
         await shutdown.requested.wait()
         log.info("stopping", signal=shutdown.signal_name)
     log.info("stopped")
 
 
-def _service(settings: Settings, log: Log, cleanup: AsyncExitStack) -> tuple[FairAnchor, Server]:
+def _service(
+    settings: Settings, log: Log, cleanup: AsyncExitStack
+) -> tuple[FairAnchor, HttpServer]:
     clock = SystemClock()
     listings: Listings | None = None
     reads: Reads | None = None
@@ -80,7 +89,15 @@ def _service(settings: Settings, log: Log, cleanup: AsyncExitStack) -> tuple[Fai
         metrics=metrics,
         clock=clock,
     )
-    return service, Server(Application(service, metrics, log).respond)
+    pages = Pages(service, metrics, log.redactor)
+    server = HttpServer(
+        pages.routes(),
+        report=lambda path, error: log.exception("http", error, path=path),
+        answered=metrics.answered,
+        connection_limit=CONNECTION_LIMIT,
+        pipeline_limit=PIPELINE_LIMIT,
+    )
+    return service, server
 
 
 def _slot(
@@ -119,14 +136,3 @@ def _eth_call(settings: Settings, cleanup: AsyncExitStack) -> EthCall | None:
     client = open_client("", settings.timeout_ms)
     cleanup.push_async_callback(client.aclose)
     return Chain(client, settings.rpc_url).eth_call
-
-
-def _say_started(settings: Settings, log: Log, taken: socket.socket) -> None:
-    host, port = taken.getsockname()[:2]
-    log.info(
-        "started",
-        listen=f"{host}:{port}",
-        sources=[choice.name for choice in settings.sources],
-        futures=sorted(settings.futures) or "as listed",
-        fallback=settings.fallback is not None,
-    )

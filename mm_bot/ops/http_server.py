@@ -1,19 +1,22 @@
-"""A small HTTP/1.1 server for health, metrics and status: read-only, bounded, never in the way.
+"""A small HTTP/1.1 server for health, metrics, status and prices: read-only, bounded, never in the
+way.
 
-Handlers are plain functions that answer at once from memory, run in the loop's thread, and are
-given the raw query string. A handler that raises answers 500 and is reported; nothing that a
-client sends can stop the bot or hold more than a bounded amount of it:
+Handlers are given the raw query string. One that answers at once from memory is a plain function;
+one that has to wait is a coroutine function, and its answers keep their order on each connection.
+A handler that raises answers 500 and is reported; nothing that a client sends can stop the process
+or hold more than a bounded amount of it:
 
 1. GET and HEAD only (405 otherwise), known paths only (404), no more than 16 KiB a request (431,
    413), nothing but HTTP (400).
-2. A connection must complete a request every 15 s, may ask 8 times in one breath, must read its
-   answers, and is one of at most 64; what exceeds that is cut.
+2. A connection must complete a request every 15 s, may have a few unanswered, must read its
+   answers, and is one of a limited number; what exceeds that is cut.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import cast
@@ -28,6 +31,7 @@ UNREAD_LIMIT_BYTES = 1024 * 1024
 REQUEST_TIMEOUT_S = 15.0
 CONNECTION_LIMIT = 64
 PIPELINE_LIMIT = 8
+CLOSE_WITHIN_S = 2.0
 JSON = "application/json"
 
 
@@ -40,7 +44,7 @@ class Response:
     content_type: str = JSON
 
 
-Handler = Callable[[str], Response]
+Handler = Callable[[str], Response | Awaitable[Response]]
 """Raw query string ("" where none) to the answer."""
 
 
@@ -56,12 +60,19 @@ class HttpServer:
         routes: Mapping[str, Handler],
         *,
         report: Callable[[str, Exception], None] | None = None,
+        answered: Callable[[int], None] | None = None,
         request_timeout_s: float = REQUEST_TIMEOUT_S,
+        connection_limit: int = CONNECTION_LIMIT,
+        pipeline_limit: int = PIPELINE_LIMIT,
     ) -> None:
-        """`report` is told the path and the error of a handler that raised."""
+        """`report` is told the path and the error of a handler that raised, `answered` the status
+        of every answer to a request. A connection may have `pipeline_limit` requests unanswered."""
         self.routes = dict(routes)
         self.report = report or (lambda path, error: None)
+        self.answered = answered or (lambda status: None)
         self.request_timeout_s = request_timeout_s
+        self.connection_limit = connection_limit
+        self.pipeline_limit = pipeline_limit
         self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
 
@@ -75,7 +86,9 @@ class HttpServer:
         try:
             if not 0 <= port <= 65535:  # not every loop refuses it
                 raise OverflowError("a port is between 0 and 65535")
-            self._server = await loop.create_server(lambda: _Connection(self), host or None, port)
+            self._server = await loop.create_server(
+                lambda: _Connection(self), host or None, port, backlog=self.connection_limit
+            )
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise SettingsError(
@@ -87,16 +100,19 @@ class HttpServer:
         return cast(int, self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """Stops listening and cuts what is open."""
+        """Stops listening, lets what is being answered end, and cuts what is open."""
         if self._server is None:
             return
         self._server.close()
+        answering = [c.answering for c in self.connections if c.answering is not None]
+        if answering:
+            await asyncio.wait(answering, timeout=CLOSE_WITHIN_S)
         for connection in tuple(self.connections):
             connection.cut()
         await self._server.wait_closed()
 
-    def answer(self, method: str, target: str) -> Response:
-        """The answer to one request; never raises."""
+    def answer(self, method: str, target: str) -> Response | Awaitable[Response]:
+        """The answer to one request, or what it will come from; neither ever raises."""
         path, _, query = target.partition("?")
         handler = self.routes.get(path)
         if handler is None:
@@ -105,10 +121,21 @@ class HttpServer:
         if method not in ("GET", "HEAD"):
             return json_response({"error": f"{method} is not allowed; this is read-only"}, 405)
         try:
-            return handler(query)
-        except Exception as error:  # a fault of a page must not become one of the bot
-            self.report(path, error)
-            return json_response({"error": "this page failed; the log says why"}, 500)
+            answer = handler(query)
+        except Exception as error:
+            return self._failed(path, error)
+        return answer if isinstance(answer, Response) else self._awaited(path, answer)
+
+    async def _awaited(self, path: str, answer: Awaitable[Response]) -> Response:
+        try:
+            return await answer
+        except Exception as error:
+            return self._failed(path, error)
+
+    def _failed(self, path: str, error: Exception) -> Response:
+        """A fault of a page must not become one of the process."""
+        self.report(path, error)
+        return json_response({"error": "this page failed; the log says why"}, 500)
 
 
 class _Connection(asyncio.Protocol):
@@ -117,26 +144,34 @@ class _Connection(asyncio.Protocol):
     _transport: asyncio.Transport
 
     def __init__(self, server: HttpServer) -> None:
+        self.answering: asyncio.Task[None] | None = None
         self._server = server
         self._parser = httptools.HttpRequestParser(self)
+        self._loop = asyncio.get_running_loop()
         self._deadline: asyncio.TimerHandle | None = None
+        self._active_at_s = self._loop.time()
         self._target = b""
         self._received_bytes = 0
-        self._served_at_once = 0
+        self._asked: deque[tuple[str, str, bool]] = deque()
+        """Method, target, and whether the connection stays open after the answer."""
+        self._unanswered = 0
         self._headers_complete = False
+        self._hears = True
         self._ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not an isinstance check: other loops' transports are no subclass of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=UNREAD_LIMIT_BYTES)
-        if len(self._server.connections) >= CONNECTION_LIMIT:
+        if len(self._server.connections) >= self._server.connection_limit:
             self._transport.abort()
             return
         self._server.connections.add(self)
-        self._expect_request()
+        self._watch(self._server.request_timeout_s)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._ended = True
+        self._asked.clear()
         self._server.connections.discard(self)
         if self._deadline is not None:
             self._deadline.cancel()
@@ -146,10 +181,10 @@ class _Connection(asyncio.Protocol):
         self.cut()
 
     def data_received(self, data: bytes) -> None:
-        if self._ended:
+        if not self._hears or self._ended:
             return
         self._received_bytes += len(data)
-        self._served_at_once = 0
+        self._unanswered = len(self._asked)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -166,30 +201,64 @@ class _Connection(asyncio.Protocol):
         self._headers_complete = True
 
     def on_message_complete(self) -> None:
-        if self._ended:
+        if not self._hears or self._ended:
             return
         method = self._parser.get_method().decode("ascii", "replace")
         target = self._target.decode("ascii", "replace")
         self._target, self._received_bytes, self._headers_complete = b"", 0, False
-        self._served_at_once += 1
-        stays = self._parser.should_keep_alive() and self._served_at_once < PIPELINE_LIMIT
-        response = self._server.answer(method, target)
-        self._send(response, with_body=method != "HEAD", stays=stays)
-        if stays:
-            self._expect_request()
-        else:
-            self._end()
+        self._unanswered += 1
+        within_limit = self._unanswered < self._server.pipeline_limit
+        self._hears = self._parser.should_keep_alive() and within_limit
+        self._asked.append((method, target, self._hears))
+        self._answer_next()
 
     def cut(self) -> None:
         """Ends it without waiting for what was not yet read."""
         self._ended = True
         self._transport.abort()
 
-    def _expect_request(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        timeout = self._server.request_timeout_s
-        self._deadline = asyncio.get_running_loop().call_later(timeout, self.cut)
+    def _answer_next(self) -> None:
+        """Answers what was asked, in its order, up to the first answer that has to be waited for;
+        that one goes on when it is there."""
+        while self._asked and self.answering is None and not self._ended:
+            method, target, stays = self._asked.popleft()
+            answer = self._server.answer(method, target)
+            if isinstance(answer, Response):
+                self._reply(answer, method, stays)
+            else:
+                self.answering = self._loop.create_task(self._wait(answer, method, stays))
+
+    async def _wait(self, answer: Awaitable[Response], method: str, stays: bool) -> None:
+        try:
+            response = await answer
+        finally:
+            self.answering = None
+        self._reply(response, method, stays)
+        self._answer_next()
+
+    def _reply(self, response: Response, method: str, stays: bool) -> None:
+        self._server.answered(response.status)
+        self._active_at_s = self._loop.time()
+        if self._ended:
+            return  # it hung up meanwhile
+        self._send(response, with_body=method != "HEAD", stays=stays)
+        if not stays:
+            self._end()
+
+    def _watch(self, delay_s: float) -> None:
+        self._deadline = self._loop.call_later(delay_s, self._look)
+
+    def _look(self) -> None:
+        """Cuts it where nothing was answered for too long."""
+        limit_s = self._server.request_timeout_s
+        if self.answering is not None:
+            self._watch(limit_s)
+            return
+        left_s = self._active_at_s + limit_s - self._loop.time()
+        if left_s > 0:
+            self._watch(left_s)
+        else:
+            self.cut()
 
     def _refuse(self, status: int, why: str) -> None:
         if not self._ended:

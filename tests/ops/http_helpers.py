@@ -18,6 +18,12 @@ def broken() -> dict[str, object]:
     raise ZeroDivisionError("the status is broken")
 
 
+async def slow(query: str) -> Response:
+    """Answers with its query after so many milliseconds; without any it fails."""
+    await asyncio.sleep(int(query) / 1000)
+    return Response(body=query.encode(), content_type="text/plain")
+
+
 def serve(scenario: Scenario, *, timeout_s: float = 5.0, redact: Redactor | None = None) -> None:
     """Runs `scenario` with the port of a server with all pages, a broken and a huge one."""
 
@@ -33,6 +39,7 @@ def serve(scenario: Scenario, *, timeout_s: float = 5.0, redact: Redactor | None
         routes = pages.routes() | {
             "/broken": broken_page["/status"],
             "/huge": lambda query: Response(body=b"x" * 3_000_000, content_type="text/plain"),
+            "/slow": slow,
             "/echo": lambda query: Response(body=query.encode(), content_type="text/plain"),
         }
         server = HttpServer(
