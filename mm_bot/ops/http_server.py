@@ -109,11 +109,19 @@ class HttpServer:
             await asyncio.wait(answering, timeout=CLOSE_WITHIN_S)
         for connection in tuple(self.connections):
             connection.cut()
+        await asyncio.gather(*(task for task in answering if task.cancel()), return_exceptions=True)
         await self._server.wait_closed()
 
     def answer(self, method: str, target: str) -> Response | Awaitable[Response]:
         """The answer to one request, or what it will come from; neither ever raises."""
         path, _, query = target.partition("?")
+        answer = self._answer(method, path, query)
+        if not isinstance(answer, Response):
+            return self._awaited(path, answer)
+        self.answered(answer.status)
+        return answer
+
+    def _answer(self, method: str, path: str, query: str) -> Response | Awaitable[Response]:
         handler = self.routes.get(path)
         if handler is None:
             known = sorted(self.routes)
@@ -121,16 +129,17 @@ class HttpServer:
         if method not in ("GET", "HEAD"):
             return json_response({"error": f"{method} is not allowed; this is read-only"}, 405)
         try:
-            answer = handler(query)
+            return handler(query)
         except Exception as error:
             return self._failed(path, error)
-        return answer if isinstance(answer, Response) else self._awaited(path, answer)
 
     async def _awaited(self, path: str, answer: Awaitable[Response]) -> Response:
         try:
-            return await answer
+            response = await answer
         except Exception as error:
-            return self._failed(path, error)
+            response = self._failed(path, error)
+        self.answered(response.status)
+        return response
 
     def _failed(self, path: str, error: Exception) -> Response:
         """A fault of a page must not become one of the process."""
@@ -152,8 +161,8 @@ class _Connection(asyncio.Protocol):
         self._active_at_s = self._loop.time()
         self._target = b""
         self._received_bytes = 0
-        self._asked: deque[tuple[str, str, bool]] = deque()
-        """Method, target, and whether the connection stays open after the answer."""
+        self._asked: deque[tuple[str, str | Response]] = deque()
+        """Method, and the target or why the request is refused."""
         self._unanswered = 0
         self._headers_complete = False
         self._hears = True
@@ -171,10 +180,17 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._ended = True
-        self._asked.clear()
         self._server.connections.discard(self)
         if self._deadline is not None:
             self._deadline.cancel()
+        if self.answering is not None:
+            self.answering.cancel()
+
+    def eof_received(self) -> bool:
+        """The client asks no more, and may still read what it asked for."""
+        self._hears = False
+        self._answer_next()
+        return True
 
     def pause_writing(self) -> None:
         """The client asks and does not read."""
@@ -188,7 +204,8 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._end()
+            self._hears = False  # what asked for it is answered as if it had not
+            self._answer_next()
         except httptools.HttpParserError:
             self._refuse(400, "this is not HTTP/1.1")
         if self._received_bytes > REQUEST_LIMIT_BYTES:
@@ -209,7 +226,7 @@ class _Connection(asyncio.Protocol):
         self._unanswered += 1
         within_limit = self._unanswered < self._server.pipeline_limit
         self._hears = self._parser.should_keep_alive() and within_limit
-        self._asked.append((method, target, self._hears))
+        self._asked.append((method, target))
         self._answer_next()
 
     def cut(self) -> None:
@@ -219,31 +236,30 @@ class _Connection(asyncio.Protocol):
 
     def _answer_next(self) -> None:
         """Answers what was asked, in its order, up to the first answer that has to be waited for;
-        that one goes on when it is there."""
+        that one goes on when it is there. Closes after the last where nothing more is heard."""
         while self._asked and self.answering is None and not self._ended:
-            method, target, stays = self._asked.popleft()
-            answer = self._server.answer(method, target)
+            method, asked = self._asked.popleft()
+            answer = self._server.answer(method, asked) if isinstance(asked, str) else asked
             if isinstance(answer, Response):
-                self._reply(answer, method, stays)
+                self._reply(answer, method)
             else:
-                self.answering = self._loop.create_task(self._wait(answer, method, stays))
+                self.answering = self._loop.create_task(self._wait(answer, method))
+        if not (self._hears or self._asked or self.answering or self._ended):
+            self._end()
 
-    async def _wait(self, answer: Awaitable[Response], method: str, stays: bool) -> None:
+    async def _wait(self, answer: Awaitable[Response], method: str) -> None:
         try:
             response = await answer
         finally:
             self.answering = None
-        self._reply(response, method, stays)
+        self._reply(response, method)
         self._answer_next()
 
-    def _reply(self, response: Response, method: str, stays: bool) -> None:
-        self._server.answered(response.status)
+    def _reply(self, response: Response, method: str) -> None:
         self._active_at_s = self._loop.time()
-        if self._ended:
-            return  # it hung up meanwhile
-        self._send(response, with_body=method != "HEAD", stays=stays)
-        if not stays:
-            self._end()
+        if not self._ended:
+            stays = self._hears or bool(self._asked)
+            self._send(response, with_body=method != "HEAD", stays=stays)
 
     def _watch(self, delay_s: float) -> None:
         self._deadline = self._loop.call_later(delay_s, self._look)
@@ -261,9 +277,11 @@ class _Connection(asyncio.Protocol):
             self.cut()
 
     def _refuse(self, status: int, why: str) -> None:
-        if not self._ended:
-            self._send(json_response({"error": why}, status), with_body=True, stays=False)
-            self._end()
+        """Answers what was asked before, then this, and hears no more."""
+        if self._hears:
+            self._hears = False
+            self._asked.append(("GET", json_response({"error": why}, status)))
+            self._answer_next()
 
     def _end(self) -> None:
         """Closes once the client has read what was sent; the deadline still cuts it."""

@@ -10,7 +10,7 @@ import pytest
 
 from mm_bot.errors import SettingsError
 from mm_bot.ops.health import Pages
-from mm_bot.ops.http_server import CONNECTION_LIMIT, PIPELINE_LIMIT, HttpServer
+from mm_bot.ops.http_server import CONNECTION_LIMIT, HttpServer
 from mm_bot.ops.redact import Redactor
 from tests.ops.http_helpers import REASONS, REPORTED, exchange, get, serve
 
@@ -109,61 +109,6 @@ def test_a_failing_page_is_500_and_reported() -> None:
         assert (await get(port, "/healthz"))[0] == 200
 
     serve(scenario)
-
-
-def test_answers_that_take_a_while_keep_their_order() -> None:
-    """What was asked later waits for the answer before it, and another connection does not."""
-
-    async def scenario(port: int) -> None:
-        asked = b"".join(
-            f"GET /{page} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-            for page in ("slow?300", "echo?second", "slow?1")
-        )
-        last = b"GET /echo?last HTTP/1.1\r\nConnection: close\r\n\r\n"
-        pending = asyncio.create_task(exchange(port, asked + last))
-        await asyncio.sleep(0.05)
-        assert (await get(port, "/echo?elsewhere"))[2] == b"elsewhere"
-        assert not pending.done()
-        answers = (await pending).split(b"HTTP/1.1 200 OK")[1:]
-        bodies = [answer.partition(b"\r\n\r\n")[2] for answer in answers]
-        assert bodies == [b"300", b"second", b"1", b"last"]
-
-    serve(scenario)
-
-
-def test_an_answer_that_fails_later_is_500_and_reported() -> None:
-    """As one that fails at once."""
-
-    async def scenario(port: int) -> None:
-        REPORTED.clear()
-        assert (await get(port, "/slow"))[0] == 500
-        assert [path for path, _ in REPORTED] == ["/slow"]
-
-    serve(scenario)
-
-
-def test_too_many_unanswered_requests_are_cut() -> None:
-    """Requests that come faster than their answers are not piled up without end."""
-
-    async def scenario(port: int) -> None:
-        flood = b"GET /slow?20 HTTP/1.1\r\nHost: x\r\n\r\n" * 500
-        answers = await exchange(port, flood)
-        assert 1 <= answers.count(b"HTTP/1.1 200 OK") <= PIPELINE_LIMIT
-
-    serve(scenario)
-
-
-def test_closing_lets_an_answer_end() -> None:
-    """What is being answered is answered; the scenario's server closes under it."""
-    answered: list[asyncio.Task[bytes]] = []
-
-    async def scenario(port: int) -> None:
-        asked = b"GET /slow?300 HTTP/1.1\r\nConnection: close\r\n\r\n"
-        answered.append(asyncio.create_task(exchange(port, asked)))
-        await asyncio.sleep(0.1)
-
-    serve(scenario)
-    assert answered[0].result().endswith(b"300")
 
 
 def test_connections_are_kept_alive() -> None:
