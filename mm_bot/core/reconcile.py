@@ -126,15 +126,27 @@ def _slots_plan(
     }
     stays = {index: pairs[index] for index, made in judged.items() if not made.cancels}
     found = Plan()
-    for level in beside_what_stays(desk, levels, stays):
+    for wanted, level in zip(levels, beside_what_stays(desk, levels, stays), strict=True):
         if level.index in stays:
             made = judged[level.index]
         elif level.index in pairs:
-            made = _hold_or_replace(desk, policy, level, pairs[level.index], blocking)
+            order = pairs[level.index]
+            if order.size < level.size < wanted.size:
+                policy_here = _patient(policy, level)
+            else:
+                policy_here = policy
+            made = _hold_or_replace(desk, policy_here, level, order, blocking)
         else:
             made = _fill(desk, level, blocking)
         found = found.and_also(made)
     return found
+
+
+def _patient(policy: ReconcilePolicy, level: Level) -> ReconcilePolicy:
+    """How much is left beside orders that stay moves with every tick of theirs: a smaller order is
+    good enough there within the share by which a price may be off."""
+    share = policy.stale_threshold_bps.scaleb(-4)
+    return replace(policy, size_tolerance=policy.size_tolerance + level.size.times(share))
 
 
 def _duplicates(

@@ -210,7 +210,8 @@ def test_unknown_orders_count_in_the_bounds() -> None:
 
 def test_an_outer_level_is_cut_to_what_an_inner_order_that_stays_leaves() -> None:
     """Invariant 8: the inner order rests at an older price within the threshold and so takes a
-    little more of the bound than its level. The outer level gets the rest, and then rests."""
+    little more of the bound than its level. The outer level gets the rest, and then rests, also
+    where the next tick of the inner one leaves a little more."""
     bound = Bound(reason=MissingReason.NOTIONAL_LIMIT, left=Decimal(240_000), priced=True)
     wanted = replace(ladder_of(2), asks=(), bounds={Side.BUY: (bound,)})
     outer = level(Side.BUY, BIDS[1], "50.477", index=1)
@@ -220,8 +221,15 @@ def test_an_outer_level_is_cut_to_what_an_inner_order_that_stays_leaves() -> Non
     assert place.level.index == 1
     assert outer.size - Size.of("0.05") < place.level.size < outer.size
     assert inner.notional + place.level.notional <= Amount.of(240_000)
-    resting = commitment(Side.BUY, BIDS[1], str(place.level.size), nonce=6)
-    assert plan(desk_of(inner, resting, ladder=wanted), RECONCILES).quiet
+    share = Size.of("0.02")  # within the threshold of 5 bps of 50
+    for size, stays in (
+        (place.level.size, True),
+        (place.level.size - share, True),
+        (place.level.size - share - share, False),
+        (place.level.size + share, False),
+    ):
+        resting = commitment(Side.BUY, BIDS[1], str(size), nonce=6)
+        assert plan(desk_of(inner, resting, ladder=wanted), RECONCILES).quiet is stays
 
 
 def test_a_place_waits_for_the_room_that_a_cancel_gives() -> None:
