@@ -198,8 +198,7 @@ def _balances_behind_fills(snapshot: Snapshot, memory: Memory) -> bool:
     read_ms, balances = snapshot.venue.balances_read_ms, snapshot.venue.balances.value
     if read_ms is None or balances is None:
         return True
-    since_ms = fills_since_ms(snapshot, memory)
-    if since_ms is not None and read_ms < since_ms:
+    if fills_since_ms(snapshot, memory) is not None:
         return True
     if memory.last_fill_seen_ms is not None and read_ms <= memory.last_fill_seen_ms:
         return True
@@ -209,7 +208,12 @@ def _balances_behind_fills(snapshot: Snapshot, memory: Memory) -> bool:
 
 def fills_since_ms(snapshot: Snapshot, memory: Memory) -> int | None:
     """See `Memory`; it begins with the first read of the order table."""
-    return snapshot.venue.orders.as_of_ms if memory.tally.cursor is None else memory.fills_since_ms
+    since_ms = memory.fills_since_ms
+    if memory.tally.cursor is None:
+        since_ms = snapshot.venue.orders.as_of_ms
+    read_ms = snapshot.venue.balances_read_ms
+    passed = since_ms is not None and read_ms is not None and read_ms >= since_ms
+    return None if passed else since_ms
 
 
 def _wanted(snapshot: Snapshot, desk: Desk, policy: Policy) -> Plan:

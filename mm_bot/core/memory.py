@@ -36,7 +36,7 @@ class Memory:
     tally: Tally = field(default_factory=Tally)
     fills_since_ms: int | None = None
     """When the fills began to be followed, with no state file to go on from: those before are known
-    to nobody but the balances."""
+    to nobody but the balances. None once balances were read after it."""
     last_fill_seen_ms: int | None = None
     last_fill_made_ms: int | None = None
     """When the newest fill was made, by the exchange's clock."""

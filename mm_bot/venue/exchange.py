@@ -100,11 +100,10 @@ class Exchange:
 
     async def observe(self, questions: OrderQuestions) -> Observation:
         """Everything, read at once; bounded by the slowest read's timeout."""
-        book, trades, orders, balances = await asyncio.gather(
+        book, trades, (orders, balances) = await asyncio.gather(
             self._book.refreshed(self._now_ms(), self._in_time(self._read_book())),
             self._trades.refreshed(self._now_ms(), self._in_time(self._read_trades())),
-            self._read_orders(questions),
-            self._read_balances(),
+            self._read_own(questions),
         )
         return Observation(
             book=book,
@@ -170,6 +169,15 @@ class Exchange:
             return await self._table.lock_holder()
         except EdgeError as error:
             return f"unknown, {error}"
+
+    async def _read_own(
+        self, questions: OrderQuestions
+    ) -> tuple[tuple[Part[OwnOrders], bool], Part[Balances]]:
+        """Orders and balances at once; where no fills are followed yet, one after the other: fills
+        before the first read of the orders are known from the balances alone."""
+        if questions.fills_after is not None:
+            return await asyncio.gather(self._read_orders(questions), self._read_balances())
+        return await self._read_orders(questions), await self._read_balances()
 
     async def _read_book(self) -> Book:
         return await self.data.book(self.market, self._config.owner)

@@ -233,3 +233,10 @@ def test_balances_of_a_node_that_stands_still_place_nothing_after_a_fill() -> No
     stuck = decided(replace(seen, venue=still), made)
     assert MissingReason.BALANCES_BEHIND_FILLS in {gap.reason for gap in stuck.missing}
     assert [p.level.side for p in decided(seen, made).plan.places] == [Side.BUY]
+
+
+def test_a_clock_set_back_does_not_wait_for_balances_of_before() -> None:
+    """Balances that were read after the fills began are enough, whatever the clock says later."""
+    first = snapshot(now_ms=NOW_MS + 3_600_000)
+    memory = after(decided(first), Report())
+    assert len(decided(snapshot(now_ms=NOW_MS), memory).plan.places) == 2

@@ -15,7 +15,7 @@ from typing import TypeVar
 from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder, Verdict
 from mm_bot.core.exact import NO_AMOUNT
 from mm_bot.core.market import Market, Side
-from mm_bot.core.snapshot import Fill, IdLookup, Observation, OwnOrders, Part, Reserved
+from mm_bot.core.snapshot import Balances, Fill, IdLookup, Observation, OwnOrders, Part, Reserved
 from tests.sim.checker import Checker
 from tests.sim.model import US, Match, Model, Row, listed, ranked
 from tests.sim.weather import Weather
@@ -48,11 +48,10 @@ class Edge:
 
     async def observe(self, questions: OrderQuestions) -> Observation:
         model, begun_ms = self._model, self._clock.now_ms()
-        book, trades, orders, balances = await asyncio.gather(
+        book, trades, (orders, balances) = await asyncio.gather(
             self._read("book", model.book),
             self._read("trades", model.trades),
-            self._read("orders", lambda: self._own_orders(questions)),
-            self._read("balances", model.balances),
+            self._read_own(questions),
         )
         if orders.error is not None:
             orders = Part(value=None, as_of_ms=None, error=orders.error)
@@ -68,6 +67,14 @@ class Edge:
         )
         self._checker.observed(seen)
         return seen
+
+    async def _read_own(self, questions: OrderQuestions) -> tuple[Part[OwnOrders], Part[Balances]]:
+        """One after the other at first, as the exchange's edge does."""
+        orders = self._read("orders", lambda: self._own_orders(questions))
+        balances = self._read("balances", self._model.balances)
+        if questions.fills_after is not None:
+            return await asyncio.gather(orders, balances)
+        return await orders, await balances
 
     def _balances_read(self, begun_ms: int) -> int:
         at_ms = self._last["balances"].as_of_ms
