@@ -166,9 +166,11 @@ class _Reader:
         return address
 
     def _account_id(self, variable: str, text: str) -> int | None:
-        if text and not text.isdigit():
-            self.faults.append(f"{variable}={text!r}: give a whole number")
-        return int(text) if text.isdigit() else None
+        if text.isascii() and text.isdigit() and int(text) > 0:
+            return int(text)
+        if text:
+            self.faults.append(f"{variable}={text!r}: give a whole number, at least 1")
+        return None
 
     def deployment(self) -> Deployment | None:
         """Where the contracts are, found as the bot finds them."""

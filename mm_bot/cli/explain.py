@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from mm_bot.core import reference as references
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import (
     BPS,
@@ -26,6 +25,7 @@ from mm_bot.core.exact import (
 from mm_bot.core.market import Level, Market, Side
 from mm_bot.core.quoting import SIZE_GRID, Bound
 from mm_bot.core.reference import ReferenceSource
+from mm_bot.core.walls import walls
 from mm_bot.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, MISSING_MEANS, SOURCE_MEANS
 
 
@@ -202,15 +202,8 @@ class _Ladder:
 
     def _wall(self) -> Price | None:
         """The best opposite order that is not ours to move."""
-        decision, other = self._decision, self._side.opposite
-        venue, tracked = decision.snapshot.venue, decision.tracked
-        managed = {c.order_id for c in tracked.commitments}
-        prices = [order.price for order in references.others(venue, other)]
-        prices += [row.price for row in tracked.strays if row.side is other]
-        if venue.book.value is not None and venue.book.error is None:
-            listed = venue.book.value.side(other)
-            prices += [o.price for o in listed if o.ours and o.order_id not in managed]
-        return min(prices, key=other.best_first, default=None)
+        found = walls(self._decision.snapshot, self._decision.tracked, firm=True)
+        return found.get(self._side.opposite)
 
     def _size(
         self, index: int, price: Price, wanted: Size, level: Level | None

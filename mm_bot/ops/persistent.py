@@ -9,6 +9,7 @@ takes nothing on trust: a file that is torn, of an unknown version or of another
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -84,6 +85,7 @@ class PersistentState:
 
 
 _NUMBERS = ("nonce_reserved_until", "next_buy_nonce", "next_sell_nonce")
+_UNSIGNED = re.compile(r"\d{1,40}(\.\d{1,40})?", re.ASCII)
 _DECIMALS = ("price", "size", "notional")
 _TEXTS = (
     "last_submitted_bid_order_id",
@@ -220,10 +222,9 @@ def _decimal(value: object, name: str) -> Decimal:
 
 
 def _unsigned(value: object, name: str) -> Decimal:
-    number = _decimal(value, name)
-    if number < 0:
+    if not isinstance(value, str) or not _UNSIGNED.fullmatch(value):
         raise _wrong(name, value)
-    return number
+    return exact(value)
 
 
 def _text(fields: Mapping[str, object], name: str) -> str | None:

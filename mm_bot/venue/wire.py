@@ -112,7 +112,8 @@ def parse_order(body: bytes, market: Market) -> tuple[int, Amount]:
     answer = _read.members(_read.json(body), "answer")
     order = _read.members(_read.member(answer, "order", "answer"), "order")
     price, left = _price_and_left(order)
-    return _read.integer(order, "nonce", "order"), units.human_notional(market, left, price)
+    worth = _read.converted(lambda: units.human_notional(market, left, price), "order.limit_price")
+    return _read.integer(order, "nonce", "order"), worth
 
 
 def milliseconds(text: str) -> int:

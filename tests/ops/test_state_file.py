@@ -89,6 +89,7 @@ def changed(**values: object) -> bytes:
         (changed(live_orders=[{"order_id": 1}]), "live_orders makes no sense"),
         (changed(live_orders=[{"order_id": "x", "price": "-1"}]), "live_orders.price makes no"),
         (changed(live_orders=[{"order_id": "x", "size": 1.5}]), "live_orders.size makes no sense"),
+        (changed(live_orders=[{"order_id": "x", "notional": "1E+300"}]), "live_orders.notional"),
         (changed(live_orders=3), "live_orders makes no sense"),
         (changed(books=[]), "books makes no sense"),
         (changed(fills_cursor=True), "fills_cursor makes no sense"),

@@ -121,7 +121,9 @@ def test_an_accepted_cancel_says_what_was_left(market: Market, left: int) -> Non
     assert read_outcome(200, OURS, 200, 7, market).left == Amount.of(left)
 
 
-@pytest.mark.parametrize("amounts", [b"", AMOUNTS.replace(b'"4"', b'"11"')])
+@pytest.mark.parametrize(
+    "amounts", [b"", AMOUNTS.replace(b'"4"', b'"11"'), AMOUNTS.replace(b'"1600"', b'"0"')]
+)
 def test_an_answer_without_sound_amounts_proves_nothing(amounts: bytes) -> None:
     """A body that is broken where we look is a broken body."""
     body = b'{"order": {"nonce": "7"%s}}' % (b", " + amounts if amounts else b"")
