@@ -70,11 +70,16 @@ class Edge:
 
     async def _read_own(self, questions: OrderQuestions) -> tuple[Part[OwnOrders], Part[Balances]]:
         """One after the other at first, as the exchange's edge does."""
-        orders = self._read("orders", lambda: self._own_orders(questions))
-        balances = self._read("balances", self._model.balances)
-        if questions.fills_after is not None:
-            return await asyncio.gather(orders, balances)
-        return await orders, await balances
+
+        def orders() -> OwnOrders:
+            return self._own_orders(questions)
+
+        if questions.fills_after is None:
+            rows = await self._read("orders", orders)
+            return rows, await self._read("balances", self._model.balances)
+        return await asyncio.gather(
+            self._read("orders", orders), self._read("balances", self._model.balances)
+        )
 
     def _balances_read(self, begun_ms: int) -> int:
         at_ms = self._last["balances"].as_of_ms
