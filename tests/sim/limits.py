@@ -123,7 +123,8 @@ def unsettled(decision: Decision, *, held: bool = False) -> Iterator[str]:
     """What a calm world should have ended by now: anything sent but renewals, a halt or a gap
     without a lasting reason, a wanted level that does not rest. `held` says that an order was held
     shortly before: when it goes, as when one is renewed, the levels move that made room for it."""
-    freed = held or any(c.reason == RENEWAL for c in decision.plan.cancels)
+    driven = (c for c in decision.plan.cancels if c.category is CancelCategory.REPLACE_DRIVEN)
+    freed = held or not all(c.counted for c in driven)
     # A renewal is not counted, also where the order had been held at a wrong price before.
     startup = CancelCategory.STARTUP
     sent = [c.reason for c in decision.plan.cancels if c.counted or c.category is startup]
