@@ -22,6 +22,7 @@ _MOVE_BPS: Final = 60
 _MOST_TRIES: Final = 25
 """Cancels sent for one order: more is a storm."""
 _LEAST_BLINKS_A_SECOND: Final = 20
+_LOOK_SECONDS: Final = 0.02
 
 
 def run(context: Context) -> None:
@@ -57,7 +58,8 @@ def _quiet_half(
     context.phase(f"{seconds:g} s in which nothing may happen")
     seq = context.view.newest_event()
     assert seq is not None, "the local exchange keeps an event log"
-    time.sleep(seconds)
+    lacking = _lacking(bot, seconds)
+    require(not lacking, "the bot sees its orders also while the matcher holds them", lacking)
     live = context.view.live(context.target.bot)
     require(steps.ids(live) == steps.ids(ladder), "the orders are the same", live)
     require(not bot.cancelled_ids(), "nothing was cancelled", bot.cancelled_ids())
@@ -68,6 +70,16 @@ def _quiet_half(
     require(blinks >= seconds * _LEAST_BLINKS_A_SECOND, "the matcher did blink", blinks)
     context.figure("blinks_a_second", blinks / seconds)
     context.verified(f"{blinks} blinks caused no fill, no cancel and no order")
+
+
+def _lacking(bot: BotProcess, seconds: float) -> set[str]:
+    """What the bot missed in the order table meanwhile: its orders are all there, all the time."""
+    until, found = time.monotonic() + seconds, set[str]()
+    while time.monotonic() < until:
+        contradictions = bot.status()["contradictions"]
+        found.update(what for what in contradictions if what.startswith("orders lack "))
+        time.sleep(_LOOK_SECONDS)
+    return found
 
 
 def _moving_half(
