@@ -127,24 +127,21 @@ def _slots_plan(
     stays = {index: pairs[index] for index, made in judged.items() if not made.cancels}
     found = Plan()
     for wanted, level in zip(levels, beside_what_stays(desk, levels, stays), strict=True):
-        if level.index in stays:
-            made = judged[level.index]
-        elif level.index in pairs:
-            order = pairs[level.index]
-            if order.size < level.size < wanted.size:
-                policy_here = _patient(policy, level)
-            else:
-                policy_here = policy
-            made = _hold_or_replace(desk, policy_here, level, order, blocking)
-        else:
+        made = judged.get(level.index)
+        if made is None:
             made = _fill(desk, level, blocking)
+        elif level is not wanted:  # cut: its order is judged anew
+            order = pairs[level.index]
+            made = _hold_or_replace(desk, _patient(policy, level, order), level, order, blocking)
         found = found.and_also(made)
     return found
 
 
-def _patient(policy: ReconcilePolicy, level: Level) -> ReconcilePolicy:
+def _patient(policy: ReconcilePolicy, level: Level, order: Commitment) -> ReconcilePolicy:
     """How much is left beside orders that stay moves with every tick of theirs: a smaller order is
     good enough there within the share by which a price may be off."""
+    if order.size >= level.size:
+        return policy
     share = policy.stale_threshold_bps.scaleb(-4)
     return replace(policy, size_tolerance=policy.size_tolerance + level.size.times(share))
 
