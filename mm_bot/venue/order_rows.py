@@ -7,16 +7,15 @@ from decimal import Decimal
 from typing import Final
 
 from mm_bot.core.commands import OrderQuestions
-from mm_bot.core.exact import Amount, Size, add, subtract
+from mm_bot.core.exact import Amount, Size, add
 from mm_bot.core.market import Market
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
 from mm_bot.core.snapshot import BookOrder, Fill, IdLookup, OwnOrders, Reserved
-from mm_bot.errors import EdgeError
 from mm_bot.venue import units
 from mm_bot.venue.order_queries import FILLS_LIMIT
 from mm_bot.venue.postgres import POSTGRES, Row
 from mm_bot.venue.shapes import Members, Reader
-from mm_bot.venue.wire import engine_side
+from mm_bot.venue.wire import engine_side, read_numbers
 
 _read: Final = Reader(POSTGRES)
 
@@ -32,15 +31,6 @@ class Desk:
     others: tuple[Market, ...]
     """Every other market that is listed, for what our orders reserve there."""
     protected_prefixes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Numbers:
-    """The numbers of one row, engine side; `left` is what can still be filled."""
-
-    price: Decimal
-    desired: Decimal
-    left: Decimal
 
 
 def own_orders(row: Row, desk: Desk, questions: OrderQuestions) -> OwnOrders:
@@ -68,7 +58,7 @@ def own_orders(row: Row, desk: Desk, questions: OrderQuestions) -> OwnOrders:
 def resting_order(entry: Members, desk: Desk) -> RestingOrder:
     """An own row of our market, human side up."""
     market = desk.market
-    numbers = _numbers(entry)
+    numbers = read_numbers(_read, entry, "row")
     order_id = _read.text(entry, "order_id", "row")
     side = units.human_side(market, engine_side(_read, entry, "row"))
     nonce = _read.integer(entry, "nonce", "row")
@@ -98,7 +88,7 @@ def reserved(entries: list[Members], desk: Desk) -> Reserved:
     cash, cngn = Decimal(0), Decimal(0)
     for entry in entries:
         key = (_read.text(entry, "asset_address", "row"), _read.integer(entry, "sub_id", "row"))
-        market, numbers = markets[key], _numbers(entry)
+        market, numbers = markets[key], read_numbers(_read, entry, "row")
         size = units.human_size(market, numbers.left, numbers.price)
         if not market.is_spot:
             cash = add(cash, market.margin(size).value)
@@ -145,7 +135,7 @@ def _fill(entry: Members, market: Market) -> Fill:
 
 
 def _other(entry: Members, desk: Desk) -> BookOrder:
-    market, numbers = desk.market, _numbers(entry)
+    market, numbers = desk.market, read_numbers(_read, entry, "row")
     return BookOrder(
         order_id=_read.text(entry, "order_id", "row"),
         side=units.human_side(market, engine_side(_read, entry, "row")),
@@ -153,15 +143,6 @@ def _other(entry: Members, desk: Desk) -> BookOrder:
         size=units.human_size(market, numbers.left, numbers.price),
         ours=_read.text(entry, "owner_address", "row") == desk.owner,
     )
-
-
-def _numbers(entry: Members) -> _Numbers:
-    desired = _read.number(entry, "desired_amount", "row")
-    filled = _read.number(entry, "filled_amount", "row")
-    if filled > desired:
-        raise EdgeError(POSTGRES, f"row.filled_amount {filled} is above desired_amount {desired}")
-    price = _read.number(entry, "limit_price", "row")
-    return _Numbers(price=price, desired=desired, left=subtract(desired, filled))
 
 
 def _status(entry: Members) -> OrderStatus:

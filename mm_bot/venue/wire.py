@@ -42,6 +42,15 @@ class Listing:
     expiry_s: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """The numbers of one order or row, engine side; `left` is what can still be filled."""
+
+    price: Decimal
+    desired: Decimal
+    left: Decimal
+
+
 def parse_listings(body: bytes) -> tuple[Listing, ...]:
     """The body of `/v1/markets`. Markets of a kind we know no units of are left out."""
     entries = _read.array(_read.json(body), "markets")
@@ -111,8 +120,10 @@ def parse_order(body: bytes, market: Market) -> tuple[int, Amount]:
     cNGN of what is left unfilled."""
     answer = _read.members(_read.json(body), "answer")
     order = _read.members(_read.member(answer, "order", "answer"), "order")
-    price, left = _price_and_left(order)
-    worth = _read.converted(lambda: units.human_notional(market, left, price), "order.limit_price")
+    found = read_numbers(_read, order, "order")
+    worth = _read.converted(
+        lambda: units.human_notional(market, found.left, found.price), "order.limit_price"
+    )
     return _read.integer(order, "nonce", "order"), worth
 
 
@@ -131,6 +142,17 @@ def engine_side(reader: Reader, entry: Members, where: str) -> units.EngineSide:
     if text not in ("buy", "sell"):
         raise reader.fault(f"{where}.side", text, "buy or sell")
     return units.EngineSide(text)
+
+
+def read_numbers(reader: Reader, entry: Members, where: str) -> Numbers:
+    """The numbers of an order or row."""
+    desired = reader.number(entry, "desired_amount", where)
+    filled = reader.number(entry, "filled_amount", where)
+    if filled > desired:
+        fault = f"{where}.filled_amount {filled} is above desired_amount {desired}"
+        raise EdgeError(reader.source, fault)
+    price = reader.number(entry, "limit_price", where)
+    return Numbers(price=price, desired=desired, left=subtract(desired, filled))
 
 
 def _listing(entry: Members) -> Listing | None:
@@ -168,23 +190,14 @@ def _presented(body: bytes, market: Market) -> Members:
 
 
 def _book_order(entry: Members, market: Market, owner: str | None) -> BookOrder:
-    price, left = _price_and_left(entry)
+    found = read_numbers(_read, entry, "order")
     return BookOrder(
         order_id=_read.text(entry, "order_id", "order"),
         side=units.human_side(market, engine_side(_read, entry, "order")),
-        price=_read.converted(lambda: units.human_price(market, price), "order.limit_price"),
-        size=units.human_size(market, left, price),
+        price=_read.converted(lambda: units.human_price(market, found.price), "order.limit_price"),
+        size=units.human_size(market, found.left, found.price),
         ours=_read.text(entry, "owner_address", "order").lower() == owner,
     )
-
-
-def _price_and_left(entry: Members) -> tuple[Decimal, Decimal]:
-    """Limit price and unfilled amount of an order, in the engine's units."""
-    desired = _read.number(entry, "desired_amount", "order")
-    filled = _read.number(entry, "filled_amount", "order")
-    if filled > desired:
-        raise EdgeError(API, f"order.filled_amount {filled} is above desired_amount {desired}")
-    return _read.number(entry, "limit_price", "order"), subtract(desired, filled)
 
 
 def _trade(entry: Members, market: Market) -> Trade:
