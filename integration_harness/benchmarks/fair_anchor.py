@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
+from integration_harness.benchmarks import quantile
 from integration_harness.stack.supervisor import free_port
 
 RATE = 1_000
@@ -140,16 +141,12 @@ def _report(
     print(f"{'':22}{'requests':>10}{'p50 ms':>10}{'p99 ms':>10}{'worst ms':>10}")
     for name, took in (("constant answer", plain), ("fair-anchor", service)):
         print(
-            f"{name:22}{len(took):>10}{_at(took, 0.5):>10.2f}{_at(took, 0.99):>10.2f}"
+            f"{name:22}{len(took):>10}{quantile(took, 0.5):>10.2f}{quantile(took, 0.99):>10.2f}"
             f"{took[-1]:>10.2f}"
         )
-    ratio = [_at(service, share) / _at(plain, share) for share in (0.5, 0.99)]
+    ratio = [quantile(service, share) / quantile(plain, share) for share in (0.5, 0.99)]
     print(f"{'ratio':32}{ratio[0]:>10.1f}{ratio[1]:>10.1f}")
     print(f"fair-anchor used {used_s / seconds:.0%} of one core and read its source {reads} times")
-
-
-def _at(took: list[float], share: float) -> float:
-    return took[int(len(took) * share)]
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from integration_harness.benchmarks import quantile
 from integration_harness.stack.up import LocalExchange
 from mm_bot.bot import Bot, Edges
 from mm_bot.core.commands import Verdict
@@ -182,16 +183,12 @@ def _report(bot: Stopwatch, plain: Stopwatch) -> None:
     print(f"{'':34}{'bot p50':>9}{'p99':>8}{'plain p50':>11}{'p99':>8}{'plain / bot':>13}")
     for part, text in PARTS.items():
         ours = sorted(bot.took_ms[part][WARM_UP:])
-        line = f"{text:34}{_at(ours, 0.5):>9.2f}{_at(ours, 0.99):>8.2f}"
+        line = f"{text:34}{quantile(ours, 0.5):>9.2f}{quantile(ours, 0.99):>8.2f}"
         if part in plain.took_ms:
             theirs = sorted(plain.took_ms[part][WARM_UP:])
-            line += f"{_at(theirs, 0.5):>11.2f}{_at(theirs, 0.99):>8.2f}"
-            line += f"{_at(theirs, 0.5) / _at(ours, 0.5):>13.1f}"
+            line += f"{quantile(theirs, 0.5):>11.2f}{quantile(theirs, 0.99):>8.2f}"
+            line += f"{quantile(theirs, 0.5) / quantile(ours, 0.5):>13.1f}"
         print(line)
-
-
-def _at(took: list[float], share: float) -> float:
-    return took[int(len(took) * share)]
 
 
 if __name__ == "__main__":
