@@ -21,7 +21,7 @@ def main() -> int:
         return error.exit_code
     # What serving needs is imported only now: faults in the settings answer at once.
     from fair_anchor.wiring import run
-    from mm_bot.ops.process import run_process
+    from mm_bot.host.process import run_process
 
     return run_process(
         lambda log: run(settings, log), log_level=settings.log_level, secrets=settings.secrets

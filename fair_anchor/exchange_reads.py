@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
-from mm_bot.anchors.source import AnchorError, Clock, Refusal
 from mm_bot.core.market import Market, MarketKind
 from mm_bot.core.snapshot import Book, Trade
 from mm_bot.errors import EdgeError
-from mm_bot.venue.market_data import MarketData
-from mm_bot.venue.wire import API, Listing, parse_book, to_market
+from mm_bot.prices.source import AnchorError, Clock, Refusal
+from mm_bot.venues.numo.market_data import MarketData
+from mm_bot.venues.numo.wire import API, Listing, parse_book, to_market
 
 LISTINGS_MAX_AGE_MS = 30_000
 """New expiries are listed every few months; a newly listed one is priced after so long."""

@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 
 from fair_anchor.fair_value import Quote, Spot
 from fair_anchor.spot import FALLBACK, Slot
-from mm_bot.ops.metrics.families import Counters, Gauges, Number
+from mm_bot.observe.metrics.families import Counters, Gauges, Number
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STATUSES = ("200", "400", "404", "405", "500", "502", "503")

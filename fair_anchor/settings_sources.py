@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fair_anchor import settings_table as t
-from mm_bot.anchors.expression import (
+from mm_bot.prices.expression import (
     FEED_ID,
     feed_fits,
     parse_expression,
@@ -19,8 +19,8 @@ from mm_bot.anchors.expression import (
     split_weight,
     words,
 )
-from mm_bot.anchors.guarded import GuardPolicy
-from mm_bot.anchors.specs import (
+from mm_bot.prices.guarded import GuardPolicy
+from mm_bot.prices.specs import (
     CoinbaseSpec,
     FixedSpec,
     HttpSpec,
@@ -32,8 +32,8 @@ from mm_bot.anchors.specs import (
     StrailsSpec,
     ZeroExSpec,
 )
-from mm_bot.settings_reading import Reading
-from mm_bot.settings_variable import Variable
+from mm_bot.settings.reading import Reading
+from mm_bot.settings.variable import Variable
 
 BOOK, TRADE, MEDIAN = "book", "trade", "median"
 EXCHANGE = (BOOK, TRADE)

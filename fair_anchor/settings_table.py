@@ -9,9 +9,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NoReturn
 
-from mm_bot.anchors.parse import rfc3339_ms
 from mm_bot.core.exact import Price
-from mm_bot.settings_types import (
+from mm_bot.prices.parse import rfc3339_ms
+from mm_bot.settings.types import (
     ADDRESS,
     BASE_URL,
     BOOLEAN,
@@ -30,7 +30,7 @@ from mm_bot.settings_types import (
     whole,
     zero_is_off,
 )
-from mm_bot.settings_variable import Group
+from mm_bot.settings.variable import Group
 
 POSITIVE = Range(above=Decimal(0))
 NOT_NEGATIVE = Range(at_least=Decimal(0))

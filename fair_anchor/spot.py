@@ -19,11 +19,11 @@ from collections.abc import Sequence
 
 from fair_anchor.fair_value import Confidence, Spot
 from fair_anchor.settings import FallbackPolicy
-from mm_bot.anchors.backoff import FailurePauses, Random
-from mm_bot.anchors.guarded import deviation_bps
-from mm_bot.anchors.source import AnchorError, AnchorSource, Clock, Reading, Refusal, unexpected
 from mm_bot.core.exact import plain
 from mm_bot.errors import EdgeError
+from mm_bot.prices.backoff import FailurePauses, Random
+from mm_bot.prices.guarded import deviation_bps
+from mm_bot.prices.source import AnchorError, AnchorSource, Clock, Reading, Refusal, unexpected
 
 FALLBACK = "guarded_fallback"
 HEDGE_MS = 250

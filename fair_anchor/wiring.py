@@ -14,14 +14,14 @@ from fair_anchor.settings_sources import TRADE, SourceChoice
 from fair_anchor.settings_table import LISTEN_ADDR
 from fair_anchor.spot import Slot, SpotFinder
 from fair_anchor.spot_sources import BookSource, TradeSource
-from mm_bot.anchors.build import Surroundings, build_source
-from mm_bot.anchors.guarded import Guarded
-from mm_bot.anchors.source import AnchorSource, EthCall
-from mm_bot.ops.clock import Clock, SystemClock
-from mm_bot.ops.http_server import HttpServer
-from mm_bot.ops.log import Log
-from mm_bot.ops.shutdown import Shutdown
-from mm_bot.venue.http import open_client
+from mm_bot.host.clock import Clock, SystemClock
+from mm_bot.host.shutdown import Shutdown
+from mm_bot.io.http import open_client
+from mm_bot.observe.http_server import HttpServer
+from mm_bot.observe.log import Log
+from mm_bot.prices.build import Surroundings, build_source
+from mm_bot.prices.guarded import Guarded
+from mm_bot.prices.source import AnchorSource, EthCall
 
 CONNECTION_LIMIT = 512
 PIPELINE_LIMIT = 64
@@ -131,7 +131,7 @@ def _eth_call(settings: Settings, cleanup: AsyncExitStack) -> EthCall | None:
     if settings.rpc_url is None:
         return None
     # Signing comes with it: only whoever reads the chain pays for that.
-    from mm_bot.venue.chain import Chain
+    from mm_bot.venues.numo.chain import Chain
 
     client = open_client("", settings.timeout_ms)
     cleanup.push_async_callback(client.aclose)

@@ -41,7 +41,7 @@ def run(*, as_json: bool | None = None) -> int:
     # What the run needs is imported only now: faults in the settings answer at once.
     from mm_bot.app import run as run_bot
     from mm_bot.app import secrets
-    from mm_bot.ops.process import run_process
+    from mm_bot.host.process import run_process
 
     return run_process(
         lambda log: run_bot(settings, log),

@@ -10,37 +10,37 @@ from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 from mm_bot import errors
-from mm_bot.about import about, build_info, is_silent
-from mm_bot.anchors.runner import AnchorRunner
-from mm_bot.anchors.source import Refusal
-from mm_bot.anchors_from_settings import build_anchors, source_names
 from mm_bot.bot import Bot, Edges
 from mm_bot.core.plan import CancelCategory
 from mm_bot.core.policy import OperatorMode
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.risk import HaltReason
-from mm_bot.health import Health
-from mm_bot.health_journal import Journal
+from mm_bot.host.clock import SystemClock
+from mm_bot.host.kill_switch import KillSwitch
+from mm_bot.host.nonces import NonceBlocks, lane_of
+from mm_bot.host.notify import Pulse, from_environment, report
+from mm_bot.host.persistence import MemoryStore, first_memory
+from mm_bot.host.persistent import StateIdentity
+from mm_bot.host.shutdown import Shutdown
+from mm_bot.host.state_file import StateFile
 from mm_bot.mode_control import ModeControl
-from mm_bot.ops.clock import SystemClock
-from mm_bot.ops.health import Pages
-from mm_bot.ops.http_server import HttpServer
-from mm_bot.ops.kill_switch import KillSwitch
-from mm_bot.ops.log import Log
-from mm_bot.ops.metrics import LabelSets, Metrics
-from mm_bot.ops.nonces import NonceBlocks, lane_of
-from mm_bot.ops.notify import Pulse, from_environment, report
-from mm_bot.ops.persistent import StateIdentity
-from mm_bot.ops.shutdown import Shutdown
-from mm_bot.ops.state_file import StateFile
-from mm_bot.page import page
-from mm_bot.persistence import MemoryStore, first_memory
+from mm_bot.observe.about import about, build_info, is_silent
+from mm_bot.observe.health import Health
+from mm_bot.observe.health_journal import Journal
+from mm_bot.observe.http_server import HttpServer
+from mm_bot.observe.log import Log
+from mm_bot.observe.metrics import LabelSets, Metrics
+from mm_bot.observe.page import page
+from mm_bot.observe.pages import Pages
+from mm_bot.observe.telemetry import Telemetry
+from mm_bot.observe.totals import Totals
+from mm_bot.prices.runner import AnchorRunner
+from mm_bot.prices.source import Refusal
+from mm_bot.prices_from_settings import build_anchors, source_names
 from mm_bot.settings import Settings
-from mm_bot.telemetry import Telemetry
-from mm_bot.totals import Totals
-from mm_bot.venue.config import VenueConfig
-from mm_bot.venue.exchange import Exchange
+from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.exchange import Exchange
 
 REQUEST_TIMEOUT_MS = 2_000
 FIRST_ANCHOR_WITHIN_MS = 1_000

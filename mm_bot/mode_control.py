@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from mm_bot.bot import Bot
 from mm_bot.core.policy import OperatorMode
-from mm_bot.ops.log import Log
-from mm_bot.ops.mode_file import ModeFile
+from mm_bot.host.mode_file import ModeFile
+from mm_bot.observe.log import Log
 from mm_bot.settings import Settings
 
 NEEDS_RESTART = (

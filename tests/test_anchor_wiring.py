@@ -8,19 +8,19 @@ import sys
 from dataclasses import replace
 from decimal import Decimal
 
-from mm_bot.anchors.build import AnchorConfig, Surroundings, build
-from mm_bot.anchors.guarded import GuardPolicy
-from mm_bot.anchors.specs import CarrySpec, FixedSpec, MedianSpec, OracleSpec
-from mm_bot.anchors_from_settings import CHAIN_AHEAD_MS, anchor_config, source_names
 from mm_bot.app import label_sets
 from mm_bot.core.carry import YEAR_MS
 from mm_bot.core.exact import Price
 from mm_bot.core.market import MarketKind
-from mm_bot.ops.metrics import Metrics
+from mm_bot.observe.metrics import Metrics
+from mm_bot.prices.build import AnchorConfig, Surroundings, build
+from mm_bot.prices.guarded import GuardPolicy
+from mm_bot.prices.specs import CarrySpec, FixedSpec, MedianSpec, OracleSpec
+from mm_bot.prices_from_settings import CHAIN_AHEAD_MS, anchor_config, source_names
 from mm_bot.settings import Settings
-from tests.anchors.support import NOW_MS, ManualClock
-from tests.ops.metrics_helpers import BUILD, parts
-from tests.test_settings import ZERO_EX, market, settings
+from tests.observe.metrics_helpers import BUILD, parts
+from tests.prices.support import NOW_MS, ManualClock
+from tests.settings.test_settings import ZERO_EX, market, settings
 
 FUTURE = replace(market(MarketKind.FUTURE), expiry_ms=NOW_MS + YEAR_MS)
 FEED = "0x" + "ab" * 20
@@ -127,9 +127,9 @@ def test_starting_up_imports_web_sockets_only_for_coinbase() -> None:
     code = """
 import sys
 import mm_bot.app
-from mm_bot.anchors.build import Surroundings, build_source
-from mm_bot.anchors.specs import CoinbaseSpec, HttpSpec, PythSpec, StrailsSpec
-from mm_bot.ops.clock import SystemClock
+from mm_bot.prices.build import Surroundings, build_source
+from mm_bot.prices.specs import CoinbaseSpec, HttpSpec, PythSpec, StrailsSpec
+from mm_bot.host.clock import SystemClock
 around = Surroundings(clock=SystemClock())
 for spec in (
     HttpSpec(url="http://h", market="M"), StrailsSpec(base_url="http://h"), PythSpec(feed_id="ab")

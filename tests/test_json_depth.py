@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from mm_bot.json_depth import DEEPEST, is_too_deep
+from mm_bot.io.json_depth import DEEPEST, is_too_deep
 
 HOSTILE = """
 import sys
 sys.setrecursionlimit(100_000)
-from mm_bot.anchors.parse import json_body
-from mm_bot.anchors.source import AnchorError
+from mm_bot.prices.parse import json_body
+from mm_bot.prices.source import AnchorError
 try:
     json_body(b"[" * 60_000, "http")
 except AnchorError as error:

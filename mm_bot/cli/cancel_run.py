@@ -16,12 +16,12 @@ from mm_bot.core.market import Market, MarketKind
 from mm_bot.core.orders import OrderId, OrderStatus, Ownership, classify
 from mm_bot.core.risk import HaltReason
 from mm_bot.errors import BotError, EdgeError, IdentityError, UnreachableError
-from mm_bot.ops.persistent import StateIdentity
-from mm_bot.ops.state_file import StateFile
+from mm_bot.host.persistent import StateIdentity
+from mm_bot.host.state_file import StateFile
+from mm_bot.io.postgres import Statement
 from mm_bot.settings import Settings
-from mm_bot.venue.order_table import OrderTable
-from mm_bot.venue.postgres import Statement
-from mm_bot.venue.units import EngineSide, human_side
+from mm_bot.venues.numo.order_table import OrderTable
+from mm_bot.venues.numo.units import EngineSide, human_side
 
 _ROUND_PAUSE_S: Final = 0.1
 _REASON: Final = "operator_cancel_all"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from mm_bot.cli.check_lines import Lines
 from mm_bot.cli.reach import Reach
 from mm_bot.errors import EdgeError, IdentityError
-from mm_bot.keys import checksummed
-from mm_bot.venue import wire
-from mm_bot.venue.chain import CallRevertedError
-from mm_bot.venue.signing import Domain
+from mm_bot.settings.keys import checksummed
+from mm_bot.venues.numo import wire
+from mm_bot.venues.numo.chain import CallRevertedError
+from mm_bot.venues.numo.signing import Domain
 
 _CODE = IdentityError.exit_code
 _NOBODY = "0x" + "0" * 40

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from mm_bot.anchors_from_settings import build_anchors
 from mm_bot.cli.check_contracts import check_contracts
 from mm_bot.cli.check_lines import Lines
 from mm_bot.cli.orders import ALL_LIVE
@@ -18,13 +17,14 @@ from mm_bot.core.market import Market
 from mm_bot.core.orders import Ownership
 from mm_bot.core.snapshot import OwnOrders
 from mm_bot.errors import BotError, EdgeError, IdentityError, UnreachableError
-from mm_bot.ops.clock import SystemClock
+from mm_bot.host.clock import SystemClock
+from mm_bot.io.errors import edge
+from mm_bot.io.postgres import Statement
+from mm_bot.prices_from_settings import build_anchors
 from mm_bot.settings import Settings
-from mm_bot.venue import startup, wire
-from mm_bot.venue.chain import market_balances
-from mm_bot.venue.errors import edge
-from mm_bot.venue.order_rows import Desk
-from mm_bot.venue.postgres import Statement
+from mm_bot.venues.numo import startup, wire
+from mm_bot.venues.numo.chain import market_balances
+from mm_bot.venues.numo.order_rows import Desk
 
 NOBODY: Final = "nobody any more"
 """What the order table calls the holder of a lock that nobody holds."""

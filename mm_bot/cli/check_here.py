@@ -9,13 +9,13 @@ from mm_bot.cli.probe import ask_if_there, bot_url, same_bot
 from mm_bot.cli.reach import now_ms
 from mm_bot.core.policy import OperatorMode
 from mm_bot.errors import SettingsError
-from mm_bot.keys import checksummed
-from mm_bot.ops.kill_switch import KillSwitch
-from mm_bot.ops.mode_file import ModeFile
-from mm_bot.ops.persistent import StateIdentity
-from mm_bot.ops.state_file import StateFile
+from mm_bot.host.kill_switch import KillSwitch
+from mm_bot.host.mode_file import ModeFile
+from mm_bot.host.persistent import StateIdentity
+from mm_bot.host.state_file import StateFile
 from mm_bot.settings import Settings
-from mm_bot.venue.signing import Signer
+from mm_bot.settings.keys import checksummed
+from mm_bot.venues.numo.signing import Signer
 
 _CODE = SettingsError.exit_code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mm_bot.cli.call import Call
 from mm_bot.errors import SettingsError
 from mm_bot.settings import load
-from mm_bot.settings_reading import read
+from mm_bot.settings.reading import read
 
 
 def run(call: Call) -> int:

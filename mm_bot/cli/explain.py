@@ -26,7 +26,7 @@ from mm_bot.core.market import Level, Market, Side
 from mm_bot.core.quoting import SIZE_GRID, Bound
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.walls import walls
-from mm_bot.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, MISSING_MEANS, SOURCE_MEANS
+from mm_bot.observe.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, MISSING_MEANS, SOURCE_MEANS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from mm_bot.cli.reach import asked, reaching
 from mm_bot.core.snapshot import Fill, OwnOrders
 from mm_bot.errors import SettingsError
 from mm_bot.settings import Settings
-from mm_bot.venue.order_queries import FILLS_LIMIT
+from mm_bot.venues.numo.order_queries import FILLS_LIMIT
 
 _FIRST_LOOK_BACK = 1_000
 _MOST = 10_000

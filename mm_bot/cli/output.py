@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
-from mm_bot.ops.redact import Redactor
-from mm_bot.ops.render import to_json, to_text
+from mm_bot.observe.redact import Redactor
+from mm_bot.observe.render import to_json, to_text
 
 COLOURS = {"good": "32", "warn": "33", "bad": "31;1", "dim": "2", "bold": "1"}
 

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from mm_bot import settings_table_run as r
 from mm_bot.errors import SettingsError, UnreachableError
-from mm_bot.settings_reading import read
+from mm_bot.settings import table_run as r
+from mm_bot.settings.reading import read
 
 _ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 _TIMEOUT_S = 2.0

@@ -17,17 +17,17 @@ import httpx
 from mm_bot.app import venue_config
 from mm_bot.core.market import Market
 from mm_bot.errors import EdgeError, UnreachableError
+from mm_bot.io.errors import redact
+from mm_bot.io.http import open_client
+from mm_bot.io.postgres import Session
 from mm_bot.settings import Settings
-from mm_bot.venue import startup, wire
-from mm_bot.venue.chain import Chain
-from mm_bot.venue.config import VenueConfig
-from mm_bot.venue.errors import redact
-from mm_bot.venue.http import open_client
-from mm_bot.venue.market_data import MarketData
-from mm_bot.venue.order_entry import OrderEntry
-from mm_bot.venue.order_rows import Desk
-from mm_bot.venue.order_table import OrderTable
-from mm_bot.venue.postgres import Session
+from mm_bot.venues.numo import startup, wire
+from mm_bot.venues.numo.chain import Chain
+from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.market_data import MarketData
+from mm_bot.venues.numo.order_entry import OrderEntry
+from mm_bot.venues.numo.order_rows import Desk
+from mm_bot.venues.numo.order_table import OrderTable
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from mm_bot.ops.redact import Redactor
+from mm_bot.observe.redact import Redactor
 
 _KEY_VARIABLES = (
     "MM_OWNER_PRIVATE_KEY",

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mm_bot import settings_table_run as r
 from mm_bot.cli.call import Call
 from mm_bot.cli.probe import Status, ask_if_there, bot_url
 from mm_bot.core.risk import HaltReason
 from mm_bot.errors import NotProvenError, SettingsError
-from mm_bot.settings_reading import read
+from mm_bot.settings import table_run as r
+from mm_bot.settings.reading import read
 
 _LOOK_EVERY_S = 0.05
 

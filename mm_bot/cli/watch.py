@@ -14,7 +14,7 @@ from mm_bot.cli.output import Output
 from mm_bot.cli.probe import Status, ask, bot_url
 from mm_bot.cli.status import STYLES, headlines, tables
 from mm_bot.errors import UnreachableError
-from mm_bot.ops.render import to_text
+from mm_bot.observe.render import to_text
 
 _COLOURS = {"good": "green", "warn": "yellow", "bad": "bold red", "bold": "bold", "dim": "dim"}
 

@@ -12,7 +12,6 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from mm_bot.anchors_from_settings import build_anchors
 from mm_bot.app import FIRST_ANCHOR_WITHIN_MS, venue_config
 from mm_bot.cli.call import Call
 from mm_bot.cli.explain import Step, explain, name
@@ -22,11 +21,12 @@ from mm_bot.core.ledger import questions
 from mm_bot.core.market import Market, Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.snapshot import Snapshot
-from mm_bot.ops.clock import SystemClock
-from mm_bot.ops.kill_switch import KillSwitch
-from mm_bot.ops.mode_file import ModeFile
+from mm_bot.host.clock import SystemClock
+from mm_bot.host.kill_switch import KillSwitch
+from mm_bot.host.mode_file import ModeFile
+from mm_bot.prices_from_settings import build_anchors
 from mm_bot.settings import Settings
-from mm_bot.venue.exchange import Exchange
+from mm_bot.venues.numo.exchange import Exchange
 
 
 def run(call: Call) -> int:

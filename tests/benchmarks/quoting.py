@@ -31,17 +31,17 @@ from mm_bot.core.market import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote
-from mm_bot.ops.clock import SystemClock
-from mm_bot.ops.kill_switch import KillSwitch
-from mm_bot.ops.nonces import NonceBlocks
-from mm_bot.ops.persistent import StateIdentity
-from mm_bot.ops.process import run_process
-from mm_bot.ops.state_file import StateFile
-from mm_bot.persistence import MemoryStore, first_memory
-from mm_bot.venue.exchange import Exchange
+from mm_bot.host.clock import SystemClock
+from mm_bot.host.kill_switch import KillSwitch
+from mm_bot.host.nonces import NonceBlocks
+from mm_bot.host.persistence import MemoryStore, first_memory
+from mm_bot.host.persistent import StateIdentity
+from mm_bot.host.process import run_process
+from mm_bot.host.state_file import StateFile
+from mm_bot.venues.numo.exchange import Exchange
 from tests.benchmarks.plain import SIZE, PlainMaker
 from tests.core.settings import POLICY
-from tests.venue.desk import new_order, venue_config
+from tests.venues.desk import new_order, venue_config
 
 PRICES = (Decimal(1600), Decimal(1603))
 """The anchor's, in turn: far enough apart that every quote is replaced."""

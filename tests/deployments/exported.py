@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import promql_parser as promql
 
 from mm_bot.app import label_sets
-from mm_bot.ops.metrics import BuildInfo, Metrics
-from tests.ops.metrics_helpers import SAMPLE
+from mm_bot.observe.metrics import BuildInfo, Metrics
+from tests.observe.metrics_helpers import SAMPLE
 
 TARGET_LABELS = frozenset({"job", "instance", "market"})
 """What `deployments/prometheus/scrape.yml` puts on every series."""

@@ -11,8 +11,8 @@ import promql_parser as promql
 import pytest
 import yaml
 
-from mm_bot import settings_table as t
 from mm_bot.core.risk import HaltReason
+from mm_bot.settings import table as t
 from tests.deployments.exported import (
     TARGET_LABELS,
     exported_by_a_registry,

@@ -10,7 +10,7 @@ import pytest
 
 from integration_harness.stack.up import LocalExchange
 from mm_bot.errors import EdgeError
-from mm_bot.venue.postgres import Session, Statement
+from mm_bot.io.postgres import Session, Statement
 
 
 def ask(database_url: str) -> object:

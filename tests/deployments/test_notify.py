@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mm_bot.ops.notify import Notify, Pulse, from_environment, report
+from mm_bot.host.notify import Notify, Pulse, from_environment, report
 
 RUNNING = Pulse(running=True, alive=True, status="ready")
 
@@ -75,7 +75,7 @@ def test_every_message_arrives(manager: Manager) -> None:
 def test_another_process_is_heard(manager: Manager) -> None:
     """It works from a process that got the address in its environment, as a service does."""
     code = (
-        "import os; from mm_bot.ops.notify import from_environment as f; f(os.environ).ready('up')"
+        "import os; from mm_bot.host.notify import from_environment as f; f(os.environ).ready('up')"
     )
     subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, **environment(manager)}, check=True

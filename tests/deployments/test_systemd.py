@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mm_bot import errors
-from mm_bot.ops.notify import EXTENSION_S, INTERVAL_S
+from mm_bot.host.notify import EXTENSION_S, INTERVAL_S
 from tests.deployments.operators import env_file, secrets_in, settings_of
 
 FOLDER = Path(__file__).parents[2] / "deployments" / "systemd"

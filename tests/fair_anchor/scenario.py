@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.anchors.servers import Answer, RawServer, raw_server
-from tests.anchors.support import run
 from tests.fair_anchor.support import FUTURE, ONE_FUTURE, Service, Told, running
+from tests.prices.servers import Answer, RawServer, raw_server
+from tests.prices.support import run
 
 TIMEOUT_MS = 800
 KEY = "key-that-nobody-may-see"

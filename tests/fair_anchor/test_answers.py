@@ -7,9 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from tests.anchors.servers import RawServer, json_answer
 from tests.fair_anchor.scenario import KEY, against, price
 from tests.fair_anchor.support import FIELDS, FUTURE, ONE_FUTURE, SPOT, Service, ended, running
+from tests.prices.servers import RawServer, json_answer
 
 BOARD = (
     '{"data": {"buyOrders": [{"price": "1592", "status": "active"}, {"price": "1599", "status": '

@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.anchors.servers import Answer, RawServer, json_answer, raw_server
-from tests.anchors.streams import Coinbase, coinbase
-from tests.anchors.support import run
 from tests.fair_anchor.scenario import KEY, TIMEOUT_MS, against, price, until
 from tests.fair_anchor.support import FUTURE, ONE_FUTURE, Service, running
+from tests.prices.servers import Answer, RawServer, json_answer, raw_server
+from tests.prices.streams import Coinbase, coinbase
+from tests.prices.support import run
 
 HTML = {"content-type": "text/html"}
 

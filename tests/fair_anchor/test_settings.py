@@ -9,9 +9,9 @@ import pytest
 
 from fair_anchor.settings import Settings, load
 from fair_anchor.settings_table import VARIABLES
-from mm_bot.anchors.specs import InvertSpec, MedianSpec, MultiplySpec, PythSpec, StrailsSpec
 from mm_bot.core.exact import Price
 from mm_bot.errors import SettingsError
+from mm_bot.prices.specs import InvertSpec, MedianSpec, MultiplySpec, PythSpec, StrailsSpec
 from tests.fair_anchor.support import FUTURE, ended
 
 API = {"FAIR_ANCHOR_API_BASE_URL": "http://127.0.0.1:8080"}

@@ -10,9 +10,9 @@ import pytest
 from fair_anchor.fair_value import Confidence
 from fair_anchor.settings import FallbackPolicy
 from fair_anchor.spot import FAILING_MS, NoSpotError, Slot, SpotFinder
-from mm_bot.anchors.source import AnchorError, Reading, Refusal
 from mm_bot.core.exact import Price
-from tests.anchors.support import NOW_MS, ManualClock, run
+from mm_bot.prices.source import AnchorError, Reading, Refusal
+from tests.prices.support import NOW_MS, ManualClock, run
 
 CACHE_MS = 1_000
 TIMEOUT_MS = 1_500

@@ -15,8 +15,8 @@ from integration_harness.stack.up import LocalExchange
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.risk import HaltReason
-from mm_bot.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, MISSING_MEANS, SOURCE_MEANS
-from mm_bot.page import page
+from mm_bot.observe.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, MISSING_MEANS, SOURCE_MEANS
+from mm_bot.observe.page import page
 from tests.cli.bench import ONLY_USDC, environment_of, open_account, running
 
 VOID = {"meta", "link", "br", "img", "input"}

@@ -13,7 +13,7 @@ from mm_bot.core.exact import Price, Size
 from mm_bot.core.market import Side
 from mm_bot.core.orders import ID_PREFIX, OrderId
 from mm_bot.core.snapshot import AnchorQuote
-from mm_bot.ops.nonces import NonceBlocks, nonce_of
+from mm_bot.host.nonces import NonceBlocks, nonce_of
 from tests.sim.model import GRID, US, Model, Row, ranked
 from tests.sim.scenario import Scenario
 

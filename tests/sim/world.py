@@ -19,9 +19,9 @@ from mm_bot.core.market import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote
-from mm_bot.ops.nonces import NonceBlocks
-from mm_bot.ops.persistent import PersistentState
-from mm_bot.persistence import first_memory, to_state
+from mm_bot.host.nonces import NonceBlocks
+from mm_bot.host.persistence import first_memory, to_state
+from mm_bot.host.persistent import PersistentState
 from mm_bot.ports import Exchange
 from tests.sim import limits
 from tests.sim.checker import Checker, Claim

@@ -1,0 +1,63 @@
+"""The kill switch: a file whose mere presence stops the bot, watched apart from the cycle.
+
+Any directory entry of that name counts: a file, a folder, a link that leads nowhere. Only a clear
+"no such file" means that the switch is off. A path that cannot be examined (no permission, an
+input/output error) counts as on, because a switch that nobody can read must fail towards stopping;
+`problem` then says why.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from mm_bot.host.clock import Clock, SystemClock
+
+INTERVAL_MS = 50
+
+
+class KillSwitch:
+    """Without a path it is never on."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        interval_ms: float = INTERVAL_MS,
+        clock: Clock | None = None,
+    ) -> None:
+        assert interval_ms > 0, interval_ms
+        self._path = path
+        self._interval_ms = interval_ms
+        self._clock: Clock = clock or SystemClock()
+        self.problem: str | None = None
+        """Why the last look could not tell; the switch then counts as on."""
+
+    def active(self) -> bool:
+        """Looks at the file now. One `lstat`, a few microseconds."""
+        self.problem = None
+        if self._path is None:
+            return False
+        try:
+            os.lstat(self._path)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            self.problem = f"kill switch {self._path} cannot be examined: {error.strerror}"
+        return True
+
+    async def watch(self, on_change: Callable[[bool], None]) -> None:
+        """Runs until cancelled and calls `on_change` with the new state at each change, at most
+        one interval after it. The switch counts as off before the first look, so one that is on
+        from the start is told of at once. `on_change` only signals: it must not block or raise.
+        """
+        if self._path is None:
+            return
+        known = False
+        while True:
+            active = self.active()
+            if active is not known:
+                known = active
+                on_change(active)
+            await self._clock.sleep_ms(self._interval_ms)

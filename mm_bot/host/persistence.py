@@ -1,0 +1,141 @@
+"""Between the loop's memory and the state file: what survives, and the memory a start begins with.
+
+The state file is never the truth about live orders. It keeps nonces unique, the books continuous,
+and the ids that the kill switch can cancel while Postgres is down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mm_bot.core.exact import Amount, Price, Size
+from mm_bot.core.fills import Tally
+from mm_bot.core.ledger import LOST_REQUEST_MS, remembered
+from mm_bot.core.market import Side
+from mm_bot.core.memory import Memory
+from mm_bot.core.risk import HaltReason
+from mm_bot.host.persistent import InventorySnapshot, LiveOrder, PersistentState
+from mm_bot.host.state_file import StateFile
+
+_SIZES = ("position", "bought", "sold")
+_AMOUNTS = ("cash", "cost", "realised")
+
+
+class MemoryStore:
+    """The `Store` of the loop: hands every changed memory to the state file."""
+
+    def __init__(self, state_file: StateFile) -> None:
+        self._file = state_file
+        self._saved_tally: Tally | None = None
+
+    async def save(self, memory: Memory) -> None:
+        """Durable on return where fills were counted, so that none is ever published and then
+        counted again; otherwise written in the background.
+
+        Raises:
+            EdgeError: where the disk refuses while fills wait: going on would count them twice.
+        """
+        state = to_state(memory)
+        if state != self._file.state:
+            self._file.save(state)
+        if _counts(memory.tally) != _counts(self._saved_tally):
+            await self._file.flush()
+        self._saved_tally = memory.tally
+
+
+def first_memory(state: PersistentState, now_ms: int) -> Memory:
+    """An empty memory, but for what the state file knows."""
+    known = (
+        remembered(
+            order.order_id,
+            price=Price(order.price),
+            size=Size(order.size),
+            notional=Amount(order.notional),
+            expiry_ms=min(order.expiry_s * 1000, now_ms + LOST_REQUEST_MS),
+            now_ms=now_ms,
+        )
+        for order in state.live_orders
+        if order.expiry_s * 1000 > now_ms
+    )
+    halt = state.last_halt_reason
+    submitted = {
+        Side.BUY: state.last_submitted_bid_order_id,
+        Side.SELL: state.last_submitted_ask_order_id,
+    }
+    adopted = {
+        Side.BUY: state.last_adopted_bid_order_id,
+        Side.SELL: state.last_adopted_ask_order_id,
+    }
+    return Memory(
+        started_ms=now_ms,
+        commitments=tuple(c for c in known if c is not None),
+        tally=_tally(state),
+        last_halt_reason=next((reason for reason in HaltReason if reason.value == halt), None),
+        last_submitted={side: text for side, text in submitted.items() if text},
+        last_adopted={side: text for side, text in adopted.items() if text},
+    )
+
+
+def to_state(memory: Memory) -> PersistentState:
+    """What of a memory survives."""
+    tally = memory.tally
+    snapshot = None
+    if memory.inventory is not None and memory.inventory_at_ms is not None:
+        snapshot = InventorySnapshot(inventory=memory.inventory.value, at_ms=memory.inventory_at_ms)
+    books: dict[str, object] = {name: str(getattr(tally, name)) for name in _SIZES + _AMOUNTS}
+    books |= {
+        "buys": tally.buys,
+        "sells": tally.sells,
+        "seen": sorted([trade_id, order_id] for trade_id, order_id in tally.seen),
+    }
+    return PersistentState(
+        last_submitted_bid_order_id=memory.last_submitted.get(Side.BUY),
+        last_submitted_ask_order_id=memory.last_submitted.get(Side.SELL),
+        last_adopted_bid_order_id=memory.last_adopted.get(Side.BUY),
+        last_adopted_ask_order_id=memory.last_adopted.get(Side.SELL),
+        last_halt_reason=memory.last_halt_reason.value if memory.last_halt_reason else None,
+        last_inventory_snapshot=snapshot,
+        live_orders=tuple(
+            LiveOrder(
+                order_id=c.order_id,
+                nonce=c.nonce,
+                expiry_s=c.expiry_ms // 1000,
+                price=c.price.value,
+                size=c.size.value,
+                notional=c.notional.value,
+            )
+            for c in memory.commitments
+            if not (c.cancel_acked or c.nonce_in_doubt)
+        ),
+        books=books,
+        fills_cursor=tally.cursor,
+    )
+
+
+def _counts(tally: Tally | None) -> tuple[int, int] | None:
+    return (tally.buys, tally.sells) if tally else None
+
+
+def _tally(state: PersistentState) -> Tally:
+    books: Mapping[str, object] = state.books
+    if state.fills_cursor is None or not books:
+        return Tally()
+    seen = books.get("seen")
+    pairs = seen if isinstance(seen, list) else []
+    return Tally(
+        cursor=state.fills_cursor,
+        seen=frozenset((int(trade_id), str(order_id)) for trade_id, order_id in pairs),
+        buys=_count(books, "buys"),
+        sells=_count(books, "sells"),
+        position=Size.of(str(books.get("position", "0"))),
+        bought=Size.of(str(books.get("bought", "0"))),
+        sold=Size.of(str(books.get("sold", "0"))),
+        cash=Amount.of(str(books.get("cash", "0"))),
+        cost=Amount.of(str(books.get("cost", "0"))),
+        realised=Amount.of(str(books.get("realised", "0"))),
+    )
+
+
+def _count(books: Mapping[str, object], name: str) -> int:
+    value = books.get(name, 0)
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,243 @@
+"""What survives a restart, and its text: one JSON object, snake case, flat where it can be.
+
+None of it is the truth about live orders (Postgres and the chain are). It keeps nonces unique,
+books continuous, and it is what the kill switch cancels from while Postgres is down. `decode`
+takes nothing on trust: a file that is torn, of an unknown version or of another process is a
+`ForeignStateError` with the reason, never half of a state.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+
+from mm_bot.core.exact import exact, plain
+from mm_bot.io.json_depth import is_too_deep
+
+VERSION = 1
+
+
+class ForeignStateError(Exception):
+    """The text is not the state of this process; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateIdentity:
+    """Whose state it is. A file that names another is not ours to continue."""
+
+    chain_id: int
+    owner: str
+    """Address; compared in lower case."""
+    market: str
+    subaccount_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveOrder:
+    """An order that may still be live: enough to cancel it without Postgres, and to count it in
+    every limit until its row is read. Human price, and what is left as size and cNGN; zero where
+    it was not known."""
+
+    order_id: str
+    nonce: int
+    expiry_s: int
+    price: Decimal = Decimal(0)
+    size: Decimal = Decimal(0)
+    notional: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventorySnapshot:
+    """The inventory as last seen on chain: base units, signed."""
+
+    inventory: Decimal
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersistentState:
+    """All of it. The three nonce fields only ever grow (`StateFile` sees to that)."""
+
+    nonce_reserved_until: int = 0
+    """Every nonce below may have been used."""
+    next_buy_nonce: int = 0
+    """One above the last nonce that a bid got."""
+    next_sell_nonce: int = 0
+    last_submitted_bid_order_id: str | None = None
+    last_submitted_ask_order_id: str | None = None
+    last_adopted_bid_order_id: str | None = None
+    last_adopted_ask_order_id: str | None = None
+    last_halt_reason: str | None = None
+    last_inventory_snapshot: InventorySnapshot | None = None
+    live_orders: tuple[LiveOrder, ...] = ()
+    books: Mapping[str, object] = field(default_factory=dict)
+    """Running totals; JSON values whose meaning belongs to who keeps them."""
+    fills_cursor: int | None = None
+    """Highest trade id whose fills are in `books`."""
+
+    @property
+    def nonce_floor(self) -> int:
+        """The least nonce that was certainly never used."""
+        return max(self.nonce_reserved_until, self.next_buy_nonce, self.next_sell_nonce)
+
+
+_NUMBERS = ("nonce_reserved_until", "next_buy_nonce", "next_sell_nonce")
+_UNSIGNED = re.compile(r"\d{1,40}(\.\d{1,40})?", re.ASCII)
+_DECIMALS = ("price", "size", "notional")
+_TEXTS = (
+    "last_submitted_bid_order_id",
+    "last_submitted_ask_order_id",
+    "last_adopted_bid_order_id",
+    "last_adopted_ask_order_id",
+    "last_halt_reason",
+)
+
+
+def encode(state: PersistentState, identity: StateIdentity) -> bytes:
+    """The file's content. Integers of any size, decimals as text, one line a top-level field."""
+    snapshot = state.last_inventory_snapshot
+    fields: dict[str, object] = {
+        "version": VERSION,
+        "chain_id": identity.chain_id,
+        "owner": identity.owner.lower(),
+        "market": identity.market,
+        "subaccount_id": identity.subaccount_id,
+        **{name: getattr(state, name) for name in (*_NUMBERS, *_TEXTS)},
+        "last_inventory_snapshot": None
+        if snapshot is None
+        else {"inventory": plain(snapshot.inventory), "at_ms": snapshot.at_ms},
+        "fills_cursor": state.fills_cursor,
+        "live_orders": [
+            {
+                "order_id": order.order_id,
+                "nonce": order.nonce,
+                "expiry_s": order.expiry_s,
+                **{name: plain(getattr(order, name)) for name in _DECIMALS},
+            }
+            for order in state.live_orders
+        ],
+        "books": dict(state.books),
+    }
+    lines = (f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items())
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def decode(content: bytes, identity: StateIdentity) -> PersistentState:
+    """The state in a file's content.
+
+    Raises:
+        ForeignStateError: where it is not a whole state of this version and this process.
+    """
+    try:
+        text = content.decode()
+        fields = None if is_too_deep(text) else json.loads(text)
+    except (ValueError, RecursionError):
+        raise ForeignStateError("it is torn: not one whole JSON object") from None
+    if fields is None:
+        raise ForeignStateError("it is torn: not one whole JSON object")
+    if not isinstance(fields, dict):
+        raise ForeignStateError("it is no JSON object")
+    if _type_of(fields.get("version")) is not int or fields["version"] != VERSION:
+        raise ForeignStateError(f"its version is {fields.get('version')!r}, not {VERSION}")
+    _check_identity(fields, identity)
+    return _state(fields)
+
+
+def _check_identity(fields: Mapping[str, object], identity: StateIdentity) -> None:
+    for name, ours in (
+        ("chain_id", identity.chain_id),
+        ("owner", identity.owner.lower()),
+        ("market", identity.market),
+        ("subaccount_id", identity.subaccount_id),
+    ):
+        theirs = fields.get(name)
+        if _type_of(theirs) is not type(ours) or theirs != ours:
+            raise ForeignStateError(f"its {name} is {theirs!r}, not {ours!r}")
+
+
+def _state(fields: Mapping[str, object]) -> PersistentState:
+    books = fields.get("books", {})
+    if not isinstance(books, dict):
+        raise _wrong("books", books)
+    cursor = fields.get("fills_cursor")
+    return PersistentState(
+        nonce_reserved_until=_count(fields, "nonce_reserved_until"),
+        next_buy_nonce=_count(fields, "next_buy_nonce"),
+        next_sell_nonce=_count(fields, "next_sell_nonce"),
+        last_submitted_bid_order_id=_text(fields, "last_submitted_bid_order_id"),
+        last_submitted_ask_order_id=_text(fields, "last_submitted_ask_order_id"),
+        last_adopted_bid_order_id=_text(fields, "last_adopted_bid_order_id"),
+        last_adopted_ask_order_id=_text(fields, "last_adopted_ask_order_id"),
+        last_halt_reason=_text(fields, "last_halt_reason"),
+        last_inventory_snapshot=_snapshot(fields.get("last_inventory_snapshot")),
+        live_orders=_orders(fields.get("live_orders", [])),
+        books=books,
+        fills_cursor=None if cursor is None else _count(fields, "fills_cursor"),
+    )
+
+
+def _snapshot(value: object) -> InventorySnapshot | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise _wrong("last_inventory_snapshot", value)
+    inventory = _decimal(value.get("inventory"), "last_inventory_snapshot.inventory")
+    return InventorySnapshot(inventory=inventory, at_ms=_count(value, "at_ms"))
+
+
+def _orders(value: object) -> tuple[LiveOrder, ...]:
+    if not isinstance(value, list):
+        raise _wrong("live_orders", value)
+    return tuple(_order(each) for each in value)
+
+
+def _order(value: object) -> LiveOrder:
+    if not isinstance(value, dict) or not isinstance(value.get("order_id"), str):
+        raise _wrong("live_orders", value)
+    return LiveOrder(
+        order_id=value["order_id"],
+        nonce=_count(value, "nonce"),
+        expiry_s=_count(value, "expiry_s"),
+        **{name: _unsigned(value.get(name, "0"), f"live_orders.{name}") for name in _DECIMALS},
+    )
+
+
+def _count(fields: Mapping[str, object], name: str) -> int:
+    value = fields.get(name, 0)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _wrong(name, value)
+    return value
+
+
+def _decimal(value: object, name: str) -> Decimal:
+    if not isinstance(value, str):
+        raise _wrong(name, value)
+    try:
+        return exact(value)
+    except (ValueError, InvalidOperation):
+        raise _wrong(name, value) from None
+
+
+def _unsigned(value: object, name: str) -> Decimal:
+    if not isinstance(value, str) or not _UNSIGNED.fullmatch(value):
+        raise _wrong(name, value)
+    return exact(value)
+
+
+def _text(fields: Mapping[str, object], name: str) -> str | None:
+    value = fields.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise _wrong(name, value)
+
+
+def _type_of(value: object) -> type:
+    """True is an int to Python and 1.0 equals 1; neither is what we wrote."""
+    return type(value)
+
+
+def _wrong(name: str, value: object) -> ForeignStateError:
+    return ForeignStateError(f"its {name} makes no sense: {value!r:.80}")

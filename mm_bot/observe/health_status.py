@@ -1,0 +1,291 @@
+"""The parts of `/status`, each from the last cycle. Exact numbers are text; ages are milliseconds.
+
+What is quoted is told three times, from different sides: `wanted` (each level and the order that
+holds it), `live` (each order that rests), `missing` (each gap and the number that bound it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mm_bot.core.commands import Verdict
+from mm_bot.core.exact import plain
+from mm_bot.core.ledger import Commitment
+from mm_bot.core.market import Level, Side
+from mm_bot.core.plan import Slot
+from mm_bot.core.quoting import Missing
+from mm_bot.core.remember import Report
+from mm_bot.core.risk import Halt
+from mm_bot.core.snapshot import Part, T
+from mm_bot.observe.health_journal import NotedFill, Reconciled
+from mm_bot.observe.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, MISSING_MEANS, SOURCE_MEANS
+from mm_bot.observe.telemetry import Cycle, shown
+
+
+def halt(found: Halt) -> dict[str, object]:
+    return {
+        "reason": found.reason.value,
+        **dict(found.numbers),
+        "numbers": _pairs(found.numbers),
+        "ends_when": HALT_ENDS_WHEN[found.reason],
+    }
+
+
+def reference(cycle: Cycle) -> dict[str, object]:
+    found = cycle.decision.reference
+    return {
+        "price": shown(found.price),
+        "source": found.source.value,
+        "means": SOURCE_MEANS[found.source],
+        "local": shown(found.local),
+        "deviation_bps": None if found.deviation_bps is None else plain(found.deviation_bps),
+        "candidates": [
+            {
+                "source": c.source.value,
+                "price": shown(c.price),
+                "why_not": c.why_not or ("" if c.source is found.source else "an earlier one won"),
+                "chosen": c.source is found.source,
+            }
+            for c in found.candidates
+        ],
+    }
+
+
+def wanted(cycle: Cycle) -> list[dict[str, object]]:
+    """Each wanted level with the order that holds it, best first a side."""
+    decision = cycle.decision
+    holders = _holders(cycle)
+    gaps = {(gap.side, gap.index): gap for gap in decision.missing}
+    found = []
+    for level in (*decision.ladder.bids, *decision.ladder.asks):
+        slot = (level.side, level.index)
+        order_id, state = holders.get(slot, (None, ""))
+        if order_id is None:
+            gap = gaps.get(slot) or gaps.get((level.side, None))
+            state = gap.reason.value if gap else state or "not placed"
+        found.append({**_level(level), "order_id": order_id, "state": state})
+    return found
+
+
+def missing(gap: Missing) -> dict[str, object]:
+    return {
+        "side": gap.side.value,
+        "level": gap.index,
+        "reason": gap.reason.value,
+        **dict(gap.numbers),
+        "numbers": _pairs(gap.numbers),
+        "means": MISSING_MEANS[gap.reason],
+    }
+
+
+def order(c: Commitment, now_ms: int) -> dict[str, object]:
+    return {
+        "order_id": c.order_id,
+        "side": c.side.value,
+        "price": str(c.price),
+        "size": str(c.size),
+        "stage": c.stage.value,
+        "age_ms": max(0, now_ms - c.created_ms),
+        "expires_in_ms": c.expiry_ms - now_ms,
+        "sends": c.sends,
+    }
+
+
+def balances(cycle: Cycle) -> dict[str, object] | None:
+    money = cycle.decision.funds
+    if money is None:
+        return None
+    return {
+        "base": {
+            "total": str(money.base_total),
+            "reserved": str(money.base_reserved),
+            "available": str(money.base_unreserved),
+            "for_replacements": str(money.base_available),
+        },
+        "quote": {
+            "total": str(money.quote_total),
+            "reserved": str(money.quote_reserved),
+            "available": str(money.quote_unreserved),
+            "for_replacements": str(money.quote_available),
+        },
+    }
+
+
+def sources(cycle: Cycle) -> dict[str, object]:
+    fresh, snapshot = cycle.decision.freshness, cycle.decision.snapshot
+    venue, risk = snapshot.venue, cycle.decision.policy.risk
+
+    def source(age_ms: int | None, part: Part[T], limit_ms: int | None) -> dict[str, object]:
+        return {"age_ms": age_ms, "limit_ms": limit_ms, "error": part.error}
+
+    data_ms = risk.market_data_max_age_ms
+    block = venue.balances.value.block_number if venue.balances.value else None
+    found: dict[str, object] = {
+        "book": source(fresh.book_ms, venue.book, data_ms),
+        "trades": source(fresh.trades_ms, venue.trades, data_ms),
+        "orders": source(fresh.orders_ms, venue.orders, data_ms),
+        "balances": {
+            **source(fresh.balances_ms, venue.balances, risk.balances_max_age_ms),
+            "block": block,
+        },
+    }
+    external_ms = cycle.decision.policy.reference.external_max_age_ms
+    for name, quote, age_ms, limit_ms in (
+        ("anchor", snapshot.anchor, fresh.anchor_ms, risk.anchor_max_age_ms),
+        ("external", snapshot.external, fresh.external_ms, external_ms),
+    ):
+        if quote is not None:
+            found[name] = {
+                "source": quote.source,
+                "price": shown(quote.price),
+                "age_ms": age_ms,
+                "limit_ms": limit_ms,
+                "error": quote.error,
+                "used": list(quote.used or (quote.source,)),
+                "refused": list(quote.refused),
+                "widening_bps": str(quote.widening_bps),
+            }
+    return found
+
+
+def bounds(cycle: Cycle) -> list[dict[str, object]]:
+    """What limits each side's sum at its start; `per` is what one unit of size takes."""
+    sides = cycle.decision.ladder.bounds or {}
+    return [
+        {
+            "side": side.value,
+            "reason": bound.reason.value,
+            "left": plain(bound.left),
+            "per": plain(bound.per),
+            "times_price": bound.priced,
+        }
+        for side in Side
+        for bound in sides.get(side, ())
+    ]
+
+
+def reconciliation(last: Reconciled | None, now_ms: int) -> dict[str, object] | None:
+    """The last cycle that did something: what was cancelled, placed, kept and held, and why."""
+    if last is None:
+        return None
+    decision, report = last.decision, last.report
+    sent = {result.cancel.order_id: result for result in report.cancels}
+    cancels = {cancel.order_id: cancel for cancel in decision.plan.cancels}
+    cancels |= {order_id: result.cancel for order_id, result in sent.items()}
+    return {
+        "age_ms": max(0, now_ms - decision.now_ms),
+        "startup": decision.startup,
+        "dry_run": decision.policy.dry_run,
+        "cancels": [
+            {
+                "order_id": order_id,
+                "reason": cancel.reason,
+                "category": cancel.category.value,
+                "outcome": sent[order_id].outcome.verdict.value if order_id in sent else "not sent",
+                "detail": sent[order_id].outcome.detail if order_id in sent else "",
+            }
+            for order_id, cancel in sorted(cancels.items())
+        ],
+        "places": _places(last),
+        "kept": [_slot(slot, order_id) for slot, order_id in decision.plan.kept],
+        "held": [
+            {
+                **_slot(held.slot, held.order_id),
+                "guard": held.guard,
+                "fault": held.fault,
+                "means": GUARD_MEANS.get(held.guard, ""),
+            }
+            for held in decision.plan.held
+        ],
+    }
+
+
+def fills(noted: Iterable[NotedFill], now_ms: int) -> list[dict[str, object]]:
+    """Newest first."""
+    return [
+        {
+            "trade_id": each.fill.trade_id,
+            "order_id": each.fill.order_id,
+            "side": each.fill.side.value,
+            "price": str(each.fill.price),
+            "size": str(each.fill.size),
+            "notional_cngn": str(each.fill.notional),
+            "age_ms": max(0, now_ms - each.fill.at_ms),
+            "maker": each.fill.is_maker,
+            "partial": not each.fill.completes_order,
+            "captured_bps": None if each.captured_bps is None else plain(each.captured_bps),
+        }
+        for each in reversed(list(noted))
+    ]
+
+
+def _holders(cycle: Cycle) -> dict[Slot, tuple[str | None, str]]:
+    """Slot to the order in it and how it came there."""
+    plan = cycle.decision.plan
+    found: dict[Slot, tuple[str | None, str]] = {
+        slot: (order_id, "resting") for slot, order_id in plan.kept
+    }
+    found |= {h.slot: (h.order_id, f"held by {h.guard}, {h.fault}") for h in plan.held}
+    for place in plan.places:
+        state = "would be placed" if cycle.decision.policy.dry_run else "not sent"
+        found[(place.level.side, place.level.index)] = (None, state)
+    for slot, order_id, verdict in _sent(cycle.report):
+        known = order_id if verdict is not Verdict.REFUSED else None
+        found[slot] = (known, f"placed, {verdict.value}")
+    return found
+
+
+def _sent(report: Report) -> Iterable[tuple[Slot, str, Verdict]]:
+    for result in report.places:
+        if result.level is not None:
+            slot = (result.level.side, result.level.index)
+            yield slot, result.signed.order.order_id, result.outcome.verdict
+
+
+def _places(last: Reconciled) -> list[dict[str, object]]:
+    """Sent ones with their outcome; in a dry run, and where a cancel was in the way, the plan's."""
+    sent: list[dict[str, object]] = [
+        {
+            "order_id": result.signed.order.order_id,
+            "side": result.signed.order.side.value,
+            "level": None if result.level is None else result.level.index,
+            "price": str(result.signed.order.price),
+            "size": str(result.signed.order.size),
+            "replaces": result.replaces,
+            "outcome": result.outcome.verdict.value,
+            "detail": result.outcome.detail,
+        }
+        for result in last.report.places
+    ]
+    done = {slot for slot, _, _ in _sent(last.report)}
+    unsent = [
+        {
+            **_level(place.level),
+            "order_id": None,
+            "replaces": place.replaces,
+            "outcome": "not sent",
+            "detail": "dry run" if last.decision.policy.dry_run else "something was in the way",
+        }
+        for place in last.decision.plan.places
+        if (place.level.side, place.level.index) not in done
+    ]
+    return [*sent, *unsent]
+
+
+def _level(level: Level) -> dict[str, object]:
+    return {
+        "side": level.side.value,
+        "level": level.index,
+        "price": str(level.price),
+        "size": str(level.size),
+        "notional_cngn": str(level.notional),
+    }
+
+
+def _slot(slot: Slot, order_id: str) -> dict[str, object]:
+    side, index = slot
+    return {"order_id": order_id, "side": side.value, "level": index}
+
+
+def _pairs(numbers: tuple[tuple[str, str], ...]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in numbers)

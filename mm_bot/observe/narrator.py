@@ -1,0 +1,169 @@
+"""What a cycle says in the log.
+
+One line for each thing that happened (adopted, cancelled, placed, filled, halted, resumed), one
+canonical line for a cycle that did something, none for a quiet one. What lasts (a halt, a source
+that fails, an order held back) is said when it begins and when it ends.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from mm_bot.core.decide import Decision
+from mm_bot.core.exact import BPS, multiply, round_half_even
+from mm_bot.core.ledger import Ending
+from mm_bot.core.market import Side
+from mm_bot.core.remember import Report
+from mm_bot.core.risk import HaltReason
+from mm_bot.core.snapshot import Fill, Snapshot
+from mm_bot.observe.log import Log
+
+
+class Narrator:
+    """Compares each cycle with the one before, so that only changes are told."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._halted: frozenset[HaltReason] = frozenset()
+        self._held: frozenset[tuple[str, str]] = frozenset()
+        self._rehearsed: tuple[list[str], list[str]] = ([], [])
+        self._failing: dict[str, str] = {}
+
+    def cycle(self, decision: Decision, report: Report, timings_ms: dict[str, float]) -> None:
+        """Tell one cycle."""
+        self._say_halts(decision)
+        self._say_sources(decision.snapshot)
+        self._say_orders(decision, report)
+        for fill in decision.new_fills:
+            self._say_fill(fill, decision)
+        if report.cancels or report.places or decision.new_fills or decision.startup:
+            self._say_cycle(decision, report, timings_ms)
+
+    def _say_halts(self, decision: Decision) -> None:
+        now = frozenset(halt.reason for halt in decision.halts)
+        for halt in decision.halts:
+            if halt.reason not in self._halted:
+                self._log.warning("halt", reason=halt.reason.value, **dict(halt.numbers))
+        for reason in sorted(self._halted - now, key=lambda reason: reason.value):
+            self._log.info("resume", reason=reason.value, still_halted=bool(now))
+        self._halted = now
+
+    def _say_sources(self, snapshot: Snapshot) -> None:
+        """A source that begins to fail, fails otherwise, or is back; not each time it fails."""
+        venue = snapshot.venue
+        errors = {
+            "book": venue.book.error,
+            "trades": venue.trades.error,
+            "orders": venue.orders.error,
+            "balances": venue.balances.error,
+            "anchor": snapshot.anchor.error if snapshot.anchor else None,
+            "external": snapshot.external.error if snapshot.external else None,
+        }
+        for source, error in errors.items():
+            if error is not None and self._failing.get(source) != error:
+                self._log.warning("source.failed", source=source, error=error)
+                self._failing[source] = error
+            elif error is None and self._failing.pop(source, None) is not None:
+                self._log.info("source.back", source=source)
+
+    def _say_orders(self, decision: Decision, report: Report) -> None:
+        log = self._log
+        for ended in decision.tracked.ended:
+            if ended.ending is not Ending.CANCELLED_BY_US:
+                order_id = ended.commitment.order_id
+                log.info("order.ended", order_id=order_id, how=ended.ending.value)
+        if decision.startup:
+            for (side, level), order_id in decision.plan.kept:
+                log.info("order.adopt", order_id=order_id, side=side.value, slot=level)
+        held = frozenset((item.order_id, item.guard) for item in decision.plan.held)
+        for item in decision.plan.held:
+            if (item.order_id, item.guard) not in self._held:
+                log.info("order.hold", order_id=item.order_id, guard=item.guard, fault=item.fault)
+        self._held = held
+        for result in report.cancels:
+            log.info(
+                "order.cancel",
+                order_id=result.cancel.order_id,
+                reason=result.cancel.reason,
+                category=result.cancel.category.value,
+                outcome=result.outcome.verdict.value,
+                detail=result.outcome.detail,
+                took_ms=result.done_ms - result.sent_ms,
+            )
+        for place in report.places:
+            order = place.signed.order
+            log.info(
+                "order.place" if place.level else "order.resend",
+                order_id=order.order_id,
+                side=order.side.value,
+                price=order.price,
+                size=order.size,
+                slot=place.level.index if place.level else None,
+                outcome=place.outcome.verdict.value,
+                detail=place.outcome.detail,
+            )
+        if decision.policy.dry_run and not decision.plan.quiet:
+            self._say_dry_run(decision)
+
+    def _say_dry_run(self, decision: Decision) -> None:
+        plan = decision.plan
+        cancels = [cancel.order_id for cancel in plan.cancels]
+        places = [f"{p.level.side.value} {p.level.size} at {p.level.price}" for p in plan.places]
+        if (cancels, places) != self._rehearsed:
+            self._log.info("dry_run", would_cancel=cancels, would_place=places)
+        self._rehearsed = (cancels, places)
+
+    def _say_fill(self, fill: Fill, decision: Decision) -> None:
+        self._log.info(
+            "fill",
+            trade_id=fill.trade_id,
+            order_id=fill.order_id,
+            side=fill.side.value,
+            price=fill.price,
+            size=fill.size,
+            notional_cngn=fill.notional,
+            partial=not fill.completes_order,
+            maker=fill.is_maker,
+            captured_bps=captured_bps(fill, decision),
+        )
+
+    def _say_cycle(self, decision: Decision, report: Report, timings_ms: dict[str, float]) -> None:
+        plan = decision.plan
+        fields: dict[str, object] = {
+            "reference": decision.reference.price,
+            "source": decision.reference.source.value,
+            "skew_bps": decision.ladder.skew_bps,
+            "cancelled": len(report.cancels),
+            "placed": len(report.places),
+            "kept": len(plan.kept),
+            "held": len(plan.held),
+            "fills": len(decision.new_fills),
+            "halts": [halt.reason.value for halt in decision.halts],
+            "missing": [f"{gap.side.value}:{gap.reason.value}" for gap in decision.missing],
+            "took_ms": round(timings_ms["total"], 1),
+        }
+        if decision.startup:
+            self._log.info("startup", **startup_record(decision), **fields)
+        else:
+            self._log.info("cycle", **fields)
+
+
+def captured_bps(fill: Fill, decision: Decision) -> Decimal | None:
+    """How far from the reference of its time a fill was, in our favour; None without one."""
+    reference = decision.reference.price
+    if reference is None:
+        return None
+    gain = (reference - fill.price).value * fill.side.sign
+    return round_half_even(multiply(gain, BPS), reference.value, 2)
+
+
+def startup_record(decision: Decision) -> dict[str, object]:
+    """The start-up reconciliation, deterministic and sorted: adopted, cancelled, and why."""
+    adopted: dict[Side, list[str]] = {side: [] for side in Side}
+    for (side, _), order_id in decision.plan.kept:
+        adopted[side].append(order_id)
+    return {
+        "adopted_bid": sorted(adopted[Side.BUY]),
+        "adopted_ask": sorted(adopted[Side.SELL]),
+        "canceled": {cancel.order_id: cancel.reason for cancel in decision.plan.cancels},
+    }

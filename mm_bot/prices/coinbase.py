@@ -1,0 +1,117 @@
+"""The mid of one product on Coinbase Advanced Trade, from its public level-2 WebSocket.
+
+Subscribes to the book and to heartbeats, so that a quiet book is told from a dead connection. Any
+gap, broken message or silence throws the book away and subscribes anew on a new connection; until
+the next snapshot there is no price.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+
+from mm_bot.prices.level2 import Level2Book
+from mm_bot.prices.source import AnchorError, Clock, Reading, Refusal
+from mm_bot.prices.specs import CoinbaseSpec
+from mm_bot.prices.stream import Stream
+
+SILENCE_MS = 5_000
+"""Heartbeats come every second."""
+MESSAGE_BYTES_MAX = 32 * 1024 * 1024
+"""The snapshot of a busy book is several megabytes."""
+LARGE_BYTES = 64 * 1024
+CHANNELS = ("level2", "heartbeats")
+
+
+class _NoRedirects(connect):
+    """Whoever may redirect us names the price."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class CoinbaseSource:
+    """One product's mid; its time is that of the connection's last message."""
+
+    name = "coinbase"
+    min_interval_ms = 0
+
+    def __init__(self, spec: CoinbaseSpec, clock: Clock, *, silence_ms: int = SILENCE_MS) -> None:
+        self._spec = spec
+        self._silence_ms = silence_ms
+        self._stream = Stream(self.name, self._session, clock)
+        self._book: Level2Book | None = None
+
+    async def read(self) -> Reading:
+        return await self._stream.until(lambda: self._book.reading() if self._book else None)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def _session(self) -> None:
+        try:
+            async with _NoRedirects(
+                self._spec.url,
+                proxy=None,
+                compression=None,
+                max_size=MESSAGE_BYTES_MAX,
+                open_timeout=self._silence_ms / 1000,
+                close_timeout=1,
+            ) as connection:
+                await self._follow(connection)
+        except (WebSocketException, OSError) as error:
+            raise refused_from(error, self.name) from None
+        finally:
+            self._book = None
+
+    async def _follow(self, connection: ClientConnection) -> None:
+        for channel in CHANNELS:
+            await connection.send(
+                orjson.dumps(
+                    {
+                        "type": "subscribe",
+                        "product_ids": [self._spec.product_id],
+                        "channel": channel,
+                    }
+                ).decode()
+            )
+        book = Level2Book(self.name, self._spec.product_id)
+        while True:
+            async with asyncio.timeout(self._silence_ms / 1000):
+                text = await connection.recv()
+            if len(text) > LARGE_BYTES:
+                # A snapshot: taken aside, so that no cycle waits for it, and unread meanwhile.
+                self._book = None
+                await asyncio.to_thread(self._take, book, text)
+            else:
+                self._take(book, text)
+            if self._book is None and book.has_snapshot:
+                self._book = book
+                self._stream.delivered()
+
+    def _take(self, book: Level2Book, text: str | bytes) -> None:
+        try:
+            message = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            raise AnchorError(self.name, Refusal.MALFORMED, "no JSON") from None
+        if not isinstance(message, dict):
+            raise AnchorError(self.name, Refusal.MALFORMED, "no JSON object")
+        book.take(message)
+
+
+def refused_from(error: Exception, source: str) -> AnchorError:
+    """The one place where errors of the WebSocket library become ours."""
+    if isinstance(error, InvalidStatus):
+        status = error.response.status_code
+        if status == 429:
+            return AnchorError(source, Refusal.RATE_LIMITED, "status 429")
+        kind = Refusal.REDIRECT if 300 <= status < 400 else Refusal.STATUS
+        return AnchorError(source, kind, f"status {status}")
+    detail = type(error).__name__
+    if isinstance(error, TimeoutError):
+        return AnchorError(source, Refusal.TIMEOUT, detail)
+    kind = Refusal.UNREACHABLE if isinstance(error, OSError) else Refusal.BROKEN_ANSWER
+    return AnchorError(source, kind, detail)

@@ -1,0 +1,153 @@
+"""The one place where a reading is judged: `Guard`, and `Guarded`, a source behind its guard.
+
+A reading passes when its data is neither older than the limit nor from the future, its price is
+positive and plausible, and it is no jump from the last accepted price. The guard never makes up a
+value: what comes out is a reading that went in, with its time filled in.
+
+1. A refused reading leaves the accepted one as it is.
+2. Data without a time of its own is as old as the read that brought it.
+3. A jump becomes the new base when `confirmations` consecutive fresh readings agree on it: each is
+   within the jump limit of all the others. A reading near the base ends such a series; a stale or
+   broken one neither ends nor prolongs it.
+4. Nothing needs a restart: age and plausibility look at one reading only, and by (3) a jump that
+   stays is accepted after `confirmations` readings at the most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from mm_bot.core.exact import BPS, Price, multiply, plain, round_half_even
+from mm_bot.prices.source import AnchorError, AnchorSource, Clock, Reading, Refusal
+
+CONFIRMATIONS_DEFAULT = 3
+AHEAD_MS_DEFAULT = 5_000
+LOW_DEFAULT = Price(Decimal("0.000001"))
+HIGH_DEFAULT = Price(Decimal(1_000_000_000_000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardPolicy:
+    """What a reading must be to become a price. None turns a limit off."""
+
+    max_age_ms: int | None
+    max_deviation_bps: Decimal | None
+    """Furthest from the last accepted price without confirmation."""
+    confirmations: int = CONFIRMATIONS_DEFAULT
+    max_ahead_ms: int = AHEAD_MS_DEFAULT
+    """How far the data's clock may be ahead of ours; such data counts as made now."""
+    low: Price = LOW_DEFAULT
+    high: Price = HIGH_DEFAULT
+
+    def __post_init__(self) -> None:
+        assert self.confirmations >= 1, self.confirmations
+        assert Price(Decimal(0)) < self.low <= self.high, (self.low, self.high)
+
+
+class Guard:
+    """Judges the readings of one source, one after another."""
+
+    def __init__(self, source: str, policy: GuardPolicy) -> None:
+        self._source = source
+        self._policy = policy
+        self._base: Price | None = None
+        self._jumped: tuple[Reading, ...] = ()
+
+    def admit(self, reading: Reading, *, read_ms: int, now_ms: int) -> Reading:
+        """`reading` with its time filled in; `read_ms` is when the read began.
+
+        Raises:
+            AnchorError: where it is no price; `as_of_ms` is set where the data is too old.
+        """
+        as_of_ms = read_ms if reading.as_of_ms is None else reading.as_of_ms
+        self._refuse_untimely(as_of_ms, now_ms)
+        self._refuse_implausible(reading.price)
+        timed = replace(reading, as_of_ms=min(as_of_ms, now_ms))
+        self._refuse_jump(timed, now_ms)
+        self._base = timed.price
+        self._jumped = ()
+        return timed
+
+    def _refuse_untimely(self, as_of_ms: int, now_ms: int) -> None:
+        age_ms, limit_ms = now_ms - as_of_ms, self._policy.max_age_ms
+        if age_ms < -self._policy.max_ahead_ms:
+            raise AnchorError(self._source, Refusal.FUTURE, f"{-age_ms} ms ahead of our clock")
+        if limit_ms is not None and age_ms > limit_ms:
+            detail = f"{age_ms} ms, limit {limit_ms} ms"
+            raise AnchorError(self._source, Refusal.STALE, detail, as_of_ms=as_of_ms)
+
+    def _refuse_implausible(self, price: Price) -> None:
+        if price <= Price(Decimal(0)):
+            raise AnchorError(self._source, Refusal.NOT_POSITIVE, str(price))
+        if not self._policy.low <= price <= self._policy.high:
+            detail = f"{price} outside {self._policy.low} .. {self._policy.high}"
+            raise AnchorError(self._source, Refusal.IMPLAUSIBLE, detail)
+
+    def _refuse_jump(self, reading: Reading, now_ms: int) -> None:
+        limit_bps = self._policy.max_deviation_bps
+        if self._base is None or limit_bps is None or self._near(reading.price, self._base):
+            return
+        still_fresh = [r for r in self._jumped if self._is_fresh(r, now_ms)]
+        if not all(self._near(reading.price, earlier.price) for earlier in still_fresh):
+            still_fresh = []
+        self._jumped = (*still_fresh, reading)
+        count, needed = len(self._jumped), self._policy.confirmations
+        if count < needed:
+            moved_bps = plain(deviation_bps(reading.price, self._base))
+            detail = (
+                f"{self._base} -> {reading.price}, {moved_bps} bps, limit {plain(limit_bps)};"
+                f" confirmed {count} of {needed}"
+            )
+            raise AnchorError(self._source, Refusal.JUMP, detail)
+
+    def _near(self, price: Price, base: Price) -> bool:
+        limit_bps = self._policy.max_deviation_bps
+        assert limit_bps is not None
+        moved = multiply(abs(price - base).value, BPS)
+        return moved <= multiply(base.value, limit_bps)
+
+    def _is_fresh(self, reading: Reading, now_ms: int) -> bool:
+        limit_ms = self._policy.max_age_ms
+        assert reading.as_of_ms is not None
+        return limit_ms is None or now_ms - reading.as_of_ms <= limit_ms
+
+
+class Guarded:
+    """A source whose every reading is bounded in time and has passed the guard."""
+
+    def __init__(
+        self,
+        source: AnchorSource,
+        policy: GuardPolicy,
+        *,
+        timeout_ms: int,
+        clock: Clock,
+        name: str | None = None,
+    ) -> None:
+        self.name = name or source.name
+        self.min_interval_ms = source.min_interval_ms
+        self._source = source
+        self._guard = Guard(self.name, policy)
+        self._timeout_ms = timeout_ms
+        self._clock = clock
+
+    async def read(self) -> Reading:
+        """A good reading whose `as_of_ms` is set, within `timeout_ms`."""
+        read_ms = self._clock.now_ms()
+        try:
+            async with asyncio.timeout(self._timeout_ms / 1000):
+                reading = await self._source.read()
+        except TimeoutError:
+            detail = f"no answer in {self._timeout_ms} ms"
+            raise AnchorError(self.name, Refusal.TIMEOUT, detail) from None
+        return self._guard.admit(reading, read_ms=read_ms, now_ms=self._clock.now_ms())
+
+    async def aclose(self) -> None:
+        await self._source.aclose()
+
+
+def deviation_bps(price: Price, base: Price) -> Decimal:
+    """|price - base| / base in basis points, half-even to two decimals."""
+    return round_half_even(multiply(abs(price - base).value, BPS), base.value, 2)

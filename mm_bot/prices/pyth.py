@@ -1,0 +1,182 @@
+"""One feed of Pyth Network's Hermes service: streamed, and polled where the stream fails.
+
+`price x 10^expo` with its confidence interval and publish time. A confidence wider than the limit
+is no price; the publish time is the data's. Polls are at least `POLL_LEAST_MS` apart, since the
+public service answers a few requests a second and then none for a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from decimal import Decimal
+from urllib.parse import quote
+
+import httpx
+
+from mm_bot.core.exact import BPS, Price, multiply, plain, round_half_even
+from mm_bot.prices.fetch import (
+    FOREIGN_ERRORS,
+    Fetcher,
+    new_client,
+    refuse_unless_ok,
+    refused_from,
+)
+from mm_bot.prices.parse import json_object
+from mm_bot.prices.source import AnchorError, Clock, Reading, Refusal
+from mm_bot.prices.specs import PythSpec
+from mm_bot.prices.sse import EventTooLargeError, events
+from mm_bot.prices.stream import Stream
+
+SILENCE_MS = 10_000
+"""A stream without a message for this long has failed: feeds publish every second or faster."""
+POLL_LEAST_MS = 1_000
+
+_WHOLE = re.compile(r"-?\d{1,30}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """One message about our feed."""
+
+    price: Price
+    confidence: Decimal
+    publish_ms: int
+
+
+class PythSource:
+    """One price feed."""
+
+    name = "pyth"
+    min_interval_ms = 0
+
+    def __init__(self, spec: PythSpec, clock: Clock, *, silence_ms: int = SILENCE_MS) -> None:
+        self._feed_id = spec.feed_id.lower().removeprefix("0x")
+        self._max_confidence_bps = spec.max_confidence_bps
+        self._headers = {spec.key_header: spec.key} if spec.key_header and spec.key else {}
+        base = spec.base_url.rstrip("/") + "/v2/updates/price"
+        query = f"?{quote('ids[]')}={quote(self._feed_id)}&parsed=true"
+        self._stream_url = f"{base}/stream{query}"
+        self._fetcher = Fetcher(self.name, f"{base}/latest{query}", self._headers)
+        self._clock = clock
+        self._silence_ms = silence_ms
+        self._stream = Stream(self.name, self._session, clock)
+        self._streamed: Update | None = None
+        self._streamed_at_ms = 0.0
+        self._polled: Update | AnchorError | None = None
+        self._polled_at_ms = 0.0
+
+    async def read(self) -> Reading:
+        self._stream.start()
+        return self._reading(self._live() or await self._poll())
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+        await self._fetcher.aclose()
+
+    def _live(self) -> Update | None:
+        """The last streamed update while the stream is alive."""
+        silent_ms = self._clock.monotonic_ms() - self._streamed_at_ms
+        alive = self._stream.error is None and silent_ms <= self._silence_ms
+        return self._streamed if alive else None
+
+    async def _poll(self) -> Update:
+        now_ms = self._clock.monotonic_ms()
+        if self._polled is None or now_ms - self._polled_at_ms >= POLL_LEAST_MS:
+            self._polled_at_ms = now_ms
+            try:
+                self._polled = update_of(await self._fetcher.get(), self._feed_id, self.name)
+            except AnchorError as error:
+                self._polled = error
+        if isinstance(self._polled, AnchorError):
+            raise self._polled
+        return self._polled
+
+    def _reading(self, update: Update) -> Reading:
+        limit_bps = self._max_confidence_bps
+        if update.price > Price(Decimal(0)) and limit_bps is not None:
+            width = multiply(update.confidence, BPS)
+            if width > multiply(update.price.value, limit_bps):
+                wide_bps = plain(round_half_even(width, update.price.value, 2))
+                detail = f"confidence {wide_bps} bps, limit {plain(limit_bps)}"
+                raise AnchorError(self.name, Refusal.UNCERTAIN, detail)
+        return Reading(price=update.price, as_of_ms=update.publish_ms)
+
+    async def _session(self) -> None:
+        headers = {**self._headers, "accept": "text/event-stream", "accept-encoding": "identity"}
+        try:
+            async with (
+                new_client(self._stream_url, headers) as client,
+                client.stream("GET", self._stream_url) as response,
+            ):
+                refuse_unless_ok(response, self.name)
+                self._refuse_unless_events(response)
+                async with aclosing(self._chunks(response)) as chunks:
+                    await self._take(chunks)
+        except EventTooLargeError:
+            raise AnchorError(self.name, Refusal.TOO_LARGE, "an event of the stream") from None
+        except FOREIGN_ERRORS as error:
+            raise refused_from(error, self.name) from None
+
+    async def _take(self, chunks: AsyncIterator[bytes]) -> None:
+        async with aclosing(events(chunks)) as messages:
+            async for data in messages:
+                self._streamed = update_of(data, self._feed_id, self.name)
+                self._streamed_at_ms = self._clock.monotonic_ms()
+                self._stream.delivered()
+
+    async def _chunks(self, response: httpx.Response) -> AsyncGenerator[bytes]:
+        """The body, as long as it keeps coming."""
+        chunks = response.aiter_raw()
+        while True:
+            async with asyncio.timeout(self._silence_ms / 1000):
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                return
+            yield chunk
+
+    def _refuse_unless_events(self, response: httpx.Response) -> None:
+        content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if content_type != "text/event-stream" or encoding != "identity":
+            raise AnchorError(self.name, Refusal.CONTENT_TYPE, repr(content_type[:40]))
+
+
+def update_of(body: bytes, feed_id: str, source: str) -> Update:
+    """Our feed's update in one message of Hermes."""
+    parsed = json_object(body, source).get("parsed")
+    if not isinstance(parsed, list):
+        raise AnchorError(source, Refusal.NO_PRICE, "no list 'parsed'")
+    ours = [entry for entry in parsed if isinstance(entry, dict) and _is_feed(entry, feed_id)]
+    if not ours:
+        raise AnchorError(source, Refusal.WRONG_PAIR, f"no feed {feed_id[:12]}... in the message")
+    price = ours[0].get("price")
+    if not isinstance(price, dict):
+        raise AnchorError(source, Refusal.NO_PRICE, "no object 'price'")
+    exponent = _whole(price, "expo", source)
+    if not -30 <= exponent <= 30:
+        raise AnchorError(source, Refusal.IMPLAUSIBLE, f"exponent {exponent}")
+    confidence = _whole(price, "conf", source)
+    if confidence < 0:
+        raise AnchorError(source, Refusal.MALFORMED, f"confidence {confidence}")
+    return Update(
+        price=Price(Decimal(_whole(price, "price", source)).scaleb(exponent)),
+        confidence=Decimal(confidence).scaleb(exponent),
+        publish_ms=_whole(price, "publish_time", source) * 1000,
+    )
+
+
+def _is_feed(entry: dict[str, object], feed_id: str) -> bool:
+    told = entry.get("id")
+    return isinstance(told, str) and told.lower().removeprefix("0x") == feed_id
+
+
+def _whole(fields: dict[str, object], name: str, source: str) -> int:
+    """A whole number, written as a number or as text."""
+    value = fields.get(name)
+    if not isinstance(value, str) or not _WHOLE.fullmatch(value):
+        raise AnchorError(source, Refusal.NO_PRICE, f"{name!r} is no whole number")
+    return int(value)

@@ -1,0 +1,151 @@
+"""From the anchor settings to running anchors.
+
+Ages of a whole anchor are judged by the halts and the reference, which know what else there is; its
+guard judges jumps and plausibility. A median's members are judged one by one, ages included, and
+the median itself by its plausibility alone: a jump that its members have confirmed is none.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from decimal import Decimal
+
+from mm_bot.core.market import Market
+from mm_bot.io.http import open_client
+from mm_bot.prices.build import AnchorConfig, Surroundings, build
+from mm_bot.prices.guarded import HIGH_DEFAULT, LOW_DEFAULT, GuardPolicy
+from mm_bot.prices.runner import AnchorRunner
+from mm_bot.prices.source import Clock, EthCall
+from mm_bot.prices.specs import (
+    CarrySpec,
+    MedianSpec,
+    MemberSpec,
+    OracleSpec,
+    SourceSpec,
+    ZeroExSpec,
+)
+from mm_bot.settings import AnchorSettings, ExternalAnchorSettings, Settings
+from mm_bot.settings.anchor_parts import AnchorPart
+from mm_bot.settings.table_run import AnchorSource, ExternalProvider
+from mm_bot.venues.numo.chain import Chain
+
+READ_TIMEOUT_MS = 2_000
+CHAIN_AHEAD_MS = 60_000
+"""A chain's clock may run ahead of ours by several quick blocks."""
+
+
+def build_anchors(
+    settings: Settings,
+    market: Market,
+    eth_call: EthCall,
+    clock: Clock,
+    cleanup: AsyncExitStack,
+) -> tuple[AnchorRunner | None, AnchorRunner | None]:
+    """The market's anchor and the bootstrap anchor, not yet started; None where one is off."""
+    anchor = build(
+        anchor_config(settings.anchor, market, settings.poll_interval_ms),
+        Surroundings(clock=clock, eth_call=eth_call),
+    )
+    chosen = settings.external_anchor
+    if chosen is None:
+        return anchor, None
+    if chosen.rpc_url != settings.rpc_url:
+        client = open_client("", chosen.timeout_ms)
+        cleanup.push_async_callback(client.aclose)
+        eth_call = Chain(client, chosen.rpc_url).eth_call
+    external = build(
+        AnchorConfig(
+            source=_external_source(chosen),
+            guard=_guard(settings.anchor, max_jump_bps=chosen.max_deviation_bps),
+            interval_ms=settings.poll_interval_ms,
+            timeout_ms=chosen.timeout_ms,
+            name=chosen.provider.value,
+        ),
+        Surroundings(clock=clock, eth_call=eth_call),
+    )
+    return anchor, external
+
+
+def source_names(settings: Settings) -> tuple[str, ...]:
+    """Every source that the two anchors may be made from, and the median: labels of metrics."""
+    anchor, external = settings.anchor, settings.external_anchor
+    names = [part.name for part in anchor.parts]
+    if anchor.source is AnchorSource.MEDIAN:
+        names.append(anchor.source.value)
+    if external is not None:
+        names.append(external.provider.value)
+    return tuple(names)
+
+
+def anchor_config(anchor: AnchorSettings, market: Market, interval_ms: int) -> AnchorConfig:
+    """The market's anchor."""
+    is_median = anchor.source is AnchorSource.MEDIAN
+    source: SourceSpec | None = None
+    if is_median:
+        source = _median(anchor, market, interval_ms)
+    elif anchor.parts:
+        (part,) = anchor.parts
+        source = _carried(part, anchor, market)
+    return AnchorConfig(
+        source=source,
+        guard=_guard(anchor, max_jump_bps=None if is_median else anchor.max_jump_bps),
+        interval_ms=interval_ms,
+        timeout_ms=READ_TIMEOUT_MS,
+        name=anchor.source.value,
+    )
+
+
+def _median(anchor: AnchorSettings, market: Market, interval_ms: int) -> MedianSpec:
+    guard = _guard(anchor, max_jump_bps=anchor.max_jump_bps, max_age_ms=anchor.max_age_ms)
+    return MedianSpec(
+        members=tuple(
+            MemberSpec(
+                name=part.name,
+                source=_carried(part, anchor, market),
+                guard=guard,
+                weight=part.weight,
+            )
+            for part in anchor.parts
+        ),
+        quorum=anchor.quorum,
+        outlier_bps=anchor.outlier_bps,
+        interval_ms=interval_ms,
+        timeout_ms=READ_TIMEOUT_MS,
+    )
+
+
+def _carried(part: AnchorPart, anchor: AnchorSettings, market: Market) -> SourceSpec:
+    if not part.carried or market.expiry_ms is None:
+        return part.spec
+    return CarrySpec(of=part.spec, rate_apr=anchor.carry_rate_apr, expiry_ms=market.expiry_ms)
+
+
+def _guard(
+    anchor: AnchorSettings, *, max_jump_bps: Decimal | None, max_age_ms: int | None = None
+) -> GuardPolicy:
+    return GuardPolicy(
+        max_age_ms=max_age_ms,
+        max_deviation_bps=max_jump_bps,
+        confirmations=anchor.confirmations,
+        max_ahead_ms=CHAIN_AHEAD_MS,
+        low=anchor.min_price or LOW_DEFAULT,
+        high=anchor.max_price or HIGH_DEFAULT,
+    )
+
+
+def _external_source(chosen: ExternalAnchorSettings) -> SourceSpec:
+    if chosen.provider is ExternalProvider.CNGN_PRICE_ORACLE:
+        assert chosen.oracle_address is not None
+        return OracleSpec(address=chosen.oracle_address)
+    assert chosen.base_url is not None
+    assert chosen.sell_token is not None
+    assert chosen.buy_token is not None
+    assert chosen.amount is not None
+    return ZeroExSpec(
+        base_url=chosen.base_url,
+        api_key=chosen.api_key,
+        chain_id=chosen.chain_id,
+        sell_token=chosen.sell_token,
+        buy_token=chosen.buy_token,
+        amount=chosen.amount,
+    )

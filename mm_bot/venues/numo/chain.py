@@ -1,0 +1,249 @@
+"""Reads of the chain: raw JSON-RPC, one HTTP request a read, calldata packed by hand.
+
+**Balances and their block belong together.** A batch of "latest block" and "call at latest" may be
+answered from two blocks, or by two backends. So the balances are asked by a single `eth_call` of a
+small program (as creation code; nothing is deployed) that makes the contract call and puts the
+number and the time of the block it runs in in front of the answer. One round trip, one block,
+whatever stands between the node and us. A node that refuses a call without a receiver is asked for
+its latest block and then for the balances at that very block: two round trips, still one block.
+
+Failures are `EdgeError`s of source `node`; a call that the contract itself refused is
+`CallRevertedError`, which says something of the contract and not of the node.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+import orjson
+
+from mm_bot.core.exact import Amount, Size
+from mm_bot.core.market import Market
+from mm_bot.core.snapshot import Balances
+from mm_bot.errors import EdgeError
+from mm_bot.io.errors import edge
+from mm_bot.io.shapes import Members, Reader
+from mm_bot.venues.numo import units
+from mm_bot.venues.numo.signing import (
+    WORD_BYTES,
+    address_bytes,
+    address_word,
+    keccak_256,
+    uint_word,
+)
+
+NODE: Final = "node"
+_REVERTED: Final = 3
+"""JSON-RPC error code of a call that the contract reverted."""
+_BALANCE_WORDS: Final = 3
+_SUCCESS_AT: Final = 51
+"""Where the program goes on after a call that succeeded."""
+_PROGRAM_BYTES: Final = 73
+_read: Final = Reader(NODE)
+
+
+class CallRevertedError(EdgeError):
+    """The contract refused the call."""
+
+
+class RequestRefusedError(EdgeError):
+    """The node answered that it does not do this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetBalance:
+    asset: str
+    """Lower case."""
+    sub_id: int
+    balance: int
+    """Chain integer, signed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBalances:
+    """Everything a subaccount holds at one block; zero balances are left out."""
+
+    block_number: int
+    block_time_s: int
+    entries: tuple[AssetBalance, ...]
+
+    def of(self, asset: str, sub_id: int) -> int:
+        """One balance; zero where it is left out."""
+        found = (e.balance for e in self.entries if (e.asset, e.sub_id) == (asset, sub_id))
+        return next(found, 0)
+
+
+class Chain:
+    """One node. `client` has its timeouts; the URL may carry a key and is never shown."""
+
+    def __init__(self, client: httpx.AsyncClient, rpc_url: str) -> None:
+        self._client = client
+        self._rpc_url = rpc_url
+        self._ids = itertools.count(1)
+        self._takes_programs = True
+
+    async def chain_id(self) -> int:
+        return _quantity(await self._request("eth_chainId"), "eth_chainId")
+
+    async def block_time_s(self) -> int:
+        """The time of the latest block."""
+        block = _read.members(await self._request("eth_getBlockByNumber", "latest", False), "block")
+        return _quantity(_read.member(block, "timestamp", "block"), "block.timestamp")
+
+    async def has_code(self, address: str) -> bool:
+        return len(_hex(await self._request("eth_getCode", address, "latest"), "code")) > 0
+
+    async def eth_call(self, to: str, data: bytes) -> bytes:
+        """Call a contract at the latest block."""
+        return await self._call({"to": to, "data": "0x" + data.hex()})
+
+    async def balances(self, sub_accounts: str, subaccount_id: int) -> AccountBalances:
+        """All balances of a subaccount, with the block they are of."""
+        call = calldata("getAccountBalances(uint256)", uint_word(subaccount_id))
+        if self._takes_programs:
+            program = at_block_program(sub_accounts, call)
+            try:
+                return decode_balances(await self._call({"data": "0x" + program.hex()}))
+            except RequestRefusedError:
+                self._takes_programs = False
+        return await self._balances_at_latest(sub_accounts, call)
+
+    async def _balances_at_latest(self, sub_accounts: str, call: bytes) -> AccountBalances:
+        latest = await self._request("eth_getBlockByNumber", "latest", False)
+        block = _read.members(latest, "block")
+        number = _quantity(_read.member(block, "number", "block"), "block.number")
+        time_s = _quantity(_read.member(block, "timestamp", "block"), "block.timestamp")
+        transaction = {"to": sub_accounts, "data": "0x" + call.hex()}
+        answer = await self._request("eth_call", transaction, hex(number))
+        return decode_balances(uint_word(number) + uint_word(time_s) + _hex(answer, "eth_call"))
+
+    async def owner_of(self, sub_accounts: str, subaccount_id: int) -> str:
+        """Who holds a subaccount's token; `CallRevertedError` where there is none of that id."""
+        return await self._address(sub_accounts, "ownerOf(uint256)", uint_word(subaccount_id))
+
+    async def subaccount_owner(self, matching: str, subaccount_id: int) -> str:
+        """For whom Matching holds a subaccount; the zero address where it does not."""
+        return await self._address(matching, "subAccountToOwner(uint256)", uint_word(subaccount_id))
+
+    async def session_key_expiry_s(self, matching: str, signer: str, owner: str) -> int:
+        """Until when `signer` may sign for `owner`; 0 where never."""
+        words = address_word(signer) + address_word(owner)
+        answer = await self.eth_call(matching, calldata("sessionKeys(address,address)", words))
+        return int.from_bytes(_word(answer, 0), "big")
+
+    async def domain_separator(self, matching: str) -> bytes:
+        return _word(await self.eth_call(matching, calldata("domainSeparator()")), 0)
+
+    async def quote_asset(self, trade: str) -> str:
+        """The cash that the trade module settles in, lower case."""
+        return await self._address(trade, "quoteAsset()", b"")
+
+    async def _address(self, to: str, function: str, words: bytes) -> str:
+        answer = await self.eth_call(to, calldata(function, words))
+        return "0x" + _word(answer, 0)[-20:].hex()
+
+    async def _call(self, transaction: dict[str, str]) -> bytes:
+        return _hex(await self._request("eth_call", transaction, "latest"), "eth_call")
+
+    async def _request(self, method: str, *params: object) -> object:
+        request_id = next(self._ids)
+        body = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
+        with edge(NODE):
+            response = await self._client.post(
+                self._rpc_url,
+                content=orjson.dumps(body),
+                headers={"content-type": "application/json"},
+            )
+        if response.status_code != httpx.codes.OK:
+            raise EdgeError(NODE, f"{method} answered {response.status_code}")
+        answer = _read.members(_read.json(response.content), method)
+        if answer.get("error") is not None:
+            raise _rpc_error(method, _read.members(answer["error"], f"{method}.error"))
+        if answer.get("id") != request_id:
+            raise EdgeError(NODE, f"{method} was answered with another request's id")
+        return _read.member(answer, "result", method)
+
+
+def calldata(function: str, words: bytes = b"") -> bytes:
+    """The selector of `name(types)` followed by its packed words."""
+    return keccak_256(function.encode())[:4] + words
+
+
+def at_block_program(to: str, call: bytes) -> bytes:
+    """Creation code that calls `to` and returns block number, block time and the answer."""
+    assert len(call) < 256, "the program counts the call's length in one byte"
+    size = len(call)
+    code = bytes.fromhex(
+        f"60{size:02x} 60{_PROGRAM_BYTES:02x} 6000 39"  # memory[0:] = the call, which follows
+        f"6000 6000 60{size:02x} 6000 73{address_bytes(to).hex()} 5a fa"  # staticcall, all gas
+        f"60{_SUCCESS_AT:02x} 57"  # where it failed,
+        "3d 6000 6000 3e 3d 6000 fd"  # revert with what it said;
+        "5b 43 6000 52 42 6020 52"  # else memory[0] = number, memory[32] = timestamp,
+        "3d 6000 6040 3e"  # memory[64:] = the answer,
+        "3d 6040 01 6000 f3"  # and return all of it
+    )
+    assert len(code) == _PROGRAM_BYTES, len(code)
+    return code + call
+
+
+def decode_balances(answer: bytes) -> AccountBalances:
+    """What `at_block_program` brings back of `getAccountBalances`."""
+    number, time_s, offset = (int.from_bytes(_word(answer, i), "big") for i in range(3))
+    if offset != WORD_BYTES:
+        raise EdgeError(NODE, f"balances start at {offset}, not {WORD_BYTES}")
+    count = int.from_bytes(_word(answer, 3), "big")
+    if len(answer) != (4 + count * _BALANCE_WORDS) * WORD_BYTES:
+        raise EdgeError(NODE, f"{len(answer)} bytes do not hold {count} balances")
+    firsts = range(4, 4 + count * _BALANCE_WORDS, _BALANCE_WORDS)
+    entries = tuple(
+        AssetBalance(
+            asset="0x" + _word(answer, i)[-20:].hex(),
+            sub_id=int.from_bytes(_word(answer, i + 1), "big"),
+            balance=int.from_bytes(_word(answer, i + 2), "big", signed=True),
+        )
+        for i in firsts
+    )
+    return AccountBalances(block_number=number, block_time_s=time_s, entries=entries)
+
+
+def market_balances(account: AccountBalances, market: Market, cash: str) -> Balances:
+    """The two balances that trade in `market`; `cash` is the trade module's quote asset."""
+    cash_balance = units.from_chain(account.of(cash, 0))
+    traded = units.from_chain(account.of(market.asset, market.sub_id))
+    base, quote = (cash_balance, traded) if market.is_spot else (traded, cash_balance)
+    return Balances(
+        base=Size(base),
+        quote=Amount(quote),
+        block_number=account.block_number,
+        block_time_ms=account.block_time_s * 1000,
+    )
+
+
+def _rpc_error(method: str, error: Members) -> EdgeError:
+    code = error.get("code")
+    # Nodes agree that a revert carries its data; not all of them on the code.
+    reverted = code == _REVERTED or isinstance(error.get("data"), str)
+    kind = CallRevertedError if reverted else RequestRefusedError
+    return kind(NODE, f"{method} {'reverted' if reverted else 'failed'} with code {code}")
+
+
+def _quantity(value: object, where: str) -> int:
+    if not isinstance(value, str) or not value.startswith("0x"):
+        raise _read.fault(where, value, "a hex quantity")
+    return _read.converted(lambda: int(value, 16), where)
+
+
+def _hex(value: object, where: str) -> bytes:
+    if not isinstance(value, str) or not value.startswith("0x"):
+        raise _read.fault(where, value, "hex data")
+    return _read.converted(lambda: bytes.fromhex(value[2:]), where)
+
+
+def _word(answer: bytes, index: int) -> bytes:
+    word = answer[index * WORD_BYTES : (index + 1) * WORD_BYTES]
+    if len(word) != WORD_BYTES:
+        raise EdgeError(NODE, f"an answer of {len(answer)} bytes has no word {index}")
+    return word

@@ -1,0 +1,240 @@
+"""The exchange as the loop sees it: `open`, `observe`, `sign`, `place`, `cancel`, `aclose`.
+
+`open` proves who and where we are, and takes the lock, before anything else is possible. `observe`
+reads everything concurrently and never fails: a part that could not be read says why, and keeps
+its last good value with the age of that value; own orders are only ever of this cycle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, TypeVar
+
+from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder
+from mm_bot.core.exact import Price
+from mm_bot.core.market import Market
+from mm_bot.core.snapshot import Balances, Book, Observation, OwnOrders, Part, Trade
+from mm_bot.errors import EdgeError, IdentityError
+from mm_bot.io.http import open_client
+from mm_bot.io.postgres import Session
+from mm_bot.venues.numo import startup, wire
+from mm_bot.venues.numo.chain import Chain, market_balances
+from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.market_data import MarketData
+from mm_bot.venues.numo.order_entry import OrderEntry
+from mm_bot.venues.numo.order_rows import Desk
+from mm_bot.venues.numo.order_table import START_TIMEOUT_S, OrderTable, TableRead
+
+LOCK_POLL_S: Final = 1.0
+_LOCK_GRACE_S: Final = 1.0
+"""How long the session of a process that just died may still hold the lock."""
+
+T = TypeVar("T")
+
+
+def system_now_ms() -> int:
+    """The clock where no other is given: unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Exchange:
+    """One market of one subaccount. Nothing but `open` and `aclose` works before `open` is done."""
+
+    market: Market
+    chain: Chain
+    """For the anchors: `chain.eth_call`."""
+    data: MarketData
+
+    def __init__(self, config: VenueConfig, now_ms: Callable[[], int] = system_now_ms) -> None:
+        self._config = config
+        self._now_ms = now_ms
+        self._timeout_s = config.request_timeout_ms / 1000
+        self._api = open_client(config.api_base_url, config.request_timeout_ms)
+        self._node = open_client("", config.request_timeout_ms)
+        self.data = MarketData(self._api)
+        self.chain = Chain(self._node, config.rpc_url)
+        self._session = Session(
+            config.database_url, _application_name(config), config.request_timeout_ms
+        )
+        self._book: _Last[Book] = _Last()
+        self._trades: _Last[tuple[Trade, ...]] = _Last()
+        self._balances: _Last[Balances] = _Last()
+        self._balances_read_ms: int | None = None
+
+    @property
+    def owner(self) -> str:
+        """Lower-case address."""
+        return self._config.owner
+
+    async def open(self, on_waiting: Callable[[str], None] = lambda holder: None) -> None:
+        """Check everything, then become the one writer.
+
+        `on_waiting` is told who holds the lock, each second that we wait for it.
+
+        Raises:
+            UnreachableError: a dependency does not answer within five seconds.
+            IdentityError: chain, contracts, subaccounts, key or market are not as configured, or
+                another process holds the lock and we were not told to wait.
+            SettingsError: the price tick does not fit the market.
+        """
+        config = self._config
+        listings = await startup.reach_all(config, self.data, self.chain, self._session)
+        listing = startup.find_listing(listings, config.market_symbol)
+        self.market = self._market(listing, config.price_tick)
+        cash = await startup.check_identity(config, self.chain, listing)
+        desk = Desk(
+            owner=config.owner,
+            subaccount_id=config.subaccount_id,
+            market=self.market,
+            others=tuple(self._market(other, None) for other in listings if other != listing),
+            protected_prefixes=config.protected_prefixes,
+        )
+        self._cash = cash
+        self._entry = OrderEntry(config, self.market, self._api, self._now_ms)
+        self._table = OrderTable(self._session, desk, takes_lock=not config.dry_run)
+        await self._take_lock(on_waiting)
+
+    async def observe(self, questions: OrderQuestions) -> Observation:
+        """Everything, read at once; bounded by the slowest read's timeout."""
+        book, trades, (orders, balances) = await asyncio.gather(
+            self._book.refreshed(self._now_ms(), self._in_time(self._read_book())),
+            self._trades.refreshed(self._now_ms(), self._in_time(self._read_trades())),
+            self._read_own(questions),
+        )
+        return Observation(
+            book=book,
+            trades=trades,
+            orders=orders[0],
+            balances=balances,
+            balances_read_ms=self._balances_read_ms,
+            lock_held=orders[1],
+        )
+
+    def sign(self, order: NewOrder) -> SignedOrder:
+        """See `OrderEntry.sign`."""
+        return self._entry.sign(order)
+
+    async def place(self, signed: SignedOrder) -> Outcome:
+        """Post a signed order, once. Never raises."""
+        return await self._entry.place(signed)
+
+    async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
+        """Take an order off the book. Never raises."""
+        return await self._entry.cancel(order_id, nonce, reason)
+
+    async def highest_nonce(self) -> int | None:
+        """The highest nonce this owner ever used anywhere; None where it never did."""
+        return await self._table.highest_nonce()
+
+    async def aclose(self) -> None:
+        """Close every connection; the lock goes with its session."""
+        await self._session.aclose()
+        await self._api.aclose()
+        await self._node.aclose()
+
+    def _market(self, listing: wire.Listing, price_tick: Price | None) -> Market:
+        return wire.to_market(
+            listing,
+            price_tick=price_tick,
+            contract_size=self._config.contract_size,
+            margin_rate=self._config.margin_rate,
+        )
+
+    async def _take_lock(self, on_waiting: Callable[[str], None]) -> None:
+        grace_ends = asyncio.get_running_loop().time() + _LOCK_GRACE_S
+        while True:
+            holder = await self._lock_holder()
+            if holder is None:
+                return
+            if self._config.wait_for_lock:
+                on_waiting(holder)
+                await asyncio.sleep(LOCK_POLL_S)
+            elif asyncio.get_running_loop().time() >= grace_ends:
+                raise IdentityError(
+                    f"another process is the writer of {self.market.symbol}, subaccount "
+                    f"{self._config.subaccount_id}: {holder}"
+                )
+            else:
+                await asyncio.sleep(_LOCK_GRACE_S / 5)
+
+    async def _lock_holder(self) -> str | None:
+        """Who keeps the lock from us; None where we have it now."""
+        try:
+            if await self._table.try_lock():
+                return None
+            return await self._table.lock_holder()
+        except EdgeError as error:
+            return f"unknown, {error}"
+
+    async def _read_own(
+        self, questions: OrderQuestions
+    ) -> tuple[tuple[Part[OwnOrders], bool], Part[Balances]]:
+        """Orders and balances at once; where no fills are followed yet, one after the other: fills
+        before the first read of the orders are known from the balances alone."""
+        if questions.fills_after is not None:
+            return await asyncio.gather(self._read_orders(questions), self._read_balances())
+        return await self._read_orders(questions), await self._read_balances()
+
+    async def _read_book(self) -> Book:
+        return await self.data.book(self.market, self._config.owner)
+
+    async def _read_trades(self) -> tuple[Trade, ...]:
+        return await self.data.trades(self.market)
+
+    async def _read_balances(self) -> Part[Balances]:
+        began_ms = self._now_ms()
+        read = self.chain.balances(self._config.sub_accounts, self._config.subaccount_id)
+        try:
+            account = await self._in_time(read)
+        except EdgeError as error:
+            return self._balances.kept(error)
+        balances = market_balances(account, self.market, self._cash)
+        self._balances_read_ms = began_ms
+        return self._balances.replaced(balances, balances.block_time_ms)
+
+    async def _read_orders(self, questions: OrderQuestions) -> tuple[Part[OwnOrders], bool]:
+        began_ms = self._now_ms()
+        timeout_s = START_TIMEOUT_S if questions.include_unexpired else None
+        try:
+            read: TableRead = await self._in_time(self._table.read(questions), timeout_s)
+        except EdgeError as error:
+            return Part(value=None, as_of_ms=None, error=error.reason), self._config.dry_run
+        return Part(value=read.orders, as_of_ms=began_ms), read.lock_held
+
+    async def _in_time(self, read: Awaitable[T], timeout_s: float | None = None) -> T:
+        limit_s = timeout_s or self._timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                return await read
+        except TimeoutError:
+            raise EdgeError("exchange", f"no answer within {limit_s:g} s") from None
+
+
+class _Last(Generic[T]):
+    """The last good value of one source."""
+
+    def __init__(self) -> None:
+        self._part: Part[T] = Part(value=None, as_of_ms=None)
+
+    async def refreshed(self, began_ms: int, read: Awaitable[T]) -> Part[T]:
+        try:
+            return self.replaced(await read, began_ms)
+        except EdgeError as error:
+            return self.kept(error)
+
+    def replaced(self, value: T, as_of_ms: int) -> Part[T]:
+        self._part = Part(value=value, as_of_ms=as_of_ms)
+        return self._part
+
+    def kept(self, error: EdgeError) -> Part[T]:
+        return Part(value=self._part.value, as_of_ms=self._part.as_of_ms, error=error.reason)
+
+
+def _application_name(config: VenueConfig) -> str:
+    """Who we are to whoever asks Postgres who holds the lock."""
+    who = f"mm-bot {config.market_symbol} {config.service_name}"
+    return f"{who} pid={os.getpid()} host={socket.gethostname()}"

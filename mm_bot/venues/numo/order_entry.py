@@ -1,0 +1,188 @@
+"""Signed posts: an order or a cancel goes out, an `Outcome` comes back.
+
+How an answer is read (behaviour, section 6), and nothing else decides it:
+
+| answer | place | cancel |
+| --- | --- | --- |
+| 201 / 200 with our order in the body | accepted | accepted |
+| 400, 403 with an error text, 429 | refused | refused |
+| no connection: nothing was sent | refused, "not sent" | refused, "not sent" |
+| 409 | unknown, `conflict` | unknown |
+| 404, 5xx, timeout, broken body, connection lost, all else | unknown | unknown |
+
+No exception leaves `place` and `cancel` but cancellation, and nothing is sent twice in here: the
+same `SignedOrder` may be placed again by whoever holds it, since owner and nonce are unique.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import httpx
+import orjson
+
+from mm_bot.core.commands import NewOrder, Outcome, SignedOrder, Verdict
+from mm_bot.core.market import Market
+from mm_bot.errors import EdgeError
+from mm_bot.io.errors import FOREIGN, NOT_SENT, describe
+from mm_bot.venues.numo import units, wire
+from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.signing import Action, Cancel, Domain, Signer, TradeData
+
+CANCEL_LIFE_S: Final = 120
+_JSON: Final = {"content-type": "application/json"}
+_OK: Final = 200
+_CREATED: Final = 201
+_REFUSED: Final = (400, 403)
+_TOO_MANY: Final = 429
+_CONFLICT: Final = 409
+
+
+class OrderEntry:
+    """Signs and posts for one subaccount in one market."""
+
+    def __init__(
+        self,
+        config: VenueConfig,
+        market: Market,
+        client: httpx.AsyncClient,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._config = config
+        self._market = market
+        self._client = client
+        self._now_ms = now_ms
+        self._domain = Domain(chain_id=config.chain_id, matching=config.matching)
+        self._owner = Signer(config.owner_key)
+        self._signer = Signer(config.signer_key)
+        # The API takes any signature; a bad one would show only when a match fails on chain.
+        self._owner.check()
+        self._signer.check()
+        assert self._owner.address == config.owner, "the owner's key is not the owner's"
+        assert self._signer.address == config.signer, "the signer's key is not the signer's"
+
+    def sign(self, order: NewOrder) -> SignedOrder:
+        """The order as the bytes that are posted.
+
+        Raises:
+            ValueError: where the order is too small for the engine to express.
+        """
+        engine = units.to_engine(self._market, order.side, order.price, order.size, order.notional)
+        action = self._action(order, engine)
+        signature = self._signer.sign_action(self._domain, action)
+        return SignedOrder(
+            order=order, body=orjson.dumps(self._body(order, engine, action, signature))
+        )
+
+    async def place(self, signed: SignedOrder) -> Outcome:
+        """Post a signed order, once."""
+        return await self._post("/v1/orders", signed.body, _CREATED, signed.order.nonce)
+
+    async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
+        """Ask for an order to be taken off the book; `reason` is a word of ours, such as `stale`.
+
+        The owner signs, also where a session key signs the orders.
+        """
+        config = self._config
+        cancel = Cancel(
+            owner=config.owner,
+            signer=config.owner,
+            nonce=nonce,
+            expiry_s=self._now_ms() // 1000 + CANCEL_LIFE_S,
+        )
+        service = machine_token(config.service_name)
+        body = {
+            "owner_address": cancel.owner,
+            "signer_address": cancel.signer,
+            "nonce": str(nonce),
+            "expiry": str(cancel.expiry_s),
+            "signature": "0x" + self._owner.sign_cancel(self._domain, cancel).hex(),
+            "reason": f"bot.{service}.{machine_token(reason)}",
+            "service": service,
+        }
+        return await self._post("/v1/orders/cancel", orjson.dumps(body), _OK, nonce)
+
+    def _action(self, order: NewOrder, engine: units.EngineOrder) -> Action:
+        config = self._config
+        trade = TradeData(
+            asset=self._market.asset,
+            sub_id=self._market.sub_id,
+            limit_price=engine.limit_price,
+            desired_amount=engine.desired_amount,
+            worst_fee=config.worst_fee,
+            recipient_id=config.recipient_id,
+            is_bid=engine.side is units.EngineSide.BUY,
+        )
+        return Action(
+            subaccount_id=config.subaccount_id,
+            nonce=order.nonce,
+            module=config.trade,
+            data=trade.encode(),
+            expiry_s=order.expiry_s,
+            owner=config.owner,
+            signer=config.signer,
+        )
+
+    def _body(
+        self, order: NewOrder, engine: units.EngineOrder, action: Action, signature: bytes
+    ) -> dict[str, object]:
+        return {
+            "order_id": order.order_id,
+            "owner_address": action.owner,
+            "signer_address": action.signer,
+            "subaccount_id": str(action.subaccount_id),
+            "recipient_id": str(self._config.recipient_id),
+            "nonce": str(action.nonce),
+            "side": engine.side.value,
+            "asset_address": self._market.asset,
+            "sub_id": str(self._market.sub_id),
+            "desired_amount": engine.amount_text,
+            "filled_amount": "0",
+            "limit_price": engine.price_text,
+            "worst_fee": str(self._config.worst_fee),
+            "expiry": action.expiry_s,
+            "action_json": {
+                "subaccount_id": str(action.subaccount_id),
+                "nonce": str(action.nonce),
+                "module": action.module,
+                "data": "0x" + action.data.hex(),
+                "expiry": str(action.expiry_s),
+                "owner": action.owner,
+                "signer": action.signer,
+            },
+            "signature": "0x" + signature.hex(),
+        }
+
+    async def _post(self, path: str, body: bytes, accepted: int, nonce: int) -> Outcome:
+        try:
+            response = await self._client.post(path, content=body, headers=_JSON)
+        except NOT_SENT as error:
+            return Outcome(verdict=Verdict.REFUSED, detail=f"not sent: {describe(error)}")
+        except FOREIGN as error:
+            return Outcome(verdict=Verdict.UNKNOWN, detail=describe(error))
+        return read_outcome(response.status_code, response.content, accepted, nonce, self._market)
+
+
+def read_outcome(status: int, body: bytes, accepted: int, nonce: int, market: Market) -> Outcome:
+    """What an answer says of the command, by the table above."""
+    if status == accepted:
+        try:
+            echoed, left = wire.parse_order(body, market)
+        except EdgeError as error:
+            return Outcome(verdict=Verdict.UNKNOWN, detail=f"{status}, but {error.reason}")
+        if echoed != nonce:
+            return Outcome(verdict=Verdict.UNKNOWN, detail=f"{status} for nonce {echoed}")
+        return Outcome(verdict=Verdict.ACCEPTED, left=left)
+    text = wire.parse_error(body)
+    detail = f"{status}: {(text or 'no error text')[:200]}"
+    if status == _TOO_MANY or (status in _REFUSED and text is not None):
+        return Outcome(verdict=Verdict.REFUSED, detail=detail)
+    conflict = status == _CONFLICT and accepted == _CREATED
+    return Outcome(verdict=Verdict.UNKNOWN, detail=detail, conflict=conflict)
+
+
+def machine_token(text: str) -> str:
+    """`text` in the alphabet of the exchange's reason tokens."""
+    return re.sub(r"[^a-z0-9_.-]", "_", text.lower()) or "_"

@@ -1,0 +1,117 @@
+"""The SQL of the order table: one statement a cycle, one snapshot, one round trip.
+
+Rows of `active_orders` are never deleted, so every part goes through an index: live rows by
+(asset_address, sub_id, side, status), ids by the primary key, nonces by (owner_address, nonce),
+fills by trade id. Numbers come as text, because JSON has none that hold a uint256.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mm_bot.io.postgres import Statement
+
+FILLS_LIMIT: Final = 1000
+"""Fills in one read; the cursor goes on from the last of them."""
+TRADES_LIMIT: Final = 100
+"""Latest trades that are looked at for own ones: as many as the API shows."""
+OTHERS_LIMIT: Final = 2
+"""Best orders a side of other owners, and of our owner's other subaccounts."""
+
+_WHOSE: Final = """
+    o.order_id, o.owner_address, o.subaccount_id::text AS subaccount_id, o.nonce::text AS nonce,
+    o.side, o.asset_address, o.sub_id::text AS sub_id
+"""
+_ROW: Final = f"""{_WHOSE},
+    o.desired_amount, o.filled_amount, o.limit_price, o.status, floor(o.expiry)::text AS expiry,
+    floor(extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms
+"""
+
+# The documented columns have no reason; deployments that store one are read through the JSON form.
+_ROW_WITH_REASON: Final = _ROW + ", to_jsonb(o) ->> 'cancel_reason' AS cancel_reason"
+
+_MINE: Final = "o.owner_address = %(owner)s AND o.subaccount_id = %(subaccount)s::numeric"
+_HERE: Final = "o.asset_address = %(asset)s AND o.sub_id = %(sub_id)s::numeric"
+_UNEXPIRED: Final = "o.expiry >= floor(extract(epoch FROM now()))"
+
+OBSERVE: Final = Statement.of(f"""
+WITH live AS MATERIALIZED (
+    SELECT o.order_id, o.owner_address, o.subaccount_id, o.nonce, o.side, o.asset_address,
+           o.sub_id, o.desired_amount, o.filled_amount, o.limit_price, o.status, o.expiry,
+           o.created_at
+    FROM unnest(%(assets)s::text[], %(sub_ids)s::text[]) AS market (asset, sub_id)
+    JOIN active_orders o
+      ON o.asset_address = market.asset AND o.sub_id = market.sub_id::numeric
+     AND o.side IN ('buy', 'sell') AND o.status IN ('active', 'matching')
+),
+own AS (
+    SELECT {_ROW}, {_HERE} AS here, {_UNEXPIRED} AS unexpired FROM live o WHERE {_MINE}
+),
+others AS (
+    SELECT *, row_number() OVER (
+        PARTITION BY side, owner_address = %(owner)s
+        ORDER BY limit_price::numeric * CASE side WHEN 'buy' THEN -1 ELSE 1 END, order_id
+    ) AS rank
+    FROM live o
+    WHERE {_HERE} AND {_UNEXPIRED} AND NOT ({_MINE})
+),
+new_fills AS (
+    SELECT f.trade_id, f.price, f.size, o.order_id = f.maker_order_id AS is_maker, o.order_id,
+           o.side, o.desired_amount, o.filled_amount,
+           floor(extract(epoch FROM f.created_at) * 1000)::bigint AS at_ms,
+           sum(f.size::numeric) OVER (
+               PARTITION BY o.order_id ORDER BY f.trade_id DESC ROWS UNBOUNDED PRECEDING
+           ) - f.size::numeric AS filled_later
+    FROM trade_fills f
+    CROSS JOIN LATERAL (  -- OFFSET 0: by the primary key, whatever the statistics say
+        SELECT * FROM active_orders WHERE order_id IN (f.maker_order_id, f.taker_order_id) OFFSET 0
+    ) o
+    WHERE f.trade_id > %(fills_after)s AND {_MINE}
+      AND f.asset_address = %(asset)s AND f.sub_id = %(sub_id)s::numeric
+),
+latest AS (
+    SELECT trade_id, maker_order_id, taker_order_id FROM trade_fills
+    WHERE asset_address = %(asset)s AND sub_id = %(sub_id)s::numeric
+    ORDER BY trade_id DESC LIMIT {TRADES_LIMIT}
+)
+SELECT
+    (SELECT json_agg(r) FROM (SELECT * FROM own WHERE here) r) AS live,
+    (SELECT json_agg(r) FROM (SELECT * FROM own WHERE NOT here AND unexpired) r) AS elsewhere,
+    (SELECT json_agg(r) FROM (
+        SELECT {_ROW} FROM others o WHERE rank <= {OTHERS_LIMIT}) r) AS others,
+    (SELECT json_agg(r) FROM (
+        SELECT {_ROW_WITH_REASON} FROM active_orders o
+        WHERE o.order_id = ANY(%(order_ids)s::text[])) r) AS asked,
+    (SELECT json_agg(r) FROM (
+        SELECT {_WHOSE} FROM active_orders o
+        WHERE o.owner_address = %(owner)s
+          AND o.nonce = ANY(%(nonces)s::text[]::numeric[])) r) AS nonces,
+    (SELECT json_agg(r) FROM (
+        SELECT {_ROW_WITH_REASON} FROM active_orders o
+        WHERE %(include_unexpired)s AND {_MINE} AND {_HERE} AND {_UNEXPIRED}) r) AS unexpired,
+    (SELECT json_agg(r) FROM (
+        SELECT trade_id, order_id, side, price, size, at_ms, is_maker,
+               filled_amount::numeric - filled_later >= desired_amount::numeric AS completes_order
+        FROM new_fills ORDER BY trade_id
+        FETCH FIRST {FILLS_LIMIT} ROWS WITH TIES) r) AS fills,
+    (SELECT json_agg(l.trade_id) FROM latest l WHERE EXISTS (
+        SELECT FROM active_orders o
+        WHERE o.order_id IN (l.maker_order_id, l.taker_order_id)
+          AND o.owner_address = %(owner)s)) AS own_trade_ids,
+    (SELECT max(trade_id) FROM trade_fills) AS newest_trade_id
+""")
+
+HIGHEST_NONCE: Final = Statement.of(
+    "SELECT max(nonce)::text FROM active_orders WHERE owner_address = %(owner)s"
+)
+
+TRY_LOCK: Final = Statement.of("SELECT pg_try_advisory_lock(%(key)s::bigint)")
+
+LOCK_HOLDER: Final = Statement.of("""
+SELECT coalesce(a.application_name, ''), coalesce(a.client_addr::text, 'local'), l.pid,
+       coalesce(to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')
+FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (l.classid::bigint << 32 | l.objid::bigint) = %(key)s::bigint
+""")

@@ -1,0 +1,169 @@
+"""What `order_queries.OBSERVE` answers, as the core's types. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from mm_bot.core.commands import OrderQuestions
+from mm_bot.core.exact import Amount, Size, add
+from mm_bot.core.market import Market
+from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
+from mm_bot.core.snapshot import BookOrder, Fill, IdLookup, OwnOrders, Reserved
+from mm_bot.io.postgres import POSTGRES, Row
+from mm_bot.io.shapes import Members, Reader
+from mm_bot.venues.numo import units
+from mm_bot.venues.numo.order_queries import FILLS_LIMIT
+from mm_bot.venues.numo.wire import engine_side, read_numbers
+
+_read: Final = Reader(POSTGRES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Who we are and where: what makes a row ours."""
+
+    owner: str
+    """Lower case."""
+    subaccount_id: int
+    market: Market
+    others: tuple[Market, ...]
+    """Every other market that is listed, for what our orders reserve there."""
+    protected_prefixes: tuple[str, ...]
+
+
+def own_orders(row: Row, desk: Desk, questions: OrderQuestions) -> OwnOrders:
+    """One answer of the table, taken apart."""
+    live, elsewhere, others, asked, nonces, unexpired, fills, own_trades, newest = row
+    # The later ones carry the reason of a cancel.
+    own = {}
+    for entry in (*_entries(live), *_entries(unexpired), *_entries(asked)):
+        if _is_here(entry, desk):
+            own[_read.text(entry, "order_id", "row")] = resting_order(entry, desk)
+    counted = tuple(_fill(entry, desk.market) for entry in _entries(fills))
+    if len(counted) >= FILLS_LIMIT:
+        newest = counted[-1].trade_id  # the rest comes next time: no cursor may pass it meanwhile
+    return OwnOrders(
+        rows=tuple(sorted(own.values(), key=lambda order: order.nonce)),
+        lookups=_lookups(_entries(asked), _entries(nonces), desk, questions),
+        fills=counted,
+        own_trade_ids=frozenset(_trade_ids(own_trades)),
+        newest_trade_id=newest if newest is None else int(newest),
+        others=tuple(_other(entry, desk) for entry in _entries(others)),
+        reserved_elsewhere=reserved(_entries(elsewhere), desk),
+    )
+
+
+def resting_order(entry: Members, desk: Desk) -> RestingOrder:
+    """An own row of our market, human side up."""
+    market = desk.market
+    numbers = read_numbers(_read, entry, "row")
+    order_id = _read.text(entry, "order_id", "row")
+    side = units.human_side(market, engine_side(_read, entry, "row"))
+    nonce = _read.integer(entry, "nonce", "row")
+    return RestingOrder(
+        order_id=order_id,
+        side=side,
+        price=_read.converted(lambda: units.human_price(market, numbers.price), "row.limit_price"),
+        size=units.human_size(market, numbers.left, numbers.price),
+        notional=units.human_notional(market, numbers.left, numbers.price),
+        original_size=units.human_size(market, numbers.desired, numbers.price),
+        lot=units.lot_size(market, numbers.price),
+        status=_status(entry),
+        nonce=nonce,
+        created_ms=_read.integer(entry, "created_ms", "row"),
+        expiry_ms=_read.integer(entry, "expiry", "row") * 1000,
+        ownership=classify(order_id, side, nonce, market.symbol, desk.protected_prefixes),
+        cancel_reason=entry.get("cancel_reason") or "",
+    )
+
+
+def reserved(entries: list[Members], desk: Desk) -> Reserved:
+    """What our live orders in other markets hold of this market's two balances.
+
+    A spot bid (engine sell) holds whole cNGN, a spot ask cash; a future holds cash as margin.
+    """
+    markets = {(market.asset, market.sub_id): market for market in desk.others}
+    cash, cngn = Decimal(0), Decimal(0)
+    for entry in entries:
+        key = (_read.text(entry, "asset_address", "row"), _read.integer(entry, "sub_id", "row"))
+        market, numbers = markets[key], read_numbers(_read, entry, "row")
+        size = units.human_size(market, numbers.left, numbers.price)
+        if not market.is_spot:
+            cash = add(cash, market.margin(size).value)
+        elif engine_side(_read, entry, "row") is units.EngineSide.BUY:
+            cash = add(cash, size.value)
+        elif market.asset == desk.market.asset:
+            cngn = add(cngn, numbers.left)
+    if desk.market.is_spot:
+        return Reserved(base=Size(cash), quote=Amount(cngn))
+    return Reserved(quote=Amount(cash))
+
+
+def _lookups(
+    asked: list[Members], nonces: list[Members], desk: Desk, questions: OrderQuestions
+) -> tuple[IdLookup, ...]:
+    found = {}
+    for entry in (*asked, *nonces):
+        order_id = _read.text(entry, "order_id", "row")
+        nonce = _read.integer(entry, "nonce", "row")
+        # Under a nonce of ours our own id is one we asked about, or one that only we write.
+        side = units.human_side(desk.market, engine_side(_read, entry, "row"))
+        ownership = classify(order_id, side, nonce, desk.market.symbol, ())
+        known = order_id in questions.order_ids or ownership is Ownership.MANAGED
+        found[order_id] = IdLookup(
+            order_id=order_id, nonce=nonce, foreign=not (known and _is_here(entry, desk))
+        )
+    return tuple(found.values())
+
+
+def _fill(entry: Members, market: Market) -> Fill:
+    price = _read.number(entry, "price", "fill")
+    stored = _read.number(entry, "size", "fill")
+    return Fill(
+        trade_id=_read.integer(entry, "trade_id", "fill"),
+        order_id=_read.text(entry, "order_id", "fill"),
+        side=units.human_side(market, engine_side(_read, entry, "fill")),
+        price=_read.converted(lambda: units.human_price(market, price), "fill.price"),
+        size=units.human_size(market, stored, price),
+        notional=units.human_notional(market, stored, price),
+        at_ms=_read.integer(entry, "at_ms", "fill"),
+        is_maker=_read.truth(entry, "is_maker", "fill"),
+        completes_order=_read.truth(entry, "completes_order", "fill"),
+    )
+
+
+def _other(entry: Members, desk: Desk) -> BookOrder:
+    market, numbers = desk.market, read_numbers(_read, entry, "row")
+    return BookOrder(
+        order_id=_read.text(entry, "order_id", "row"),
+        side=units.human_side(market, engine_side(_read, entry, "row")),
+        price=_read.converted(lambda: units.human_price(market, numbers.price), "row.limit_price"),
+        size=units.human_size(market, numbers.left, numbers.price),
+        ours=_read.text(entry, "owner_address", "row") == desk.owner,
+    )
+
+
+def _status(entry: Members) -> OrderStatus:
+    text = _read.text(entry, "status", "row")
+    return _read.converted(lambda: OrderStatus(text), "row.status")
+
+
+def _is_here(entry: Members, desk: Desk) -> bool:
+    return (
+        _read.text(entry, "owner_address", "row") == desk.owner
+        and _read.integer(entry, "subaccount_id", "row") == desk.subaccount_id
+        and _read.text(entry, "asset_address", "row") == desk.market.asset
+        and _read.integer(entry, "sub_id", "row") == desk.market.sub_id
+    )
+
+
+def _entries(column: object) -> list[Members]:
+    """The rows of one column; json_agg of nothing is NULL."""
+    rows = [] if column is None else _read.array(column, "column")
+    return [_read.members(row, "row") for row in rows]
+
+
+def _trade_ids(column: object) -> list[int]:
+    return [] if column is None else [int(trade_id) for trade_id in _read.array(column, "trades")]

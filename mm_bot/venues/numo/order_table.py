@@ -1,0 +1,114 @@
+"""Our rows and fills in Postgres, and the lock that makes us the one writer.
+
+One statement a cycle, so that rows, fills and the best orders of others are of one snapshot. Live
+means `active` or `matching`: the matcher holds orders for a moment several times a second, and an
+order in `matching` is neither gone nor filled.
+
+The lock is a session-level advisory lock on (owner, subaccount, market). It lives and dies with
+the session that the rows are read through, so a read that succeeded proves that it is still held.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from mm_bot.core.commands import OrderQuestions
+from mm_bot.core.snapshot import OwnOrders
+from mm_bot.errors import EdgeError
+from mm_bot.io.postgres import POSTGRES, Session
+from mm_bot.venues.numo import order_queries
+from mm_bot.venues.numo.order_rows import Desk, own_orders
+
+START_TIMEOUT_S: Final = 10.0
+"""For the read of everything unexpired, which no index serves; it happens once."""
+_NO_FILLS: Final = 2**62
+"""A cursor past every trade id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRead:
+    """What one read of the table gave, and whether we were the one writer when it did."""
+
+    orders: OwnOrders
+    lock_held: bool
+
+
+class OrderTable:
+    """Reads for one desk through one session. `takes_lock` is False in dry runs."""
+
+    def __init__(self, session: Session, desk: Desk, *, takes_lock: bool) -> None:
+        self._session = session
+        self._desk = desk
+        self._takes_lock = takes_lock
+        self._lock_key = lock_key(desk)
+        self._lock_generation: int | None = None
+        markets = (desk.market, *desk.others)
+        self._values: Final = {
+            "owner": desk.owner,
+            "subaccount": str(desk.subaccount_id),
+            "asset": desk.market.asset,
+            "sub_id": str(desk.market.sub_id),
+            "assets": [market.asset for market in markets],
+            "sub_ids": [str(market.sub_id) for market in markets],
+        }
+
+    async def read(self, questions: OrderQuestions) -> TableRead:
+        """Our orders, what we asked about, and our new fills; the lock is tried where it is not
+        held."""
+        after = questions.fills_after
+        values = {
+            **self._values,
+            "order_ids": list(questions.order_ids),
+            "nonces": [str(nonce) for nonce in questions.nonces],
+            "fills_after": _NO_FILLS if after is None else after,
+            "include_unexpired": questions.include_unexpired,
+        }
+        timeout_s = START_TIMEOUT_S if questions.include_unexpired else None
+        held = await self.try_lock()
+        generation = self._session.generation
+        rows = await self._session.query(order_queries.OBSERVE, values, timeout_s)
+        # The session may have been replaced in between: then the lock went with the old one.
+        held = held and (not self._takes_lock or generation == self._session.generation)
+        return TableRead(orders=own_orders(rows[0], self._desk, questions), lock_held=held)
+
+    async def try_lock(self) -> bool:
+        """Whether we are the one writer now; asks the server only where we were not before."""
+        if not self._takes_lock or self.lock_held:
+            return True
+        rows = await self._session.query(order_queries.TRY_LOCK, {"key": self._lock_key})
+        # Read after the query, which may have opened a new session.
+        self._lock_generation = self._session.generation if rows[0][0] is True else None
+        return self.lock_held
+
+    @property
+    def lock_held(self) -> bool:
+        """Whether the lock was taken in the session of now."""
+        return self._lock_generation == self._session.generation
+
+    async def lock_holder(self) -> str:
+        """Who holds the lock, for people."""
+        rows = await self._session.query(order_queries.LOCK_HOLDER, {"key": self._lock_key})
+        if not rows:
+            return "nobody any more"
+        name, address, pid, since = rows[0]
+        shown = name or "a session of another database role"
+        return f"{shown!r} from {address}, database session {pid}, since {since or 'unknown'}"
+
+    async def highest_nonce(self) -> int | None:
+        """The highest nonce this owner ever used, over all subaccounts and markets."""
+        rows = await self._session.query(order_queries.HIGHEST_NONCE, {"owner": self._desk.owner})
+        text = rows[0][0]
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit()):
+            raise EdgeError(POSTGRES, f"the highest nonce is {text!r}, not a whole number")
+        return int(text)
+
+
+def lock_key(desk: Desk) -> int:
+    """The signed 64-bit key of the lock of a desk."""
+    market = desk.market
+    name = f"mm-bot:{desk.owner}:{desk.subaccount_id}:{market.asset}:{market.sub_id}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

@@ -1,0 +1,218 @@
+"""Bodies of the markets API: strings in, exact types out.
+
+Every member that is used is looked at before it is believed (`shapes`). Spot is flipped here, once:
+an engine bid is a human ask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import orjson
+
+from mm_bot.core.exact import NO_SIZE, Amount, Price, floor_to_step, subtract
+from mm_bot.core.market import Market, MarketKind, Side
+from mm_bot.core.snapshot import Book, BookOrder, Trade
+from mm_bot.errors import EdgeError, SettingsError
+from mm_bot.io.shapes import Members, Reader
+from mm_bot.venues.numo import units
+
+API: Final = "api"
+SPOT_SPEC: Final = "usdc_cngn_spot_v1"
+SPOT_PRICE_TICK: Final = Price(Decimal("0.01"))
+"""The human tick of spot where the settings give none: the market's own is the engine's grid."""
+
+_read: Final = Reader(API)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One market as the API lists it; `symbol` says nothing of its kind."""
+
+    symbol: str
+    kind: MarketKind
+    asset: str
+    """Lower case."""
+    sub_id: int
+    tick: Decimal
+    """The engine's price grid."""
+    expiry_s: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """The numbers of one order or row, engine side; `left` is what can still be filled."""
+
+    price: Decimal
+    desired: Decimal
+    left: Decimal
+
+
+def parse_listings(body: bytes) -> tuple[Listing, ...]:
+    """The body of `/v1/markets`. Markets of a kind we know no units of are left out."""
+    entries = _read.array(_read.json(body), "markets")
+    parsed = (_listing(_read.members(entry, f"markets[{i}]")) for i, entry in enumerate(entries))
+    return tuple(listing for listing in parsed if listing is not None)
+
+
+def to_market(
+    listing: Listing, *, price_tick: Price | None, contract_size: Decimal, margin_rate: Decimal
+) -> Market:
+    """The market in human units; `price_tick` None takes the market's own, 0.01 on spot.
+
+    Raises:
+        SettingsError: where the tick is off a future's own grid, so that orders would be refused.
+    """
+    spot = listing.kind is MarketKind.SPOT
+    tick = price_tick or (SPOT_PRICE_TICK if spot else Price(listing.tick))
+    if not spot and floor_to_step(tick.value, Decimal(1), listing.tick) != tick.value:
+        fault = f"price tick {tick} is no multiple of the {listing.tick} that {listing.symbol} has"
+        raise SettingsError([fault])
+    return Market(
+        symbol=listing.symbol,
+        kind=listing.kind,
+        asset=listing.asset,
+        sub_id=listing.sub_id,
+        price_tick=tick,
+        size_step=units.FUTURE_LOT,
+        contract_size=Decimal(1) if spot else contract_size,
+        margin_rate=Decimal(0) if spot else margin_rate,
+        expiry_ms=None if listing.expiry_s is None else listing.expiry_s * 1000,
+    )
+
+
+def parse_book(body: bytes, market: Market, owner: str | None) -> Book:
+    """The body of `/v1/book`, human side up; orders of `owner` (lower case) are `ours`."""
+    answer = _presented(body, market)
+    orders = [
+        _book_order(_read.members(entry, f"{name}[{i}]"), market, owner)
+        for name in ("bids", "asks")
+        for i, entry in enumerate(_read.array(_read.member(answer, name, "book"), name))
+    ]
+    return Book(bids=_best_first(orders, Side.BUY), asks=_best_first(orders, Side.SELL))
+
+
+def parse_trades(body: bytes, market: Market) -> tuple[Trade, ...]:
+    """The body of `/v1/trades`, human prices, newest first."""
+    answer = _presented(body, market)
+    entries = _read.array(_read.member(answer, "trades", "answer"), "trades")
+    trades = [
+        _trade(_read.members(entry, f"trades[{i}]"), market) for i, entry in enumerate(entries)
+    ]
+    return tuple(sorted(trades, key=lambda trade: -trade.trade_id))
+
+
+def parse_error(body: bytes) -> str | None:
+    """The text of an `{"error": ...}` body; None where it is anything else."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    text = answer.get("error") if isinstance(answer, dict) else None
+    return text if isinstance(text, str) else None
+
+
+def parse_order(body: bytes, market: Market) -> tuple[int, Amount]:
+    """Of the `{"order": ...}` that an accepted place or cancel answers with: the nonce, and the
+    cNGN of what is left unfilled."""
+    answer = _read.members(_read.json(body), "answer")
+    order = _read.members(_read.member(answer, "order", "answer"), "order")
+    found = read_numbers(_read, order, "order")
+    worth = _read.converted(
+        lambda: units.human_notional(market, found.left, found.price), "order.limit_price"
+    )
+    return _read.integer(order, "nonce", "order"), worth
+
+
+def milliseconds(text: str) -> int:
+    """Unix milliseconds of an RFC 3339 time; ValueError where it is none or has no zone."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    seconds = int(moment.replace(microsecond=0).timestamp())
+    return seconds * 1000 + moment.microsecond // 1000
+
+
+def engine_side(reader: Reader, entry: Members, where: str) -> units.EngineSide:
+    """The member `side` of an order or row."""
+    text = reader.text(entry, "side", where)
+    if text not in ("buy", "sell"):
+        raise reader.fault(f"{where}.side", text, "buy or sell")
+    return units.EngineSide(text)
+
+
+def read_numbers(reader: Reader, entry: Members, where: str) -> Numbers:
+    """The numbers of an order or row."""
+    desired = reader.number(entry, "desired_amount", where)
+    filled = reader.number(entry, "filled_amount", where)
+    if filled > desired:
+        fault = f"{where}.filled_amount {filled} is above desired_amount {desired}"
+        raise EdgeError(reader.source, fault)
+    price = reader.number(entry, "limit_price", where)
+    return Numbers(price=price, desired=desired, left=subtract(desired, filled))
+
+
+def _listing(entry: Members) -> Listing | None:
+    kind = _read.text(entry, "contract_type", "market")
+    spec = entry.get("order_entry_spec")
+    expiry_s: int | None = None
+    if kind == MarketKind.FUTURE.value and spec is None:
+        # `last_trade_timestamp` is when it last traded, not when trading ends.
+        expiry_s = _read.integer(entry, "expiry_timestamp", "market")
+    elif kind != MarketKind.SPOT.value or spec != SPOT_SPEC:
+        return None
+    tick = _read.number(entry, "tick_size", "market")
+    if not tick:
+        raise _read.fault("market.tick_size", tick, "positive")
+    return Listing(
+        symbol=_read.text(entry, "market", "market"),
+        kind=MarketKind(kind),
+        asset=_read.text(entry, "asset_address", "market").lower(),
+        sub_id=_read.integer(entry, "sub_id", "market"),
+        tick=tick,
+        expiry_s=expiry_s,
+    )
+
+
+def _presented(body: bytes, market: Market) -> Members:
+    """The answer, once it is certain to be of our market: a symbol that was never listed silently
+    answers with another market's book."""
+    answer = _read.members(_read.json(body), "answer")
+    presentation = _read.member(answer, "market_presentation", "answer")
+    shown = _read.members(presentation, "market_presentation")
+    symbol = _read.text(shown, "market", "market_presentation")
+    if symbol != market.symbol:
+        raise EdgeError(API, f"asked for {market.symbol}, answered with {symbol}")
+    return answer
+
+
+def _book_order(entry: Members, market: Market, owner: str | None) -> BookOrder:
+    found = read_numbers(_read, entry, "order")
+    return BookOrder(
+        order_id=_read.text(entry, "order_id", "order"),
+        side=units.human_side(market, engine_side(_read, entry, "order")),
+        price=_read.converted(lambda: units.human_price(market, found.price), "order.limit_price"),
+        size=units.human_size(market, found.left, found.price),
+        ours=_read.text(entry, "owner_address", "order").lower() == owner,
+    )
+
+
+def _trade(entry: Members, market: Market) -> Trade:
+    price = _read.number(entry, "price", "trade")
+    created = _read.text(entry, "created_at", "trade")
+    return Trade(
+        trade_id=_read.integer(entry, "trade_id", "trade"),
+        price=_read.converted(lambda: units.human_price(market, price), "trade.price"),
+        size=units.human_size(market, _read.number(entry, "size", "trade"), price),
+        at_ms=_read.converted(lambda: milliseconds(created), "trade.created_at"),
+        maker_order_id=_read.text(entry, "maker_order_id", "trade"),
+        taker_order_id=_read.text(entry, "taker_order_id", "trade"),
+    )
+
+
+def _best_first(orders: list[BookOrder], side: Side) -> tuple[BookOrder, ...]:
+    chosen = [order for order in orders if order.side is side and order.size > NO_SIZE]
+    return tuple(sorted(chosen, key=lambda order: side.best_first(order.price)))

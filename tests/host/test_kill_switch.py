@@ -1,0 +1,87 @@
+"""Claims about the kill switch: any entry counts, doubt counts as on, changes are seen at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from mm_bot.host.kill_switch import KillSwitch
+
+
+def test_without_a_path_it_is_never_on() -> None:
+    """No setting, no kill switch."""
+    assert not KillSwitch(None).active()
+    asyncio.run(asyncio.wait_for(KillSwitch(None).watch(lambda active: None), 1))
+
+
+def test_any_entry_counts(tmp_path: Path) -> None:
+    """An empty file, a folder and a link that leads nowhere are all a kill switch."""
+    path = tmp_path / "kill"
+    switch = KillSwitch(path)
+    assert not switch.active()
+    path.touch()
+    assert switch.active()
+    path.unlink()
+    assert not switch.active()
+    path.mkdir()
+    assert switch.active()
+    path.rmdir()
+    path.symlink_to(tmp_path / "nowhere")
+    assert switch.active()
+    assert switch.problem is None
+
+
+def test_a_missing_folder_is_off(tmp_path: Path) -> None:
+    """Where there is no folder there is no file."""
+    assert not KillSwitch(tmp_path / "none" / "kill").active()
+
+
+def test_doubt_counts_as_on(tmp_path: Path) -> None:
+    """A path that cannot be examined stops the bot and says why."""
+    (tmp_path / "file").touch()
+    switch = KillSwitch(tmp_path / "file" / "kill")
+    assert switch.active()
+    assert switch.problem is not None
+    assert "Not a directory" in switch.problem
+
+
+def test_appearance_and_disappearance_are_seen_within_the_interval(tmp_path: Path) -> None:
+    """The watcher tells of both changes, once each, well under 250 ms after them."""
+    path = tmp_path / "kill"
+    seen: list[tuple[bool, float]] = []
+
+    async def scenario() -> tuple[float, float]:
+        def changed(active: bool) -> None:
+            seen.append((active, time.monotonic()))
+
+        watcher = asyncio.create_task(KillSwitch(path).watch(changed))
+        await asyncio.sleep(0.12)
+        appeared = time.monotonic()
+        path.touch()
+        await asyncio.sleep(0.3)
+        gone = time.monotonic()
+        path.unlink()
+        await asyncio.sleep(0.3)
+        watcher.cancel()
+        return appeared, gone
+
+    appeared, gone = asyncio.run(scenario())
+    assert [active for active, _ in seen] == [True, False]
+    assert seen[0][1] - appeared < 0.25
+    assert seen[1][1] - gone < 0.25
+
+
+def test_a_switch_that_is_on_from_the_start_is_told_at_once(tmp_path: Path) -> None:
+    """Nobody has to wait for a change that happened before the start."""
+    path = tmp_path / "kill"
+    path.touch()
+    seen: list[bool] = []
+
+    async def scenario() -> None:
+        watcher = asyncio.create_task(KillSwitch(path).watch(seen.append))
+        await asyncio.sleep(0)
+        watcher.cancel()
+
+    asyncio.run(scenario())
+    assert seen == [True]

@@ -1,0 +1,98 @@
+"""Claims about how a description becomes an anchor."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from decimal import Decimal
+
+import pytest
+
+from mm_bot.core.exact import Price
+from mm_bot.core.snapshot import AnchorQuote
+from mm_bot.prices.build import AnchorConfig, Surroundings, build, build_source
+from mm_bot.prices.combine import PatientSource
+from mm_bot.prices.specs import (
+    FixedSpec,
+    HttpSpec,
+    OracleCarrySpec,
+    OracleSpec,
+    PatientSpec,
+    SourceSpec,
+    ZeroExSpec,
+)
+from tests.prices.support import NOW_MS, OPEN_GUARD, ManualClock, ScriptedSource, reading, run
+
+
+def config_of(source: SourceSpec | None) -> AnchorConfig:
+    return AnchorConfig(source=source, guard=OPEN_GUARD, interval_ms=1_000, timeout_ms=1_000)
+
+
+async def no_node(address: str, data: bytes) -> bytes:
+    raise AssertionError("nothing is read before it is started")
+
+
+def test_none_is_no_anchor() -> None:
+    """And needs no surroundings."""
+    assert build(config_of(None), Surroundings(clock=ManualClock())) is None
+
+
+def test_every_source_is_built_without_touching_the_world() -> None:
+    """Nothing is read before `start`; the name is the source's."""
+    specs: dict[str, SourceSpec] = {
+        "fixed": FixedSpec(price=Price.of(1600)),
+        "http": HttpSpec(url="http://127.0.0.1:1/price", market="M"),
+        "cngn-price-oracle": OracleSpec(address="0x01"),
+        "oracle_carry": OracleCarrySpec(address="0x01", rate_apr=Decimal(0), expiry_ms=None),
+        "0x": ZeroExSpec(
+            base_url="http://127.0.0.1:1", chain_id=1, sell_token="a", buy_token="b", amount=1
+        ),
+    }
+    around = Surroundings(clock=ManualClock(), eth_call=no_node)
+    for name, spec in specs.items():
+        runner = build(config_of(spec), around)
+        assert runner is not None
+        assert runner.name == name
+        assert runner.latest() == AnchorQuote(price=None, as_of_ms=None, source=name)
+        run(runner.aclose())
+
+
+def test_a_fixed_anchor_is_always_as_old_as_its_read() -> None:
+    """It never goes stale while the bot runs."""
+
+    async def scenario() -> AnchorQuote:
+        runner = build(
+            config_of(FixedSpec(price=Price.of("1600.5"))), Surroundings(clock=ManualClock())
+        )
+        assert runner is not None
+        runner.start()
+        quote = await runner.first_reading(1_000)
+        await runner.aclose()
+        return quote
+
+    assert run(scenario()) == AnchorQuote(price=Price.of("1600.5"), as_of_ms=NOW_MS, source="fixed")
+
+
+def test_the_package_is_light_until_a_source_needs_more() -> None:
+    """Building a fixed anchor imports no HTTP, no web sockets."""
+    code = (
+        "import sys; import mm_bot.prices.build;"
+        "heavy = {'httpx', 'websockets', 'web3'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "told_ms"), [(14_400_000, 60_000), (14_350_000, 10_000), (5_000, 0), (-5, -5)]
+)
+def test_a_patient_source_reaches_the_others_limit_at_its_own(age_ms: int, told_ms: int) -> None:
+    """With 14 340 s of leeway an age of four hours is one of a minute, and none is made younger
+    than now; data from the future stays so."""
+    spec = PatientSpec(of=FixedSpec(price=Price.of(1)), leeway_ms=14_340_000)
+    assert build_source(spec, Surroundings(clock=ManualClock())).name == "fixed"
+    source = PatientSource(
+        ScriptedSource(reading("1600", NOW_MS - age_ms)),
+        leeway_ms=spec.leeway_ms,
+        clock=ManualClock(),
+    )
+    assert run(source.read()) == reading("1600", NOW_MS - told_ms)

@@ -1,0 +1,424 @@
+"""The order table on a real Postgres: whose rows, whose fills, and who may write."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import itertools
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+
+from integration_harness.stack.up import LocalExchange
+from mm_bot.core.commands import OrderQuestions
+from mm_bot.core.exact import Amount, Size
+from mm_bot.core.market import Market, Side
+from mm_bot.core.orders import Ownership
+from mm_bot.core.snapshot import OwnOrders, Reserved
+from mm_bot.errors import EdgeError
+from mm_bot.io.postgres import Session, Statement
+from mm_bot.venues.numo.order_rows import Desk
+from mm_bot.venues.numo.order_table import OrderTable
+from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET, questions
+
+T = TypeVar("T")
+THEM = "0x" + "b2" * 20
+_nonces = itertools.count(time.time_ns())
+
+
+class Table:
+    """Rows in markets that nobody else trades, so that tests do not meet."""
+
+    def __init__(self, running: LocalExchange) -> None:
+        self.running = running
+        cngn, future = ("0x" + secrets.token_hex(20) for _ in range(2))
+        self.owner = "0x" + secrets.token_hex(20)
+        self.spot = dataclasses.replace(SPOT_MARKET, asset=cngn)
+        self.future = dataclasses.replace(FUTURE_MARKET, asset=future)
+
+    def add(
+        self,
+        market: Market,
+        *,
+        side: str = "buy",
+        price: str = "1600",
+        desired: str = "100",
+        filled: str = "0",
+        status: str = "active",
+        owner: str | None = None,
+        subaccount: int = 7,
+        order_id: str | None = None,
+        life_s: int = 300,
+        human: Side | None = None,
+    ) -> tuple[str, int]:
+        """One row; `human` gives it an id of our convention."""
+        nonce = next(_nonces)
+        text = order_id or f"x:{nonce}"
+        if human is not None:
+            text = f"mm:{market.symbol}:{human.value}:{nonce}"
+        self.execute(
+            "INSERT INTO active_orders (order_id, owner_address, signer_address, subaccount_id,"
+            " recipient_id, nonce, side, asset_address, sub_id, desired_amount, filled_amount,"
+            " limit_price, limit_price_ticks, worst_fee, expiry, action_json, signature, status)"
+            " VALUES (%s, %s, 'x', %s, 1, %s, %s, %s, %s, %s, %s, %s, '1', '0', %s, '{}', 'x', %s)",
+            (
+                text,
+                owner or self.owner,
+                subaccount,
+                nonce,
+                side,
+                market.asset,
+                market.sub_id,
+                desired,
+                filled,
+                price,
+                int(time.time()) + life_s,
+                status,
+            ),
+        )
+        return text, nonce
+
+    def fill(self, market: Market, maker: str, taker: str, price: str, size: str) -> int:
+        """One trade."""
+        rows = self.execute(
+            "INSERT INTO trade_fills (asset_address, sub_id, price, size, aggressor_side,"
+            " taker_order_id, maker_order_id) VALUES (%s, %s, %s, %s, 'buy', %s, %s)"
+            " RETURNING trade_id",
+            (market.asset, market.sub_id, price, size, taker, maker),
+        )
+        return int(rows[0][0])
+
+    def execute(self, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.running.admin_database_url, autocommit=True) as connection:
+            cursor = connection.execute(sql.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    def desk(self, market: Market) -> Desk:
+        others = tuple(m for m in (self.spot, self.future) if m is not market)
+        return Desk(
+            owner=self.owner,
+            subaccount_id=7,
+            market=market,
+            others=others,
+            protected_prefixes=("manual:",),
+        )
+
+    def read(self, market: Market, asked: OrderQuestions | None = None) -> OwnOrders:
+        """One read by a bot on that market."""
+
+        async def use(table: OrderTable) -> OwnOrders:
+            return (await table.read(asked or questions())).orders
+
+        return self.run(market, use)
+
+    def run(self, market: Market, use: Callable[[OrderTable], Awaitable[T]]) -> T:
+        """Do something with the table of a bot on that market."""
+
+        async def run() -> T:
+            session = Session(self.running.database_url, "mm-bot test", 2000)
+            try:
+                return await use(OrderTable(session, self.desk(market), takes_lock=False))
+            finally:
+                await session.aclose()
+
+        return asyncio.run(run())
+
+
+@pytest.fixture
+def table(exchange: LocalExchange) -> Table:
+    """Markets and an owner of this test alone."""
+    return Table(exchange)
+
+
+def test_live_is_active_and_matching(table: Table) -> None:
+    """Our live rows come in human units, whatever the matcher holds; finished ones do not."""
+    held, _ = table.add(
+        table.spot,
+        side="sell",
+        price="0.000625",
+        desired="160000",
+        filled="40000",
+        status="matching",
+        human=Side.BUY,
+    )
+    table.add(table.spot, status="cancelled", price="0.0006")
+    table.add(table.spot, status="filled", price="0.0006", filled="100")
+    table.add(table.spot, subaccount=8, price="0.0006")
+    table.add(table.spot, owner=THEM, price="0.0006")
+    (row,) = table.read(table.spot).rows
+    assert (row.order_id, row.side, str(row.price)) == (held, Side.BUY, "1600")
+    assert (row.size, row.original_size) == (Size.of(75), Size.of(100))
+    assert (row.notional, row.lot) == (Amount.of(120000), Size.of("0.000625"))
+    assert row.live
+    assert row.ownership is Ownership.MANAGED
+    assert abs(row.created_ms - time.time_ns() // 10**6) < 60_000
+    assert row.expiry_ms > time.time_ns() // 10**6
+
+
+def test_ownership_is_told_from_the_id(table: Table) -> None:
+    """Own rows of other conventions are told apart; a wrong side makes an id malformed."""
+    table.add(table.future, order_id=f"manual:{table.owner}")
+    table.add(table.future, side="sell", human=Side.BUY)
+    table.add(table.future)
+    kinds = [row.ownership for row in table.read(table.future).rows]
+    assert kinds == [Ownership.PROTECTED, Ownership.MALFORMED, Ownership.AMBIGUOUS]
+
+
+def test_asked_rows_come_whatever_their_status(table: Table) -> None:
+    """A vanished order is known by id, with the reason of its cancel; another's id is foreign."""
+    gone, nonce = table.add(table.future, status="cancelled")
+    table.execute("UPDATE active_orders SET cancel_reason = 'bot.x.y' WHERE order_id = %s", (gone,))
+    theirs, _ = table.add(table.future, owner=THEM)
+    read = table.read(table.future, questions(order_ids=(gone, theirs, "mm:none")))
+    assert [(r.order_id, r.live, r.cancel_reason) for r in read.rows] == [(gone, False, "bot.x.y")]
+    found = {lookup.order_id: (lookup.nonce, lookup.foreign) for lookup in read.lookups}
+    assert found[gone] == (nonce, False)
+    assert found[theirs][1] is True
+    assert len(found) == 2
+
+
+def test_nonces_tell_their_holder(table: Table) -> None:
+    """A nonce of ours is held by our own id, or by another, in whatever market of ours."""
+    ours, nonce = table.add(table.future, human=Side.BUY)
+    other, other_nonce = table.add(table.spot, price="0.0006")
+    read = table.read(table.future, questions(nonces=(nonce, other_nonce, 5)))
+    found = {lookup.nonce: (lookup.order_id, lookup.foreign) for lookup in read.lookups}
+    assert found == {nonce: (ours, False), other_nonce: (other, True)}
+
+
+def test_unexpired_rows_come_at_start(table: Table) -> None:
+    """Once asked, every unexpired row of ours here comes, cancelled ones too."""
+    table.add(table.future, status="cancelled")
+    table.add(table.future, status="filled", filled="100")
+    table.add(table.future, status="cancelled", life_s=-10)
+    assert len(table.read(table.future, questions(include_unexpired=True)).rows) == 2
+    assert table.read(table.future).rows == ()
+
+
+def test_the_best_of_others_include_what_the_matcher_holds(table: Table) -> None:
+    """Two a side, best first in human prices, expired ones left out."""
+    for price, status in (("0.000625", "active"), ("0.000628", "matching"), ("0.00062", "active")):
+        table.add(table.spot, side="buy", price=price, status=status, owner=THEM)
+    table.add(table.spot, side="buy", price="0.00063", owner=THEM, life_s=-5)
+    table.add(table.spot, side="buy", price="0.00064")
+    table.add(table.spot, side="sell", price="0.00064", owner=THEM, desired="1000")
+    others = table.read(table.spot).others
+    asks = sorted(str(o.price) for o in others if o.side is Side.SELL)
+    bids = [(str(o.price), str(o.size)) for o in others if o.side is Side.BUY]
+    assert asks == ["1592.356688", "1600"]
+    assert bids == [("1562.5", "0.64")]
+    assert not any(o.ours for o in others)
+
+
+def test_the_owners_other_subaccounts_are_ours_among_others(table: Table) -> None:
+    """Also what the matcher holds of them, beside the two best of strangers; never our own rows."""
+    for price in ("0.000625", "0.000628", "0.00063"):
+        table.add(table.spot, price=price, owner=THEM)
+    held, _ = table.add(table.spot, price="0.00062", subaccount=8, status="matching")
+    table.add(table.spot, price="0.00064", status="matching")
+    others = table.read(table.spot).others
+    assert [o.order_id for o in others if o.ours] == [held]
+    assert len(others) == 3
+
+
+def test_fills_are_exact_and_counted_once(table: Table) -> None:
+    """Each fill names our order, its human side and price, maker or taker, and whether it was the
+    last one; the cursor leaves out what was seen."""
+    ours, _ = table.add(
+        table.spot, side="sell", price="0.000625", desired="1000", filled="1000", status="filled"
+    )
+    open_one, _ = table.add(table.spot, side="buy", price="0.0006", desired="900", filled="100")
+    theirs, _ = table.add(table.spot, side="buy", owner=THEM, price="0.000625")
+    first = table.fill(table.spot, ours, theirs, "0.000625", "400")
+    second = table.fill(table.spot, ours, theirs, "0.000625", "600")
+    third = table.fill(table.spot, theirs, open_one, "0.0006", "100")
+    table.fill(table.spot, theirs, theirs, "0.0006", "100")
+    read = table.read(table.spot, questions(fills_after=0))
+    assert [
+        (f.trade_id, f.order_id, f.side, f.is_maker, f.completes_order) for f in read.fills
+    ] == [
+        (first, ours, Side.BUY, True, False),
+        (second, ours, Side.BUY, True, True),
+        (third, open_one, Side.SELL, False, False),
+    ]
+    assert (read.fills[0].size, read.fills[0].notional) == (Size.of("0.25"), Amount.of(400))
+    assert read.own_trade_ids == {first, second, third}
+    assert read.newest_trade_id is not None
+    assert read.newest_trade_id > third
+    later = table.read(table.spot, questions(fills_after=first))
+    assert [f.trade_id for f in later.fills] == [second, third]
+    assert [f.completes_order for f in later.fills] == [True, False]
+    assert table.read(table.spot, questions(fills_after=None)).fills == ()
+
+
+def test_fills_beyond_one_read_are_not_passed_over(table: Table) -> None:
+    """Where more fills wait than one read takes, the newest trade id is that of the last one given,
+    so that a cursor set to it misses none."""
+    ours, _ = table.add(table.future, desired="9999", filled="1005")
+    theirs, _ = table.add(table.future, side="sell", owner=THEM)
+    table.execute(
+        "INSERT INTO trade_fills (asset_address, sub_id, price, size, aggressor_side,"
+        " taker_order_id, maker_order_id)"
+        " SELECT %s, %s, '1600', '1', 'sell', %s, %s FROM generate_series(1, 1005)",
+        (table.future.asset, table.future.sub_id, theirs, ours),
+    )
+    first = table.read(table.future, questions(fills_after=0))
+    assert len(first.fills) == 1000
+    assert first.newest_trade_id == first.fills[-1].trade_id
+    rest = table.read(table.future, questions(fills_after=first.newest_trade_id))
+    assert len(rest.fills) == 5
+    assert not any(fill.completes_order for fill in first.fills + rest.fills)
+
+
+def test_own_trades_are_those_of_any_subaccount(table: Table) -> None:
+    """A trade of our other subaccount is no fill of ours here, but it is our own trade."""
+    sister, _ = table.add(table.future, subaccount=99)
+    theirs, _ = table.add(table.future, owner=THEM, side="sell")
+    trade = table.fill(table.future, theirs, sister, "1600", "5")
+    read = table.read(table.future, questions(fills_after=0))
+    assert (read.fills, read.own_trade_ids) == ((), frozenset({trade}))
+
+
+def test_other_markets_reserve_what_they_share(table: Table) -> None:
+    """Spot sees the margin of resting futures as reserved USDC; a future sees the cash of spot asks
+    and not the cNGN of spot bids. Own rows of this market are not counted here."""
+    table.add(table.future, side="buy", desired="10", price="1600")
+    table.add(table.future, side="sell", desired="5", filled="1", price="1700")
+    table.add(table.spot, side="buy", price="0.000625", desired="1600")
+    table.add(table.spot, side="sell", price="0.000625", desired="3200")
+    table.add(table.future, side="buy", desired="1000", subaccount=8)
+    table.add(table.future, side="buy", desired="1000", life_s=-5)
+    margin = Amount.of(14).times(Decimal("0.001")).times(Decimal(10_000)).times(Decimal("0.2"))
+    assert table.read(table.spot).reserved_elsewhere == Reserved(base=Size(margin.value))
+    assert table.read(table.future).reserved_elsewhere == Reserved(quote=Amount.of(1))
+
+
+def test_the_highest_nonce_is_the_owners(table: Table) -> None:
+    """Over all markets and statuses, and None for an owner who never traded."""
+
+    async def use(orders: OrderTable) -> int | None:
+        return await orders.highest_nonce()
+
+    assert table.run(table.spot, use) is None
+    table.add(table.future, status="expired")
+    _, nonce = table.add(table.spot, price="0.0006", subaccount=8, status="cancelled")
+    table.add(table.spot, price="0.0006", owner=THEM)
+    assert table.run(table.spot, use) == nonce
+
+
+def test_broken_rows_are_edge_errors(table: Table) -> None:
+    """A row that is no number, or filled beyond its size, is named and not believed."""
+    order_id, _ = table.add(table.future, price="ten")
+    with pytest.raises(EdgeError, match="limit_price"):
+        table.read(table.future)
+    table.execute(
+        "UPDATE active_orders SET limit_price = '1', desired_amount = '1', filled_amount = '2'"
+        " WHERE order_id = %s",
+        (order_id,),
+    )
+    with pytest.raises(EdgeError, match="filled_amount"):
+        table.read(table.future)
+
+
+def sessions(table: Table, count: int) -> list[Session]:
+    url = table.running.database_url
+    return [Session(url, f"mm-bot test {i} pid=1 host=h", 1000) for i in range(count)]
+
+
+def test_one_writer_at_a_time(table: Table) -> None:
+    """The second is told who holds the lock, and gets it when the first session ends."""
+
+    async def use() -> None:
+        first, second = sessions(table, 2)
+        desk = table.desk(table.spot)
+        one, two = (OrderTable(s, desk, takes_lock=True) for s in (first, second))
+        watcher = OrderTable(second, desk, takes_lock=False)
+        try:
+            assert (await one.read(questions())).lock_held
+            assert not (await two.read(questions())).lock_held
+            assert (await watcher.read(questions())).lock_held
+            assert "mm-bot test 0 pid=1 host=h" in await two.lock_holder()
+            await first.aclose()
+            for _ in range(50):
+                if await two.try_lock():
+                    break
+                await asyncio.sleep(0.02)
+            assert two.lock_held
+            assert not (await one.read(questions())).lock_held
+        finally:
+            await first.aclose()
+            await second.aclose()
+
+    asyncio.run(use())
+
+
+def test_a_lost_session_is_a_lost_lock_until_it_is_taken_again(table: Table) -> None:
+    """The server ends our session: one failed read, then rows and the lock are there again."""
+
+    async def use() -> None:
+        (session,) = sessions(table, 1)
+        orders = OrderTable(session, table.desk(table.spot), takes_lock=True)
+        try:
+            assert (await orders.read(questions())).lock_held
+            pid = (await session.query(Statement.of("SELECT pg_backend_pid()"), {}))[0][0]
+            await asyncio.to_thread(table.execute, "SELECT pg_terminate_backend(%s)", (pid,))
+            with pytest.raises(EdgeError) as caught:
+                await orders.read(questions())
+            assert caught.value.source == "postgres"
+            assert not orders.lock_held
+            assert (await orders.read(questions())).lock_held
+        finally:
+            await session.aclose()
+
+    asyncio.run(use())
+
+
+@pytest.mark.parametrize("how", ["timeout", "cancelled"])
+def test_a_query_given_up_does_not_poison_the_session(table: Table, how: str) -> None:
+    """Timed out or cancelled, at once; and the next query's rows are its own."""
+
+    async def use() -> None:
+        (session,) = sessions(table, 1)
+        slow = session.query(
+            Statement.of("SELECT pg_sleep(5)"), {}, 0.1 if how == "timeout" else None
+        )
+        began = time.monotonic()
+        try:
+            if how == "timeout":
+                with pytest.raises(EdgeError, match="no answer in time"):
+                    await slow
+            else:
+                task = asyncio.ensure_future(slow)
+                await asyncio.sleep(0.1)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert await session.query(Statement.of("SELECT 42"), {}) == [(42,)]
+            assert time.monotonic() - began < 1
+        finally:
+            await session.aclose()
+
+    asyncio.run(use())
+
+
+def test_a_refused_statement_keeps_the_session(table: Table) -> None:
+    """An SQL error is named by its SQLSTATE, without text, and costs no reconnect."""
+
+    async def use() -> None:
+        (session,) = sessions(table, 1)
+        try:
+            await session.query(Statement.of("SELECT 1"), {})
+            before = session.generation
+            with pytest.raises(EdgeError, match=r"UndefinedTable \(SQLSTATE 42P01\)"):
+                await session.query(Statement.of("SELECT * FROM secret_table"), {})
+            assert await session.query(Statement.of("SELECT 1"), {}) == [(1,)]
+            assert session.generation == before
+        finally:
+            await session.aclose()
+
+    asyncio.run(use())
