@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
-from mm_bot.core.market import Market, MarketKind
+from mm_bot.core.instrument import Instrument, Kind
 from mm_bot.core.snapshot import Book, Trade
 from mm_bot.errors import EdgeError
 from mm_bot.prices.source import AnchorError, Clock, Refusal
@@ -25,7 +25,7 @@ FAILED_PAUSE_MS = 1_000
 class Reads(MarketData):
     """Public reads, with the book of several owners' orders marked as ours."""
 
-    async def book_without(self, market: Market, owners: Collection[str]) -> Book:
+    async def book_without(self, market: Instrument, owners: Collection[str]) -> Book:
         """The book without the orders of `owners` (lower case)."""
         body = await self._get("/v1/book", {"symbol": market.symbol})
         book = parse_book(body, market, None)
@@ -110,7 +110,7 @@ class Futures:
         listed = {
             listing.symbol: listing.expiry_s * 1000
             for listing in await self._listings.all()
-            if listing.kind is MarketKind.FUTURE and listing.expiry_s is not None
+            if listing.kind is Kind.FUTURE and listing.expiry_s is not None
         }
         if not self._given:
             if not listed:
@@ -143,9 +143,9 @@ class SpotReads:
         trades = await self._reads.trades(await self._market(), limit=1)
         return trades[0] if trades else None
 
-    async def _market(self) -> Market:
+    async def _market(self) -> Instrument:
         for listing in await self._listings.all():
-            if listing.symbol == self._symbol and listing.kind is MarketKind.SPOT:
+            if listing.symbol == self._symbol and listing.kind is Kind.SPOT:
                 nothing = Decimal(0)
                 return to_market(
                     listing, price_tick=None, contract_size=nothing, margin_rate=nothing

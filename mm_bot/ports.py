@@ -10,7 +10,7 @@ from typing import Protocol
 
 from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder
 from mm_bot.core.decide import Decision
-from mm_bot.core.market import Market, Side
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote, Observation
@@ -28,7 +28,7 @@ class Exchange(Protocol):
     say so in their parts, commands in their outcome."""
 
     @property
-    def market(self) -> Market: ...
+    def market(self) -> Instrument: ...
 
     async def observe(self, questions: OrderQuestions) -> Observation: ...
 

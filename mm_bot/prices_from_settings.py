@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from decimal import Decimal
 
-from mm_bot.core.market import Market
+from mm_bot.core.instrument import Instrument
 from mm_bot.io.http import open_client
 from mm_bot.prices.build import AnchorConfig, Surroundings, build
 from mm_bot.prices.guarded import HIGH_DEFAULT, LOW_DEFAULT, GuardPolicy
@@ -36,7 +36,7 @@ CHAIN_AHEAD_MS = 60_000
 
 def build_anchors(
     settings: Settings,
-    market: Market,
+    market: Instrument,
     eth_call: EthCall,
     clock: Clock,
     cleanup: AsyncExitStack,
@@ -77,7 +77,7 @@ def source_names(settings: Settings) -> tuple[str, ...]:
     return tuple(names)
 
 
-def anchor_config(anchor: AnchorSettings, market: Market, interval_ms: int) -> AnchorConfig:
+def anchor_config(anchor: AnchorSettings, market: Instrument, interval_ms: int) -> AnchorConfig:
     """The market's anchor."""
     is_median = anchor.source is AnchorSource.MEDIAN
     source: SourceSpec | None = None
@@ -95,7 +95,7 @@ def anchor_config(anchor: AnchorSettings, market: Market, interval_ms: int) -> A
     )
 
 
-def _median(anchor: AnchorSettings, market: Market, interval_ms: int) -> MedianSpec:
+def _median(anchor: AnchorSettings, market: Instrument, interval_ms: int) -> MedianSpec:
     guard = _guard(anchor, max_jump_bps=anchor.max_jump_bps, max_age_ms=anchor.max_age_ms)
     return MedianSpec(
         members=tuple(
@@ -114,7 +114,7 @@ def _median(anchor: AnchorSettings, market: Market, interval_ms: int) -> MedianS
     )
 
 
-def _carried(part: AnchorPart, anchor: AnchorSettings, market: Market) -> SourceSpec:
+def _carried(part: AnchorPart, anchor: AnchorSettings, market: Instrument) -> SourceSpec:
     if not part.carried or market.expiry_ms is None:
         return part.spec
     return CarrySpec(of=part.spec, rate_apr=anchor.carry_rate_apr, expiry_ms=market.expiry_ms)

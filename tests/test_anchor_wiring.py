@@ -11,7 +11,7 @@ from decimal import Decimal
 from mm_bot.app import label_sets
 from mm_bot.core.carry import YEAR_MS
 from mm_bot.core.exact import Price
-from mm_bot.core.market import MarketKind
+from mm_bot.core.instrument import Kind
 from mm_bot.observe.metrics import Metrics
 from mm_bot.prices.build import AnchorConfig, Surroundings, build
 from mm_bot.prices.guarded import GuardPolicy
@@ -22,7 +22,7 @@ from tests.observe.metrics_helpers import BUILD, parts
 from tests.prices.support import NOW_MS, ManualClock
 from tests.settings.test_settings import ZERO_EX, market, settings
 
-FUTURE = replace(market(MarketKind.FUTURE), expiry_ms=NOW_MS + YEAR_MS)
+FUTURE = replace(market(Kind.FUTURE), expiry_ms=NOW_MS + YEAR_MS)
 FEED = "0x" + "ab" * 20
 MEDIAN = {
     "MM_ANCHOR_SOURCE_TYPE": "median",

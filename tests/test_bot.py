@@ -8,7 +8,7 @@ from dataclasses import replace
 from mm_bot.bot import Bot
 from mm_bot.core.commands import Outcome
 from mm_bot.core.exact import Amount
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.policy import OperatorMode
 from tests.core.builders import POLICY, commitment

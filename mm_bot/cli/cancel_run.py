@@ -11,8 +11,8 @@ from mm_bot.cli.probe import Status, ask_if_there, entries, same_bot
 from mm_bot.cli.reach import Reach, now_ms
 from mm_bot.core.commands import Verdict
 from mm_bot.core.exact import Price, Size
+from mm_bot.core.instrument import Instrument, Kind, Margin
 from mm_bot.core.ledger import LOST_REQUEST_MS
-from mm_bot.core.market import Market, MarketKind
 from mm_bot.core.orders import OrderId, OrderStatus, Ownership, classify
 from mm_bot.core.risk import HaltReason
 from mm_bot.errors import BotError, EdgeError, IdentityError, UnreachableError
@@ -21,7 +21,7 @@ from mm_bot.host.state_file import StateFile
 from mm_bot.io.postgres import Statement
 from mm_bot.settings import Settings
 from mm_bot.venues.numo.order_table import OrderTable
-from mm_bot.venues.numo.units import EngineSide, human_side
+from mm_bot.venues.numo.units import AssetRef, EngineSide, human_side
 
 _ROUND_PAUSE_S: Final = 0.1
 _REASON: Final = "operator_cancel_all"
@@ -43,7 +43,7 @@ class CancelAll:
         self._bot_url = bot_url
         self._force = force
         self._books = Books()
-        self._market: Market | None = None
+        self._market: Instrument | None = None
         self._rivals = ""
         """Who may place new orders meanwhile; empty where nobody can."""
         self._file_written_ms = 0
@@ -210,7 +210,7 @@ class CancelAll:
             return False
         if market is None:
             return parts.nonce == nonce
-        if (asset, int(sub_id)) != (market.asset, market.sub_id):
+        if AssetRef(asset=asset, sub_id=int(sub_id)) != market.venue_ref:
             return False
         human = human_side(market, EngineSide(side))
         owned = classify(order_id, human, nonce, market.symbol, config.protected_prefixes)
@@ -257,17 +257,20 @@ def _held_by_switch(status: Status) -> bool:
     return bool(pausing & reasons)
 
 
-def _placeholder(symbol: str) -> Market:
+def _placeholder(symbol: str) -> Instrument:
     """For signing cancels while the API does not list the market: they do not name it."""
     one = Decimal(1)
-    return Market(
+    return Instrument(
         symbol=symbol,
-        kind=MarketKind.SPOT,
-        asset="0x" + "0" * 40,
-        sub_id=0,
+        base="",
+        quote="",
+        kind=Kind.SPOT,
         price_tick=Price(one),
         size_step=Size(one),
-        contract_size=one,
+        multiplier=one,
+        margin=Margin.FUNDED,
         margin_rate=Decimal(0),
+        collateral="",
         expiry_ms=None,
+        venue_ref=AssetRef(asset="0x" + "0" * 40, sub_id=0),
     )

@@ -13,7 +13,7 @@ from mm_bot.cli.check_lines import Lines
 from mm_bot.cli.orders import ALL_LIVE
 from mm_bot.cli.reach import Reach, in_time, now_ms, reaching
 from mm_bot.core.balances import funds
-from mm_bot.core.market import Market
+from mm_bot.core.instrument import Instrument
 from mm_bot.core.orders import Ownership
 from mm_bot.core.snapshot import OwnOrders
 from mm_bot.errors import BotError, EdgeError, IdentityError, UnreachableError
@@ -171,7 +171,7 @@ def _listing(
     return listing
 
 
-async def _market_data(reach: Reach, lines: Lines, market: Market) -> None:
+async def _market_data(reach: Reach, lines: Lines, market: Instrument) -> None:
     # Both halt and are tried again in flight; at a start neither is fatal.
     try:
         book = await reach.data.book(market, reach.config.owner)
@@ -212,7 +212,7 @@ async def _orders(reach: Reach, lines: Lines) -> OwnOrders | None:
 
 
 async def _balances(
-    reach: Reach, lines: Lines, market: Market, cash: str, orders: OwnOrders | None
+    reach: Reach, lines: Lines, market: Instrument, cash: str, orders: OwnOrders | None
 ) -> None:
     config = reach.config
     account = await lines.answer(
@@ -243,7 +243,7 @@ async def _balances(
         lines.ok("market", f"{quote} balance", f"{seen.quote}{free}")
 
 
-async def _anchors(settings: Settings, reach: Reach, lines: Lines, market: Market) -> None:
+async def _anchors(settings: Settings, reach: Reach, lines: Lines, market: Instrument) -> None:
     async with AsyncExitStack() as cleanup:
         pair = build_anchors(settings, market, reach.chain.eth_call, SystemClock(), cleanup)
         for name, runner in zip(("anchor", "bootstrap anchor"), pair, strict=True):

@@ -22,8 +22,8 @@ from mm_bot.core.exact import (
     round_half_even,
     subtract,
 )
-from mm_bot.core.market import Level, Market, Side
-from mm_bot.core.quoting import SIZE_GRID, Bound
+from mm_bot.core.instrument import Instrument, Level, Side
+from mm_bot.core.quoting import Bound
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.walls import walls
 from mm_bot.observe.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, MISSING_MEANS, SOURCE_MEANS
@@ -38,7 +38,7 @@ class Step:
     numbers: dict[str, str] = field(default_factory=dict)
 
 
-def explain(decision: Decision, market: Market, side: Side) -> tuple[Step, ...]:
+def explain(decision: Decision, market: Instrument, side: Side) -> tuple[Step, ...]:
     """Every step from the operator's wish to the verdict."""
     steps = [*_wishes(decision, side), *_reference(decision)]
     if decision.reference.price is not None and decision.funds is not None:
@@ -135,7 +135,7 @@ def _skew(decision: Decision) -> Step:
 class _Ladder:
     """Price and size of each level of one side."""
 
-    def __init__(self, decision: Decision, market: Market, side: Side) -> None:
+    def __init__(self, decision: Decision, market: Instrument, side: Side) -> None:
         self._decision = decision
         self._market = market
         self._side = side
@@ -209,7 +209,7 @@ class _Ladder:
         self, index: int, price: Price, wanted: Size, level: Level | None
     ) -> tuple[Size, Step]:
         market = self._market
-        grid = SIZE_GRID if market.is_spot else market.size_step.value
+        grid = market.size_step.value
         allowed = {bound.reason.value: bound.largest(price, grid) for bound in self._bounds}
         size = Size(min([wanted.value, *allowed.values()]))
         binding = [each for each, most in allowed.items() if most == size.value < wanted.value]

@@ -15,7 +15,7 @@ from typing import TypeVar
 import httpx
 
 from mm_bot.app import venue_config
-from mm_bot.core.market import Market
+from mm_bot.core.instrument import Instrument
 from mm_bot.errors import EdgeError, UnreachableError
 from mm_bot.io.errors import redact
 from mm_bot.io.http import open_client
@@ -54,7 +54,7 @@ class Reach:
         """Raises UnreachableError where the API does not say."""
         return await asked(self.data.listings(), "markets API", self.api_address)
 
-    def market(self, listing: wire.Listing, *, own_tick: bool = True) -> Market:
+    def market(self, listing: wire.Listing, *, own_tick: bool = True) -> Instrument:
         config = self.config
         return wire.to_market(
             listing,
@@ -84,7 +84,7 @@ class Reach:
     def table(self, desk: Desk, *, takes_lock: bool = False) -> OrderTable:
         return OrderTable(self.session, desk, takes_lock=takes_lock)
 
-    def entry(self, market: Market) -> OrderEntry:
+    def entry(self, market: Instrument) -> OrderEntry:
         return OrderEntry(self.config, market, self.api, now_ms)
 
 

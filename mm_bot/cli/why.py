@@ -17,8 +17,8 @@ from mm_bot.cli.call import Call
 from mm_bot.cli.explain import Step, explain, name
 from mm_bot.cli.probe import Status, ask_if_there, bot_url, entries, same_bot
 from mm_bot.core.decide import Decision, decide
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.ledger import questions
-from mm_bot.core.market import Market, Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.snapshot import Snapshot
 from mm_bot.host.clock import SystemClock
@@ -68,7 +68,7 @@ _ALSO = ("price", "local", "deviation_bps", "limit_bps", "age_ms", "limit_ms", "
 """Numbers that the sentence does not say already."""
 
 
-async def fresh_decision(settings: Settings) -> tuple[Decision, Market]:
+async def fresh_decision(settings: Settings) -> tuple[Decision, Instrument]:
     """What the bot would decide now, with an empty memory.
 
     Raises:

@@ -9,15 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size
-from mm_bot.core.market import Market, Side
+from mm_bot.core.instrument import Instrument
 from mm_bot.core.orders import Ownership, RestingOrder
 from mm_bot.core.snapshot import Balances, Reserved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Funds:
-    """The two balances taken apart. On a future `base` is the position and nothing reserves it;
-    `quote` is cash in USDC. On spot `base` is USDC and `quote` cNGN.
+    """The two balances taken apart. Where orders are margined `base` is the position, which nothing
+    reserves, and `quote` the collateral.
 
     `available` is what replacements of our managed orders may use: total less what everything
     else reserves, never below zero. `reserved` counts the managed orders too.
@@ -42,7 +42,7 @@ class Funds:
 
 
 def funds(
-    market: Market, balances: Balances, elsewhere: Reserved, rows: Iterable[RestingOrder]
+    market: Instrument, balances: Balances, elsewhere: Reserved, rows: Iterable[RestingOrder]
 ) -> Funds:
     """What is there and what is free, given our live orders here and elsewhere."""
     managed, fixed = Reserved(), elsewhere
@@ -63,14 +63,10 @@ def funds(
     )
 
 
-def reserve(market: Market, row: RestingOrder) -> Reserved:
-    """What one resting order holds: on spot a bid its cNGN and an ask its USDC, on a future
-    either side its initial margin in cash."""
-    if not market.is_spot:
-        return Reserved(quote=market.margin(row.size))
-    if row.side is Side.BUY:
-        return Reserved(quote=row.notional)
-    return Reserved(base=row.size)
+def reserve(market: Instrument, row: RestingOrder) -> Reserved:
+    """What one resting order holds of the two balances."""
+    base, quote = market.held_by(row.side, row.size, row.notional)
+    return Reserved(base=base, quote=quote)
 
 
 def _plus(left: Reserved, right: Reserved) -> Reserved:

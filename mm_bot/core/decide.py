@@ -16,8 +16,8 @@ from mm_bot.core.balances import Funds, funds
 from mm_bot.core.exact import NO_AMOUNT, Amount
 from mm_bot.core.fills import Tally, count
 from mm_bot.core.freshness import Freshness
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.ledger import Commitment, Stage, Tracked
-from mm_bot.core.market import Market, Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.plan import CancelCategory, Desk, Plan
 from mm_bot.core.policy import OperatorMode, Policy
@@ -68,14 +68,16 @@ class Decision:
         return bool(self.new_fills)
 
 
-def decide(snapshot: Snapshot, memory: Memory, policy: Policy, market: Market) -> Decision:
+def decide(snapshot: Snapshot, memory: Memory, policy: Policy, market: Instrument) -> Decision:
     """The plan of this cycle."""
     snapshot = _without_unlocked_orders(snapshot)
     now_ms, venue = snapshot.now_ms, snapshot.venue
     tracked = ledger.track(memory.commitments, venue.orders, now_ms)
     tally, new_fills = _fills(snapshot, memory)
     chosen = reference.choose(snapshot, policy.reference)
-    contradictions = freshness.contradictions(snapshot, memory, tracked)
+    contradictions = freshness.contradictions(
+        snapshot, memory, tracked, market.capabilities.book_depth
+    )
     fresh = freshness.measure(snapshot, memory, contradictions)
     money = _funds(snapshot, market)
     ladder = _ladder(snapshot, tracked, policy, market, chosen, money)
@@ -128,7 +130,7 @@ def _fills(snapshot: Snapshot, memory: Memory) -> tuple[Tally, tuple[Fill, ...]]
     return count(memory.tally, read.fills, read.newest_trade_id or 0, snapshot.now_ms)
 
 
-def _funds(snapshot: Snapshot, market: Market) -> Funds | None:
+def _funds(snapshot: Snapshot, market: Instrument) -> Funds | None:
     balances, read = snapshot.venue.balances.value, snapshot.venue.orders.value
     if balances is None or read is None:
         return None
@@ -139,7 +141,7 @@ def _ladder(
     snapshot: Snapshot,
     tracked: Tracked,
     policy: Policy,
-    market: Market,
+    market: Instrument,
     chosen: Reference,
     money: Funds | None,
 ) -> Ladder:
@@ -171,7 +173,7 @@ def _desk(
     tracked: Tracked,
     ladder: Ladder,
     new_fills: tuple[Fill, ...],
-    market: Market,
+    market: Instrument,
     policy: Policy,
 ) -> Desk:
     behind = new_fills or _balances_behind_fills(snapshot, memory)

@@ -11,8 +11,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from mm_bot.core.exact import add
+from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import Commitment
-from mm_bot.core.market import Level, Side
 from mm_bot.core.plan import Desk, Plan
 from mm_bot.core.quoting import Bound, fit
 

@@ -12,8 +12,8 @@ from collections import Counter
 
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import NO_AMOUNT, Amount
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.ledger import Ending, Stage
-from mm_bot.core.market import Market, Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
 
@@ -21,7 +21,7 @@ Signs = Counter[tuple[str, Side]]
 """(step of the hierarchy, our side) to how often it was seen."""
 
 
-def signs(before: Memory, decision: Decision, market: Market, newest_trade: int) -> Signs:
+def signs(before: Memory, decision: Decision, market: Instrument, newest_trade: int) -> Signs:
     """What each lower step saw in this cycle. `newest_trade` is the newest trade id of the last
     one; trades up to it are old."""
     found: Signs = Counter()
@@ -44,11 +44,11 @@ def signs(before: Memory, decision: Decision, market: Market, newest_trade: int)
     return found
 
 
-def disagreements(before: Memory, decision: Decision, market: Market) -> tuple[str, ...]:
+def disagreements(before: Memory, decision: Decision, market: Instrument) -> tuple[str, ...]:
     """Orders whose rows lost another amount than their new fills say, with both numbers."""
     by_fills: dict[str, Amount] = {}
     for fill in decision.new_fills:
-        worth = fill.notional if market.is_spot else Amount(fill.size.value)
+        worth = market.counted(fill.size, fill.notional)
         by_fills[fill.order_id] = by_fills.get(fill.order_id, NO_AMOUNT) + worth
     found = []
     for order_id, lost in _shrunk(before, decision, market).items():
@@ -58,14 +58,11 @@ def disagreements(before: Memory, decision: Decision, market: Market) -> tuple[s
     return tuple(found)
 
 
-def _shrunk(before: Memory, decision: Decision, market: Market) -> dict[str, Amount]:
-    """What each order read as live before has lost since: cNGN on spot, contracts on a future."""
+def _shrunk(before: Memory, decision: Decision, market: Instrument) -> dict[str, Amount]:
+    """What each order read as live before has lost since, as `Instrument.counted`."""
     if decision.orders_unread:
         return {}
-    left = {
-        c.order_id: Amount(c.size.value) if not market.is_spot else c.notional
-        for c in decision.tracked.commitments
-    }
+    left = {c.order_id: market.counted(c.size, c.notional) for c in decision.tracked.commitments}
     left |= {
         e.commitment.order_id: NO_AMOUNT
         for e in decision.tracked.ended
@@ -73,7 +70,7 @@ def _shrunk(before: Memory, decision: Decision, market: Market) -> dict[str, Amo
     }
     found = {}
     for c in before.commitments:
-        had = Amount(c.size.value) if not market.is_spot else c.notional
+        had = market.counted(c.size, c.notional)
         if c.stage is Stage.LIVE and c.order_id in left and left[c.order_id] < had:
             found[c.order_id] = had - left[c.order_id]
     return found

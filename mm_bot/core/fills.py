@@ -22,7 +22,7 @@ from mm_bot.core.exact import (
     multiply,
     round_half_even,
 )
-from mm_bot.core.market import Market, Side
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.snapshot import Fill
 
 SETTLING_MS = 60_000
@@ -49,9 +49,9 @@ class Tally:
     bought: Size = NO_SIZE
     sold: Size = NO_SIZE
 
-    def unrealised(self, market: Market, price: Price) -> Amount:
+    def unrealised(self, market: Instrument, price: Price) -> Amount:
         """What closing the position at `price` would add, in cNGN."""
-        return (price * self.position).times(market.contract_size) - self.cost
+        return (price * self.position).times(market.multiplier) - self.cost
 
 
 def count(

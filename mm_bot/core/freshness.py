@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mm_bot.core.exact import Price
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Tracked
-from mm_bot.core.market import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderStatus
-from mm_bot.core.snapshot import DEPTH_LIMIT, AnchorQuote, Book, BookOrder, Part, Snapshot, T
+from mm_bot.core.snapshot import AnchorQuote, Book, BookOrder, Part, Snapshot, T
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,9 @@ def measure(snapshot: Snapshot, memory: Memory, contradictions: Mapping[str, int
     )
 
 
-def contradictions(snapshot: Snapshot, memory: Memory, tracked: Tracked) -> dict[str, int]:
+def contradictions(
+    snapshot: Snapshot, memory: Memory, tracked: Tracked, book_depth: int | None
+) -> dict[str, int]:
     """Each contradiction that holds now, and since when without a break. Where a source was not
     read in this cycle nothing new is known, and what was known stays."""
     book, orders = snapshot.venue.book, snapshot.venue.orders
@@ -75,7 +77,7 @@ def contradictions(snapshot: Snapshot, memory: Memory, tracked: Tracked) -> dict
     found = {
         *_lost_rows(tracked),
         *_ghosts(book.value, memory, tracked),
-        *_unlisted(book.value, snapshot),
+        *_unlisted(book.value, snapshot, book_depth),
     }
     return {key: memory.contradictions.get(key, snapshot.now_ms) for key in sorted(found)}
 
@@ -99,7 +101,7 @@ def _ghosts(book: Book, memory: Memory, tracked: Tracked) -> Iterator[str]:
                 yield f"book still lists {order.order_id}"
 
 
-def _unlisted(book: Book, snapshot: Snapshot) -> Iterator[str]:
+def _unlisted(book: Book, snapshot: Snapshot, depth: int | None) -> Iterator[str]:
     """Active in its row, and not in the part of the book that is listed."""
     read = snapshot.venue.orders.value
     assert read is not None
@@ -109,7 +111,8 @@ def _unlisted(book: Book, snapshot: Snapshot) -> Iterator[str]:
         listed = book.side(row.side)
         if any(order.order_id == row.order_id for order in listed):
             continue
-        if len(listed) < DEPTH_LIMIT or _inside(listed, row.side, row.price):
+        whole = depth is None or len(listed) < depth
+        if whole or _inside(listed, row.side, row.price):
             yield f"book lacks {row.order_id}"
 
 

@@ -17,7 +17,7 @@ from enum import Enum
 
 from mm_bot.core.commands import OrderQuestions, SignedOrder
 from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderId, OrderStatus, Ownership, RestingOrder
 from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
 

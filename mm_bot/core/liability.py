@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mm_bot.core.exact import NO_SIZE, Size
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.orders import RestingOrder
 
 

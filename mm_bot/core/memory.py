@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from mm_bot.core.exact import Size
 from mm_bot.core.fills import Tally
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Commitment
 from mm_bot.core.liability import Signatures
-from mm_bot.core.market import Side
 from mm_bot.core.plan import Slot
 from mm_bot.core.risk import Halt, HaltReason
 

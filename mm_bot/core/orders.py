@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mm_bot.core.exact import Amount, Price, Size
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 
 ID_PREFIX = "mm"
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from mm_bot.core.instrument import Level
 from mm_bot.core.ledger import Commitment
-from mm_bot.core.market import Level
 
 Score = Callable[[Commitment, Level], int]
 """0 where the order does not fit the slot, more the better it fits."""

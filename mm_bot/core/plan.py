@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from mm_bot.core.exact import Amount, Price
+from mm_bot.core.instrument import Instrument, Level, Side
 from mm_bot.core.ledger import Commitment
-from mm_bot.core.market import Level, Market, Side
 from mm_bot.core.orders import RestingOrder
 from mm_bot.core.quoting import Ladder, Missing, MissingReason
 
@@ -110,7 +110,7 @@ class Desk:
     """Everything reconciliation looks at."""
 
     now_ms: int
-    market: Market
+    market: Instrument
     startup: bool
     levels: int
     """Slots a side that the operator asked for; the ladder may have fewer."""

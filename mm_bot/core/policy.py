@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import Enum
 
 from mm_bot.core.exact import Amount, Size
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 
 
 class OperatorMode(Enum):

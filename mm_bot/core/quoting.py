@@ -33,11 +33,8 @@ from mm_bot.core.exact import (
     round_half_even,
     subtract,
 )
-from mm_bot.core.market import Level, Market, Side
+from mm_bot.core.instrument import Instrument, Level, Margin, Side
 from mm_bot.core.policy import OperatorMode, QuotePolicy
-
-SIZE_GRID = Decimal(1).scaleb(-18)
-"""The finest size there is on chain."""
 
 
 class MissingReason(Enum):
@@ -74,7 +71,7 @@ class Missing:
 class QuoteInput:
     """Everything `quote` looks at beside the policy."""
 
-    market: Market
+    market: Instrument
     now_ms: int
     mode: OperatorMode
     reference: Price
@@ -198,10 +195,10 @@ def _side_levels(
 
 
 def fit(
-    market: Market, bounds: tuple[Bound, ...], price: Price, wanted: Size
+    market: Instrument, bounds: tuple[Bound, ...], price: Price, wanted: Size
 ) -> tuple[Size, Bound | None]:
     """As much of `wanted` as the bounds leave, on the lot, and the bound that cut it, if any."""
-    step = SIZE_GRID if market.is_spot else market.size_step.value
+    step = market.size_step.value
     size, binding = wanted, None
     for bound in bounds:
         largest = Size(bound.largest(price, step))
@@ -246,11 +243,13 @@ def _bounds(given: QuoteInput, policy: QuotePolicy, side: Side) -> tuple[Bound, 
     market, funds = given.market, given.funds
     resting_size, resting_notional = given.resting.get(side, (NO_SIZE, Amount(Decimal(0))))
     bounds = []
-    if not market.is_spot:
-        per = multiply(market.contract_size, market.margin_rate)
+    if market.margin is not Margin.FUNDED:
+        per = multiply(market.multiplier, market.margin_rate)
         if per:
-            cash = funds.quote_available.value
-            bounds.append(Bound(reason=MissingReason.QUOTE_BALANCE, left=cash, per=per))
+            cash, priced = funds.quote_available.value, market.margin is Margin.QUOTE
+            bounds.append(
+                Bound(reason=MissingReason.QUOTE_BALANCE, left=cash, per=per, priced=priced)
+            )
     elif side is Side.BUY:
         left = funds.quote_available.value
         bounds.append(Bound(reason=MissingReason.QUOTE_BALANCE, left=left, priced=True))
@@ -263,7 +262,7 @@ def _bounds(given: QuoteInput, policy: QuotePolicy, side: Side) -> tuple[Bound, 
             Bound(
                 reason=MissingReason.NOTIONAL_LIMIT,
                 left=room.value,
-                per=market.contract_size,
+                per=market.multiplier,
                 priced=True,
             )
         )

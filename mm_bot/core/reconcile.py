@@ -24,8 +24,8 @@ from dataclasses import replace
 
 from mm_bot.core.exact import BPS, multiply
 from mm_bot.core.exposure import beside_what_stays, past_a_bound, within_bounds
+from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import Commitment, Stage
-from mm_bot.core.market import Level, Side
 from mm_bot.core.orders import Ownership, RestingOrder
 from mm_bot.core.pairing import pair
 from mm_bot.core.plan import RENEWAL, Cancel, CancelCategory, Desk, Held, Place, Plan, gap

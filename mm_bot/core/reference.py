@@ -15,7 +15,7 @@ from decimal import Decimal
 from enum import Enum
 
 from mm_bot.core.exact import BPS, Price, multiply, round_half_even
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.policy import ReferencePolicy
 from mm_bot.core.snapshot import AnchorQuote, BookOrder, Observation, Snapshot, Trade
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from mm_bot.core.commands import Outcome, SignedOrder, Verdict
 from mm_bot.core.decide import MINUTE_MS, Decision, fills_since_ms
 from mm_bot.core.exact import NO_SIZE
+from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import Commitment, Stage
 from mm_bot.core.liability import Signature
-from mm_bot.core.market import Level, Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.plan import Cancel, Slot
 from mm_bot.core.snapshot import Snapshot

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.orders import RestingOrder
 
 T = TypeVar("T")
@@ -43,17 +43,14 @@ class BookOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """Both sides, best first, at most 25 a side. Orders that the matcher holds are missing."""
+    """Both sides, best first, no deeper than the exchange lists (`Capabilities.book_depth`). Orders
+    that a matcher holds at that moment may be missing."""
 
     bids: tuple[BookOrder, ...]
     asks: tuple[BookOrder, ...]
 
     def side(self, side: Side) -> tuple[BookOrder, ...]:
         return self.bids if side is Side.BUY else self.asks
-
-
-DEPTH_LIMIT = 25
-"""Orders a side that the book endpoint lists at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from mm_bot.core import reference
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Stage, Tracked
-from mm_bot.core.market import Side
 from mm_bot.core.snapshot import BookOrder, Snapshot
 
 

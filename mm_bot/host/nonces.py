@@ -34,7 +34,7 @@ import asyncio
 import hashlib
 from typing import Protocol
 
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 
 LANE_BITS = 19
 LANES = 1 << LANE_BITS

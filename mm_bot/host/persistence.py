@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.fills import Tally
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import LOST_REQUEST_MS, remembered
-from mm_bot.core.market import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.risk import HaltReason
 from mm_bot.host.persistent import InventorySnapshot, LiveOrder, PersistentState

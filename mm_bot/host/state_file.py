@@ -18,7 +18,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.errors import EdgeError, SettingsError
 from mm_bot.host.persistent import (
     ForeignStateError,

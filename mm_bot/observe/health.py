@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Stage
 from mm_bot.core.liability import outstanding
-from mm_bot.core.market import Side
 from mm_bot.observe import health_status as parts
 from mm_bot.observe.health_journal import Journal
 from mm_bot.observe.health_limits import limits

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from mm_bot.core.commands import Verdict
 from mm_bot.core.exact import plain
+from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import Commitment
-from mm_bot.core.market import Level, Side
 from mm_bot.core.plan import Slot
 from mm_bot.core.quoting import Missing
 from mm_bot.core.remember import Report

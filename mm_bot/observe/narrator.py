@@ -11,8 +11,8 @@ from decimal import Decimal
 
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import BPS, multiply, round_half_even
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Ending
-from mm_bot.core.market import Side
 from mm_bot.core.remember import Report
 from mm_bot.core.risk import HaltReason
 from mm_bot.core.snapshot import Fill, Snapshot

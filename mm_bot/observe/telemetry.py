@@ -12,9 +12,9 @@ from mm_bot.core.commands import Verdict
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import BPS, Amount, Price, Size, multiply, plain, round_half_even
 from mm_bot.core.fill_signs import disagreements, signs
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.ledger import Commitment, Stage
 from mm_bot.core.liability import outstanding
-from mm_bot.core.market import Market, Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.policy import OperatorMode, Policy
 from mm_bot.core.remember import Report
@@ -44,14 +44,14 @@ class Telemetry:
         self._metrics = metrics
         self._log = log
         self._totals = totals
-        self._market: Market | None = None
+        self._market: Instrument | None = None
         self._sources = SourceGauges(metrics, anchor=None, external=None)
         self._narrator = Narrator(log)
         self._newest_trade = -1
         self._sides: dict[Side, bool] = dict.fromkeys(Side, False)
 
     def begin(
-        self, market: Market, external: Refreshes | None, anchor: Refreshes | None = None
+        self, market: Instrument, external: Refreshes | None, anchor: Refreshes | None = None
     ) -> None:
         """Called once the market is known, before the first cycle."""
         self._market = market

@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from mm_bot.core.exact import Price, Size
-from mm_bot.core.market import Market
+from mm_bot.core.instrument import Instrument, Margin
 from mm_bot.core.policy import (
     OperatorMode,
     Policy,
@@ -116,7 +116,7 @@ class Settings:
         """Every variable with its value, secrets masked, and where that comes from."""
         return self.reading.effective()
 
-    def policy(self, market: Market) -> Policy:
+    def policy(self, market: Instrument) -> Policy:
         """The core's part, for a market of that kind."""
         return Policy(
             mode=self.mode,
@@ -222,7 +222,7 @@ def _quote_policy(reading: Reading) -> QuotePolicy:
     )
 
 
-def _risk_policy(reading: Reading, market: Market) -> RiskPolicy:
+def _risk_policy(reading: Reading, market: Instrument) -> RiskPolicy:
     max_long, max_short = _inventory_caps(reading)
     # An on-chain feed updates on deviation or heartbeat: hours may lie between two good answers.
     by_feed = reading[r.ANCHOR_SOURCE_TYPE] is AnchorSource.ORACLE_CARRY
@@ -236,8 +236,8 @@ def _risk_policy(reading: Reading, market: Market) -> RiskPolicy:
         max_long=max_long,
         max_short=max_short,
         max_notional_per_side=reading[t.MAX_NOTIONAL_PER_SIDE],
-        # A future is margined in cash: it has no base balance to run out of.
-        min_base=reading[t.MIN_BASE_BALANCE] if market.is_spot else None,
+        # What is margined has no base balance to run out of.
+        min_base=reading[t.MIN_BASE_BALANCE] if market.margin is Margin.FUNDED else None,
         min_quote=reading[t.MIN_QUOTE_BALANCE],
         max_cancels_per_minute=reading[t.MAX_CANCELS_PER_MINUTE],
     )

@@ -27,7 +27,7 @@ from mm_bot.bot import Bot, Edges
 from mm_bot.core.commands import Verdict
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import Price, Size
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote

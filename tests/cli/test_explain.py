@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mm_bot.cli.explain import explain
 from mm_bot.core.decide import Decision, decide
 from mm_bot.core.exact import Amount
-from mm_bot.core.market import Market, Side
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.policy import OperatorMode, Policy
 from mm_bot.core.snapshot import Snapshot
 from tests.core.builders import (
@@ -33,7 +33,7 @@ PRICES = st.decimals(Decimal(1500), Decimal(1700), places=2).map(str)
 MONEY = st.sampled_from(("0", "0.5", "55.5", "1000", "100000000"))
 
 
-def decided(world: Snapshot, policy: Policy, market: Market = SPOT) -> Decision:
+def decided(world: Snapshot, policy: Policy, market: Instrument = SPOT) -> Decision:
     return decide(world, running(), policy, market)
 
 

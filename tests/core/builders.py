@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mm_bot.core.commands import NewOrder, SignedOrder
 from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
+from mm_bot.core.instrument import Instrument, Level, Side
 from mm_bot.core.ledger import Commitment, Stage
-from mm_bot.core.market import Level, Market, Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId, OrderStatus, Ownership, RestingOrder
 from mm_bot.core.snapshot import (
@@ -38,7 +38,7 @@ def row(
     size: str = "100",
     *,
     nonce: int = 1,
-    market: Market = SPOT,
+    market: Instrument = SPOT,
     status: OrderStatus = OrderStatus.ACTIVE,
     order_id: str | None = None,
     ownership: Ownership = Ownership.MANAGED,
@@ -72,7 +72,7 @@ def commitment(
     stage: Stage = Stage.LIVE,
     created_ms: int = NOW_MS - 1_000,
     life_ms: int = 300_000,
-    market: Market = SPOT,
+    market: Instrument = SPOT,
 ) -> Commitment:
     """An order in the ledger, with the bytes to send again where its outcome is unknown."""
     at, much = Price.of(price), Size.of(size)
@@ -104,7 +104,7 @@ def commitment(
 
 
 def level(
-    side: Side, price: str, size: str = "100", index: int = 0, market: Market = SPOT
+    side: Side, price: str, size: str = "100", index: int = 0, market: Instrument = SPOT
 ) -> Level:
     at, much = Price.of(price), Size.of(size)
     return Level(side=side, index=index, price=at, size=much, notional=market.notional(at, much))
@@ -140,7 +140,13 @@ def trade(trade_id: int, price: str, *, age_ms: int = 0) -> Trade:
 
 
 def fill(
-    trade_id: int, side: Side, price: str, size: str, *, order_id: str = "", market: Market = SPOT
+    trade_id: int,
+    side: Side,
+    price: str,
+    size: str,
+    *,
+    order_id: str = "",
+    market: Instrument = SPOT,
 ) -> Fill:
     at, much = Price.of(price), Size.of(size)
     return Fill(
@@ -149,7 +155,7 @@ def fill(
         side=side,
         price=at,
         size=much,
-        notional=Amount((at * much).times(market.contract_size).value),
+        notional=Amount((at * much).times(market.multiplier).value),
         at_ms=NOW_MS,
         is_maker=True,
         completes_order=False,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from mm_bot.core.commands import NewOrder, Outcome, SignedOrder, Verdict
 from mm_bot.core.decide import Decision, decide
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
 from mm_bot.core.policy import Policy

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Commitment
-from mm_bot.core.market import Side
 from mm_bot.core.orders import RestingOrder
 from mm_bot.core.plan import Desk, Plan
 from mm_bot.core.quoting import Ladder

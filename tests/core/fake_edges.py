@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from mm_bot.bot import Bot, Edges
 from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder, Verdict
 from mm_bot.core.decide import Decision
-from mm_bot.core.market import Market, Side
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderStatus, RestingOrder
 from mm_bot.core.policy import Policy
@@ -44,7 +44,7 @@ class Fake:
     cycles: int = 0
 
     @property
-    def market(self) -> Market:
+    def market(self) -> Instrument:
         return SPOT
 
     def note(self, what: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from mm_bot.core.exact import Price, Size
-from mm_bot.core.market import Market, MarketKind
+from mm_bot.core.exact import Amount, Price, Size
+from mm_bot.core.instrument import Capabilities, Instrument, Kind, Margin
 from mm_bot.core.policy import (
     OperatorMode,
     Policy,
@@ -17,26 +17,34 @@ from mm_bot.core.policy import (
 )
 
 NOW_MS = 1_800_000_000_000
-SPOT = Market(
+ABLE = Capabilities(resend_safe=True, book_depth=25)
+SPOT = Instrument(
     symbol="USDCcNGN-SPOT",
-    kind=MarketKind.SPOT,
-    asset="0x" + "a" * 40,
-    sub_id=0,
+    base="USDC",
+    quote="cNGN",
+    kind=Kind.SPOT,
     price_tick=Price.of("0.01"),
-    size_step=Size.of(0),
-    contract_size=Decimal(1),
+    size_step=Size(Decimal(1).scaleb(-18)),
+    notional_step=Amount.of(1),
+    multiplier=Decimal(1),
+    margin=Margin.FUNDED,
     margin_rate=Decimal(0),
+    collateral="cNGN",
+    capabilities=ABLE,
     expiry_ms=None,
 )
-FUTURE = Market(
+FUTURE = Instrument(
     symbol="USDCcNGN-NOV30-2026",
-    kind=MarketKind.FUTURE,
-    asset="0x" + "f" * 40,
-    sub_id=1_900_000_000,
+    base="USDC",
+    quote="cNGN",
+    kind=Kind.FUTURE,
     price_tick=Price.of(1),
     size_step=Size.of("0.001"),
-    contract_size=Decimal(10_000),
+    multiplier=Decimal(10_000),
+    margin=Margin.BASE,
     margin_rate=Decimal("0.2"),
+    collateral="USDC",
+    capabilities=ABLE,
     expiry_ms=1_900_000_000_000,
 )
 QUOTES = QuotePolicy(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mm_bot.core.balances import funds, reserve
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderStatus, Ownership
 from mm_bot.core.snapshot import Reserved
 from tests.core.builders import FUTURE, SPOT, balances, row

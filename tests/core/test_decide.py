@@ -10,7 +10,7 @@ from mm_bot.core.commands import Outcome
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import Price, Size
 from mm_bot.core.fills import Tally
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import Ownership
 from mm_bot.core.plan import CancelCategory

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mm_bot.core.exact import Price
 from mm_bot.core.fills import SETTLING_MS, Tally, count
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.snapshot import Fill
 from tests.core.builders import FUTURE, NOW_MS, SPOT, fill
 
@@ -43,7 +43,7 @@ def test_results_add_up_exactly(rows: list[Fill], price: Decimal) -> None:
         here = [fill(f.trade_id, f.side, str(f.price), str(f.size), market=market) for f in rows]
         tally, _ = count(STARTED, here, len(here), NOW_MS)
         at = Price(price)
-        worth = (at * tally.position).times(market.contract_size)
+        worth = (at * tally.position).times(market.multiplier)
         assert tally.cash + worth == tally.realised + tally.unrealised(market, at)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mm_bot.core.freshness import contradictions, measure
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import track
-from mm_bot.core.market import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderStatus
-from mm_bot.core.snapshot import DEPTH_LIMIT, Book, OwnOrders, Part, Snapshot
+from mm_bot.core.snapshot import Book, OwnOrders, Part, Snapshot
 from tests.core.builders import (
     NOW_MS,
     anchor,
@@ -23,6 +23,7 @@ from tests.core.builders import (
     snapshot,
 )
 
+DEPTH_LIMIT = 25
 RESTING = row(Side.BUY, "1596")
 
 
@@ -32,7 +33,7 @@ def _found(
     venue = observation(read, shown=shown, at_ms=now_ms)
     seen: Snapshot = snapshot(venue=venue, now_ms=now_ms)
     tracked = track(memory.commitments, venue.orders, now_ms)
-    return contradictions(seen, memory, tracked)
+    return contradictions(seen, memory, tracked, DEPTH_LIMIT)
 
 
 def test_a_quiet_exchange_is_fresh() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mm_bot.core.exact import Amount, Price, Size
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import (
     ARRIVAL_GRACE_MS,
     UNHEARD_MS,
@@ -18,7 +19,6 @@ from mm_bot.core.ledger import (
     remembered,
     track,
 )
-from mm_bot.core.market import Side
 from mm_bot.core.orders import OrderStatus, Ownership
 from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
 from tests.core.builders import NOW_MS, SPOT, commitment, own_orders, row

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import Size
+from mm_bot.core.instrument import Side
 from mm_bot.core.liability import Signature, outstanding, updated
-from mm_bot.core.market import Side
 from mm_bot.core.orders import OrderStatus
 from tests.core.builders import NOW_MS, row
 

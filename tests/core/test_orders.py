@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderId, OrderStatus, Ownership, classify
 
 MARKET = "USDCcNGN-SPOT"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import Commitment
-from mm_bot.core.market import Level, Side
 from mm_bot.core.pairing import pair
 from tests.core.builders import commitment, level
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mm_bot.core.balances import Funds
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
-from mm_bot.core.market import Market, Side
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.policy import OperatorMode, QuotePolicy
 from mm_bot.core.quoting import Ladder, MissingReason, QuoteInput, quote
 from tests.core.builders import FUTURE, LADDER_OF_THREE, QUOTES, SPOT
@@ -29,7 +29,7 @@ def _funds(base: str, cash: str) -> Funds:
 
 
 def _given(
-    market: Market = SPOT,
+    market: Instrument = SPOT,
     *,
     reference: str = "1600",
     base: str = "10000",
@@ -175,7 +175,7 @@ def test_a_side_stays_within_every_bound(seen: QuoteInput, policy: QuotePolicy) 
         if policy.max_notional_per_side is not None:
             assert worth <= policy.max_notional_per_side
         if not market.is_spot:
-            assert market.margin(size) <= money.quote_available
+            assert market.margin_of(size) <= money.quote_available
         elif side is Side.BUY:
             assert worth <= money.quote_available
         else:

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from mm_bot.core.exact import Amount, Price, Size
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Stage
-from mm_bot.core.market import Side
 from mm_bot.core.orders import Ownership
 from mm_bot.core.plan import CancelCategory
 from mm_bot.core.quoting import Bound, Ladder, MissingReason

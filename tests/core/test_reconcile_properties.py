@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Commitment, Stage
-from mm_bot.core.market import Side
 from mm_bot.core.reconcile import plan
 from tests.core.builders import NOW_MS, RECONCILES, commitment
 from tests.core.desks import desk_of, ladder_of

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import Price
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.reference import Reference, ReferenceSource, choose, deviation_bps, others
 from mm_bot.core.snapshot import AnchorQuote, BookOrder, OwnOrders, Trade
 from tests.core.builders import NOW_MS, REFERENCES, anchor, observation, own_orders, snapshot, trade

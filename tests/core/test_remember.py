@@ -6,9 +6,9 @@ import pytest
 
 from mm_bot.core.commands import Outcome
 from mm_bot.core.exact import Size
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Stage
 from mm_bot.core.liability import outstanding
-from mm_bot.core.market import Side
 from mm_bot.core.plan import Cancel, CancelCategory
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.remember import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.snapshot import Snapshot
 from tests.core.builders import book, observation, others, own_orders, snapshot

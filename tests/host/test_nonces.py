@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.errors import EdgeError
 from mm_bot.host.nonces import (
     LANES,

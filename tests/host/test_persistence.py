@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Stage
-from mm_bot.core.market import Side
 from mm_bot.core.quoting import MissingReason
 from mm_bot.host.persistence import first_memory, to_state
 from tests.core.builders import NOW_MS, commitment, running

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.errors import EdgeError
 from mm_bot.host.nonces import NonceBlocks, lane_of
 from mm_bot.host.persistent import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.observe.metrics import BuildInfo, LabelSets, Metrics, SideView
 
 HALTS = ("kill switch active", "balances stale", 'odd "quoted" \\ reason\n')

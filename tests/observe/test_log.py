@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import Price, Size
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.observe.log import Level, Log
 from mm_bot.observe.redact import Redactor
 from mm_bot.observe.render import to_json, to_text

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.observe.metrics import Metrics, SideView
 from tests.observe.metrics_helpers import BUILD, LABELS, exercise, parts
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mm_bot.core.exact import Amount, Price, Size
-from mm_bot.core.market import Market, MarketKind
+from mm_bot.core.instrument import Instrument, Kind, Margin
 from mm_bot.core.policy import OperatorMode
 from mm_bot.errors import SettingsError
 from mm_bot.settings import Settings, load
@@ -38,17 +38,19 @@ ZERO_EX = {
 }
 
 
-def market(kind: MarketKind = MarketKind.SPOT) -> Market:
+def market(kind: Kind = Kind.SPOT) -> Instrument:
     """A market of that kind."""
-    return Market(
+    return Instrument(
         symbol="ANY",
         kind=kind,
-        asset=TOKEN,
-        sub_id=0,
+        base="USDC",
+        quote="cNGN",
         price_tick=Price.of("0.01"),
         size_step=Size.of("0.001"),
-        contract_size=Decimal(1),
+        multiplier=Decimal(1),
+        margin=Margin.FUNDED if kind is Kind.SPOT else Margin.BASE,
         margin_rate=Decimal(0),
+        collateral="USDC",
         expiry_ms=None,
     )
 
@@ -215,8 +217,8 @@ def test_the_base_balance_limit_does_not_apply_to_futures() -> None:
     """MM_MIN_BASE_BALANCE limits spot only; the quote balance limits both."""
     s = settings(MM_MIN_BASE_BALANCE="5", MM_MIN_QUOTE_BALANCE="7")
     assert s.policy(market()).risk.min_base == Size.of(5)
-    assert s.policy(market(MarketKind.FUTURE)).risk.min_base is None
-    assert s.policy(market(MarketKind.FUTURE)).risk.min_quote == Amount.of(7)
+    assert s.policy(market(Kind.FUTURE)).risk.min_base is None
+    assert s.policy(market(Kind.FUTURE)).risk.min_quote == Amount.of(7)
 
 
 def test_an_explicit_zero_turns_a_guard_off_and_start_up_says_so() -> None:

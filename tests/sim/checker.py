@@ -15,8 +15,8 @@ from enum import Enum
 from mm_bot.core.commands import NewOrder, SignedOrder
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import Price, Size
+from mm_bot.core.instrument import Side
 from mm_bot.core.liability import outstanding
-from mm_bot.core.market import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import Ownership
 from mm_bot.core.plan import CancelCategory

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder, Verdict
 from mm_bot.core.exact import NO_AMOUNT
-from mm_bot.core.market import Market, Side
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.snapshot import Balances, Fill, IdLookup, Observation, OwnOrders, Part, Reserved
 from tests.sim.checker import Checker
 from tests.sim.model import US, Match, Model, Row, listed, ranked
@@ -43,7 +43,7 @@ class Edge:
         self._frozen_until: dict[str, int] = {}
 
     @property
-    def market(self) -> Market:
+    def market(self) -> Instrument:
         return self._model.market
 
     async def observe(self, questions: OrderQuestions) -> Observation:
@@ -218,7 +218,7 @@ class Edge:
         await self._clock.sleep_ms(duration_ms)
 
 
-def fills_of(match: Match, market: Market) -> tuple[Fill, ...]:
+def fills_of(match: Match, market: Instrument) -> tuple[Fill, ...]:
     return tuple(
         Fill(
             trade_id=match.trade_id,
@@ -226,7 +226,7 @@ def fills_of(match: Match, market: Market) -> tuple[Fill, ...]:
             side=side,
             price=match.price,
             size=match.size,
-            notional=(match.price * match.size).times(market.contract_size),
+            notional=(match.price * match.size).times(market.multiplier),
             at_ms=match.at_ms,
             is_maker=order_id == match.maker,
             completes_order=match.own_completed,

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from mm_bot.core.decide import Decision
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.ledger import Stage
-from mm_bot.core.market import Market, Side
 from mm_bot.core.orders import Ownership, RestingOrder
 from mm_bot.core.plan import RENEWAL, CancelCategory
 from mm_bot.core.policy import Policy
@@ -37,7 +37,7 @@ Amounts = list[tuple[Decimal, Decimal]]
 
 
 def plan_faults(
-    decision: Decision, seen: Observation, policy: Policy, market: Market
+    decision: Decision, seen: Observation, policy: Policy, market: Instrument
 ) -> Iterator[str]:
     """Bounds that a side passes in a cycle which places on it."""
     read, balances = seen.orders.value, seen.balances.value
@@ -73,14 +73,14 @@ def _side_faults(
     fixed: list[RestingOrder],
     read: OwnOrders,
     policy: Policy,
-    market: Market,
+    market: Instrument,
     seen: Observation,
 ) -> Iterator[str]:
     balances = seen.balances.value
     assert balances is not None
     every = orders + [(r.price.value, r.size.value) for r in fixed]
     size = sum((s for _, s in every), Decimal(0))
-    worth = sum((p * s for p, s in orders), Decimal(0)) * market.contract_size
+    worth = sum((p * s for p, s in orders), Decimal(0)) * market.multiplier
     fixed_worth = sum((r.notional.value for r in fixed), Decimal(0))
     inventory = balances.base.value
     if side is Side.BUY:
@@ -93,7 +93,7 @@ def _side_faults(
     if limit is not None and worth + fixed_worth > limit.value:
         yield f"{side.value}: worth {worth} + {fixed_worth}, limit {limit}"
     if not market.is_spot:
-        margin = market.contract_size * market.margin_rate
+        margin = market.multiplier * market.margin_rate
         others = [r for r in read.rows if r.live and r.ownership is not Ownership.MANAGED]
         held = sum((r.size.value for r in others), Decimal(0))
         needed = (sum((s for _, s in orders), Decimal(0)) + held) * margin

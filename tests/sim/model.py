@@ -12,9 +12,9 @@ from decimal import Decimal
 from random import Random
 
 from mm_bot.core.exact import Amount, Price, Size
-from mm_bot.core.market import Market, Side
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
-from mm_bot.core.snapshot import DEPTH_LIMIT, Balances, Book, BookOrder, Trade
+from mm_bot.core.snapshot import Balances, Book, BookOrder, Trade
 from tests.sim.virtual_time import VirtualClock
 
 US = "us"
@@ -63,7 +63,7 @@ class Match:
 class Model:
     """The order table, the fills, the chain."""
 
-    def __init__(self, market: Market, clock: VirtualClock, random: Random) -> None:
+    def __init__(self, market: Instrument, clock: VirtualClock, random: Random) -> None:
         self.market = market
         self.clock = clock
         self.random = random
@@ -119,7 +119,7 @@ class Model:
 
     def _listed(self, rows: Iterable[Row], side: Side) -> tuple[BookOrder, ...]:
         mine = ranked((r for r in rows if r.side is side), side)
-        return tuple(listed(r) for r in mine[:DEPTH_LIMIT])
+        return tuple(listed(r) for r in mine[: self.market.capabilities.book_depth])
 
     def trades(self) -> tuple[Trade, ...]:
         return tuple(

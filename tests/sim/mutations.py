@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder, Verdict
 from mm_bot.core.exact import Size
-from mm_bot.core.market import Market
+from mm_bot.core.instrument import Instrument
 from mm_bot.core.orders import OrderStatus, Ownership
 from mm_bot.core.snapshot import BookOrder, Fill, Observation, OwnOrders
 from tests.sim.checker import Claim
@@ -28,7 +28,7 @@ class Wrapped:
         self.world = world
 
     @property
-    def market(self) -> Market:
+    def market(self) -> Instrument:
         return self.inner.market
 
     async def observe(self, questions: OrderQuestions) -> Observation:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from random import Random
 
 from mm_bot.core.exact import Price, Size
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.orders import ID_PREFIX, OrderId
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.host.nonces import NonceBlocks, nonce_of

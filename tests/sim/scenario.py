@@ -7,14 +7,14 @@ from decimal import Decimal
 from random import Random
 
 from mm_bot.core.exact import Amount, Size
-from mm_bot.core.market import Market
+from mm_bot.core.instrument import Instrument
 from mm_bot.core.policy import Policy
 from tests.core import builders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    market: Market
+    market: Instrument
     policy: Policy
     poll_ms: int
     alone: bool

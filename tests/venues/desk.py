@@ -11,34 +11,45 @@ from typing import Any
 from integration_harness.stack.up import LocalExchange
 from mm_bot.core.commands import NewOrder, OrderQuestions
 from mm_bot.core.exact import Amount, Price, Size
-from mm_bot.core.market import Market, MarketKind, Side
+from mm_bot.core.instrument import Instrument, Kind, Margin, Side
 from mm_bot.core.orders import OrderId
 from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.units import FINEST_SIZE, AssetRef
+from mm_bot.venues.numo.wire import CAPABILITIES
 
 CNGN = "0x" + "11" * 20
 FUTURE = "0x" + "22" * 20
 
-SPOT_MARKET = Market(
+SPOT_MARKET = Instrument(
     symbol="USDCcNGN-SPOT",
-    kind=MarketKind.SPOT,
-    asset=CNGN,
-    sub_id=0,
+    base="USDC",
+    quote="cNGN",
+    kind=Kind.SPOT,
     price_tick=Price.of("0.01"),
-    size_step=Size.of("0.001"),
-    contract_size=Decimal(1),
+    size_step=FINEST_SIZE,
+    notional_step=Amount.of(1),
+    multiplier=Decimal(1),
+    margin=Margin.FUNDED,
     margin_rate=Decimal(0),
+    collateral="cNGN",
     expiry_ms=None,
+    capabilities=CAPABILITIES,
+    venue_ref=AssetRef(asset=CNGN, sub_id=0),
 )
-FUTURE_MARKET = Market(
+FUTURE_MARKET = Instrument(
     symbol="USDCcNGN-NOV30-2026",
-    kind=MarketKind.FUTURE,
-    asset=FUTURE,
-    sub_id=1795996800,
+    base="USDC",
+    quote="cNGN",
+    kind=Kind.FUTURE,
     price_tick=Price.of(1),
     size_step=Size.of("0.001"),
-    contract_size=Decimal(10_000),
+    multiplier=Decimal(10_000),
+    margin=Margin.BASE,
     margin_rate=Decimal("0.2"),
+    collateral="USDC",
     expiry_ms=1795996800_000,
+    capabilities=CAPABILITIES,
+    venue_ref=AssetRef(asset=FUTURE, sub_id=1795996800),
 )
 
 _nonces = itertools.count(time.time_ns() // 500)
@@ -77,7 +88,7 @@ def venue_config(running: LocalExchange, symbol: str, **changes: Any) -> VenueCo
     return dataclasses.replace(config, **changes)
 
 
-def new_order(market: Market, side: Side, price: str, size: str, life_s: int = 60) -> NewOrder:
+def new_order(market: Instrument, side: Side, price: str, size: str, life_s: int = 60) -> NewOrder:
     """An order of the market's own convention, under a nonce that no test used before."""
     nonce = next(_nonces)
     human_price, human_size = Price.of(price), Size.of(size)

@@ -21,6 +21,7 @@ from mm_bot.venues.numo.chain import (
     market_balances,
 )
 from mm_bot.venues.numo.signing import Domain
+from mm_bot.venues.numo.units import ref
 from tests.venues.desk import CNGN, FUTURE, FUTURE_MARKET, SPOT_MARKET
 
 CASH = "0x" + "33" * 20
@@ -104,7 +105,7 @@ def test_spot_balances_are_cash_and_cngn() -> None:
 
 def test_future_balances_are_position_and_cash() -> None:
     """Base is the signed position of exactly this expiry; cash may be below zero."""
-    expiry = FUTURE_MARKET.sub_id
+    expiry = ref(FUTURE_MARKET).sub_id
     held = account((CASH, 0, -ONE), (FUTURE, expiry, -3 * ONE), (FUTURE, expiry + 1, 9 * ONE))
     balances = market_balances(held, FUTURE_MARKET, CASH)
     assert (balances.base, balances.quote) == (Size.of(-3), Amount.of(-1))

@@ -19,7 +19,7 @@ from integration_harness.stack.orders import Signer as TakerSigner
 from integration_harness.stack.up import LocalExchange, Part
 from mm_bot.core.commands import SignedOrder, Verdict
 from mm_bot.core.exact import Price, Size
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderStatus
 from mm_bot.core.snapshot import Observation, OwnOrders
 from mm_bot.errors import IdentityError, SettingsError, UnreachableError

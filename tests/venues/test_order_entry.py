@@ -13,7 +13,7 @@ import pytest
 
 from mm_bot.core.commands import Outcome, Verdict
 from mm_bot.core.exact import Amount
-from mm_bot.core.market import Market, Side
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.venues.numo import signing
 from mm_bot.venues.numo.config import VenueConfig
 from mm_bot.venues.numo.order_entry import OrderEntry, machine_token, read_outcome
@@ -116,7 +116,7 @@ def test_answers_mean_what_the_table_says(
 @pytest.mark.parametrize(
     ("market", "left"), [(FUTURE_MARKET, 1600 * 6 * 10), (SPOT_MARKET, 6)], ids=("future", "spot")
 )
-def test_an_accepted_cancel_says_what_was_left(market: Market, left: int) -> None:
+def test_an_accepted_cancel_says_what_was_left(market: Instrument, left: int) -> None:
     """In cNGN, exactly: 6 lots of 0.001 x 10,000 USDC at 1600, or the 6 whole cNGN of spot."""
     assert read_outcome(200, OURS, 200, 7, market).left == Amount.of(left)
 

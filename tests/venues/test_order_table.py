@@ -17,13 +17,14 @@ import pytest
 from integration_harness.stack.up import LocalExchange
 from mm_bot.core.commands import OrderQuestions
 from mm_bot.core.exact import Amount, Size
-from mm_bot.core.market import Market, Side
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.orders import Ownership
 from mm_bot.core.snapshot import OwnOrders, Reserved
 from mm_bot.errors import EdgeError
 from mm_bot.io.postgres import Session, Statement
 from mm_bot.venues.numo.order_rows import Desk
 from mm_bot.venues.numo.order_table import OrderTable
+from mm_bot.venues.numo.units import AssetRef, ref
 from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET, questions
 
 T = TypeVar("T")
@@ -38,12 +39,15 @@ class Table:
         self.running = running
         cngn, future = ("0x" + secrets.token_hex(20) for _ in range(2))
         self.owner = "0x" + secrets.token_hex(20)
-        self.spot = dataclasses.replace(SPOT_MARKET, asset=cngn)
-        self.future = dataclasses.replace(FUTURE_MARKET, asset=future)
+        self.spot = dataclasses.replace(SPOT_MARKET, venue_ref=AssetRef(asset=cngn, sub_id=0))
+        self.future = dataclasses.replace(
+            FUTURE_MARKET,
+            venue_ref=AssetRef(asset=future, sub_id=ref(FUTURE_MARKET).sub_id),
+        )
 
     def add(
         self,
-        market: Market,
+        market: Instrument,
         *,
         side: str = "buy",
         price: str = "1600",
@@ -72,8 +76,8 @@ class Table:
                 subaccount,
                 nonce,
                 side,
-                market.asset,
-                market.sub_id,
+                ref(market).asset,
+                ref(market).sub_id,
                 desired,
                 filled,
                 price,
@@ -83,13 +87,13 @@ class Table:
         )
         return text, nonce
 
-    def fill(self, market: Market, maker: str, taker: str, price: str, size: str) -> int:
+    def fill(self, market: Instrument, maker: str, taker: str, price: str, size: str) -> int:
         """One trade."""
         rows = self.execute(
             "INSERT INTO trade_fills (asset_address, sub_id, price, size, aggressor_side,"
             " taker_order_id, maker_order_id) VALUES (%s, %s, %s, %s, 'buy', %s, %s)"
             " RETURNING trade_id",
-            (market.asset, market.sub_id, price, size, taker, maker),
+            (ref(market).asset, ref(market).sub_id, price, size, taker, maker),
         )
         return int(rows[0][0])
 
@@ -98,7 +102,7 @@ class Table:
             cursor = connection.execute(sql.encode(), values)
             return cursor.fetchall() if cursor.description else []
 
-    def desk(self, market: Market) -> Desk:
+    def desk(self, market: Instrument) -> Desk:
         others = tuple(m for m in (self.spot, self.future) if m is not market)
         return Desk(
             owner=self.owner,
@@ -108,7 +112,7 @@ class Table:
             protected_prefixes=("manual:",),
         )
 
-    def read(self, market: Market, asked: OrderQuestions | None = None) -> OwnOrders:
+    def read(self, market: Instrument, asked: OrderQuestions | None = None) -> OwnOrders:
         """One read by a bot on that market."""
 
         async def use(table: OrderTable) -> OwnOrders:
@@ -116,7 +120,7 @@ class Table:
 
         return self.run(market, use)
 
-    def run(self, market: Market, use: Callable[[OrderTable], Awaitable[T]]) -> T:
+    def run(self, market: Instrument, use: Callable[[OrderTable], Awaitable[T]]) -> T:
         """Do something with the table of a bot on that market."""
 
         async def run() -> T:
@@ -265,7 +269,7 @@ def test_fills_beyond_one_read_are_not_passed_over(table: Table) -> None:
         "INSERT INTO trade_fills (asset_address, sub_id, price, size, aggressor_side,"
         " taker_order_id, maker_order_id)"
         " SELECT %s, %s, '1600', '1', 'sell', %s, %s FROM generate_series(1, 1005)",
-        (table.future.asset, table.future.sub_id, theirs, ours),
+        (ref(table.future).asset, ref(table.future).sub_id, theirs, ours),
     )
     first = table.read(table.future, questions(fills_after=0))
     assert len(first.fills) == 1000

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import Amount, Price, Size
-from mm_bot.core.market import Market, Side
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.venues.numo import units
 from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET
 
@@ -23,7 +23,9 @@ ANY_PRICES = st.decimals(
 SIZES = st.integers(1, 10**15).map(lambda micro: Decimal(micro).scaleb(-6))
 
 
-def engine(market: Market, side: Side, price: Decimal, size: Decimal) -> units.EngineOrder | None:
+def engine(
+    market: Instrument, side: Side, price: Decimal, size: Decimal
+) -> units.EngineOrder | None:
     """The engine's order, None where the exchange has no number that small."""
     human_price, human_size = Price(price), Size(size)
     notional = market.notional(human_price, human_size)
@@ -35,7 +37,7 @@ def engine(market: Market, side: Side, price: Decimal, size: Decimal) -> units.E
 
 @given(MARKETS, SIDES, TICK_PRICES | ANY_PRICES, SIZES)
 def test_an_order_is_never_worse_for_the_maker(
-    market: Market, side: Side, price: Decimal, size: Decimal
+    market: Instrument, side: Side, price: Decimal, size: Decimal
 ) -> None:
     """Invariant 1: what is signed never pays more or takes less than the price decided on."""
     order = engine(market, side, price, size)
@@ -48,7 +50,7 @@ def test_an_order_is_never_worse_for_the_maker(
 
 @given(MARKETS, SIDES, TICK_PRICES, SIZES)
 def test_an_order_is_never_larger_than_decided(
-    market: Market, side: Side, price: Decimal, size: Decimal
+    market: Instrument, side: Side, price: Decimal, size: Decimal
 ) -> None:
     """Invariant 3: the signed amount is at most the decided one, and less than a step below it."""
     order = engine(market, side, price, size)
@@ -63,7 +65,7 @@ def test_an_order_is_never_larger_than_decided(
 
 @given(MARKETS, SIDES, TICK_PRICES, SIZES)
 def test_the_body_says_what_is_signed(
-    market: Market, side: Side, price: Decimal, size: Decimal
+    market: Instrument, side: Side, price: Decimal, size: Decimal
 ) -> None:
     """Invariant 2: price and amount in the body are the signed numbers, as plain decimals."""
     order = engine(market, side, price, size)
@@ -85,7 +87,7 @@ def test_a_spot_price_survives_the_round_trip(side: Side, ticks: int, size: Deci
 
 
 @given(MARKETS, SIDES)
-def test_sides_survive_the_round_trip(market: Market, side: Side) -> None:
+def test_sides_survive_the_round_trip(market: Instrument, side: Side) -> None:
     """human_side is the inverse of engine_side, and only spot is flipped."""
     there = units.engine_side(market, side)
     assert units.human_side(market, there) is side
@@ -104,7 +106,7 @@ def test_sides_survive_the_round_trip(market: Market, side: Side) -> None:
     ],
 )
 def test_known_orders(
-    market: Market, side: Side, price: str, size: str, expected: tuple[str, str, str]
+    market: Instrument, side: Side, price: str, size: str, expected: tuple[str, str, str]
 ) -> None:
     """Orders as the exchange's recorded bodies have them."""
     order = engine(market, side, Decimal(price), Decimal(size))

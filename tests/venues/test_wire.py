@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import Price, Size
-from mm_bot.core.market import Market, MarketKind, Side
+from mm_bot.core.instrument import Instrument, Kind, Side
 from mm_bot.errors import EdgeError, SettingsError
 from mm_bot.venues.numo import wire
 from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET
@@ -41,7 +41,7 @@ FUTURE_TRADES = recorded("fills", "/v1/trades?symbol=USDCcNGN-NOV30-2026")
 MARKETS = recorded("get-after", "/v1/markets")
 
 
-def as_market(listing: wire.Listing, price_tick: str | None = None) -> Market:
+def as_market(listing: wire.Listing, price_tick: str | None = None) -> Instrument:
     return wire.to_market(
         listing,
         price_tick=None if price_tick is None else Price.of(price_tick),
@@ -62,7 +62,7 @@ def test_a_market_is_what_its_members_say() -> None:
     """A spot market under a future's name is spot, and a kind without known units is left out."""
     renamed = [{**m, "market": "USDCcNGN-NOV30-2026"} for m in MARKETS]
     kinds = [listing.kind for listing in wire.parse_listings(orjson.dumps(renamed))]
-    assert kinds == [MarketKind.FUTURE, MarketKind.FUTURE, MarketKind.SPOT]
+    assert kinds == [Kind.FUTURE, Kind.FUTURE, Kind.SPOT]
     strange = [{**m, "order_entry_spec": "spot_v2"} for m in MARKETS]
     assert wire.parse_listings(orjson.dumps(strange)) == ()
     assert wire.parse_listings(b'[{"contract_type": "perpetual"}]') == ()
@@ -81,7 +81,7 @@ def test_a_tick_off_the_market_is_a_fault_of_the_settings() -> None:
     """A future's tick must be a multiple of the market's own; on spot any human tick will do."""
     spot, future = (
         next(x for x in wire.parse_listings(orjson.dumps(MARKETS)) if x.kind is kind)
-        for kind in MarketKind
+        for kind in (Kind.SPOT, Kind.FUTURE)
     )
     assert as_market(future, "5").price_tick == Price.of(5)
     assert as_market(spot, "0.5").price_tick == Price.of("0.5")

@@ -21,7 +21,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 from mm_bot.observe.metrics.bot import QuoteMetrics, StateMetrics, WorkMetrics
 from mm_bot.observe.metrics.families import Number
 from mm_bot.observe.metrics.labels import (

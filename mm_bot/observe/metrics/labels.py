@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mm_bot.core.market import Side
+from mm_bot.core.instrument import Side
 
 SIDES: dict[str, tuple[str, ...]] = {"side": tuple(side.value for side in Side)}
 FILL_STEPS: tuple[str, ...] = ("order_state", "trade_stream", "inventory_delta")

@@ -21,7 +21,7 @@ import httpx
 import orjson
 
 from mm_bot.core.exact import Amount, Size
-from mm_bot.core.market import Market
+from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Balances
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import edge
@@ -209,10 +209,11 @@ def decode_balances(answer: bytes) -> AccountBalances:
     return AccountBalances(block_number=number, block_time_s=time_s, entries=entries)
 
 
-def market_balances(account: AccountBalances, market: Market, cash: str) -> Balances:
+def market_balances(account: AccountBalances, market: Instrument, cash: str) -> Balances:
     """The two balances that trade in `market`; `cash` is the trade module's quote asset."""
     cash_balance = units.from_chain(account.of(cash, 0))
-    traded = units.from_chain(account.of(market.asset, market.sub_id))
+    here = units.ref(market)
+    traded = units.from_chain(account.of(here.asset, here.sub_id))
     base, quote = (cash_balance, traded) if market.is_spot else (traded, cash_balance)
     return Balances(
         base=Size(base),

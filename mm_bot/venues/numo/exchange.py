@@ -16,7 +16,7 @@ from typing import Final, Generic, TypeVar
 
 from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder
 from mm_bot.core.exact import Price
-from mm_bot.core.market import Market
+from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Balances, Book, Observation, OwnOrders, Part, Trade
 from mm_bot.errors import EdgeError, IdentityError
 from mm_bot.io.http import open_client
@@ -44,7 +44,7 @@ def system_now_ms() -> int:
 class Exchange:
     """One market of one subaccount. Nothing but `open` and `aclose` works before `open` is done."""
 
-    market: Market
+    market: Instrument
     chain: Chain
     """For the anchors: `chain.eth_call`."""
     data: MarketData
@@ -136,7 +136,7 @@ class Exchange:
         await self._api.aclose()
         await self._node.aclose()
 
-    def _market(self, listing: wire.Listing, price_tick: Price | None) -> Market:
+    def _market(self, listing: wire.Listing, price_tick: Price | None) -> Instrument:
         return wire.to_market(
             listing,
             price_tick=price_tick,

@@ -10,7 +10,7 @@ from typing import Final
 
 import httpx
 
-from mm_bot.core.market import Market
+from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Book, Trade
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import edge
@@ -32,13 +32,13 @@ class MarketData:
         """Every market we know the units of."""
         return wire.parse_listings(await self._get("/v1/markets", {}))
 
-    async def book(self, market: Market, owner: str | None = None) -> Book:
+    async def book(self, market: Instrument, owner: str | None = None) -> Book:
         """Both sides as a human reads them; orders of `owner` (lower case) are marked `ours`."""
         return wire.parse_book(
             await self._get("/v1/book", {"symbol": market.symbol}), market, owner
         )
 
-    async def trades(self, market: Market, limit: int = TRADES_LIMIT) -> tuple[Trade, ...]:
+    async def trades(self, market: Instrument, limit: int = TRADES_LIMIT) -> tuple[Trade, ...]:
         """The latest trades, newest first."""
         query = {"symbol": market.symbol, "limit": str(limit)}
         return wire.parse_trades(await self._get("/v1/trades", query), market)

@@ -24,7 +24,7 @@ import httpx
 import orjson
 
 from mm_bot.core.commands import NewOrder, Outcome, SignedOrder, Verdict
-from mm_bot.core.market import Market
+from mm_bot.core.instrument import Instrument
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import FOREIGN, NOT_SENT, describe
 from mm_bot.venues.numo import units, wire
@@ -46,12 +46,13 @@ class OrderEntry:
     def __init__(
         self,
         config: VenueConfig,
-        market: Market,
+        market: Instrument,
         client: httpx.AsyncClient,
         now_ms: Callable[[], int],
     ) -> None:
         self._config = config
         self._market = market
+        self._ref = units.ref(market)
         self._client = client
         self._now_ms = now_ms
         self._domain = Domain(chain_id=config.chain_id, matching=config.matching)
@@ -107,8 +108,8 @@ class OrderEntry:
     def _action(self, order: NewOrder, engine: units.EngineOrder) -> Action:
         config = self._config
         trade = TradeData(
-            asset=self._market.asset,
-            sub_id=self._market.sub_id,
+            asset=self._ref.asset,
+            sub_id=self._ref.sub_id,
             limit_price=engine.limit_price,
             desired_amount=engine.desired_amount,
             worst_fee=config.worst_fee,
@@ -136,8 +137,8 @@ class OrderEntry:
             "recipient_id": str(self._config.recipient_id),
             "nonce": str(action.nonce),
             "side": engine.side.value,
-            "asset_address": self._market.asset,
-            "sub_id": str(self._market.sub_id),
+            "asset_address": self._ref.asset,
+            "sub_id": str(self._ref.sub_id),
             "desired_amount": engine.amount_text,
             "filled_amount": "0",
             "limit_price": engine.price_text,
@@ -165,7 +166,9 @@ class OrderEntry:
         return read_outcome(response.status_code, response.content, accepted, nonce, self._market)
 
 
-def read_outcome(status: int, body: bytes, accepted: int, nonce: int, market: Market) -> Outcome:
+def read_outcome(
+    status: int, body: bytes, accepted: int, nonce: int, market: Instrument
+) -> Outcome:
     """What an answer says of the command, by the table above."""
     if status == accepted:
         try:

@@ -8,7 +8,7 @@ from typing import Final
 
 from mm_bot.core.commands import OrderQuestions
 from mm_bot.core.exact import Amount, Size, add
-from mm_bot.core.market import Market
+from mm_bot.core.instrument import Instrument
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
 from mm_bot.core.snapshot import BookOrder, Fill, IdLookup, OwnOrders, Reserved
 from mm_bot.io.postgres import POSTGRES, Row
@@ -27,8 +27,8 @@ class Desk:
     owner: str
     """Lower case."""
     subaccount_id: int
-    market: Market
-    others: tuple[Market, ...]
+    market: Instrument
+    others: tuple[Instrument, ...]
     """Every other market that is listed, for what our orders reserve there."""
     protected_prefixes: tuple[str, ...]
 
@@ -84,17 +84,16 @@ def reserved(entries: list[Members], desk: Desk) -> Reserved:
 
     A spot bid (engine sell) holds whole cNGN, a spot ask cash; a future holds cash as margin.
     """
-    markets = {(market.asset, market.sub_id): market for market in desk.others}
+    markets = {units.ref(market): market for market in desk.others}
     cash, cngn = Decimal(0), Decimal(0)
     for entry in entries:
-        key = (_read.text(entry, "asset_address", "row"), _read.integer(entry, "sub_id", "row"))
-        market, numbers = markets[key], read_numbers(_read, entry, "row")
+        market, numbers = markets[_asset(entry)], read_numbers(_read, entry, "row")
         size = units.human_size(market, numbers.left, numbers.price)
         if not market.is_spot:
-            cash = add(cash, market.margin(size).value)
+            cash = add(cash, market.margin_of(size).value)
         elif engine_side(_read, entry, "row") is units.EngineSide.BUY:
             cash = add(cash, size.value)
-        elif market.asset == desk.market.asset:
+        elif units.ref(market).asset == units.ref(desk.market).asset:
             cngn = add(cngn, numbers.left)
     if desk.market.is_spot:
         return Reserved(base=Size(cash), quote=Amount(cngn))
@@ -118,7 +117,7 @@ def _lookups(
     return tuple(found.values())
 
 
-def _fill(entry: Members, market: Market) -> Fill:
+def _fill(entry: Members, market: Instrument) -> Fill:
     price = _read.number(entry, "price", "fill")
     stored = _read.number(entry, "size", "fill")
     return Fill(
@@ -154,8 +153,14 @@ def _is_here(entry: Members, desk: Desk) -> bool:
     return (
         _read.text(entry, "owner_address", "row") == desk.owner
         and _read.integer(entry, "subaccount_id", "row") == desk.subaccount_id
-        and _read.text(entry, "asset_address", "row") == desk.market.asset
-        and _read.integer(entry, "sub_id", "row") == desk.market.sub_id
+        and _asset(entry) == units.ref(desk.market)
+    )
+
+
+def _asset(entry: Members) -> units.AssetRef:
+    return units.AssetRef(
+        asset=_read.text(entry, "asset_address", "row"),
+        sub_id=_read.integer(entry, "sub_id", "row"),
     )
 
 

@@ -18,7 +18,7 @@ from mm_bot.core.commands import OrderQuestions
 from mm_bot.core.snapshot import OwnOrders
 from mm_bot.errors import EdgeError
 from mm_bot.io.postgres import POSTGRES, Session
-from mm_bot.venues.numo import order_queries
+from mm_bot.venues.numo import order_queries, units
 from mm_bot.venues.numo.order_rows import Desk, own_orders
 
 START_TIMEOUT_S: Final = 10.0
@@ -44,14 +44,15 @@ class OrderTable:
         self._takes_lock = takes_lock
         self._lock_key = lock_key(desk)
         self._lock_generation: int | None = None
-        markets = (desk.market, *desk.others)
+        here = units.ref(desk.market)
+        there = [units.ref(market) for market in (desk.market, *desk.others)]
         self._values: Final = {
             "owner": desk.owner,
             "subaccount": str(desk.subaccount_id),
-            "asset": desk.market.asset,
-            "sub_id": str(desk.market.sub_id),
-            "assets": [market.asset for market in markets],
-            "sub_ids": [str(market.sub_id) for market in markets],
+            "asset": here.asset,
+            "sub_id": str(here.sub_id),
+            "assets": [each.asset for each in there],
+            "sub_ids": [str(each.sub_id) for each in there],
         }
 
     async def read(self, questions: OrderQuestions) -> TableRead:
@@ -109,6 +110,6 @@ class OrderTable:
 
 def lock_key(desk: Desk) -> int:
     """The signed 64-bit key of the lock of a desk."""
-    market = desk.market
-    name = f"mm-bot:{desk.owner}:{desk.subaccount_id}:{market.asset}:{market.sub_id}"
+    here = units.ref(desk.market)
+    name = f"mm-bot:{desk.owner}:{desk.subaccount_id}:{here.asset}:{here.sub_id}"
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

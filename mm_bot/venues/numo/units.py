@@ -32,12 +32,14 @@ from mm_bot.core.exact import (
     plain,
     round_half_even,
 )
-from mm_bot.core.market import Market, Side
+from mm_bot.core.instrument import Instrument, Side
 
 CHAIN_ONE: Final = 10**18
 """One, as the chain writes it."""
 FUTURE_LOT: Final = Size(Decimal("0.001"))
 """Contracts in one step of a stored future amount."""
+FINEST_SIZE: Final = Size(Decimal(1).scaleb(-18))
+"""The finest size there is on chain."""
 WHOLE_CNGN: Final = Decimal(1)
 """The step of a spot amount, in cNGN."""
 SHOWN_DECIMALS: Final = 6
@@ -45,6 +47,21 @@ SHOWN_DECIMALS: Final = 6
 
 _ONE: Final = Decimal(1)
 _GRID: Final = Decimal(1).scaleb(-18)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetRef:
+    """What the exchange calls an instrument: the `venue_ref` of ours."""
+
+    asset: str
+    """Lower-case address of the traded asset."""
+    sub_id: int
+
+
+def ref(market: Instrument) -> AssetRef:
+    """The exchange's own name of an instrument that this adapter made."""
+    assert isinstance(market.venue_ref, AssetRef), f"{market.symbol} is no instrument of ours"
+    return market.venue_ref
 
 
 class EngineSide(Enum):
@@ -72,7 +89,7 @@ class EngineOrder:
 
 
 def to_engine(
-    market: Market, side: Side, price: Price, size: Size, notional: Amount
+    market: Instrument, side: Side, price: Price, size: Size, notional: Amount
 ) -> EngineOrder:
     """The engine's form of a human order; every rounding is in the maker's favour.
 
@@ -95,18 +112,18 @@ def to_engine(
     )
 
 
-def engine_side(market: Market, side: Side) -> EngineSide:
+def engine_side(market: Instrument, side: Side) -> EngineSide:
     """The engine's side of a human one: on spot to buy USDC is to sell cNGN."""
     return EngineSide(side.opposite.value if market.is_spot else side.value)
 
 
-def human_side(market: Market, side: EngineSide) -> Side:
+def human_side(market: Instrument, side: EngineSide) -> Side:
     """The inverse of `engine_side`."""
     human = Side(side.value)
     return human.opposite if market.is_spot else human
 
 
-def human_price(market: Market, engine_price: Decimal) -> Price:
+def human_price(market: Instrument, engine_price: Decimal) -> Price:
     """What an engine price is in cNGN per USDC; on spot half-even to six decimals.
 
     Raises:
@@ -119,22 +136,22 @@ def human_price(market: Market, engine_price: Decimal) -> Price:
     return Price(engine_price)
 
 
-def human_size(market: Market, stored_amount: Decimal, engine_price: Decimal) -> Size:
+def human_size(market: Instrument, stored_amount: Decimal, engine_price: Decimal) -> Size:
     """What a stored amount is worth in USDC (spot, exact) or is in contracts (futures)."""
     if market.is_spot:
         return Size(multiply(stored_amount, engine_price))
     return Size(multiply(stored_amount, FUTURE_LOT.value))
 
 
-def human_notional(market: Market, stored_amount: Decimal, engine_price: Decimal) -> Amount:
+def human_notional(market: Instrument, stored_amount: Decimal, engine_price: Decimal) -> Amount:
     """cNGN behind a stored amount: the amount itself on spot, else price x size x contract."""
     if market.is_spot:
         return Amount(stored_amount)
     size = human_size(market, stored_amount, engine_price)
-    return (human_price(market, engine_price) * size).times(market.contract_size)
+    return (human_price(market, engine_price) * size).times(market.multiplier)
 
 
-def lot_size(market: Market, engine_price: Decimal) -> Size:
+def lot_size(market: Instrument, engine_price: Decimal) -> Size:
     """One step of the amount as a size: one cNGN's worth of USDC, or 0.001 contracts."""
     return human_size(market, _ONE, engine_price)
 
@@ -162,7 +179,7 @@ def to_chain_exact(value: Decimal) -> int:
     return whole
 
 
-def _chain_price(market: Market, side: Side, price: Price) -> int:
+def _chain_price(market: Instrument, side: Side, price: Price) -> int:
     """The limit price; a human bid is rounded down and an ask up, which the inversion mirrors."""
     if price.value <= 0:
         raise ValueError(f"price {price} is not positive")

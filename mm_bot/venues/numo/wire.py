@@ -14,16 +14,21 @@ from typing import Final
 import orjson
 
 from mm_bot.core.exact import NO_SIZE, Amount, Price, floor_to_step, subtract
-from mm_bot.core.market import Market, MarketKind, Side
+from mm_bot.core.instrument import Capabilities, Instrument, Kind, Margin, Side
 from mm_bot.core.snapshot import Book, BookOrder, Trade
 from mm_bot.errors import EdgeError, SettingsError
 from mm_bot.io.shapes import Members, Reader
 from mm_bot.venues.numo import units
 
 API: Final = "api"
+_SPOT: Final = "spot"
+_FUTURE: Final = "deliverable_fx_future"
 SPOT_SPEC: Final = "usdc_cngn_spot_v1"
 SPOT_PRICE_TICK: Final = Price(Decimal("0.01"))
 """The human tick of spot where the settings give none: the market's own is the engine's grid."""
+CAPABILITIES: Final = Capabilities(resend_safe=True, book_depth=25)
+"""No post-only, no replace, no dead man's switch but expiry. Owner and nonce are unique, so the
+same bytes make one order. The book lists at most 25 orders a side."""
 
 _read: Final = Reader(API)
 
@@ -33,7 +38,7 @@ class Listing:
     """One market as the API lists it; `symbol` says nothing of its kind."""
 
     symbol: str
-    kind: MarketKind
+    kind: Kind
     asset: str
     """Lower case."""
     sub_id: int
@@ -60,31 +65,36 @@ def parse_listings(body: bytes) -> tuple[Listing, ...]:
 
 def to_market(
     listing: Listing, *, price_tick: Price | None, contract_size: Decimal, margin_rate: Decimal
-) -> Market:
+) -> Instrument:
     """The market in human units; `price_tick` None takes the market's own, 0.01 on spot.
 
     Raises:
         SettingsError: where the tick is off a future's own grid, so that orders would be refused.
     """
-    spot = listing.kind is MarketKind.SPOT
+    spot = listing.kind is Kind.SPOT
     tick = price_tick or (SPOT_PRICE_TICK if spot else Price(listing.tick))
     if not spot and floor_to_step(tick.value, Decimal(1), listing.tick) != tick.value:
         fault = f"price tick {tick} is no multiple of the {listing.tick} that {listing.symbol} has"
         raise SettingsError([fault])
-    return Market(
+    return Instrument(
         symbol=listing.symbol,
+        base="USDC",
+        quote="cNGN",
         kind=listing.kind,
-        asset=listing.asset,
-        sub_id=listing.sub_id,
         price_tick=tick,
-        size_step=units.FUTURE_LOT,
-        contract_size=Decimal(1) if spot else contract_size,
+        size_step=units.FINEST_SIZE if spot else units.FUTURE_LOT,
+        notional_step=Amount(units.WHOLE_CNGN) if spot else None,
+        multiplier=Decimal(1) if spot else contract_size,
+        margin=Margin.FUNDED if spot else Margin.BASE,
         margin_rate=Decimal(0) if spot else margin_rate,
+        collateral="cNGN" if spot else "USDC",
         expiry_ms=None if listing.expiry_s is None else listing.expiry_s * 1000,
+        capabilities=CAPABILITIES,
+        venue_ref=units.AssetRef(asset=listing.asset, sub_id=listing.sub_id),
     )
 
 
-def parse_book(body: bytes, market: Market, owner: str | None) -> Book:
+def parse_book(body: bytes, market: Instrument, owner: str | None) -> Book:
     """The body of `/v1/book`, human side up; orders of `owner` (lower case) are `ours`."""
     answer = _presented(body, market)
     orders = [
@@ -95,7 +105,7 @@ def parse_book(body: bytes, market: Market, owner: str | None) -> Book:
     return Book(bids=_best_first(orders, Side.BUY), asks=_best_first(orders, Side.SELL))
 
 
-def parse_trades(body: bytes, market: Market) -> tuple[Trade, ...]:
+def parse_trades(body: bytes, market: Instrument) -> tuple[Trade, ...]:
     """The body of `/v1/trades`, human prices, newest first."""
     answer = _presented(body, market)
     entries = _read.array(_read.member(answer, "trades", "answer"), "trades")
@@ -115,7 +125,7 @@ def parse_error(body: bytes) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def parse_order(body: bytes, market: Market) -> tuple[int, Amount]:
+def parse_order(body: bytes, market: Instrument) -> tuple[int, Amount]:
     """Of the `{"order": ...}` that an accepted place or cancel answers with: the nonce, and the
     cNGN of what is left unfilled."""
     answer = _read.members(_read.json(body), "answer")
@@ -159,17 +169,17 @@ def _listing(entry: Members) -> Listing | None:
     kind = _read.text(entry, "contract_type", "market")
     spec = entry.get("order_entry_spec")
     expiry_s: int | None = None
-    if kind == MarketKind.FUTURE.value and spec is None:
+    if kind == _FUTURE and spec is None:
         # `last_trade_timestamp` is when it last traded, not when trading ends.
         expiry_s = _read.integer(entry, "expiry_timestamp", "market")
-    elif kind != MarketKind.SPOT.value or spec != SPOT_SPEC:
+    elif kind != _SPOT or spec != SPOT_SPEC:
         return None
     tick = _read.number(entry, "tick_size", "market")
     if not tick:
         raise _read.fault("market.tick_size", tick, "positive")
     return Listing(
         symbol=_read.text(entry, "market", "market"),
-        kind=MarketKind(kind),
+        kind=Kind.FUTURE if kind == _FUTURE else Kind.SPOT,
         asset=_read.text(entry, "asset_address", "market").lower(),
         sub_id=_read.integer(entry, "sub_id", "market"),
         tick=tick,
@@ -177,7 +187,7 @@ def _listing(entry: Members) -> Listing | None:
     )
 
 
-def _presented(body: bytes, market: Market) -> Members:
+def _presented(body: bytes, market: Instrument) -> Members:
     """The answer, once it is certain to be of our market: a symbol that was never listed silently
     answers with another market's book."""
     answer = _read.members(_read.json(body), "answer")
@@ -189,7 +199,7 @@ def _presented(body: bytes, market: Market) -> Members:
     return answer
 
 
-def _book_order(entry: Members, market: Market, owner: str | None) -> BookOrder:
+def _book_order(entry: Members, market: Instrument, owner: str | None) -> BookOrder:
     found = read_numbers(_read, entry, "order")
     return BookOrder(
         order_id=_read.text(entry, "order_id", "order"),
@@ -200,7 +210,7 @@ def _book_order(entry: Members, market: Market, owner: str | None) -> BookOrder:
     )
 
 
-def _trade(entry: Members, market: Market) -> Trade:
+def _trade(entry: Members, market: Instrument) -> Trade:
     price = _read.number(entry, "price", "trade")
     created = _read.text(entry, "created_at", "trade")
     return Trade(
