@@ -40,7 +40,7 @@ from mm_bot.prices.source import Refusal
 from mm_bot.prices_from_settings import build_anchors, source_names
 from mm_bot.settings import Settings
 from mm_bot.venues.numo.config import VenueConfig
-from mm_bot.venues.numo.exchange import Exchange
+from mm_bot.venues.numo.exchange import NumoVenue
 
 REQUEST_TIMEOUT_MS = 2_000
 FIRST_ANCHOR_WITHIN_MS = 1_000
@@ -92,13 +92,13 @@ class _Process:
         self._tell_manager(health)
         for warning in settings.warnings:
             log.warning("settings", note=warning)
-        exchange = Exchange(venue_config(settings), clock.now_ms)
+        exchange = NumoVenue(venue_config(settings), clock.now_ms)
         self._cleanup.push_async_callback(exchange.aclose)
         if not await self._opened(exchange, health):
             return
         anchor, external = await self._anchors(exchange)
-        policy = settings.policy(exchange.market)
-        telemetry.begin(exchange.market, external, anchor)
+        policy = settings.policy(exchange.instrument)
+        telemetry.begin(exchange.instrument, external, anchor)
         loaded = state_file.load(clock.now_ms())
         if loaded.set_aside:
             log.warning("state_file", note=loaded.set_aside)
@@ -109,7 +109,7 @@ class _Process:
         self._cleanup.push_async_callback(nonces.close)
         bot = Bot(
             Edges(
-                exchange=exchange,
+                venue=exchange,
                 anchor=anchor,
                 external=external,
                 kill_switch=KillSwitch(settings.kill_switch_file),
@@ -185,7 +185,7 @@ class _Process:
 
         self._cleanup.callback(stop)
 
-    async def _opened(self, exchange: Exchange, health: Health) -> bool:
+    async def _opened(self, exchange: NumoVenue, health: Health) -> bool:
         """False where a signal came before the exchange was ready for us."""
 
         def waiting(holder: str) -> None:
@@ -202,7 +202,7 @@ class _Process:
             await asyncio.wait({opening})
             return False
         await opening
-        market, settings = exchange.market, self._settings
+        market, settings = exchange.instrument, self._settings
         self._log.info(
             "start",
             market=market.symbol,
@@ -216,9 +216,11 @@ class _Process:
         )
         return True
 
-    async def _anchors(self, exchange: Exchange) -> tuple[AnchorRunner | None, AnchorRunner | None]:
+    async def _anchors(
+        self, exchange: NumoVenue
+    ) -> tuple[AnchorRunner | None, AnchorRunner | None]:
         anchor, external = build_anchors(
-            self._settings, exchange.market, exchange.chain.eth_call, self._clock, self._cleanup
+            self._settings, exchange.instrument, exchange.chain.eth_call, self._clock, self._cleanup
         )
         running = [runner for runner in (anchor, external) if runner is not None]
         for runner in running:

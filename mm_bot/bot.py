@@ -15,9 +15,9 @@ import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 
-from mm_bot.core.commands import NewOrder, Outcome, SignedOrder, Verdict
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
 from mm_bot.core.decide import Decision, decide
-from mm_bot.core.ledger import Commitment, questions
+from mm_bot.core.ledger import Commitment, watch
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
 from mm_bot.core.plan import Cancel, CancelCategory, Place, Plan
@@ -33,7 +33,8 @@ from mm_bot.core.remember import (
 from mm_bot.core.risk import HaltReason
 from mm_bot.core.snapshot import Snapshot
 from mm_bot.errors import EdgeError
-from mm_bot.ports import Anchor, Clock, Exchange, KillSwitch, Nonces, Store, Telemetry
+from mm_bot.ports import Anchor, Clock, KillSwitch, Nonces, Store, Telemetry
+from mm_bot.venues.base import Venue
 
 KILL_TRIES = 8
 KILL_RETRY_MS = 20
@@ -46,7 +47,7 @@ STOP_WITHIN_S = 5.0
 class Edges:
     """The outside of the bot."""
 
-    exchange: Exchange
+    venue: Venue
     anchor: Anchor | None
     external: Anchor | None
     kill_switch: KillSwitch
@@ -106,8 +107,8 @@ class Bot:
         memory = with_cancels(self.memory, self._aside)
         begin = time.perf_counter()
         woken_at, self._woken_at = self._woken_at, None
-        seen = await edges.exchange.observe(
-            questions(
+        seen = await edges.venue.observe(
+            watch(
                 memory.commitments,
                 fills_after=memory.tally.cursor,
                 first=not memory.signatures_known,
@@ -121,7 +122,7 @@ class Bot:
             kill_switch=edges.kill_switch.active(),
         )
         observed = time.perf_counter()
-        decision = decide(snapshot, memory, self.policy, edges.exchange.market)
+        decision = decide(snapshot, memory, self.policy, edges.venue.instrument)
         decided = time.perf_counter()
         report = await self._act(decision.plan)
         acted = time.perf_counter()
@@ -195,7 +196,7 @@ class Bot:
 
     async def _cancel(self, cancel: Cancel) -> CancelResult:
         sent_ms = self._edges.clock.now_ms()
-        outcome = await self._edges.exchange.cancel(cancel.order_id, cancel.nonce, cancel.reason)
+        outcome = await self._edges.venue.cancel(cancel.order_id, cancel.nonce, cancel.reason)
         done_ms = self._edges.clock.now_ms()
         return CancelResult(cancel=cancel, outcome=outcome, sent_ms=sent_ms, done_ms=done_ms)
 
@@ -213,11 +214,11 @@ class Bot:
         except EdgeError as error:
             edges.telemetry.event("order.no_nonce", side=level.side, error=str(error))
             return None
-        market = edges.exchange.market
+        market = edges.venue.instrument
         expiry_ms = edges.clock.now_ms() + self.policy.reconcile.order_life_ms
         if market.expiry_ms is not None:
             expiry_ms = min(expiry_ms, market.expiry_ms)
-        signed = edges.exchange.sign(
+        signed = edges.venue.prepare(
             NewOrder(
                 order_id=str(OrderId(market.symbol, level.side, nonce)),
                 side=level.side,
@@ -247,13 +248,13 @@ class Bot:
             signed=commitment.signed, level=None, replaces=None, outcome=outcome, sent_ms=sent_ms
         )
 
-    async def _post(self, signed: SignedOrder) -> tuple[Outcome, int] | None:
+    async def _post(self, signed: PreparedOrder) -> tuple[Outcome, int] | None:
         edges = self._edges
         if edges.kill_switch.active():
             return None
         sent_ms = edges.clock.now_ms()
         self._sent[signed.order.order_id] = signed.order.nonce
-        outcome = await edges.exchange.place(signed)
+        outcome = await edges.venue.place(signed)
         if outcome.verdict is Verdict.REFUSED or outcome.conflict:
             self._sent.pop(signed.order.order_id, None)
         elif edges.kill_switch.active():

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder
 from mm_bot.core.decide import Decision
-from mm_bot.core.instrument import Instrument, Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.remember import Report
-from mm_bot.core.snapshot import AnchorQuote, Observation
+from mm_bot.core.snapshot import AnchorQuote
 
 
 class Clock(Protocol):
@@ -21,22 +20,6 @@ class Clock(Protocol):
         """Unix time in milliseconds."""
 
     async def sleep_ms(self, duration_ms: float) -> None: ...
-
-
-class Exchange(Protocol):
-    """The exchange in human units. None of its methods raises for what the outside does: reads
-    say so in their parts, commands in their outcome."""
-
-    @property
-    def market(self) -> Instrument: ...
-
-    async def observe(self, questions: OrderQuestions) -> Observation: ...
-
-    def sign(self, order: NewOrder) -> SignedOrder: ...
-
-    async def place(self, signed: SignedOrder) -> Outcome: ...
-
-    async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome: ...
 
 
 class Anchor(Protocol):

@@ -6,7 +6,7 @@ import asyncio
 
 from mm_bot.cli.call import Call
 from mm_bot.cli.reach import asked, now_ms, reaching
-from mm_bot.core.commands import OrderQuestions
+from mm_bot.core.commands import Watch
 from mm_bot.core.orders import Ownership, RestingOrder
 from mm_bot.settings import Settings
 
@@ -18,7 +18,7 @@ TREATMENT = {
     Ownership.WRONG_MARKET: "cancelled at start-up only: its id names another market",
 }
 STYLES = {"buy": "good", "sell": "warn"}
-ALL_LIVE = OrderQuestions(order_ids=(), nonces=(), fills_after=None, include_unexpired=False)
+ALL_LIVE = Watch(order_ids=(), nonces=(), fills_after=None, include_unexpired=False)
 
 
 def run(call: Call) -> int:

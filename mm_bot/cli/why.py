@@ -18,7 +18,7 @@ from mm_bot.cli.explain import Step, explain, name
 from mm_bot.cli.probe import Status, ask_if_there, bot_url, entries, same_bot
 from mm_bot.core.decide import Decision, decide
 from mm_bot.core.instrument import Instrument, Side
-from mm_bot.core.ledger import questions
+from mm_bot.core.ledger import watch
 from mm_bot.core.memory import Memory
 from mm_bot.core.snapshot import Snapshot
 from mm_bot.host.clock import SystemClock
@@ -26,7 +26,7 @@ from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.mode_file import ModeFile
 from mm_bot.prices_from_settings import build_anchors
 from mm_bot.settings import Settings
-from mm_bot.venues.numo.exchange import Exchange
+from mm_bot.venues.numo.exchange import NumoVenue
 
 
 def run(call: Call) -> int:
@@ -76,10 +76,10 @@ async def fresh_decision(settings: Settings) -> tuple[Decision, Instrument]:
     """
     clock = SystemClock()
     async with AsyncExitStack() as cleanup:
-        exchange = Exchange(replace(venue_config(settings), dry_run=True), clock.now_ms)
+        exchange = NumoVenue(replace(venue_config(settings), dry_run=True), clock.now_ms)
         cleanup.push_async_callback(exchange.aclose)
         await exchange.open()
-        market = exchange.market
+        market = exchange.instrument
         anchors = build_anchors(settings, market, exchange.chain.eth_call, clock, cleanup)
         for runner in anchors:
             if runner is not None:
@@ -89,7 +89,7 @@ async def fresh_decision(settings: Settings) -> tuple[Decision, Instrument]:
         await asyncio.gather(*(each.first_reading(FIRST_ANCHOR_WITHIN_MS) for each in running))
         # Not a start-up: then the guards against churn hold, by the age of each row.
         memory = Memory(started_ms=clock.now_ms(), startup=False)
-        seen = await exchange.observe(questions((), fills_after=None, first=False))
+        seen = await exchange.observe(watch((), fills_after=None, first=False))
         anchor, external = anchors
         snapshot = Snapshot(
             now_ms=clock.now_ms(),

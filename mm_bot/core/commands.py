@@ -22,15 +22,16 @@ class NewOrder:
     price: Price
     size: Size
     notional: Amount
-    """On spot the whole cNGN that is sent."""
+    """In the quote; where the size grid is on the quote, exactly what is sent."""
     nonce: int
     expiry_s: int
     """Unix seconds; the last second in which the order may execute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignedOrder:
-    """A signed order, ready to be posted, as often as needed, as the same bytes."""
+class PreparedOrder:
+    """An order with everything that its exchange wants of it, ready to be sent, as often as needed,
+    as the same bytes."""
 
     order: NewOrder
     body: bytes
@@ -48,7 +49,7 @@ class Outcome:
 
     `conflict` marks the 409 of a place: either our order is there already or its nonce belongs to
     something else; only the order table can tell. `left` is what the order of an accepted command
-    had left, in cNGN. `detail` is for people, never for decisions.
+    had left, as a notional. `detail` is for people, never for decisions.
     """
 
     verdict: Verdict
@@ -58,15 +59,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderQuestions:
-    """What the order table is asked beside "our live orders here"."""
+class Watch:
+    """What the loop must know of the next observation, beside "our live orders here". How it is
+    asked is the exchange's business."""
 
     order_ids: tuple[str, ...]
-    """Rows wanted whatever their status: orders that we last knew as live or unknown."""
+    """Wanted whatever their status: orders that we last knew as live or unknown."""
     nonces: tuple[int, ...]
-    """Nonces of ours whose holder we must know (after a 409)."""
+    """Nonces of ours of which another order may be the holder (after a conflict): whose are they?"""
     fills_after: int | None
-    """Trade id after which fills are wanted; None before the first read (then none are given)."""
+    """Fill number after which fills are wanted; None before the first read (then none are given)."""
     include_unexpired: bool
-    """Also every row of ours here that has not expired, whatever its status: once, at start-up,
+    """Also every order of ours here that has not expired, whatever its status: once, at start-up,
     for what our old signatures can still cost."""

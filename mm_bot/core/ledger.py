@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from mm_bot.core.commands import OrderQuestions, SignedOrder
+from mm_bot.core.commands import PreparedOrder, Watch
 from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderId, OrderStatus, Ownership, RestingOrder
@@ -53,7 +53,7 @@ class Commitment:
     created_ms: int
     expiry_ms: int
     stage: Stage
-    signed: SignedOrder | None = None
+    signed: PreparedOrder | None = None
     """The bytes to send again while the outcome is unknown; None for adopted orders."""
     conflict: bool = False
     """A 409 came back: somebody holds this id or nonce, the order table will say who."""
@@ -153,11 +153,9 @@ def track(commitments: tuple[Commitment, ...], part: Part[OwnOrders], now_ms: in
     )
 
 
-def questions(
-    commitments: tuple[Commitment, ...], *, fills_after: int | None, first: bool
-) -> OrderQuestions:
+def watch(commitments: tuple[Commitment, ...], *, fills_after: int | None, first: bool) -> Watch:
     """What the next read of the order table must answer."""
-    return OrderQuestions(
+    return Watch(
         order_ids=tuple(c.order_id for c in commitments),
         nonces=tuple(c.nonce for c in commitments if c.conflict),
         fills_after=fills_after,

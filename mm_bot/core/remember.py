@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from mm_bot.core.commands import Outcome, SignedOrder, Verdict
+from mm_bot.core.commands import Outcome, PreparedOrder, Verdict
 from mm_bot.core.decide import MINUTE_MS, Decision, fills_since_ms
 from mm_bot.core.exact import NO_SIZE
 from mm_bot.core.instrument import Level, Side
@@ -54,7 +54,7 @@ class CancelResult:
 class PlaceResult:
     """`level` is None where old bytes were sent again."""
 
-    signed: SignedOrder
+    signed: PreparedOrder
     level: Level | None
     replaces: str | None
     outcome: Outcome

@@ -38,7 +38,7 @@ from mm_bot.host.persistence import MemoryStore, first_memory
 from mm_bot.host.persistent import StateIdentity
 from mm_bot.host.process import run_process
 from mm_bot.host.state_file import StateFile
-from mm_bot.venues.numo.exchange import Exchange
+from mm_bot.venues.numo.exchange import NumoVenue
 from tests.benchmarks.plain import SIZE, PlainMaker
 from tests.core.settings import POLICY
 from tests.venues.desk import new_order, venue_config
@@ -120,7 +120,7 @@ async def _compare(
     exchange: LocalExchange, folder: Path, turns: int, bot_took: Stopwatch, plain_took: Stopwatch
 ) -> None:
     config, clock = venue_config(exchange, exchange.spot.symbol), SystemClock()
-    venue = Exchange(config, clock.now_ms)
+    venue = NumoVenue(config, clock.now_ms)
     await venue.open()
     identity = StateIdentity(
         chain_id=config.chain_id,
@@ -134,7 +134,7 @@ async def _compare(
     await nonces.open(clock.now_ms(), 0)
     anchor = MovingAnchor(clock)
     edges = Edges(
-        exchange=venue,
+        venue=venue,
         anchor=anchor,
         external=None,
         kill_switch=KillSwitch(None),
@@ -173,9 +173,9 @@ def _plain_turn(plain: PlainMaker, took: Stopwatch, price: Decimal) -> None:
     took.measure("sign", lambda: plain.sign("buy", price - PLAIN_AWAY))
 
 
-def _sign(venue: Exchange, took: Stopwatch) -> None:
-    order = new_order(venue.market, Side.BUY, "1596", str(SIZE))
-    took.measure("sign", lambda: venue.sign(order))
+def _sign(venue: NumoVenue, took: Stopwatch) -> None:
+    order = new_order(venue.instrument, Side.BUY, "1596", str(SIZE))
+    took.measure("sign", lambda: venue.prepare(order))
 
 
 def _report(bot: Stopwatch, plain: Stopwatch) -> None:

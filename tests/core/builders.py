@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mm_bot.core.commands import NewOrder, SignedOrder
+from mm_bot.core.commands import NewOrder, PreparedOrder
 from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Level, Side
 from mm_bot.core.ledger import Commitment, Stage
@@ -98,7 +98,7 @@ def commitment(
         created_ms=created_ms,
         expiry_ms=created_ms + life_ms,
         stage=stage,
-        signed=SignedOrder(order=order, body=b"bytes") if stage is Stage.UNKNOWN else None,
+        signed=PreparedOrder(order=order, body=b"bytes") if stage is Stage.UNKNOWN else None,
         next_send_ms=created_ms,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mm_bot.core.commands import NewOrder, Outcome, SignedOrder, Verdict
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
 from mm_bot.core.decide import Decision, decide
 from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
@@ -50,7 +50,7 @@ def sent(decision: Decision, outcome: Outcome, sent_ms: int = NOW_MS) -> Report:
         )
         results.append(
             PlaceResult(
-                signed=SignedOrder(order=order, body=b""),
+                signed=PreparedOrder(order=order, body=b""),
                 level=level,
                 replaces=place.replaces,
                 outcome=outcome,

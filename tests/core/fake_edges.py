@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from mm_bot.bot import Bot, Edges
-from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder, Verdict
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
 from mm_bot.core.decide import Decision
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.memory import Memory
@@ -44,7 +44,7 @@ class Fake:
     cycles: int = 0
 
     @property
-    def market(self) -> Instrument:
+    def instrument(self) -> Instrument:
         return SPOT
 
     def note(self, what: str) -> None:
@@ -53,17 +53,17 @@ class Fake:
     def said(self, what: str) -> list[int]:
         return [at for at, text in self.log if text.startswith(what)]
 
-    async def observe(self, questions: OrderQuestions) -> Observation:
+    async def observe(self, watch: Watch) -> Observation:
         at_ms = self.clock.now_ms()
         await self.clock.sleep_ms(self.observe_ms)
-        asked = [r for r in self.rows if r.live or r.order_id in questions.order_ids]
+        asked = [r for r in self.rows if r.live or r.order_id in watch.order_ids]
         return observation(own_orders(*asked), at_ms=at_ms)
 
-    def sign(self, order: NewOrder) -> SignedOrder:
-        return SignedOrder(order=order, body=b"")
+    def prepare(self, order: NewOrder) -> PreparedOrder:
+        return PreparedOrder(order=order, body=b"")
 
-    async def place(self, signed: SignedOrder) -> Outcome:
-        order = signed.order
+    async def place(self, prepared: PreparedOrder) -> Outcome:
+        order = prepared.order
         self.note(f"place {order.side.value}")
         now_ms = self.clock.now_ms()
         made = row(order.side, str(order.price), nonce=order.nonce, created_ms=now_ms)
@@ -118,7 +118,7 @@ class Fake:
 
     def bot(self, policy: Policy = POLICY, memory: Memory | None = None) -> Bot:
         edges = Edges(
-            exchange=self,
+            venue=self,
             anchor=self,
             external=None,
             kill_switch=self,

@@ -15,9 +15,9 @@ from mm_bot.core.ledger import (
     Ending,
     Stage,
     Tracked,
-    questions,
     remembered,
     track,
+    watch,
 )
 from mm_bot.core.orders import OrderStatus, Ownership
 from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
@@ -104,7 +104,7 @@ def test_an_acknowledgement_is_taken_back_by_a_later_row() -> None:
 def test_a_conflict_is_resolved_by_who_holds_the_nonce() -> None:
     """409: our own id there is live; the nonce under another id frees the slot for a new one."""
     conflict = replace(UNKNOWN, conflict=True)
-    assert questions((conflict,), fills_after=1, first=False).nonces == (conflict.nonce,)
+    assert watch((conflict,), fills_after=1, first=False).nonces == (conflict.nonce,)
     (live,) = _track(conflict, read=own_orders(row(Side.BUY, "1596"))).commitments
     assert live.stage is Stage.LIVE
     other = IdLookup(order_id="manual:1", nonce=conflict.nonce, foreign=True)

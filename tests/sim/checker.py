@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
-from mm_bot.core.commands import NewOrder, SignedOrder
+from mm_bot.core.commands import NewOrder, PreparedOrder
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import Price, Size
 from mm_bot.core.instrument import Side
@@ -106,7 +106,7 @@ class Checker:
         if before != str(order):
             self.fail(Claim.NONCE_ONCE, f"{order.nonce}: {before} and {order}")
 
-    def posted(self, signed: SignedOrder, generation: int) -> None:
+    def posted(self, signed: PreparedOrder, generation: int) -> None:
         self.placed += 1
         self._posted_by.setdefault(signed.order.order_id, generation)
         self.times_posted[signed.order.nonce] += 1

@@ -12,7 +12,7 @@ from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
-from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder, Verdict
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
 from mm_bot.core.exact import NO_AMOUNT
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.snapshot import Balances, Fill, IdLookup, Observation, OwnOrders, Part, Reserved
@@ -43,15 +43,15 @@ class Edge:
         self._frozen_until: dict[str, int] = {}
 
     @property
-    def market(self) -> Instrument:
+    def instrument(self) -> Instrument:
         return self._model.market
 
-    async def observe(self, questions: OrderQuestions) -> Observation:
+    async def observe(self, watch: Watch) -> Observation:
         model, begun_ms = self._model, self._clock.now_ms()
         book, trades, (orders, balances) = await asyncio.gather(
             self._read("book", model.book),
             self._read("trades", model.trades),
-            self._read_own(questions),
+            self._read_own(watch),
         )
         if orders.error is not None:
             orders = Part(value=None, as_of_ms=None, error=orders.error)
@@ -68,13 +68,13 @@ class Edge:
         self._checker.observed(seen)
         return seen
 
-    async def _read_own(self, questions: OrderQuestions) -> tuple[Part[OwnOrders], Part[Balances]]:
+    async def _read_own(self, watch: Watch) -> tuple[Part[OwnOrders], Part[Balances]]:
         """One after the other at first, as the exchange's edge does."""
 
         def orders() -> OwnOrders:
-            return self._own_orders(questions)
+            return self._own_orders(watch)
 
-        if questions.fills_after is None:
+        if watch.fills_after is None:
             rows = await self._read("orders", orders)
             return rows, await self._read("balances", self._model.balances)
         return await asyncio.gather(
@@ -109,24 +109,24 @@ class Edge:
         self._last[name] = part  # type: ignore[assignment]
         return part
 
-    def _own_orders(self, questions: OrderQuestions) -> OwnOrders:
+    def _own_orders(self, watch: Watch) -> OwnOrders:
         model, now_ms = self._model, self._clock.now_ms()
-        asked = set(questions.order_ids)
+        asked = set(watch.order_ids)
         ours = [r for r in model.rows.values() if r.owner == US]
-        unexpired = questions.include_unexpired
+        unexpired = watch.include_unexpired
         rows = [
             r for r in ours if r.live or r.order_id in asked or (unexpired and r.expiry_ms > now_ms)
         ]
-        after = questions.fills_after
+        after = watch.fills_after
         fresh = [m for m in model.matches if after is not None and m.trade_id > after]
         return OwnOrders(
             rows=tuple(model.resting(r) for r in rows),
             lookups=tuple(
                 IdLookup(order_id=r.order_id, nonce=r.nonce, foreign=r.order_id not in asked)
                 for r in ours
-                if r.nonce in questions.nonces
+                if r.nonce in watch.nonces
             ),
-            fills=tuple(f for m in fresh for f in fills_of(m, self.market)),
+            fills=tuple(f for m in fresh for f in fills_of(m, self.instrument)),
             own_trade_ids=frozenset(m.trade_id for m in model.matches[-100:] if m.own),
             newest_trade_id=model.matches[-1].trade_id if model.matches else None,
             others=tuple(
@@ -137,15 +137,15 @@ class Edge:
             reserved_elsewhere=Reserved(quote=NO_AMOUNT),
         )
 
-    def sign(self, order: NewOrder) -> SignedOrder:
+    def prepare(self, order: NewOrder) -> PreparedOrder:
         self._checker.signed(order)
-        return SignedOrder(order=order, body=str(order).encode())
+        return PreparedOrder(order=order, body=str(order).encode())
 
-    async def place(self, signed: SignedOrder) -> Outcome:
-        self._checker.posted(signed, self.generation)
+    async def place(self, prepared: PreparedOrder) -> Outcome:
+        self._checker.posted(prepared, self.generation)
         weather, chance = self.weather, self._random.random
         # The same bytes are judged the same way each time: a refusal is about what they say.
-        if signed.order.nonce % 97 < weather.place_refused * 97:
+        if prepared.order.nonce % 97 < weather.place_refused * 97:
             await self._wait(weather.delay_ms(self._random))
             return REFUSED
         if chance() < weather.place_lost:
@@ -153,13 +153,13 @@ class Edge:
             return UNKNOWN
         if chance() < weather.place_delayed:
             late_ms = self._random.uniform(TIMEOUT_MS, 4_000)
-            self._later(late_ms, lambda: self._arrive(signed.order))
+            self._later(late_ms, lambda: self._arrive(prepared.order))
             await self._wait(TIMEOUT_MS)
             return UNKNOWN
-        answer = self._later(weather.delay_ms(self._random), lambda: self._arrive(signed.order))
+        answer = self._later(weather.delay_ms(self._random), lambda: self._arrive(prepared.order))
         outcome = await self._reply(answer, chance() < weather.place_reply_lost)
-        if outcome.conflict and self._checker.times_posted[signed.order.nonce] == 1:
-            self._checker.conflict_told(signed.order.nonce)
+        if outcome.conflict and self._checker.times_posted[prepared.order.nonce] == 1:
+            self._checker.conflict_told(prepared.order.nonce)
         return outcome
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
@@ -199,7 +199,7 @@ class Edge:
         row = self._model.cancel(US, nonce)
         if row is None:
             return MISSING
-        return replace(ACCEPTED, left=self.market.notional(row.price, row.left))
+        return replace(ACCEPTED, left=self.instrument.notional(row.price, row.left))
 
     def _later(self, delay_ms: float, do: Callable[[], T]) -> asyncio.Future[T]:
         """Happens whether or not the caller lives to see it."""

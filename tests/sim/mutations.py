@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder, Verdict
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
 from mm_bot.core.exact import Size
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.orders import OrderStatus, Ownership
@@ -28,17 +28,17 @@ class Wrapped:
         self.world = world
 
     @property
-    def market(self) -> Instrument:
-        return self.inner.market
+    def instrument(self) -> Instrument:
+        return self.inner.instrument
 
-    async def observe(self, questions: OrderQuestions) -> Observation:
-        return await self.inner.observe(questions)
+    async def observe(self, watch: Watch) -> Observation:
+        return await self.inner.observe(watch)
 
-    def sign(self, order: NewOrder) -> SignedOrder:
-        return self.inner.sign(order)
+    def prepare(self, order: NewOrder) -> PreparedOrder:
+        return self.inner.prepare(order)
 
-    async def place(self, signed: SignedOrder) -> Outcome:
-        return await self.inner.place(signed)
+    async def place(self, prepared: PreparedOrder) -> Outcome:
+        return await self.inner.place(prepared)
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         return await self.inner.cancel(order_id, nonce, reason)
@@ -52,8 +52,8 @@ class _Rows(Wrapped):
 
     change: Change
 
-    async def observe(self, questions: OrderQuestions) -> Observation:
-        seen = await self.inner.observe(questions)
+    async def observe(self, watch: Watch) -> Observation:
+        seen = await self.inner.observe(watch)
         if seen.orders.value is None:
             return seen
         return replace(seen, orders=replace(seen.orders, value=self.change(seen.orders.value)))
@@ -101,8 +101,8 @@ class _VanishedIsFilled(Wrapped):
     _live: frozenset[str] = frozenset()
     _made: tuple[Fill, ...] = ()
 
-    async def observe(self, questions: OrderQuestions) -> Observation:
-        seen = await self.inner.observe(questions)
+    async def observe(self, watch: Watch) -> Observation:
+        seen = await self.inner.observe(watch)
         read = seen.orders.value
         if read is None:
             return seen
@@ -131,8 +131,8 @@ class _VanishedIsFilled(Wrapped):
 class _OwnAreOthers(Wrapped):
     """Forms the mid from our own orders too."""
 
-    async def observe(self, questions: OrderQuestions) -> Observation:
-        seen = await self.inner.observe(questions)
+    async def observe(self, watch: Watch) -> Observation:
+        seen = await self.inner.observe(watch)
         book = seen.book.value
         if book is None:
             return seen
@@ -147,8 +147,8 @@ class _OwnAreOthers(Wrapped):
 class _StraysUnseen(Wrapped):
     """Sees of its own orders those alone that it manages."""
 
-    async def observe(self, questions: OrderQuestions) -> Observation:
-        seen = await self.inner.observe(questions)
+    async def observe(self, watch: Watch) -> Observation:
+        seen = await self.inner.observe(watch)
         book, read = seen.book.value, seen.orders.value
         if book is None or read is None:
             return seen
@@ -169,8 +169,8 @@ class _StraysUnseen(Wrapped):
 class _OthersHidden(Wrapped):
     """Does not see anybody else."""
 
-    async def observe(self, questions: OrderQuestions) -> Observation:
-        seen = await self.inner.observe(questions)
+    async def observe(self, watch: Watch) -> Observation:
+        seen = await self.inner.observe(watch)
         book, read = seen.book.value, seen.orders.value
         if book is not None:
             mine = replace(
@@ -191,8 +191,8 @@ def _own_trades_are_others(read: OwnOrders) -> OwnOrders:
 class _TimeoutIsRefusal(Wrapped):
     """Takes silence for no, so that the slot gets a new nonce."""
 
-    async def place(self, signed: SignedOrder) -> Outcome:
-        outcome = await self.inner.place(signed)
+    async def place(self, prepared: PreparedOrder) -> Outcome:
+        outcome = await self.inner.place(prepared)
         return REFUSED if outcome.verdict is Verdict.UNKNOWN else outcome
 
 

@@ -22,7 +22,7 @@ from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.host.nonces import NonceBlocks
 from mm_bot.host.persistence import first_memory, to_state
 from mm_bot.host.persistent import PersistentState
-from mm_bot.ports import Exchange
+from mm_bot.venues.base import Venue
 from tests.sim import limits
 from tests.sim.checker import Checker, Claim
 from tests.sim.edge import Edge
@@ -42,7 +42,7 @@ class Mutation:
 
     name: str
     claim: Claim
-    exchange: Callable[[Edge, World], Exchange] | None = None
+    exchange: Callable[[Edge, World], Venue] | None = None
     world: Callable[[World], None] | None = None
     """Changes the world before it starts."""
 
@@ -155,7 +155,7 @@ class World:
         wrapped = self.mutation.exchange if self.mutation else None
         spot_bootstrap = self.policy.reference.bootstrap
         edges = Edges(
-            exchange=wrapped(edge, self) if wrapped else edge,
+            venue=wrapped(edge, self) if wrapped else edge,
             anchor=None if spot_bootstrap else self,
             external=self if spot_bootstrap else None,
             kill_switch=self,

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from integration_harness.stack.up import LocalExchange
-from mm_bot.core.commands import NewOrder, OrderQuestions
+from mm_bot.core.commands import NewOrder, Watch
 from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Kind, Margin, Side
 from mm_bot.core.orders import OrderId
@@ -103,9 +103,9 @@ def new_order(market: Instrument, side: Side, price: str, size: str, life_s: int
     )
 
 
-def questions(**changes: Any) -> OrderQuestions:
+def watch(**changes: Any) -> Watch:
     """Nothing beside our live orders, unless told otherwise."""
-    nothing = OrderQuestions(order_ids=(), nonces=(), fills_after=None, include_unexpired=False)
+    nothing = Watch(order_ids=(), nonces=(), fills_after=None, include_unexpired=False)
     return dataclasses.replace(nothing, **changes)
 
 

@@ -17,22 +17,22 @@ from integration_harness.stack.chain import Chain
 from integration_harness.stack.orders import ExchangeClient, OrderTicket
 from integration_harness.stack.orders import Signer as TakerSigner
 from integration_harness.stack.up import LocalExchange, Part
-from mm_bot.core.commands import SignedOrder, Verdict
+from mm_bot.core.commands import PreparedOrder, Verdict
 from mm_bot.core.exact import Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderStatus
 from mm_bot.core.snapshot import Observation, OwnOrders
 from mm_bot.errors import IdentityError, SettingsError, UnreachableError
 from mm_bot.venues.numo.config import VenueConfig
-from mm_bot.venues.numo.exchange import Exchange
+from mm_bot.venues.numo.exchange import NumoVenue
 from mm_bot.venues.numo.signing import Signer
-from tests.venues.desk import new_order, questions, venue_config
+from tests.venues.desk import new_order, venue_config, watch
 
 
 @asynccontextmanager
-async def opened(config: VenueConfig) -> AsyncIterator[Exchange]:
+async def opened(config: VenueConfig) -> AsyncIterator[NumoVenue]:
     """An exchange that has passed its checks; closed at the end."""
-    venue = Exchange(config)
+    venue = NumoVenue(config)
     try:
         await venue.open()
         yield venue
@@ -66,7 +66,7 @@ def test_one_cycle_sees_everything(exchange: LocalExchange) -> None:
     async def run() -> None:
         async with opened(venue_config(exchange, exchange.spot.symbol)) as venue:
             began_ms = time.time_ns() // 10**6
-            seen = await venue.observe(questions(include_unexpired=True))
+            seen = await venue.observe(watch(include_unexpired=True))
             for part in (seen.book, seen.trades, seen.orders, seen.balances):
                 assert part.error is None
                 assert part.value is not None
@@ -100,9 +100,9 @@ def test_our_signature_is_taken_by_the_chain(
 
     async def run() -> None:
         async with opened(venue_config(exchange, instrument.symbol)) as venue:
-            before = await venue.observe(questions())
+            before = await venue.observe(watch())
             cursor = own(before).newest_trade_id or 0
-            signed = venue.sign(new_order(venue.market, side, price, size))
+            signed = venue.prepare(new_order(venue.instrument, side, price, size))
             assert (await venue.place(signed)).verdict is Verdict.ACCEPTED
             with ExchangeClient(exchange.api_url) as client:
                 await asyncio.to_thread(client.place, taker.order_body(ticket))
@@ -124,9 +124,9 @@ def test_our_signature_is_taken_by_the_chain(
     asyncio.run(run())
 
 
-async def filled(venue: Exchange, signed: SignedOrder, cursor: int) -> Observation:
+async def filled(venue: NumoVenue, signed: PreparedOrder, cursor: int) -> Observation:
     """The observation that first has a fill of that order, with the balances after it."""
-    asked = questions(order_ids=(signed.order.order_id,), fills_after=cursor)
+    asked = watch(order_ids=(signed.order.order_id,), fills_after=cursor)
     for _ in range(200):
         if own(await venue.observe(asked)).fills:
             return await venue.observe(asked)
@@ -140,12 +140,12 @@ def test_an_order_lives_and_dies(exchange: LocalExchange) -> None:
 
     async def run() -> None:
         async with opened(venue_config(exchange, exchange.spot.symbol)) as venue:
-            signed = venue.sign(new_order(venue.market, Side.BUY, "1200.37", "10"))
+            signed = venue.prepare(new_order(venue.instrument, Side.BUY, "1200.37", "10"))
             order = signed.order
             assert (await venue.place(signed)).verdict is Verdict.ACCEPTED
             again = await venue.place(signed)
             assert (again.verdict, again.conflict) == (Verdict.UNKNOWN, True)
-            asked = questions(order_ids=(order.order_id,), nonces=(order.nonce,))
+            asked = watch(order_ids=(order.order_id,), nonces=(order.nonce,))
             seen = await venue.observe(asked)
             assert [r.price for r in own(seen).rows] == [order.price]
             assert [x.foreign for x in own(seen).lookups] == [False]
@@ -164,7 +164,7 @@ def test_an_order_lives_and_dies(exchange: LocalExchange) -> None:
     asyncio.run(run())
 
 
-async def cancel(venue: Exchange, signed: SignedOrder) -> Verdict:
+async def cancel(venue: NumoVenue, signed: PreparedOrder) -> Verdict:
     outcome = await venue.cancel(signed.order.order_id, signed.order.nonce, "test")
     return outcome.verdict
 
@@ -179,7 +179,7 @@ def test_a_session_key_signs_orders_and_the_owner_cancels(exchange: LocalExchang
 
     async def run() -> None:
         async with opened(config) as venue:
-            signed = venue.sign(new_order(venue.market, Side.SELL, "2000", "10"))
+            signed = venue.prepare(new_order(venue.instrument, Side.SELL, "2000", "10"))
             placed = await venue.place(signed)
             assert placed.verdict is Verdict.ACCEPTED, placed.detail
             for _ in range(20):
@@ -197,27 +197,27 @@ def test_the_second_writer_is_told_who_is_first(exchange: LocalExchange) -> None
     config = venue_config(exchange, exchange.spot.symbol)
 
     async def run() -> None:
-        first = Exchange(config)
+        first = NumoVenue(config)
         await first.open()
-        second = Exchange(config)
+        second = NumoVenue(config)
         with pytest.raises(IdentityError, match=r"another process .* 'mm-bot USDCcNGN-SPOT"):
             await second.open()
         await second.aclose()
         async with opened(dataclasses.replace(config, dry_run=True)) as dry:
-            assert (await dry.observe(questions())).lock_held
+            assert (await dry.observe(watch())).lock_held
         told, heard = [], asyncio.Event()
 
         def hear(holder: str) -> None:
             told.append(holder)
             heard.set()
 
-        waiting = Exchange(dataclasses.replace(config, wait_for_lock=True))
+        waiting = NumoVenue(dataclasses.replace(config, wait_for_lock=True))
         opening = asyncio.ensure_future(waiting.open(hear))
         await heard.wait()
         await first.aclose()
         await opening
         assert "pid=" in told[0]
-        assert (await waiting.observe(questions())).lock_held
+        assert (await waiting.observe(watch())).lock_held
         await waiting.aclose()
 
     asyncio.run(run())
@@ -282,11 +282,11 @@ def test_a_frozen_part_keeps_its_age_and_spares_the_others(
 
     async def run() -> None:
         async with opened(config) as venue:
-            before = await venue.observe(questions())
+            before = await venue.observe(watch())
             exchange.freeze(part)
             try:
                 began = time.monotonic()
-                seen = await venue.observe(questions())
+                seen = await venue.observe(watch())
                 assert time.monotonic() - began < 1
             finally:
                 exchange.thaw(part)
@@ -307,7 +307,7 @@ def test_a_frozen_part_keeps_its_age_and_spares_the_others(
             if part == "api":
                 assert seen.book.as_of_ms == before.book.as_of_ms
             for _ in range(50):
-                after = await venue.observe(questions())
+                after = await venue.observe(watch())
                 parts = (after.book, after.trades, after.orders, after.balances)
                 if after.lock_held and not any(p.error for p in parts):
                     return

@@ -70,7 +70,7 @@ def placed(answer: httpx.Response | Exception) -> Outcome:
 
     async def run() -> Outcome:
         entry = entry_over(answer, [])
-        return await entry.place(entry.sign(order))
+        return await entry.place(entry.prepare(order))
 
     return asyncio.run(run())
 
@@ -199,7 +199,7 @@ def test_a_signed_order_has_the_recorded_shape() -> None:
     for market in (SPOT_MARKET, FUTURE_MARKET):
         order = new_order(market, Side.SELL, "1610", "2")
         client = httpx.AsyncClient(base_url="http://api")
-        signed = OrderEntry(CONFIG, market, client, lambda: NOW_MS).sign(order)
+        signed = OrderEntry(CONFIG, market, client, lambda: NOW_MS).prepare(order)
         body = orjson.loads(signed.body)
         assert {k: type(v) for k, v in body.items()} == {k: type(v) for k, v in recorded.items()}
         assert set(body["action_json"]) == set(recorded["action_json"])
@@ -215,7 +215,7 @@ def test_signing_is_repeatable() -> None:
     """The same order gives the same bytes, so a repeated post cannot be another order."""
     order = new_order(SPOT_MARKET, Side.BUY, "1600", "100")
     entry = entry_over(httpx.Response(500), [])
-    assert entry.sign(order).body == entry.sign(order).body
+    assert entry.prepare(order).body == entry.prepare(order).body
 
 
 def test_secrets_do_not_show() -> None:

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from integration_harness.stack.up import LocalExchange
-from mm_bot.core.commands import OrderQuestions
+from mm_bot.core.commands import Watch
 from mm_bot.core.exact import Amount, Size
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.orders import Ownership
@@ -25,7 +25,7 @@ from mm_bot.io.postgres import Session, Statement
 from mm_bot.venues.numo.order_rows import Desk
 from mm_bot.venues.numo.order_table import OrderTable
 from mm_bot.venues.numo.units import AssetRef, ref
-from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET, questions
+from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET, watch
 
 T = TypeVar("T")
 THEM = "0x" + "b2" * 20
@@ -112,11 +112,11 @@ class Table:
             protected_prefixes=("manual:",),
         )
 
-    def read(self, market: Instrument, asked: OrderQuestions | None = None) -> OwnOrders:
+    def read(self, market: Instrument, asked: Watch | None = None) -> OwnOrders:
         """One read by a bot on that market."""
 
         async def use(table: OrderTable) -> OwnOrders:
-            return (await table.read(asked or questions())).orders
+            return (await table.read(asked or watch())).orders
 
         return self.run(market, use)
 
@@ -178,7 +178,7 @@ def test_asked_rows_come_whatever_their_status(table: Table) -> None:
     gone, nonce = table.add(table.future, status="cancelled")
     table.execute("UPDATE active_orders SET cancel_reason = 'bot.x.y' WHERE order_id = %s", (gone,))
     theirs, _ = table.add(table.future, owner=THEM)
-    read = table.read(table.future, questions(order_ids=(gone, theirs, "mm:none")))
+    read = table.read(table.future, watch(order_ids=(gone, theirs, "mm:none")))
     assert [(r.order_id, r.live, r.cancel_reason) for r in read.rows] == [(gone, False, "bot.x.y")]
     found = {lookup.order_id: (lookup.nonce, lookup.foreign) for lookup in read.lookups}
     assert found[gone] == (nonce, False)
@@ -190,7 +190,7 @@ def test_nonces_tell_their_holder(table: Table) -> None:
     """A nonce of ours is held by our own id, or by another, in whatever market of ours."""
     ours, nonce = table.add(table.future, human=Side.BUY)
     other, other_nonce = table.add(table.spot, price="0.0006")
-    read = table.read(table.future, questions(nonces=(nonce, other_nonce, 5)))
+    read = table.read(table.future, watch(nonces=(nonce, other_nonce, 5)))
     found = {lookup.nonce: (lookup.order_id, lookup.foreign) for lookup in read.lookups}
     assert found == {nonce: (ours, False), other_nonce: (other, True)}
 
@@ -200,7 +200,7 @@ def test_unexpired_rows_come_at_start(table: Table) -> None:
     table.add(table.future, status="cancelled")
     table.add(table.future, status="filled", filled="100")
     table.add(table.future, status="cancelled", life_s=-10)
-    assert len(table.read(table.future, questions(include_unexpired=True)).rows) == 2
+    assert len(table.read(table.future, watch(include_unexpired=True)).rows) == 2
     assert table.read(table.future).rows == ()
 
 
@@ -242,7 +242,7 @@ def test_fills_are_exact_and_counted_once(table: Table) -> None:
     second = table.fill(table.spot, ours, theirs, "0.000625", "600")
     third = table.fill(table.spot, theirs, open_one, "0.0006", "100")
     table.fill(table.spot, theirs, theirs, "0.0006", "100")
-    read = table.read(table.spot, questions(fills_after=0))
+    read = table.read(table.spot, watch(fills_after=0))
     assert [
         (f.trade_id, f.order_id, f.side, f.is_maker, f.completes_order) for f in read.fills
     ] == [
@@ -254,10 +254,10 @@ def test_fills_are_exact_and_counted_once(table: Table) -> None:
     assert read.own_trade_ids == {first, second, third}
     assert read.newest_trade_id is not None
     assert read.newest_trade_id > third
-    later = table.read(table.spot, questions(fills_after=first))
+    later = table.read(table.spot, watch(fills_after=first))
     assert [f.trade_id for f in later.fills] == [second, third]
     assert [f.completes_order for f in later.fills] == [True, False]
-    assert table.read(table.spot, questions(fills_after=None)).fills == ()
+    assert table.read(table.spot, watch(fills_after=None)).fills == ()
 
 
 def test_fills_beyond_one_read_are_not_passed_over(table: Table) -> None:
@@ -271,10 +271,10 @@ def test_fills_beyond_one_read_are_not_passed_over(table: Table) -> None:
         " SELECT %s, %s, '1600', '1', 'sell', %s, %s FROM generate_series(1, 1005)",
         (ref(table.future).asset, ref(table.future).sub_id, theirs, ours),
     )
-    first = table.read(table.future, questions(fills_after=0))
+    first = table.read(table.future, watch(fills_after=0))
     assert len(first.fills) == 1000
     assert first.newest_trade_id == first.fills[-1].trade_id
-    rest = table.read(table.future, questions(fills_after=first.newest_trade_id))
+    rest = table.read(table.future, watch(fills_after=first.newest_trade_id))
     assert len(rest.fills) == 5
     assert not any(fill.completes_order for fill in first.fills + rest.fills)
 
@@ -284,7 +284,7 @@ def test_own_trades_are_those_of_any_subaccount(table: Table) -> None:
     sister, _ = table.add(table.future, subaccount=99)
     theirs, _ = table.add(table.future, owner=THEM, side="sell")
     trade = table.fill(table.future, theirs, sister, "1600", "5")
-    read = table.read(table.future, questions(fills_after=0))
+    read = table.read(table.future, watch(fills_after=0))
     assert (read.fills, read.own_trade_ids) == ((), frozenset({trade}))
 
 
@@ -343,9 +343,9 @@ def test_one_writer_at_a_time(table: Table) -> None:
         one, two = (OrderTable(s, desk, takes_lock=True) for s in (first, second))
         watcher = OrderTable(second, desk, takes_lock=False)
         try:
-            assert (await one.read(questions())).lock_held
-            assert not (await two.read(questions())).lock_held
-            assert (await watcher.read(questions())).lock_held
+            assert (await one.read(watch())).lock_held
+            assert not (await two.read(watch())).lock_held
+            assert (await watcher.read(watch())).lock_held
             assert "mm-bot test 0 pid=1 host=h" in await two.lock_holder()
             await first.aclose()
             for _ in range(50):
@@ -353,7 +353,7 @@ def test_one_writer_at_a_time(table: Table) -> None:
                     break
                 await asyncio.sleep(0.02)
             assert two.lock_held
-            assert not (await one.read(questions())).lock_held
+            assert not (await one.read(watch())).lock_held
         finally:
             await first.aclose()
             await second.aclose()
@@ -368,14 +368,14 @@ def test_a_lost_session_is_a_lost_lock_until_it_is_taken_again(table: Table) -> 
         (session,) = sessions(table, 1)
         orders = OrderTable(session, table.desk(table.spot), takes_lock=True)
         try:
-            assert (await orders.read(questions())).lock_held
+            assert (await orders.read(watch())).lock_held
             pid = (await session.query(Statement.of("SELECT pg_backend_pid()"), {}))[0][0]
             await asyncio.to_thread(table.execute, "SELECT pg_terminate_backend(%s)", (pid,))
             with pytest.raises(EdgeError) as caught:
-                await orders.read(questions())
+                await orders.read(watch())
             assert caught.value.source == "postgres"
             assert not orders.lock_held
-            assert (await orders.read(questions())).lock_held
+            assert (await orders.read(watch())).lock_held
         finally:
             await session.aclose()
 

@@ -1,4 +1,4 @@
-"""The exchange as the loop sees it: `open`, `observe`, `sign`, `place`, `cancel`, `aclose`.
+"""The exchange as the loop sees it: `open`, `observe`, `prepare`, `place`, `cancel`, `aclose`.
 
 `open` proves who and where we are, and takes the lock, before anything else is possible. `observe`
 reads everything concurrently and never fails: a part that could not be read says why, and keeps
@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
-from mm_bot.core.commands import NewOrder, OrderQuestions, Outcome, SignedOrder
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
 from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Balances, Book, Observation, OwnOrders, Part, Trade
@@ -41,10 +41,10 @@ def system_now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Exchange:
+class NumoVenue:
     """One market of one subaccount. Nothing but `open` and `aclose` works before `open` is done."""
 
-    market: Instrument
+    instrument: Instrument
     chain: Chain
     """For the anchors: `chain.eth_call`."""
     data: MarketData
@@ -84,26 +84,26 @@ class Exchange:
         config = self._config
         listings = await startup.reach_all(config, self.data, self.chain, self._session)
         listing = startup.find_listing(listings, config.market_symbol)
-        self.market = self._market(listing, config.price_tick)
+        self.instrument = self._market(listing, config.price_tick)
         cash = await startup.check_identity(config, self.chain, listing)
         desk = Desk(
             owner=config.owner,
             subaccount_id=config.subaccount_id,
-            market=self.market,
+            market=self.instrument,
             others=tuple(self._market(other, None) for other in listings if other != listing),
             protected_prefixes=config.protected_prefixes,
         )
         self._cash = cash
-        self._entry = OrderEntry(config, self.market, self._api, self._now_ms)
+        self._entry = OrderEntry(config, self.instrument, self._api, self._now_ms)
         self._table = OrderTable(self._session, desk, takes_lock=not config.dry_run)
         await self._take_lock(on_waiting)
 
-    async def observe(self, questions: OrderQuestions) -> Observation:
+    async def observe(self, watch: Watch) -> Observation:
         """Everything, read at once; bounded by the slowest read's timeout."""
         book, trades, (orders, balances) = await asyncio.gather(
             self._book.refreshed(self._now_ms(), self._in_time(self._read_book())),
             self._trades.refreshed(self._now_ms(), self._in_time(self._read_trades())),
-            self._read_own(questions),
+            self._read_own(watch),
         )
         return Observation(
             book=book,
@@ -114,13 +114,13 @@ class Exchange:
             lock_held=orders[1],
         )
 
-    def sign(self, order: NewOrder) -> SignedOrder:
-        """See `OrderEntry.sign`."""
-        return self._entry.sign(order)
+    def prepare(self, order: NewOrder) -> PreparedOrder:
+        """See `OrderEntry.prepare`."""
+        return self._entry.prepare(order)
 
-    async def place(self, signed: SignedOrder) -> Outcome:
+    async def place(self, prepared: PreparedOrder) -> Outcome:
         """Post a signed order, once. Never raises."""
-        return await self._entry.place(signed)
+        return await self._entry.place(prepared)
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         """Take an order off the book. Never raises."""
@@ -155,7 +155,7 @@ class Exchange:
                 await asyncio.sleep(LOCK_POLL_S)
             elif asyncio.get_running_loop().time() >= grace_ends:
                 raise IdentityError(
-                    f"another process is the writer of {self.market.symbol}, subaccount "
+                    f"another process is the writer of {self.instrument.symbol}, subaccount "
                     f"{self._config.subaccount_id}: {holder}"
                 )
             else:
@@ -170,20 +170,18 @@ class Exchange:
         except EdgeError as error:
             return f"unknown, {error}"
 
-    async def _read_own(
-        self, questions: OrderQuestions
-    ) -> tuple[tuple[Part[OwnOrders], bool], Part[Balances]]:
+    async def _read_own(self, watch: Watch) -> tuple[tuple[Part[OwnOrders], bool], Part[Balances]]:
         """Orders and balances at once; where no fills are followed yet, one after the other: fills
         before the first read of the orders are known from the balances alone."""
-        if questions.fills_after is not None:
-            return await asyncio.gather(self._read_orders(questions), self._read_balances())
-        return await self._read_orders(questions), await self._read_balances()
+        if watch.fills_after is not None:
+            return await asyncio.gather(self._read_orders(watch), self._read_balances())
+        return await self._read_orders(watch), await self._read_balances()
 
     async def _read_book(self) -> Book:
-        return await self.data.book(self.market, self._config.owner)
+        return await self.data.book(self.instrument, self._config.owner)
 
     async def _read_trades(self) -> tuple[Trade, ...]:
-        return await self.data.trades(self.market)
+        return await self.data.trades(self.instrument)
 
     async def _read_balances(self) -> Part[Balances]:
         began_ms = self._now_ms()
@@ -192,15 +190,15 @@ class Exchange:
             account = await self._in_time(read)
         except EdgeError as error:
             return self._balances.kept(error)
-        balances = market_balances(account, self.market, self._cash)
+        balances = market_balances(account, self.instrument, self._cash)
         self._balances_read_ms = began_ms
         return self._balances.replaced(balances, balances.block_time_ms)
 
-    async def _read_orders(self, questions: OrderQuestions) -> tuple[Part[OwnOrders], bool]:
+    async def _read_orders(self, watch: Watch) -> tuple[Part[OwnOrders], bool]:
         began_ms = self._now_ms()
-        timeout_s = START_TIMEOUT_S if questions.include_unexpired else None
+        timeout_s = START_TIMEOUT_S if watch.include_unexpired else None
         try:
-            read: TableRead = await self._in_time(self._table.read(questions), timeout_s)
+            read: TableRead = await self._in_time(self._table.read(watch), timeout_s)
         except EdgeError as error:
             return Part(value=None, as_of_ms=None, error=error.reason), self._config.dry_run
         return Part(value=read.orders, as_of_ms=began_ms), read.lock_held

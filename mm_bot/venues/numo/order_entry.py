@@ -11,7 +11,7 @@ How an answer is read (behaviour, section 6), and nothing else decides it:
 | 404, 5xx, timeout, broken body, connection lost, all else | unknown | unknown |
 
 No exception leaves `place` and `cancel` but cancellation, and nothing is sent twice in here: the
-same `SignedOrder` may be placed again by whoever holds it, since owner and nonce are unique.
+same `PreparedOrder` may be placed again by whoever holds it, since owner and nonce are unique.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Final
 import httpx
 import orjson
 
-from mm_bot.core.commands import NewOrder, Outcome, SignedOrder, Verdict
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
 from mm_bot.core.instrument import Instrument
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import FOREIGN, NOT_SENT, describe
@@ -64,7 +64,7 @@ class OrderEntry:
         assert self._owner.address == config.owner, "the owner's key is not the owner's"
         assert self._signer.address == config.signer, "the signer's key is not the signer's"
 
-    def sign(self, order: NewOrder) -> SignedOrder:
+    def prepare(self, order: NewOrder) -> PreparedOrder:
         """The order as the bytes that are posted.
 
         Raises:
@@ -73,13 +73,13 @@ class OrderEntry:
         engine = units.to_engine(self._market, order.side, order.price, order.size, order.notional)
         action = self._action(order, engine)
         signature = self._signer.sign_action(self._domain, action)
-        return SignedOrder(
+        return PreparedOrder(
             order=order, body=orjson.dumps(self._body(order, engine, action, signature))
         )
 
-    async def place(self, signed: SignedOrder) -> Outcome:
+    async def place(self, prepared: PreparedOrder) -> Outcome:
         """Post a signed order, once."""
-        return await self._post("/v1/orders", signed.body, _CREATED, signed.order.nonce)
+        return await self._post("/v1/orders", prepared.body, _CREATED, prepared.order.nonce)
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         """Ask for an order to be taken off the book; `reason` is a word of ours, such as `stale`.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from mm_bot.core.commands import OrderQuestions
+from mm_bot.core.commands import Watch
 from mm_bot.core.exact import Amount, Size, add
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
@@ -33,7 +33,7 @@ class Desk:
     protected_prefixes: tuple[str, ...]
 
 
-def own_orders(row: Row, desk: Desk, questions: OrderQuestions) -> OwnOrders:
+def own_orders(row: Row, desk: Desk, watch: Watch) -> OwnOrders:
     """One answer of the table, taken apart."""
     live, elsewhere, others, asked, nonces, unexpired, fills, own_trades, newest = row
     # The later ones carry the reason of a cancel.
@@ -46,7 +46,7 @@ def own_orders(row: Row, desk: Desk, questions: OrderQuestions) -> OwnOrders:
         newest = counted[-1].trade_id  # the rest comes next time: no cursor may pass it meanwhile
     return OwnOrders(
         rows=tuple(sorted(own.values(), key=lambda order: order.nonce)),
-        lookups=_lookups(_entries(asked), _entries(nonces), desk, questions),
+        lookups=_lookups(_entries(asked), _entries(nonces), desk, watch),
         fills=counted,
         own_trade_ids=frozenset(_trade_ids(own_trades)),
         newest_trade_id=newest if newest is None else int(newest),
@@ -101,7 +101,7 @@ def reserved(entries: list[Members], desk: Desk) -> Reserved:
 
 
 def _lookups(
-    asked: list[Members], nonces: list[Members], desk: Desk, questions: OrderQuestions
+    asked: list[Members], nonces: list[Members], desk: Desk, watch: Watch
 ) -> tuple[IdLookup, ...]:
     found = {}
     for entry in (*asked, *nonces):
@@ -110,7 +110,7 @@ def _lookups(
         # Under a nonce of ours our own id is one we asked about, or one that only we write.
         side = units.human_side(desk.market, engine_side(_read, entry, "row"))
         ownership = classify(order_id, side, nonce, desk.market.symbol, ())
-        known = order_id in questions.order_ids or ownership is Ownership.MANAGED
+        known = order_id in watch.order_ids or ownership is Ownership.MANAGED
         found[order_id] = IdLookup(
             order_id=order_id, nonce=nonce, foreign=not (known and _is_here(entry, desk))
         )

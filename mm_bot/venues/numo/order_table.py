@@ -14,7 +14,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-from mm_bot.core.commands import OrderQuestions
+from mm_bot.core.commands import Watch
 from mm_bot.core.snapshot import OwnOrders
 from mm_bot.errors import EdgeError
 from mm_bot.io.postgres import POSTGRES, Session
@@ -55,24 +55,24 @@ class OrderTable:
             "sub_ids": [str(each.sub_id) for each in there],
         }
 
-    async def read(self, questions: OrderQuestions) -> TableRead:
+    async def read(self, watch: Watch) -> TableRead:
         """Our orders, what we asked about, and our new fills; the lock is tried where it is not
         held."""
-        after = questions.fills_after
+        after = watch.fills_after
         values = {
             **self._values,
-            "order_ids": list(questions.order_ids),
-            "nonces": [str(nonce) for nonce in questions.nonces],
+            "order_ids": list(watch.order_ids),
+            "nonces": [str(nonce) for nonce in watch.nonces],
             "fills_after": _NO_FILLS if after is None else after,
-            "include_unexpired": questions.include_unexpired,
+            "include_unexpired": watch.include_unexpired,
         }
-        timeout_s = START_TIMEOUT_S if questions.include_unexpired else None
+        timeout_s = START_TIMEOUT_S if watch.include_unexpired else None
         held = await self.try_lock()
         generation = self._session.generation
         rows = await self._session.query(order_queries.OBSERVE, values, timeout_s)
         # The session may have been replaced in between: then the lock went with the old one.
         held = held and (not self._takes_lock or generation == self._session.generation)
-        return TableRead(orders=own_orders(rows[0], self._desk, questions), lock_held=held)
+        return TableRead(orders=own_orders(rows[0], self._desk, watch), lock_held=held)
 
     async def try_lock(self) -> bool:
         """Whether we are the one writer now; asks the server only where we were not before."""
