@@ -66,9 +66,9 @@ class Watch:
     order_ids: tuple[str, ...]
     """Wanted whatever their status: orders that we last knew as live or unknown."""
     nonces: tuple[int, ...]
-    """Nonces of ours of which another order may be the holder (after a conflict): whose are they?"""
+    """Nonces of ours that another order may hold (after a conflict): whose are they?"""
     fills_after: int | None
-    """Fill number after which fills are wanted; None before the first read (then none are given)."""
+    """Number of the fill after which fills are wanted; None, before the first read, for none."""
     include_unexpired: bool
     """Also every order of ours here that has not expired, whatever its status: once, at start-up,
     for what our old signatures can still cost."""
