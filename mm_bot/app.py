@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
@@ -92,9 +92,10 @@ class _Process:
         self._tell_manager(health)
         for warning in settings.warnings:
             log.warning("settings", note=warning)
-        exchange = NumoVenue(venue_config(settings), clock.now_ms)
+        exchange = make_venue(settings, clock.now_ms)
         self._cleanup.push_async_callback(exchange.aclose)
-        if not await self._opened(exchange, health):
+        highest_nonce = await self._opened(exchange, health)
+        if highest_nonce is None:
             return
         anchor, external = await self._anchors(exchange)
         policy = settings.policy(exchange.instrument)
@@ -105,7 +106,7 @@ class _Process:
         nonces = NonceBlocks(
             state_file, lane=lane_of(settings.subaccount_id, settings.market_symbol)
         )
-        await nonces.open(clock.now_ms(), await exchange.highest_nonce() or 0)
+        await nonces.open(clock.now_ms(), highest_nonce)
         self._cleanup.push_async_callback(nonces.close)
         bot = Bot(
             Edges(
@@ -185,8 +186,8 @@ class _Process:
 
         self._cleanup.callback(stop)
 
-    async def _opened(self, exchange: NumoVenue, health: Health) -> bool:
-        """False where a signal came before the exchange was ready for us."""
+    async def _opened(self, exchange: NumoVenue, health: Health) -> int | None:
+        """The highest nonce used so far; None where a signal came before the exchange was ready."""
 
         def waiting(holder: str) -> None:
             if health.waiting == "starting":
@@ -200,8 +201,8 @@ class _Process:
         if not opening.done():
             opening.cancel()
             await asyncio.wait({opening})
-            return False
-        await opening
+            return None
+        highest_nonce = await opening
         market, settings = exchange.instrument, self._settings
         self._log.info(
             "start",
@@ -214,7 +215,7 @@ class _Process:
             dry_run=settings.dry_run,
             price_tick=market.price_tick,
         )
-        return True
+        return highest_nonce
 
     async def _anchors(
         self, exchange: NumoVenue
@@ -243,6 +244,28 @@ class _Process:
             f"{self._settings.market_symbol}: within {CANCEL_ALL_WITHIN_MS // 1000} s no read of "
             "the order table showed that none of our orders is live; look at active_orders"
         )
+
+
+def make_venue(
+    settings: Settings,
+    now_ms: Callable[[], int],
+    *,
+    command: bool = False,
+    timeout_ms: int = REQUEST_TIMEOUT_MS,
+) -> NumoVenue:
+    """The exchange of these settings, nothing of it contacted yet. A `command` never waits for the
+    one-writer lock, and takes it only by `claim`."""
+    config = venue_config(settings)
+    if command:
+        config = replace(
+            config,
+            command=True,
+            dry_run=False,
+            wait_for_lock=False,
+            request_timeout_ms=timeout_ms,
+            reach_timeout_ms=timeout_ms,
+        )
+    return NumoVenue(config, now_ms)
 
 
 def venue_config(settings: Settings) -> VenueConfig:

@@ -25,7 +25,7 @@ from mm_bot.cli.call import Call
 from mm_bot.cli.cancel_books import Books
 from mm_bot.cli.cancel_run import CancelAll
 from mm_bot.cli.probe import bot_url
-from mm_bot.cli.reach import reaching
+from mm_bot.cli.reach import commanding
 from mm_bot.errors import NotProvenError
 
 STYLES = {"gone": "good", "NOT PROVEN": "bad", "LIVE": "bad"}
@@ -71,6 +71,6 @@ def run(call: Call) -> int:
 async def _run(call: Call) -> tuple[Books, list[str]]:
     settings = call.settings()
     url = bot_url(call.environment, None)
-    async with reaching(settings, timeout_s=2.0) as reach:
-        job = CancelAll(settings, reach, url, force=call.flag("force"))
+    async with commanding(settings, timeout_s=2.0) as venue:
+        job = CancelAll(settings, venue, url, force=call.flag("force"))
         return await job.run(within_s=call.number("within"))

@@ -3,47 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal
 from typing import Final
 
 from mm_bot.cli.cancel_books import Books, Order, State
 from mm_bot.cli.probe import Status, ask_if_there, entries, same_bot
-from mm_bot.cli.reach import Reach, now_ms
+from mm_bot.cli.reach import now_ms
 from mm_bot.core.commands import Verdict
-from mm_bot.core.exact import Price, Size
-from mm_bot.core.instrument import Instrument, Kind, Margin
 from mm_bot.core.ledger import LOST_REQUEST_MS
-from mm_bot.core.orders import OrderId, OrderStatus, Ownership, classify
+from mm_bot.core.orders import OrderId
 from mm_bot.core.risk import HaltReason
-from mm_bot.errors import BotError, EdgeError, IdentityError, UnreachableError
+from mm_bot.errors import BotError, IdentityError, UnreachableError
 from mm_bot.host.persistent import StateIdentity
 from mm_bot.host.state_file import StateFile
-from mm_bot.io.postgres import Statement
 from mm_bot.settings import Settings
-from mm_bot.venues.numo.order_table import OrderTable
-from mm_bot.venues.numo.units import AssetRef, EngineSide, human_side
+from mm_bot.venues.base import LiveVenue
 
 _ROUND_PAUSE_S: Final = 0.1
 _REASON: Final = "operator_cancel_all"
-_OURS: Final = Statement.of("""
-    SELECT order_id, nonce::text, side, asset_address, sub_id::text, status,
-           floor(expiry)::bigint AS expiry
-    FROM active_orders o
-    WHERE o.owner_address = %(owner)s AND o.subaccount_id = %(subaccount)s::numeric
-      AND (o.status IN ('active', 'matching') OR o.order_id = ANY(%(asked)s::text[]))
-""")
 
 
 class CancelAll:
     """One run. `force` cancels although another process may place anew."""
 
-    def __init__(self, settings: Settings, reach: Reach, bot_url: str, *, force: bool) -> None:
+    def __init__(self, settings: Settings, venue: LiveVenue, bot_url: str, *, force: bool) -> None:
         self._settings = settings
-        self._reach = reach
+        self._venue = venue
         self._bot_url = bot_url
         self._force = force
         self._books = Books()
-        self._market: Instrument | None = None
+        self._connected = False
         self._rivals = ""
         """Who may place new orders meanwhile; empty where nobody can."""
         self._file_written_ms = 0
@@ -56,7 +44,7 @@ class CancelAll:
         Raises:
             IdentityError: where a bot quotes here and nobody said `--force`.
         """
-        await self._find_market()
+        await self._connect()
         status = await asyncio.to_thread(ask_if_there, self._bot_url)
         await self._become_writer(status)
         self._from_state_file()
@@ -66,7 +54,7 @@ class CancelAll:
         empty_reads = 0
         while True:
             self._faults.clear()
-            read_ok = await self._read_rows()
+            read_ok = await self._look()
             targets = self._books.open()
             empty_reads = empty_reads + 1 if read_ok and not targets else 0
             # Two reads in a row: an order under way while the first was made shows in the second.
@@ -75,10 +63,8 @@ class CancelAll:
             if self._rivals and any(order.cancel for order in self._books.orders.values()):
                 break  # it places anew: a fight would only leave more signatures behind
             await asyncio.gather(*(self._cancel(order) for order in targets))
-            if not read_ok:
-                await self._look_up_at_api()
-                if all(order.state is State.GONE for order in self._books.orders.values()):
-                    break
+            if not read_ok and not self._books.open():
+                break
             await asyncio.sleep(_ROUND_PAUSE_S)
         if empty_reads >= 2:
             self._books.proof = "two reads of the order table in a row show no live order of ours"
@@ -97,11 +83,11 @@ class CancelAll:
             found.append("orders that neither state file nor bot names cannot be seen")
         return found or ["the order table was not read twice in time"]
 
-    async def _find_market(self) -> None:
-        """The listing where the API tells it. Cancels are signed without; only the lock and the
-        side of a row need it."""
+    async def _connect(self) -> None:
+        """Learn the instrument where it is told: only the lock and the side of a row need it."""
         try:
-            self._market = (await self._reach.desk()).market
+            await self._venue.connect()
+            self._connected = True
         except UnreachableError as error:
             self._faults["API"] = str(error)
 
@@ -113,7 +99,7 @@ class CancelAll:
             market=settings.market_symbol,
             subaccount_id=settings.subaccount_id,
         )
-        holder = await self._lock_holder()
+        holder = await self._venue.claim() if self._connected else None
         if holder is None and not ours:
             return
         halted = ours and status is not None and _held_by_switch(status)
@@ -129,18 +115,6 @@ class CancelAll:
                 "`mm-bot pause`, stop it, or say --force"
             )
         self._rivals = who
-
-    async def _lock_holder(self) -> str | None:
-        """Who else holds the lock; None where we took it or nobody can tell."""
-        if self._market is None:
-            return None
-        try:
-            self._table: OrderTable = self._reach.table(await self._reach.desk(), takes_lock=True)
-            if await self._table.try_lock():
-                return None
-            return await self._table.lock_holder()
-        except (EdgeError, UnreachableError):
-            return None
 
     def _from_state_file(self) -> None:
         settings = self._settings
@@ -174,47 +148,24 @@ class CancelAll:
         if parts is not None and parts.market == self._settings.market_symbol:
             self._books.note(order_id, parts.nonce, expiry_s, known_from)
 
-    async def _read_rows(self) -> bool:
-        """Bring every order up to date with one read of the table; whether it could be read."""
-        config = self._reach.config
-        asked = list(self._books.orders)
-        values = {
-            "owner": config.owner,
-            "subaccount": str(config.subaccount_id),
-            "asked": asked,
-        }
-        try:
-            rows = await self._reach.session.query(_OURS, values)
-        except EdgeError as error:
-            self._faults["Postgres"] = error.reason
+    async def _look(self) -> bool:
+        """Bring every order up to date; whether the order table could be read."""
+        found = await self._venue.find(tuple(self._books.orders))
+        for each in found.orders:
+            order = self._books.note(each.order_id, each.nonce, each.expiry_s, "Postgres")
+            if found.fault:
+                order.known_from.discard("Postgres")
+            if each.live is not None:
+                order.state = State.LIVE if each.live else State.GONE
+            order.proof = each.proof
+        if found.fault:
+            self._faults["Postgres"] = found.fault
             return False
-        seen = set()
-        for order_id, nonce, side, asset, sub_id, status, expiry_s in rows:
-            ours = order_id in asked or self._is_ours(order_id, int(nonce), side, asset, sub_id)
-            if not ours:
-                continue
-            seen.add(order_id)
-            order = self._books.note(order_id, int(nonce), int(expiry_s), "Postgres")
-            live = OrderStatus(status).live and int(expiry_s) * 1000 > now_ms()
-            order.state = State.LIVE if live else State.GONE
-            order.proof = f"its row says {status}"
+        seen = {each.order_id for each in found.orders}
         for order in self._books.orders.values():
             if order.order_id not in seen:
                 self._judge_absent(order)
         return True
-
-    def _is_ours(self, order_id: str, nonce: int, side: str, asset: str, sub_id: str) -> bool:
-        parts = OrderId.parse(order_id)
-        config, market = self._reach.config, self._market
-        if parts is None or parts.market != config.market_symbol:
-            return False
-        if market is None:
-            return parts.nonce == nonce
-        if AssetRef(asset=asset, sub_id=int(sub_id)) != market.venue_ref:
-            return False
-        human = human_side(market, EngineSide(side))
-        owned = classify(order_id, human, nonce, market.symbol, config.protected_prefixes)
-        return owned is Ownership.MANAGED
 
     def _judge_absent(self, order: Order) -> None:
         """No row: it never arrived, unless its request is still on the way. Whoever sent it wrote
@@ -228,8 +179,7 @@ class CancelAll:
             order.proof = "it expired" if expired else "never arrived: no row, no sender"
 
     async def _cancel(self, order: Order) -> None:
-        entry = self._reach.entry(self._market or _placeholder(self._settings.market_symbol))
-        outcome = await entry.cancel(order.order_id, order.nonce, _REASON)
+        outcome = await self._venue.cancel(order.order_id, order.nonce, _REASON)
         detail = f": {outcome.detail}" if outcome.detail else ""
         if outcome.verdict is Verdict.ACCEPTED:
             order.acknowledged = True
@@ -237,40 +187,8 @@ class CancelAll:
             return
         order.cancel = outcome.verdict.value + detail
 
-    async def _look_up_at_api(self) -> None:
-        """With Postgres down the API's own word is the next best."""
-        for order in self._books.open():
-            try:
-                answer = await self._reach.api.get(f"/v1/orders/{order.order_id}")
-                status = str(answer.json().get("status", ""))
-                live = OrderStatus(status).live
-            except Exception as error:  # whatever the API says that is no status proves nothing
-                order.proof = f"the API does not tell ({type(error).__name__})"
-                continue
-            order.state = State.LIVE if live else State.GONE
-            order.proof = f"the API says {status}; the order table was not read"
-
 
 def _held_by_switch(status: Status) -> bool:
     reasons = {halt.get("reason") for halt in entries(status.get("halts"))}
     pausing = {HaltReason.KILL_SWITCH.value, HaltReason.OPERATOR_PAUSE.value}
     return bool(pausing & reasons)
-
-
-def _placeholder(symbol: str) -> Instrument:
-    """For signing cancels while the API does not list the market: they do not name it."""
-    one = Decimal(1)
-    return Instrument(
-        symbol=symbol,
-        base="",
-        quote="",
-        kind=Kind.SPOT,
-        price_tick=Price(one),
-        size_step=Size(one),
-        multiplier=one,
-        margin=Margin.FUNDED,
-        margin_rate=Decimal(0),
-        collateral="",
-        expiry_ms=None,
-        venue_ref=AssetRef(asset="0x" + "0" * 40, sub_id=0),
-    )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from mm_bot.cli.call import Call
 from mm_bot.cli.orders import ALL_LIVE, STYLES
-from mm_bot.cli.reach import asked, reaching
+from mm_bot.cli.reach import asked, commanding
 from mm_bot.core.snapshot import Fill, OwnOrders
 from mm_bot.errors import SettingsError
 from mm_bot.settings import Settings
@@ -48,12 +48,12 @@ def run(call: Call) -> int:
 
 
 async def _fills(settings: Settings, wanted: int) -> list[Fill]:
-    async with reaching(settings) as reach:
-        table = reach.table(await reach.desk())
+    async with commanding(settings) as venue:
+        await venue.connect()
 
         async def after(trade_id: int | None) -> OwnOrders:
             questions = replace(ALL_LIVE, fills_after=trade_id)
-            return (await asked(table.read(questions), "Postgres", reach.session.address)).orders
+            return await asked(venue.own_orders(questions))
 
         newest = (await after(None)).newest_trade_id or 0
         back, found = max(_FIRST_LOOK_BACK, wanted), list[Fill]()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from mm_bot.cli.call import Call
-from mm_bot.cli.reach import asked, now_ms, reaching
+from mm_bot.cli.reach import asked, commanding, now_ms
 from mm_bot.core.commands import Watch
 from mm_bot.core.orders import Ownership, RestingOrder
 from mm_bot.settings import Settings
@@ -47,10 +47,10 @@ def run(call: Call) -> int:
 
 
 async def _rows(settings: Settings) -> tuple[RestingOrder, ...]:
-    async with reaching(settings) as reach:
-        table = reach.table(await reach.desk())
-        read = await asked(table.read(ALL_LIVE), "Postgres", reach.session.address)
-        live = [row for row in read.orders.rows if row.live]
+    async with commanding(settings) as venue:
+        await venue.connect()
+        read = await asked(venue.own_orders(ALL_LIVE))
+        live = [row for row in read.rows if row.live]
         return tuple(sorted(live, key=lambda row: (-row.price.value, row.nonce)))
 
 

@@ -14,18 +14,18 @@ from typing import TypeVar
 
 import httpx
 
-from mm_bot.app import venue_config
+from mm_bot.app import make_venue, venue_config
 from mm_bot.core.instrument import Instrument
 from mm_bot.errors import EdgeError, UnreachableError
 from mm_bot.io.errors import redact
 from mm_bot.io.http import open_client
 from mm_bot.io.postgres import Session
 from mm_bot.settings import Settings
+from mm_bot.venues.base import LiveVenue
 from mm_bot.venues.numo import startup, wire
 from mm_bot.venues.numo.chain import Chain
 from mm_bot.venues.numo.config import VenueConfig
 from mm_bot.venues.numo.market_data import MarketData
-from mm_bot.venues.numo.order_entry import OrderEntry
 from mm_bot.venues.numo.order_rows import Desk
 from mm_bot.venues.numo.order_table import OrderTable
 
@@ -52,7 +52,7 @@ class Reach:
 
     async def listings(self) -> tuple[wire.Listing, ...]:
         """Raises UnreachableError where the API does not say."""
-        return await asked(self.data.listings(), "markets API", self.api_address)
+        return await asked(self.data.listings())
 
     def market(self, listing: wire.Listing, *, own_tick: bool = True) -> Instrument:
         config = self.config
@@ -84,8 +84,15 @@ class Reach:
     def table(self, desk: Desk, *, takes_lock: bool = False) -> OrderTable:
         return OrderTable(self.session, desk, takes_lock=takes_lock)
 
-    def entry(self, market: Instrument) -> OrderEntry:
-        return OrderEntry(self.config, market, self.api, now_ms)
+
+@asynccontextmanager
+async def commanding(settings: Settings, timeout_s: float = 5.0) -> AsyncIterator[LiveVenue]:
+    """The exchange of these settings for one command; every wait is bounded by `timeout_s`."""
+    venue = make_venue(settings, now_ms, command=True, timeout_ms=max(100, int(timeout_s * 1000)))
+    try:
+        yield venue
+    finally:
+        await venue.aclose()
 
 
 @asynccontextmanager
@@ -112,12 +119,12 @@ async def reaching(settings: Settings, timeout_s: float = 5.0) -> AsyncIterator[
         await node.aclose()
 
 
-async def asked(question: Awaitable[T], what: str, where: str) -> T:
+async def asked(question: Awaitable[T]) -> T:
     """The answer, or an UnreachableError that names who did not give one."""
     try:
         return await question
     except EdgeError as error:
-        raise UnreachableError(f"{what} at {where} is unreachable: {error.reason}") from None
+        raise UnreachableError(f"{error.source} is unreachable: {error.reason}") from None
 
 
 async def in_time(question: Awaitable[T], timeout_s: float, source: str) -> T:

@@ -12,7 +12,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from mm_bot.app import FIRST_ANCHOR_WITHIN_MS, venue_config
+from mm_bot.app import FIRST_ANCHOR_WITHIN_MS, make_venue
 from mm_bot.cli.call import Call
 from mm_bot.cli.explain import Step, explain, name
 from mm_bot.cli.probe import Status, ask_if_there, bot_url, entries, same_bot
@@ -26,7 +26,6 @@ from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.mode_file import ModeFile
 from mm_bot.prices_from_settings import build_anchors
 from mm_bot.settings import Settings
-from mm_bot.venues.numo.exchange import NumoVenue
 
 
 def run(call: Call) -> int:
@@ -76,7 +75,7 @@ async def fresh_decision(settings: Settings) -> tuple[Decision, Instrument]:
     """
     clock = SystemClock()
     async with AsyncExitStack() as cleanup:
-        exchange = NumoVenue(replace(venue_config(settings), dry_run=True), clock.now_ms)
+        exchange = make_venue(replace(settings, dry_run=True), clock.now_ms)
         cleanup.push_async_callback(exchange.aclose)
         await exchange.open()
         market = exchange.instrument

@@ -1,4 +1,5 @@
-"""What an exchange is to this bot: the `Venue` protocol. One folder beside this file an exchange.
+"""What an exchange is to this bot: `Venue` to the loop, `LiveVenue` to a process. Each exchange has
+one folder beside this file.
 
 Everything here is in human units and in the core's types; wire formats, chain integers, tables and
 the exchange's own names of things stay inside its folder. What an exchange can do is told by the
@@ -15,15 +16,39 @@ carry (a text, a label, 32 letters, 128 bits) and comes back from it is the adap
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
 from mm_bot.core.instrument import Instrument
-from mm_bot.core.snapshot import Observation
+from mm_bot.core.snapshot import Observation, OwnOrders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundOrder:
+    """What is known of one order of ours: whether it is live, and what says so."""
+
+    order_id: str
+    nonce: int
+    live: bool | None
+    """None where nothing tells."""
+    expiry_s: int | None
+    """Unix seconds, where known."""
+    proof: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """An answer of `Venue.find`. With a `fault` the exchange's own table of orders was not read:
+    `orders` is then what some lesser witness says of those asked for, and may miss others."""
+
+    orders: tuple[FoundOrder, ...]
+    fault: str = ""
 
 
 class Venue(Protocol):
-    """One market of one account, as the loop sees it."""
+    """One market of one account: what the loop uses, and all that a simulated exchange needs."""
 
     @property
     def instrument(self) -> Instrument: ...
@@ -40,3 +65,39 @@ class Venue(Protocol):
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         """Take an order off the book; `reason` is a word of ours, such as `stale`."""
+
+
+class LiveVenue(Venue, Protocol):
+    """A venue that is somewhere outside: how it is opened, and what commands ask of it."""
+
+    async def open(self, on_waiting: Callable[[str], None]) -> int:
+        """Prove who and where we are and become the one writer; gives the highest nonce that our
+        owner ever used there, 0 for none. `on_waiting` is told who holds the lock meanwhile.
+
+        Raises:
+            BotError: the first check that fails, with its own exit code.
+        """
+
+    async def connect(self) -> None:
+        """Learn the instrument, and no more: enough for reading. Nothing is proven or taken.
+
+        Raises:
+            BotError: where the exchange does not tell it.
+        """
+
+    async def claim(self) -> str | None:
+        """Become the one writer: None where we are, else who keeps it from us."""
+
+    async def own_orders(self, watch: Watch) -> OwnOrders:
+        """The orders' part of `observe`, by itself.
+
+        Raises:
+            EdgeError: where it cannot be read.
+        """
+
+    async def find(self, order_ids: Sequence[str]) -> Found:
+        """Every live order of this bot's ids, and those asked for whatever their status. Works
+        before `connect`, and never raises."""
+
+    async def aclose(self) -> None:
+        """Close every connection; the lock goes with them."""

@@ -61,7 +61,9 @@ def entry_over(answer: httpx.Response | Exception, seen: list[httpx.Request]) ->
         return answer
 
     client = httpx.AsyncClient(base_url="http://api", transport=httpx.MockTransport(respond))
-    return OrderEntry(CONFIG, SPOT_MARKET, client, lambda: NOW_MS)
+    entry = OrderEntry(CONFIG, client, lambda: NOW_MS)
+    entry.market = SPOT_MARKET
+    return entry
 
 
 def placed(answer: httpx.Response | Exception) -> Outcome:
@@ -199,7 +201,9 @@ def test_a_signed_order_has_the_recorded_shape() -> None:
     for market in (SPOT_MARKET, FUTURE_MARKET):
         order = new_order(market, Side.SELL, "1610", "2")
         client = httpx.AsyncClient(base_url="http://api")
-        signed = OrderEntry(CONFIG, market, client, lambda: NOW_MS).prepare(order)
+        entry = OrderEntry(CONFIG, client, lambda: NOW_MS)
+        entry.market = market
+        signed = entry.prepare(order)
         body = orjson.loads(signed.body)
         assert {k: type(v) for k, v in body.items()} == {k: type(v) for k, v in recorded.items()}
         assert set(body["action_json"]) == set(recorded["action_json"])

@@ -38,6 +38,8 @@ class VenueConfig:
     dry_run: bool
     wait_for_lock: bool
     request_timeout_ms: int
+    command: bool = False
+    """Whether this is a command of the operator rather than the bot."""
     reach_timeout_ms: int = 5000
     """How long a dependency may take to answer at start."""
 

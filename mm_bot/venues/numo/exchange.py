@@ -11,7 +11,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
@@ -21,9 +21,11 @@ from mm_bot.core.snapshot import Balances, Book, Observation, OwnOrders, Part, T
 from mm_bot.errors import EdgeError, IdentityError
 from mm_bot.io.http import open_client
 from mm_bot.io.postgres import Session
+from mm_bot.venues.base import Found
 from mm_bot.venues.numo import startup, wire
 from mm_bot.venues.numo.chain import Chain, market_balances
 from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.find import find
 from mm_bot.venues.numo.market_data import MarketData
 from mm_bot.venues.numo.order_entry import OrderEntry
 from mm_bot.venues.numo.order_rows import Desk
@@ -62,6 +64,7 @@ class NumoVenue:
         )
         self._book: _Last[Book] = _Last()
         self._trades: _Last[tuple[Trade, ...]] = _Last()
+        self._entry = OrderEntry(config, self._api, now_ms)
         self._balances: _Last[Balances] = _Last()
         self._balances_read_ms: int | None = None
 
@@ -70,7 +73,7 @@ class NumoVenue:
         """Lower-case address."""
         return self._config.owner
 
-    async def open(self, on_waiting: Callable[[str], None] = lambda holder: None) -> None:
+    async def open(self, on_waiting: Callable[[str], None] = lambda holder: None) -> int:
         """Check everything, then become the one writer.
 
         `on_waiting` is told who holds the lock, each second that we wait for it.
@@ -83,20 +86,32 @@ class NumoVenue:
         """
         config = self._config
         listings = await startup.reach_all(config, self.data, self.chain, self._session)
-        listing = startup.find_listing(listings, config.market_symbol)
-        self.instrument = self._market(listing, config.price_tick)
+        listing = self._settle_on(listings)
         cash = await startup.check_identity(config, self.chain, listing)
-        desk = Desk(
-            owner=config.owner,
-            subaccount_id=config.subaccount_id,
-            market=self.instrument,
-            others=tuple(self._market(other, None) for other in listings if other != listing),
-            protected_prefixes=config.protected_prefixes,
-        )
         self._cash = cash
-        self._entry = OrderEntry(config, self.instrument, self._api, self._now_ms)
-        self._table = OrderTable(self._session, desk, takes_lock=not config.dry_run)
         await self._take_lock(on_waiting)
+        return await self._table.highest_nonce() or 0
+
+    async def connect(self) -> None:
+        """Learn the instrument from the API, and no more.
+
+        Raises:
+            UnreachableError: where the API does not answer.
+            IdentityError: where it does not list our market.
+        """
+        self._settle_on(await startup.reach_api(self._config, self.data))
+
+    async def claim(self) -> str | None:
+        """Become the one writer: None where we are, else who keeps it from us."""
+        return await self._lock_holder()
+
+    async def own_orders(self, watch: Watch) -> OwnOrders:
+        """Our rows, and what we asked about. Raises EdgeError."""
+        return (await self._table.read(watch)).orders
+
+    async def find(self, order_ids: Sequence[str]) -> Found:
+        """See `Venue.find`."""
+        return await find(self._session, self._api, self._config, self._entry.market, order_ids)
 
     async def observe(self, watch: Watch) -> Observation:
         """Everything, read at once; bounded by the slowest read's timeout."""
@@ -126,15 +141,26 @@ class NumoVenue:
         """Take an order off the book. Never raises."""
         return await self._entry.cancel(order_id, nonce, reason)
 
-    async def highest_nonce(self) -> int | None:
-        """The highest nonce this owner ever used anywhere; None where it never did."""
-        return await self._table.highest_nonce()
-
     async def aclose(self) -> None:
         """Close every connection; the lock goes with its session."""
         await self._session.aclose()
         await self._api.aclose()
         await self._node.aclose()
+
+    def _settle_on(self, listings: tuple[wire.Listing, ...]) -> wire.Listing:
+        """Our market among those listed, and whose rows are ours in it."""
+        config = self._config
+        listing = startup.find_listing(listings, config.market_symbol)
+        self.instrument = self._entry.market = self._market(listing, config.price_tick)
+        desk = Desk(
+            owner=config.owner,
+            subaccount_id=config.subaccount_id,
+            market=self.instrument,
+            others=tuple(self._market(other, None) for other in listings if other != listing),
+            protected_prefixes=config.protected_prefixes,
+        )
+        self._table = OrderTable(self._session, desk, takes_lock=not config.dry_run)
+        return listing
 
     def _market(self, listing: wire.Listing, price_tick: Price | None) -> Instrument:
         return wire.to_market(
@@ -234,5 +260,6 @@ class _Last(Generic[T]):
 
 def _application_name(config: VenueConfig) -> str:
     """Who we are to whoever asks Postgres who holds the lock."""
-    who = f"mm-bot {config.market_symbol} {config.service_name}"
+    role = "mm-bot command" if config.command else "mm-bot"
+    who = f"{role} {config.market_symbol} {config.service_name}"
     return f"{who} pid={os.getpid()} host={socket.gethostname()}"

@@ -46,13 +46,12 @@ class OrderEntry:
     def __init__(
         self,
         config: VenueConfig,
-        market: Instrument,
         client: httpx.AsyncClient,
         now_ms: Callable[[], int],
     ) -> None:
         self._config = config
-        self._market = market
-        self._ref = units.ref(market)
+        self.market: Instrument | None = None
+        """Set once it is known; cancels do without."""
         self._client = client
         self._now_ms = now_ms
         self._domain = Domain(chain_id=config.chain_id, matching=config.matching)
@@ -70,11 +69,13 @@ class OrderEntry:
         Raises:
             ValueError: where the order is too small for the engine to express.
         """
-        engine = units.to_engine(self._market, order.side, order.price, order.size, order.notional)
-        action = self._action(order, engine)
+        assert self.market is not None, "orders are prepared once the instrument is known"
+        engine = units.to_engine(self.market, order.side, order.price, order.size, order.notional)
+        where = units.ref(self.market)
+        action = self._action(order, engine, where)
         signature = self._signer.sign_action(self._domain, action)
         return PreparedOrder(
-            order=order, body=orjson.dumps(self._body(order, engine, action, signature))
+            order=order, body=orjson.dumps(self._body(order, engine, where, action, signature))
         )
 
     async def place(self, prepared: PreparedOrder) -> Outcome:
@@ -105,11 +106,11 @@ class OrderEntry:
         }
         return await self._post("/v1/orders/cancel", orjson.dumps(body), _OK, nonce)
 
-    def _action(self, order: NewOrder, engine: units.EngineOrder) -> Action:
+    def _action(self, order: NewOrder, engine: units.EngineOrder, where: units.AssetRef) -> Action:
         config = self._config
         trade = TradeData(
-            asset=self._ref.asset,
-            sub_id=self._ref.sub_id,
+            asset=where.asset,
+            sub_id=where.sub_id,
             limit_price=engine.limit_price,
             desired_amount=engine.desired_amount,
             worst_fee=config.worst_fee,
@@ -127,7 +128,12 @@ class OrderEntry:
         )
 
     def _body(
-        self, order: NewOrder, engine: units.EngineOrder, action: Action, signature: bytes
+        self,
+        order: NewOrder,
+        engine: units.EngineOrder,
+        where: units.AssetRef,
+        action: Action,
+        signature: bytes,
     ) -> dict[str, object]:
         return {
             "order_id": order.order_id,
@@ -137,8 +143,8 @@ class OrderEntry:
             "recipient_id": str(self._config.recipient_id),
             "nonce": str(action.nonce),
             "side": engine.side.value,
-            "asset_address": self._ref.asset,
-            "sub_id": str(self._ref.sub_id),
+            "asset_address": where.asset,
+            "sub_id": str(where.sub_id),
             "desired_amount": engine.amount_text,
             "filled_amount": "0",
             "limit_price": engine.price_text,
@@ -163,11 +169,11 @@ class OrderEntry:
             return Outcome(verdict=Verdict.REFUSED, detail=f"not sent: {describe(error)}")
         except FOREIGN as error:
             return Outcome(verdict=Verdict.UNKNOWN, detail=describe(error))
-        return read_outcome(response.status_code, response.content, accepted, nonce, self._market)
+        return read_outcome(response.status_code, response.content, accepted, nonce, self.market)
 
 
 def read_outcome(
-    status: int, body: bytes, accepted: int, nonce: int, market: Instrument
+    status: int, body: bytes, accepted: int, nonce: int, market: Instrument | None
 ) -> Outcome:
     """What an answer says of the command, by the table above."""
     if status == accepted:

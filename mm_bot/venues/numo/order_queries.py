@@ -101,6 +101,14 @@ SELECT
     (SELECT max(trade_id) FROM trade_fills) AS newest_trade_id
 """)
 
+FIND: Final = Statement.of("""
+    SELECT order_id, nonce::text, side, asset_address, sub_id::text, status,
+           floor(expiry)::bigint AS expiry
+    FROM active_orders o
+    WHERE o.owner_address = %(owner)s AND o.subaccount_id = %(subaccount)s::numeric
+      AND (o.status IN ('active', 'matching') OR o.order_id = ANY(%(asked)s::text[]))
+""")
+
 HIGHEST_NONCE: Final = Statement.of(
     "SELECT max(nonce)::text FROM active_orders WHERE owner_address = %(owner)s"
 )

@@ -31,7 +31,7 @@ async def reach_all(
 ) -> tuple[wire.Listing, ...]:
     """All three dependencies answer, the node for our chain; gives the listed markets."""
     listings, chain_id, _ = await asyncio.gather(
-        _reach(config, data.listings, "markets API", redact(config.api_base_url)),
+        reach_api(config, data),
         _reach(config, chain.chain_id, "chain node", redact(config.rpc_url)),
         _reach_postgres(config, session),
     )
@@ -40,6 +40,11 @@ async def reach_all(
             f"the node at {redact(config.rpc_url)} is of chain {chain_id}, not {config.chain_id}"
         )
     return listings
+
+
+async def reach_api(config: VenueConfig, data: MarketData) -> tuple[wire.Listing, ...]:
+    """The listed markets; raises UnreachableError where the API does not answer."""
+    return await _reach(config, data.listings, "markets API", redact(config.api_base_url))
 
 
 def find_listing(listings: tuple[wire.Listing, ...], symbol: str) -> wire.Listing:

@@ -125,16 +125,18 @@ def parse_error(body: bytes) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def parse_order(body: bytes, market: Instrument) -> tuple[int, Amount]:
+def parse_order(body: bytes, market: Instrument | None) -> tuple[int, Amount | None]:
     """Of the `{"order": ...}` that an accepted place or cancel answers with: the nonce, and the
-    cNGN of what is left unfilled."""
+    cNGN of what is left unfilled, where the market is known."""
     answer = _read.members(_read.json(body), "answer")
     order = _read.members(_read.member(answer, "order", "answer"), "order")
-    found = read_numbers(_read, order, "order")
+    nonce, found = _read.integer(order, "nonce", "order"), read_numbers(_read, order, "order")
+    if market is None:
+        return nonce, None
     worth = _read.converted(
         lambda: units.human_notional(market, found.left, found.price), "order.limit_price"
     )
-    return _read.integer(order, "nonce", "order"), worth
+    return nonce, worth
 
 
 def milliseconds(text: str) -> int:
