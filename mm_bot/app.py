@@ -221,7 +221,7 @@ class _Process:
         self, exchange: NumoVenue
     ) -> tuple[AnchorRunner | None, AnchorRunner | None]:
         anchor, external = build_anchors(
-            self._settings, exchange.instrument, exchange.chain.eth_call, self._clock, self._cleanup
+            self._settings, exchange.instrument, exchange.eth_call, self._clock, self._cleanup
         )
         running = [runner for runner in (anchor, external) if runner is not None]
         for runner in running:

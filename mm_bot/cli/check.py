@@ -9,45 +9,79 @@ permission, else 0. What is worth a look but stops nothing is a `note`.
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from mm_bot.cli.call import Call
-from mm_bot.cli.check_lines import Line, Lines, Result
-from mm_bot.errors import IdentityError, SettingsError, UnreachableError
-from mm_bot.settings import load
+from mm_bot.cli.reach import commanding, in_time, now_ms
+from mm_bot.errors import EdgeError, IdentityError, SettingsError, UnreachableError
+from mm_bot.host.clock import SystemClock
+from mm_bot.prices_from_settings import build_anchors
+from mm_bot.settings import Settings, load
+from mm_bot.venues.base import LiveVenue
+from mm_bot.venues.checks import Check, Checks, Result
 
 STYLES = {"ok": "good", "note": "warn", "FAILED": "bad", "skipped": "dim"}
 _WORST_FIRST = (SettingsError.exit_code, UnreachableError.exit_code, IdentityError.exit_code)
 
 
 def run(call: Call) -> int:
-    lines = Lines()
+    checks = Checks()
     try:
         settings = load(call.environment)
     except SettingsError as error:
         for fault in error.faults:
-            lines.failed("settings", fault.split(" ", 1)[0], fault, SettingsError.exit_code)
-        return _report(call, lines)
+            checks.unfit("settings", fault.split(" ", 1)[0], [fault])
+        return _report(call, checks.found)
     count = sum(each.origin == "environment" for each in settings.effective())
-    lines.ok("settings", "variables", f"{count} set, all valid together")
+    checks.ok("settings", "variables", f"{count} set, all valid together")
     for warning in settings.warnings:
-        lines.note("settings", warning.split(" ", 1)[0], warning)
-    # What these import is only needed now.
-    from mm_bot.cli.check_exchange import check_exchange
+        checks.note("settings", warning.split(" ", 1)[0], warning)
+    # What this imports is only needed now.
     from mm_bot.cli.check_here import check_here
 
-    check_here(settings, lines)
-    asyncio.run(check_exchange(settings, lines, call.number("timeout")))
-    return _report(call, lines)
+    check_here(settings, checks)
+    asyncio.run(_check_outside(settings, checks, call.number("timeout")))
+    return _report(call, checks.found)
 
 
-def exit_code(lines: list[Line]) -> int:
+async def _check_outside(settings: Settings, checks: Checks, timeout_s: float) -> None:
+    async with commanding(settings, timeout_s) as venue:
+        checks.found.extend(await venue.check())
+        if any(c.area == "market" and c.result is not Result.SKIPPED for c in checks.found):
+            await _check_anchors(settings, venue, checks)
+
+
+async def _check_anchors(settings: Settings, venue: LiveVenue, checks: Checks) -> None:
+    async with AsyncExitStack() as cleanup:
+        pair = build_anchors(settings, venue.instrument, venue.eth_call, SystemClock(), cleanup)
+        for name, runner in zip(("anchor", "bootstrap anchor"), pair, strict=True):
+            if runner is None:
+                checks.skipped("anchor", name, "off")
+                continue
+            runner.start()
+            cleanup.push_async_callback(runner.aclose)
+            try:
+                quote = await in_time(runner.first_reading(5_000), 6.0, name)
+            except EdgeError as error:
+                checks.note("anchor", name, str(error))
+                continue
+            if quote.price is None:
+                why = quote.error or "too slow"
+                checks.note("anchor", name, f"{quote.source}: no price: {why}")
+            else:
+                age_s = None if quote.as_of_ms is None else (now_ms() - quote.as_of_ms) // 1000
+                age = "" if age_s is None else f", {age_s} s old"
+                checks.ok("anchor", name, f"{quote.price} from {quote.source}{age}")
+
+
+def exit_code(checks: list[Check]) -> int:
     """The worst of what failed; 0 where nothing did."""
-    codes = {line.code for line in lines if line.result is Result.FAILED}
+    codes = {check.code for check in checks if check.result is Result.FAILED}
     return next((code for code in _WORST_FIRST if code in codes), 0)
 
 
-def _report(call: Call, lines: Lines) -> int:
-    found = sorted(lines.found, key=lambda line: AREAS.index(line.area))
+def _report(call: Call, checks: list[Check]) -> int:
+    found = sorted(checks, key=lambda line: AREAS.index(line.area))
     code = exit_code(found)
     failed = sum(line.result is Result.FAILED for line in found)
     notes = sum(line.result is Result.NOTE for line in found)
@@ -60,7 +94,7 @@ def _report(call: Call, lines: Lines) -> int:
                 "checks": [
                     {
                         "area": line.area,
-                        "check": line.check,
+                        "check": line.name,
                         "result": line.result.value.lower(),
                         "detail": line.detail,
                     }
@@ -71,7 +105,7 @@ def _report(call: Call, lines: Lines) -> int:
         return code
     output.table(
         ("area", "check", "result", "detail"),
-        ((line.area, line.check, line.result.value, line.detail) for line in found),
+        ((line.area, line.name, line.result.value, line.detail) for line in found),
         styles=STYLES,
     )
     passed = sum(line.result is Result.OK for line in found)

@@ -79,7 +79,7 @@ async def fresh_decision(settings: Settings) -> tuple[Decision, Instrument]:
         cleanup.push_async_callback(exchange.aclose)
         await exchange.open()
         market = exchange.instrument
-        anchors = build_anchors(settings, market, exchange.chain.eth_call, clock, cleanup)
+        anchors = build_anchors(settings, market, exchange.eth_call, clock, cleanup)
         for runner in anchors:
             if runner is not None:
                 runner.start()

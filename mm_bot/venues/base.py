@@ -16,13 +16,17 @@ carry (a text, a label, 32 letters, 128 bits) and comes back from it is the adap
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Observation, OwnOrders
+from mm_bot.venues.checks import Check
+
+EthCall = Callable[[str, bytes], Awaitable[bytes]]
+"""Contract address and calldata in, what the contract returns out; raises EdgeError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,10 @@ class Venue(Protocol):
 class LiveVenue(Venue, Protocol):
     """A venue that is somewhere outside: how it is opened, and what commands ask of it."""
 
+    @property
+    def eth_call(self) -> EthCall:
+        """Reads of the chain that the exchange settles on, for price feeds there."""
+
     async def open(self, on_waiting: Callable[[str], None]) -> int:
         """Prove who and where we are and become the one writer; gives the highest nonce that our
         owner ever used there, 0 for none. `on_waiting` is told who holds the lock meanwhile.
@@ -84,6 +92,10 @@ class LiveVenue(Venue, Protocol):
         Raises:
             BotError: where the exchange does not tell it.
         """
+
+    async def check(self) -> tuple[Check, ...]:
+        """Everything that `open` proves, each by itself whatever else failed, and what is worth a
+        look beside it. Connects; takes and sends nothing."""
 
     async def claim(self) -> str | None:
         """Become the one writer: None where we are, else who keeps it from us."""

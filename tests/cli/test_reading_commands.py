@@ -55,11 +55,11 @@ def test_check_notes_an_empty_balance(bots: Bots) -> None:
         ({"MM_RPC_URL": "http://127.0.0.1:9/v2/0123456789abcdef01"}, 4, "http://127.0.0.1:9 does"),
         ({"MM_DATABASE_URL": "postgres://bot:hunter2hunter2@127.0.0.1:9/x"}, 4, "login"),
         ({"MM_API_BASE_URL": "http://127.0.0.1:9"}, 4, "http://127.0.0.1:9 does not answer"),
-        ({"MM_SUBACCOUNT_ID": "999999"}, 3, "it does not exist"),
+        ({"MM_SUBACCOUNT_ID": "999999"}, 3, "subaccount 999999 does not exist"),
         (
             {"MM_CHAIN_ID": "8453", "MM_MATCHING_REPO_PATH": "", "MM_RISK_CORE_REPO_PATH": ""},
             3,
-            "is of chain 31337, MM_CHAIN_ID 8453",
+            "is of chain 31337, not 8453 (MM_CHAIN_ID)",
         ),
         ({"MM_MARKET_SYMBOL": "NONE-SPOT"}, 3, "listed are"),
         ({"MM_SIGNER_PRIVATE_KEY": "0x" + "d7" * 32}, 3, "was never registered"),

@@ -1,6 +1,6 @@
 """The exchange as the loop sees it: `open`, `observe`, `prepare`, `place`, `cancel`, `aclose`.
 
-`open` proves who and where we are, and takes the lock, before anything else is possible. `observe`
+`open` proves who and where we are (`checks.py`), and takes the lock, before anything else is possible. `observe`
 reads everything concurrently and never fails: a part that could not be read says why, and keeps
 its last good value with the age of that value; own orders are only ever of this cycle.
 """
@@ -12,24 +12,27 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final, Generic, TypeVar
 
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
-from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Balances, Book, Observation, OwnOrders, Part, Trade
 from mm_bot.errors import EdgeError, IdentityError
 from mm_bot.io.http import open_client
 from mm_bot.io.postgres import Session
-from mm_bot.venues.base import Found
-from mm_bot.venues.numo import startup, wire
+from mm_bot.venues.base import EthCall, Found
+from mm_bot.venues.checks import Check, Checks
+from mm_bot.venues.numo import wire
 from mm_bot.venues.numo.chain import Chain, market_balances
+from mm_bot.venues.numo.checks import Parts, find_listing, instrument_of, prove, reach_api
 from mm_bot.venues.numo.config import VenueConfig
 from mm_bot.venues.numo.find import find
 from mm_bot.venues.numo.market_data import MarketData
 from mm_bot.venues.numo.order_entry import OrderEntry
 from mm_bot.venues.numo.order_rows import Desk
 from mm_bot.venues.numo.order_table import START_TIMEOUT_S, OrderTable, TableRead
+from mm_bot.venues.numo.survey import survey
 
 LOCK_POLL_S: Final = 1.0
 _LOCK_GRACE_S: Final = 1.0
@@ -47,9 +50,6 @@ class NumoVenue:
     """One market of one subaccount. Nothing but `open` and `aclose` works before `open` is done."""
 
     instrument: Instrument
-    chain: Chain
-    """For the anchors: `chain.eth_call`."""
-    data: MarketData
 
     def __init__(self, config: VenueConfig, now_ms: Callable[[], int] = system_now_ms) -> None:
         self._config = config
@@ -57,10 +57,18 @@ class NumoVenue:
         self._timeout_s = config.request_timeout_ms / 1000
         self._api = open_client(config.api_base_url, config.request_timeout_ms)
         self._node = open_client("", config.request_timeout_ms)
-        self.data = MarketData(self._api)
-        self.chain = Chain(self._node, config.rpc_url)
+        self._data = MarketData(self._api)
+        self._chain = Chain(self._node, config.rpc_url)
         self._session = Session(
             config.database_url, _application_name(config), config.request_timeout_ms
+        )
+        self._parts = Parts(
+            config=config,
+            api=self._api,
+            data=self._data,
+            chain=self._chain,
+            session=self._session,
+            now_ms=now_ms,
         )
         self._book: _Last[Book] = _Last()
         self._trades: _Last[tuple[Trade, ...]] = _Last()
@@ -73,6 +81,10 @@ class NumoVenue:
         """Lower-case address."""
         return self._config.owner
 
+    @property
+    def eth_call(self) -> EthCall:
+        return self._chain.eth_call
+
     async def open(self, on_waiting: Callable[[str], None] = lambda holder: None) -> int:
         """Check everything, then become the one writer.
 
@@ -84,11 +96,11 @@ class NumoVenue:
                 another process holds the lock and we were not told to wait.
             SettingsError: the price tick does not fit the market.
         """
-        config = self._config
-        listings = await startup.reach_all(config, self.data, self.chain, self._session)
-        listing = self._settle_on(listings)
-        cash = await startup.check_identity(config, self.chain, listing)
-        self._cash = cash
+        checks = Checks(strict=True)
+        proven = await prove(self._parts, checks)
+        self._settle_on(proven.listing, proven.listings or (), checks)
+        assert proven.cash is not None, "a strict list raises what it could not learn"
+        self._cash = proven.cash
         await self._take_lock(on_waiting)
         return await self._table.highest_nonce() or 0
 
@@ -99,7 +111,21 @@ class NumoVenue:
             UnreachableError: where the API does not answer.
             IdentityError: where it does not list our market.
         """
-        self._settle_on(await startup.reach_api(self._config, self.data))
+        checks = Checks(strict=True)
+        listings = await reach_api(self._parts, checks) or ()
+        self._settle_on(find_listing(self._parts, checks, listings), listings, checks)
+
+    async def check(self) -> tuple[Check, ...]:
+        """Everything that a start depends on, and what is worth a look beside it; takes nothing."""
+        checks = Checks()
+        for who in dict.fromkeys((self._config.owner, self._config.signer)):
+            checks.ok("keys", who, "signs, and is recovered from its signature")
+        proven = await prove(self._parts, checks)
+        if self._settle_on(proven.listing, proven.listings or (), checks):
+            await survey(self._parts, checks, proven, self.instrument, self._table)
+        else:
+            checks.skipped("market", "orders and balances", "the market is not known")
+        return tuple(checks.found)
 
     async def claim(self) -> str | None:
         """Become the one writer: None where we are, else who keeps it from us."""
@@ -147,28 +173,29 @@ class NumoVenue:
         await self._api.aclose()
         await self._node.aclose()
 
-    def _settle_on(self, listings: tuple[wire.Listing, ...]) -> wire.Listing:
-        """Our market among those listed, and whose rows are ours in it."""
+    def _settle_on(
+        self,
+        listing: wire.Listing | None,
+        listings: tuple[wire.Listing, ...],
+        checks: Checks,
+    ) -> bool:
+        """Our market among those listed, and whose rows are ours in it; False where neither is."""
         config = self._config
-        listing = startup.find_listing(listings, config.market_symbol)
-        self.instrument = self._entry.market = self._market(listing, config.price_tick)
+        instrument = None if listing is None else instrument_of(config, checks, listing)
+        if instrument is None:
+            return False
+        self.instrument = self._entry.market = instrument
+        free_tick = replace(config, price_tick=None)
+        others = (instrument_of(free_tick, checks, each) for each in listings if each != listing)
         desk = Desk(
             owner=config.owner,
             subaccount_id=config.subaccount_id,
-            market=self.instrument,
-            others=tuple(self._market(other, None) for other in listings if other != listing),
+            market=instrument,
+            others=tuple(each for each in others if each is not None),
             protected_prefixes=config.protected_prefixes,
         )
         self._table = OrderTable(self._session, desk, takes_lock=not config.dry_run)
-        return listing
-
-    def _market(self, listing: wire.Listing, price_tick: Price | None) -> Instrument:
-        return wire.to_market(
-            listing,
-            price_tick=price_tick,
-            contract_size=self._config.contract_size,
-            margin_rate=self._config.margin_rate,
-        )
+        return True
 
     async def _take_lock(self, on_waiting: Callable[[str], None]) -> None:
         grace_ends = asyncio.get_running_loop().time() + _LOCK_GRACE_S
@@ -204,14 +231,14 @@ class NumoVenue:
         return await self._read_orders(watch), await self._read_balances()
 
     async def _read_book(self) -> Book:
-        return await self.data.book(self.instrument, self._config.owner)
+        return await self._data.book(self.instrument, self._config.owner)
 
     async def _read_trades(self) -> tuple[Trade, ...]:
-        return await self.data.trades(self.instrument)
+        return await self._data.trades(self.instrument)
 
     async def _read_balances(self) -> Part[Balances]:
         began_ms = self._now_ms()
-        read = self.chain.balances(self._config.sub_accounts, self._config.subaccount_id)
+        read = self._chain.balances(self._config.sub_accounts, self._config.subaccount_id)
         try:
             account = await self._in_time(read)
         except EdgeError as error:

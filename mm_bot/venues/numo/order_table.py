@@ -23,6 +23,8 @@ from mm_bot.venues.numo.order_rows import Desk, own_orders
 
 START_TIMEOUT_S: Final = 10.0
 """For the read of everything unexpired, which no index serves; it happens once."""
+NOBODY: Final = "nobody any more"
+"""The holder of a lock that nobody holds."""
 _NO_FILLS: Final = 2**62
 """A cursor past every trade id."""
 
@@ -92,7 +94,7 @@ class OrderTable:
         """Who holds the lock, for people."""
         rows = await self._session.query(order_queries.LOCK_HOLDER, {"key": self._lock_key})
         if not rows:
-            return "nobody any more"
+            return NOBODY
         name, address, pid, since = rows[0]
         shown = name or "a session of another database role"
         return f"{shown!r} from {address}, database session {pid}, since {since or 'unknown'}"

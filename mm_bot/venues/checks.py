@@ -1,0 +1,91 @@
+"""What is looked at before anything is quoted: one list of results, for a start and for `check`.
+
+A start is strict: the first failure is raised, as the error whose exit code it has. The command
+shows all of them. What is worth a look but stops nothing is a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from mm_bot.errors import BotError, EdgeError, IdentityError, SettingsError, UnreachableError
+
+T = TypeVar("T")
+
+
+class Result(Enum):
+    OK = "ok"
+    NOTE = "note"
+    FAILED = "FAILED"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at, in an area such as `node`."""
+
+    area: str
+    name: str
+    result: Result
+    detail: str
+    code: int = 0
+    """Exit code of a failure."""
+
+
+class Checks:
+    """What was found so far. With `strict` the first failure is raised."""
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self.found: list[Check] = []
+        self._strict = strict
+
+    def ok(self, area: str, name: str, detail: str = "") -> None:
+        self._add(area, name, Result.OK, detail)
+
+    def note(self, area: str, name: str, detail: str) -> None:
+        self._add(area, name, Result.NOTE, detail)
+
+    def skipped(self, area: str, name: str, detail: str) -> None:
+        self._add(area, name, Result.SKIPPED, detail)
+
+    def wrong(self, area: str, name: str, detail: str) -> None:
+        """Identity or permission: exit 3."""
+        self._fail(area, name, detail, IdentityError(detail))
+
+    def silent(self, area: str, name: str, detail: str) -> None:
+        """Something does not answer: exit 4."""
+        self._fail(area, name, detail, UnreachableError(detail))
+
+    def unfit(self, area: str, name: str, faults: list[str]) -> None:
+        """The settings do not fit what was found: exit 2."""
+        self._fail(area, name, "; ".join(faults), SettingsError(faults))
+
+    async def answer(
+        self,
+        area: str,
+        name: str,
+        question: Awaitable[T],
+        who: str,
+        *,
+        refusal: type[EdgeError] | None = None,
+    ) -> T | None:
+        """What an outside system says; a failure and None where it does not. A `refusal` is an
+        answer too, and raised."""
+        try:
+            return await question
+        except EdgeError as error:
+            if refusal is not None and isinstance(error, refusal):
+                raise
+            self.silent(area, name, f"{who} does not answer: {error.reason}")
+            return None
+
+    def _fail(self, area: str, name: str, detail: str, error: BotError) -> None:
+        if self._strict:
+            raise error
+        self._add(area, name, Result.FAILED, detail, error.exit_code)
+
+    def _add(self, area: str, name: str, result: Result, detail: str, code: int = 0) -> None:
+        self.found.append(Check(area=area, name=name, result=result, detail=detail, code=code))

@@ -1,0 +1,179 @@
+"""What `mm-bot check` looks at beside what a start proves: clocks, rights, orders, balances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from mm_bot.core.balances import funds
+from mm_bot.core.commands import Watch
+from mm_bot.core.instrument import Instrument, Margin
+from mm_bot.core.orders import Ownership
+from mm_bot.core.snapshot import OwnOrders
+from mm_bot.errors import EdgeError
+from mm_bot.io.errors import edge
+from mm_bot.io.postgres import Statement
+from mm_bot.venues.checks import Checks
+from mm_bot.venues.numo import wire
+from mm_bot.venues.numo.chain import market_balances
+from mm_bot.venues.numo.checks import Parts, Proven
+from mm_bot.venues.numo.order_table import NOBODY, OrderTable
+
+SKEW_MS: Final = 2_000
+"""More than this between two clocks is worth a look: expiries and freshness compare them."""
+_TABLES: Final = ("active_orders", "trade_fills")
+_PERMISSIONS: Final = Statement.of("""
+    SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+           (SELECT json_object_agg(name, json_build_object(
+                'there', to_regclass(name) IS NOT NULL,
+                'reads', coalesce(has_table_privilege(to_regclass(name), 'SELECT'), false),
+                'writes', coalesce(
+                    has_table_privilege(to_regclass(name), 'INSERT, UPDATE, DELETE'), false)))
+            FROM unnest(%(tables)s::text[]) AS name)
+""")
+_ALL_LIVE: Final = Watch(order_ids=(), nonces=(), fills_after=None, include_unexpired=False)
+
+
+async def survey(
+    parts: Parts, checks: Checks, proven: Proven, instrument: Instrument, table: OrderTable
+) -> None:
+    """Clocks, permissions, market, orders and balances."""
+    await _api_clock(parts, checks)
+    await _node_clock(parts, checks)
+    readable = proven.postgres and await _permissions(parts, checks)
+    await _market_data(parts, checks, instrument)
+    orders = await _orders(checks, table) if readable else None
+    if proven.cash is not None:
+        await _balances(parts, checks, instrument, proven.cash, orders)
+
+
+async def _api_clock(parts: Parts, checks: Checks) -> None:
+    before_ms = parts.now_ms()
+    date = await checks.answer("API", "clock", _date(parts), parts.api_name)
+    if date == "":
+        checks.note("API", "clock", "its answers carry no Date header")
+    elif date is not None:
+        # A Date has whole seconds, cut; half of one is its mean error.
+        theirs_ms = int(parsedate_to_datetime(date).timestamp() * 1000) + 500
+        ours_ms = (before_ms + parts.now_ms()) // 2
+        _clock(checks, "API", theirs_ms, ours_ms, tolerance_ms=SKEW_MS + 500)
+
+
+async def _date(parts: Parts) -> str:
+    with edge(wire.API):
+        answer = await parts.api.get("/v1/markets")
+    return str(answer.headers.get("date", ""))
+
+
+async def _node_clock(parts: Parts, checks: Checks) -> None:
+    block_s = await checks.answer("node", "block", parts.chain.block_time_s(), parts.node_name)
+    if block_s is not None:
+        age_ms = parts.now_ms() - block_s * 1000
+        detail = f"the latest block is {age_ms / 1000:.1f} s old by this clock"
+        far = age_ms < -SKEW_MS or age_ms > 30_000
+        (checks.note if far else checks.ok)("node", "clock", detail)
+
+
+async def _permissions(parts: Parts, checks: Checks) -> bool:
+    question = parts.session.query(_PERMISSIONS, {"tables": list(_TABLES)})
+    rows = await checks.answer("Postgres", "permission", question, parts.postgres_name)
+    if rows is None:
+        return False
+    theirs_ms, tables = rows[0]
+    _clock(checks, "Postgres", int(theirs_ms), parts.now_ms(), tolerance_ms=SKEW_MS)
+    return _rights(checks, tables)
+
+
+def _rights(checks: Checks, tables: Mapping[str, Mapping[str, bool]]) -> bool:
+    absent = [name for name in _TABLES if not tables[name]["there"]]
+    unread = [name for name in _TABLES if tables[name]["there"] and not tables[name]["reads"]]
+    if absent:
+        detail = f"no table {', '.join(absent)}: is this the exchange's database?"
+        checks.wrong("Postgres", "permission", detail)
+    if unread:
+        detail = f"this role may not read {', '.join(unread)}: GRANT SELECT on it"
+        checks.wrong("Postgres", "permission", detail)
+    if absent or unread:
+        return False
+    writes = [name for name in _TABLES if tables[name]["writes"]]
+    if writes:
+        detail = f"may also write {', '.join(writes)}; the bot only reads: a reader's role is safer"
+        checks.note("Postgres", "permission", detail)
+    else:
+        checks.ok("Postgres", "permission", f"reads {', '.join(_TABLES)}, writes neither")
+    return True
+
+
+def _clock(checks: Checks, area: str, theirs_ms: int, ours_ms: int, *, tolerance_ms: int) -> None:
+    skew_ms = theirs_ms - ours_ms
+    way = "ahead of" if skew_ms > 0 else "behind"
+    detail = f"{abs(skew_ms) / 1000:.1f} s {way} ours"
+    if abs(skew_ms) > tolerance_ms:
+        checks.note(area, "clock", f"{detail}: set both by NTP; ages and expiries compare them")
+    else:
+        checks.ok(area, "clock", detail)
+
+
+async def _market_data(parts: Parts, checks: Checks, market: Instrument) -> None:
+    # Both halt and are tried again in flight; at a start neither is fatal.
+    try:
+        book = await parts.data.book(market, parts.config.owner)
+        trades = await parts.data.trades(market)
+    except EdgeError as error:
+        detail = f"{error}; the bot would halt until it reads them"
+        checks.note("market", "book and trades", detail)
+        return
+    bids, asks = (sum(not o.ours for o in side) for side in (book.bids, book.asks))
+    detail = f"{bids} bids and {asks} asks of others, {len(trades)} last trades"
+    checks.ok("market", "book and trades", detail)
+    if not market.is_open(parts.now_ms()):
+        checks.wrong("market", "expiry", f"{market.symbol} has expired")
+
+
+async def _orders(checks: Checks, table: OrderTable) -> OwnOrders | None:
+    read = await checks.answer("Postgres", "own orders", table.read(_ALL_LIVE), "the order table")
+    holder = await checks.answer("Postgres", "lock", table.lock_holder(), "the order table")
+    if read is None or holder is None:
+        return None
+    if holder == NOBODY:
+        checks.ok("Postgres", "one-writer lock", "free")
+    else:
+        checks.note("Postgres", "one-writer lock", f"held by {holder}")
+    live = [row for row in read.orders.rows if row.live]
+    managed = sum(row.ownership is Ownership.MANAGED for row in live)
+    protected = sum(row.ownership is Ownership.PROTECTED for row in live)
+    strangers = len(live) - managed - protected
+    detail = f"{managed} of the bot, {protected} protected, {strangers} others of this subaccount"
+    if strangers:
+        checks.note("market", "own orders", f"{detail}: a start cancels those others")
+    else:
+        checks.ok("market", "own orders", detail)
+    return read.orders
+
+
+async def _balances(
+    parts: Parts, checks: Checks, market: Instrument, cash: str, orders: OwnOrders | None
+) -> None:
+    config = parts.config
+    question = parts.chain.balances(config.sub_accounts, config.subaccount_id)
+    account = await checks.answer("market", "balances", question, parts.node_name)
+    if account is None:
+        return
+    seen = market_balances(account, market, cash)
+    funded = market.margin is Margin.FUNDED
+    base, base_free, free = (market.base if funded else "contracts"), "", ""
+    if orders is not None:
+        money = funds(market, seen, orders.reserved_elsewhere, orders.rows)
+        free = f" (available {money.quote_available} for quotes)"
+        base_free = f" (available {money.base_available} for quotes)" if funded else ""
+    if funded and not seen.base:
+        checks.note("market", f"{base} balance", f"0{base_free}: no ask can be quoted")
+    else:
+        checks.ok("market", f"{base} balance", f"{seen.base}{base_free}")
+    name = f"{market.collateral} balance"
+    if seen.quote.value <= 0:
+        side = "no bid" if funded else "nothing"
+        checks.note("market", name, f"{seen.quote}{free}: {side} can be quoted")
+    else:
+        checks.ok("market", name, f"{seen.quote}{free}")
