@@ -1,8 +1,9 @@
 """The exchange as the loop sees it: `open`, `observe`, `prepare`, `place`, `cancel`, `aclose`.
 
-`open` proves who and where we are (`checks.py`), and takes the lock, before anything else is possible. `observe`
-reads everything concurrently and never fails: a part that could not be read says why, and keeps
-its last good value with the age of that value; own orders are only ever of this cycle.
+`open` proves who and where we are (`checks.py`) and takes the lock before anything else is
+possible. `observe` reads everything concurrently and never fails: a part that could not be read
+says why, and keeps its last good value with the age of that value; own orders are only ever of
+this cycle.
 """
 
 from __future__ import annotations
