@@ -202,7 +202,9 @@ class _Ladder:
 
     def _wall(self) -> Price | None:
         """The best opposite order that is not ours to move."""
-        found = walls(self._decision.snapshot, self._decision.tracked, firm=True)
+        decision = self._decision
+        min_size = decision.policy.reference.min_size
+        found = walls(decision.snapshot, decision.tracked, firm=True, min_size=min_size)
         return found.get(self._side.opposite)
 
     def _size(

@@ -155,7 +155,7 @@ def _ladder(
         widened=chosen.source is reference.ReferenceSource.EXTERNAL,
         widening_bps=_widening_bps(snapshot, chosen),
         funds=money,
-        walls=walls(snapshot, tracked, firm=True),
+        walls=walls(snapshot, tracked, firm=True, min_size=policy.reference.min_size),
         resting=unmanaged_resting(tracked),
     )
     return quoting.quote(given, policy.quote)
@@ -188,7 +188,7 @@ def _desk(
         strays=tracked.strays,
         last_replace_ms=memory.last_replace_ms,
         refused_until_ms=memory.refused_until_ms,
-        walls=walls(snapshot, tracked, firm=False),
+        walls=walls(snapshot, tracked, firm=False, min_size=policy.reference.min_size),
         hold_places=hold,
     )
 

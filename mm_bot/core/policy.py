@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
-from mm_bot.core.exact import Amount, Size
+from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Side
 
 
@@ -34,6 +34,11 @@ class ReferencePolicy:
     bootstrap_only: bool
     """With `bootstrap`: use the external anchor only where no local reference exists."""
     external_max_age_ms: int
+    min_size: Size
+    """A local price or a trade with less of others' size behind it is none; 0 takes any."""
+    low: Price | None
+    """No reference is below, whatever its source; None is no bound."""
+    high: Price | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

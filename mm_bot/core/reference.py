@@ -5,6 +5,9 @@ Invariants (behaviour.md section 3; the property tests cite the numbers):
 2. A trade of ours is used only when nothing else is left.
 3. Alone in the book with a constant anchor it does not move, whatever we quote.
 4. General order: anchor, book, trade. Spot bootstrap: book, trade, external anchor.
+5. A price needs size: a side's price is where others' size, added up from the best, reaches
+   `min_size`, and a smaller trade is none. Dust moves neither the reference nor the deviation.
+6. No reference is outside of the policy's bounds, whatever its source.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
-from mm_bot.core.exact import BPS, Price, multiply, round_half_even
+from mm_bot.core.exact import BPS, NO_SIZE, Price, Size, multiply, round_half_even
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import ReferencePolicy
 from mm_bot.core.snapshot import AnchorQuote, BookOrder, Observation, Snapshot, Trade
@@ -54,10 +57,12 @@ class Reference:
 def choose(snapshot: Snapshot, policy: ReferencePolicy) -> Reference:
     """The reference price by the order of the policy, with every candidate and why not."""
     now_ms = snapshot.now_ms
-    book = _book_candidate(snapshot.venue)
-    trade, own_trade = _trade_candidates(snapshot.venue, policy, now_ms)
-    anchor = _anchor_candidate(ReferenceSource.ANCHOR, snapshot.anchor)
-    external = _external_candidate(snapshot.external, policy, now_ms)
+    book = _bounded(_book_candidate(snapshot.venue, policy), policy)
+    trade, own_trade = (
+        _bounded(found, policy) for found in _trade_candidates(snapshot.venue, policy, now_ms)
+    )
+    anchor = _bounded(_anchor_candidate(ReferenceSource.ANCHOR, snapshot.anchor), policy)
+    external = _bounded(_external_candidate(snapshot.external, policy, now_ms), policy)
     local = (book, trade)
     ranked: tuple[Candidate, ...]
     if policy.bootstrap:
@@ -99,11 +104,32 @@ def others(venue: Observation, side: Side) -> tuple[BookOrder, ...]:
     return _best_first(found.values(), side)
 
 
+def price_with_size(orders: Iterable[BookOrder], min_size: Size) -> Price | None:
+    """The price at which the sizes of `orders`, best first, add up to `min_size`; None where they
+    do not."""
+    total = NO_SIZE
+    for order in orders:
+        total += order.size
+        if total >= min_size:
+            return order.price
+    return None
+
+
+def _bounded(candidate: Candidate, policy: ReferencePolicy) -> Candidate:
+    price, low, high = candidate.price, policy.low, policy.high
+    if price is None:
+        return candidate
+    if (low is not None and price < low) or (high is not None and price > high):
+        why = f"implausible: {price} outside {low or 0} .. {high or 'any'}"
+        return Candidate(source=candidate.source, price=None, why_not=why)
+    return candidate
+
+
 def _best_first(orders: Iterable[BookOrder], side: Side) -> tuple[BookOrder, ...]:
     return tuple(sorted(orders, key=lambda o: (side.best_first(o.price), o.order_id)))
 
 
-def _book_candidate(venue: Observation) -> Candidate:
+def _book_candidate(venue: Observation, policy: ReferencePolicy) -> Candidate:
     bids, asks = others(venue, Side.BUY), others(venue, Side.SELL)
     source = ReferenceSource.BOOK
     if venue.book.value is None:
@@ -111,7 +137,12 @@ def _book_candidate(venue: Observation) -> Candidate:
     if not bids or not asks:
         missing = "bid" if not bids else "ask"
         return Candidate(source=source, price=None, why_not=f"no {missing} of others")
-    bid, ask = bids[0].price, asks[0].price
+    bid, ask = (price_with_size(side, policy.min_size) for side in (bids, asks))
+    if bid is None or ask is None:
+        thin, name = (bids, "bid") if bid is None else (asks, "ask")
+        size = sum((order.size for order in thin), NO_SIZE)
+        why = f"too small: {name} size of others {size}, needs {policy.min_size}"
+        return Candidate(source=source, price=None, why_not=why)
     if bid >= ask:
         return Candidate(source=source, price=None, why_not=f"crossed: bid {bid}, ask {ask}")
     return Candidate(source=source, price=(bid + ask).times(Decimal("0.5")))
@@ -132,8 +163,13 @@ def _trade_candidates(
         foreign = [t for t in fresh if t.trade_id not in own_ids and t.trade_id <= told]
         fresh = [t for t in fresh if t.trade_id in own_ids]
         why = "no trade of others" if not trades else "none of others within the maximum age"
-    newest = foreign[0].price if foreign else None
-    own = fresh[0].price if fresh and venue.orders.value is not None else None
+    large = [t for t in foreign if t.size >= policy.min_size]
+    if foreign and not large:
+        why = f"too small: largest of others {_largest(foreign)}, needs {policy.min_size}"
+    newest = large[0].price if large else None
+    # One of ours may be somebody else's crumb too.
+    own_large = [t for t in fresh if t.size >= policy.min_size]
+    own = own_large[0].price if own_large and venue.orders.value is not None else None
     return (
         Candidate(source=ReferenceSource.TRADE, price=newest, why_not="" if newest else why),
         Candidate(
@@ -142,6 +178,10 @@ def _trade_candidates(
             why_not="" if own else "no trade of ours within the maximum age",
         ),
     )
+
+
+def _largest(trades: Iterable[Trade]) -> Size:
+    return max(trade.size for trade in trades)
 
 
 def _anchor_candidate(source: ReferenceSource, quote: AnchorQuote | None) -> Candidate:

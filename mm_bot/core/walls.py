@@ -11,8 +11,11 @@ from mm_bot.core.ledger import Stage, Tracked
 from mm_bot.core.snapshot import BookOrder, Snapshot
 
 
-def walls(snapshot: Snapshot, tracked: Tracked, *, firm: bool) -> dict[Side, Price]:
+def walls(snapshot: Snapshot, tracked: Tracked, *, firm: bool, min_size: Size) -> dict[Side, Price]:
     """Best price a side of what our plan cannot move: others, and own orders we do not manage.
+
+    Others count from where their size, added up from the best, reaches `min_size`: less is simply
+    taken, at its better price. Own orders count whatever their size.
 
     With `firm`, without orders that cross a resting quote of ours: the matcher is about to fill us
     with those at our price, and a target moved behind them would pull the quote away from them.
@@ -24,10 +27,12 @@ def walls(snapshot: Snapshot, tracked: Tracked, *, firm: bool) -> dict[Side, Pri
     ]
     found: dict[Side, Price] = {}
     for side in Side:
-        prices = [order.price for order in reference.others(snapshot.venue, side)]
+        orders = list(reference.others(snapshot.venue, side))
         if firm:
             quotes = [c.price for c in resting if c.side is side.opposite]
-            prices = [p for p in prices if not any(side.reaches(p, quote) for quote in quotes)]
+            orders = [o for o in orders if not any(side.reaches(o.price, q) for q in quotes)]
+        wall = reference.price_with_size(orders, min_size)
+        prices = [] if wall is None else [wall]
         prices.extend(row.price for row in tracked.strays if row.side is side)
         shown = _own_shown(snapshot, side)
         prices.extend(order.price for order in shown if order.order_id not in managed)

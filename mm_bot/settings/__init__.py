@@ -29,6 +29,8 @@ from mm_bot.settings import table_run as r
 from mm_bot.settings.anchors import (
     AnchorSettings,
     ExternalAnchorSettings,
+    price_bounds,
+    reference_min_size,
     resolve_anchor,
     resolve_external,
 )
@@ -190,11 +192,15 @@ def load(environment: Mapping[str, str]) -> Settings:
 
 
 def _reference_policy(reading: Reading, *, bootstrap: bool) -> ReferencePolicy:
+    low, high = price_bounds(reading)
     return ReferencePolicy(
         trade_max_age_ms=reading[t.REFERENCE_TRADE_MAX_AGE],
         bootstrap=bootstrap,
         bootstrap_only=reading[r.EXTERNAL_BOOTSTRAP_ONLY],
         external_max_age_ms=reading[r.EXTERNAL_MAX_AGE],
+        min_size=reference_min_size(reading),
+        low=low,
+        high=high,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from mm_bot.core.exact import Price
+from mm_bot.core.exact import Price, Size
 from mm_bot.settings import table as t
 from mm_bot.settings import table_anchors as a
 from mm_bot.settings import table_run as r
@@ -31,9 +31,14 @@ class AnchorSettings:
     carry_rate_apr: Decimal
     confirmations: int
     """Consecutive readings that make a refused jump the new base, of any anchor."""
+    hard_jump_bps: Decimal | None
+    """A jump that no repetition confirms, of any anchor; None is no limit."""
+    agreement_bps: Decimal | None
+    """How near another source or the local price must be to confirm such a jump; None: the limit
+    is off."""
     min_price: Price | None
     max_price: Price | None
-    """Plausibility bounds of any anchor."""
+    """Plausibility bounds of any reference."""
     secrets: tuple[str, ...] = field(repr=False)
     """Keys that are sent to sources."""
     urls: tuple[str, ...] = field(repr=False)
@@ -61,6 +66,24 @@ class ExternalAnchorSettings:
     bootstrap_only: bool
 
 
+CNGN_LOW, CNGN_HIGH = Price.of(100), Price.of(100_000)
+"""No cNGN per USDC was ever outside; a mistaken unit or an inverted price is."""
+
+
+def price_bounds(reading: Reading) -> tuple[Price | None, Price | None]:
+    """What no reference may be below and above; None is no bound."""
+    low, high = reading[a.MIN_PRICE], reading[a.MAX_PRICE]
+    if "cngn" not in reading[t.MARKET_SYMBOL].lower():
+        return low, high
+    return low or CNGN_LOW, high or CNGN_HIGH
+
+
+def reference_min_size(reading: Reading) -> Size:
+    """How much of others' size makes a price; 0 is any."""
+    set_size = reading[t.REFERENCE_MIN_SIZE]
+    return reading[t.ORDER_SIZE].times(Decimal("0.1")) if set_size is None else set_size
+
+
 def resolve_anchor(reading: Reading) -> AnchorSettings | None:
     """None where a fault stands in the way."""
     _check_bounds(reading)
@@ -75,6 +98,7 @@ def resolve_anchor(reading: Reading) -> AnchorSettings | None:
     parts = resolve_parts(reading)
     if reading.faults:
         return None
+    low, high = price_bounds(reading)
     keys = (reading[a.PYTH_API_KEY], reading[a.STRAILS_API_KEY])
     urls = (
         reading[r.ANCHOR_URL],
@@ -91,8 +115,10 @@ def resolve_anchor(reading: Reading) -> AnchorSettings | None:
         max_jump_bps=reading[a.MAX_JUMP_BPS],
         carry_rate_apr=reading[r.CARRY_RATE_APR],
         confirmations=reading[r.ANCHOR_CONFIRMATIONS],
-        min_price=reading[a.MIN_PRICE],
-        max_price=reading[a.MAX_PRICE],
+        hard_jump_bps=reading[a.HARD_JUMP_BPS],
+        agreement_bps=reading[t.MAX_ANCHOR_DEVIATION_BPS],
+        min_price=low,
+        max_price=high,
         # "Bearer ..." shows in parts too.
         secrets=tuple(
             text
@@ -106,9 +132,9 @@ def resolve_anchor(reading: Reading) -> AnchorSettings | None:
 
 def _check_bounds(reading: Reading) -> None:
     bounds = (a.MIN_PRICE, a.MAX_PRICE)
-    if not reading.sound(*bounds):
+    if not reading.sound(*bounds, t.MARKET_SYMBOL):
         return
-    low, high = (reading[bound] for bound in bounds)
+    low, high = price_bounds(reading)
     if low is not None and high is not None and low > high:
         reading.fault(a.MAX_PRICE, f"{a.MIN_PRICE.name} is {low}: give a price above it")
     if not reading.sound(r.ANCHOR_FIXED_PRICE):

@@ -255,6 +255,12 @@ REFERENCE_TRADE_MAX_AGE = limits.default(
     "300",
     "An older last trade is no reference price.",
 )
+REFERENCE_MIN_SIZE = limits.optional(
+    "MM_REFERENCE_MIN_SIZE",
+    mapped(decimal(SIZE_UNIT, NOT_NEGATIVE), Size),
+    "A local price, a trade or a wall with less of others' size behind it is none; 0 takes any.",
+    absent="a tenth of `MM_ORDER_SIZE`",
+)
 MAX_CANCELS_PER_MINUTE = limits.default(
     "MM_MAX_CANCELS_PER_MINUTE",
     zero_is_off(whole(least=0, most=10**9)),

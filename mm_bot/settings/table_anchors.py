@@ -131,14 +131,27 @@ MEDIAN_OUTLIER_BPS = sources.default(
     "For `median`: a source further from it is left out.",
 )
 MIN_PRICE = sources.optional(
-    "MM_ANCHOR_MIN_PRICE", _PRICE, "A lower price of any anchor is refused.", absent="0.000001"
+    "MM_ANCHOR_MIN_PRICE",
+    _PRICE,
+    "A lower reference is refused, whatever its source.",
+    absent="100 on cNGN markets, else none",
 )
 MAX_PRICE = sources.optional(
-    "MM_ANCHOR_MAX_PRICE", _PRICE, "A higher price of any anchor is refused.", absent="10^12"
+    "MM_ANCHOR_MAX_PRICE",
+    _PRICE,
+    "A higher reference is refused, whatever its source.",
+    absent="100000 on cNGN markets, else none",
 )
 MAX_JUMP_BPS = sources.default(
     "MM_ANCHOR_MAX_JUMP_BPS",
     zero_is_off(BPS),
     "500",
     "A source that moves further between two good readings needs `MM_ANCHOR_CONFIRMATIONS`.",
+)
+HARD_JUMP_BPS = sources.default(
+    "MM_ANCHOR_HARD_JUMP_BPS",
+    zero_is_off(BPS),
+    "2000",
+    "A source further than this from its own last accepted price is believed only where another "
+    "source or the local price agrees, or by `mm-bot accept-reference`.",
 )

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from mm_bot.core.policy import OperatorMode
 from mm_bot.settings import table as t
+from mm_bot.settings import table_anchors as a
 from mm_bot.settings import table_run as r
+from mm_bot.settings.anchors import price_bounds, reference_min_size
 from mm_bot.settings.reading import VARIABLES, Reading
 
 _LONG_LIFE_MS = 3_600_000
@@ -19,6 +21,7 @@ def warnings(reading: Reading) -> tuple[str, ...]:
     assert not reading.faults
     return (
         *_guards_off(reading),
+        *_unbounded(reading),
         *_useless(reading),
         *_slower_than_limits(reading),
         *_seen(reading),
@@ -33,6 +36,22 @@ def _guards_off(reading: Reading) -> Iterator[str]:
                 f"{variable.name} is 0: this guard is off "
                 f"(by default it is {variable.default_text})"
             )
+
+
+def _unbounded(reading: Reading) -> Iterator[str]:
+    """Where a price could be anything, or made by anybody for nothing."""
+    named = zip((a.MIN_PRICE, a.MAX_PRICE), price_bounds(reading), strict=True)
+    missing = [variable.name for variable, bound in named if bound is None]
+    if missing:
+        yield (
+            f"{' and '.join(missing)} not set: a reference price of the wrong unit is believed; "
+            f"set what {reading[t.MARKET_SYMBOL]} can never leave"
+        )
+    if reading.is_set(t.REFERENCE_MIN_SIZE) and not reference_min_size(reading):
+        yield (
+            f"{t.REFERENCE_MIN_SIZE.name} is 0: anybody's smallest order or trade makes the local "
+            "price (by default a tenth of MM_ORDER_SIZE does)"
+        )
 
 
 def _useless(reading: Reading) -> Iterator[str]:

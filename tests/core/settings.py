@@ -65,6 +65,9 @@ REFERENCES = ReferencePolicy(
     bootstrap=False,
     bootstrap_only=True,
     external_max_age_ms=30_000,
+    min_size=Size.of(0),
+    low=None,
+    high=None,
 )
 RISKS = RiskPolicy(
     market_data_max_age_ms=10_000,

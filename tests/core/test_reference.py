@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.exact import Price
+from mm_bot.core.exact import Price, Size
 from mm_bot.core.instrument import Side
-from mm_bot.core.reference import Reference, ReferenceSource, choose, deviation_bps, others
+from mm_bot.core.reference import (
+    Reference,
+    ReferenceSource,
+    choose,
+    deviation_bps,
+    others,
+    price_with_size,
+)
 from mm_bot.core.snapshot import AnchorQuote, BookOrder, OwnOrders, Trade
 from tests.core.builders import NOW_MS, REFERENCES, anchor, observation, own_orders, snapshot, trade
 from tests.core.builders import book as book_of
@@ -132,3 +139,67 @@ def test_deviation(local: str, outside: str, bps: str) -> None:
     """|local - anchor| / anchor in basis points."""
     assert deviation_bps(Price.of(local), Price.of(outside)) == Decimal(bps)
     assert deviation_bps(None, Price.of(outside)) is None
+
+
+SIZED = replace(REFERENCES, min_size=Size.of(10))
+DUST = (order(Side.BUY, "1676", "0.001"), order(Side.SELL, "1678", "0.001"))
+ABSURD = (order(Side.BUY, "0.0000000000001", "0.001"), order(Side.SELL, "99999999999999", "0.001"))
+
+
+def test_dust_moves_no_mid() -> None:
+    """Invariant 5: 0.001 at 1676/1678 leaves the mid where others' size is, or leaves none."""
+    assert _choose(*MID, *DUST, policy=REFERENCES).source is ReferenceSource.NONE, "crossed by dust"
+    assert _choose(*MID, *DUST[:1], policy=SIZED).price == Price.of(1601)
+    alone = _choose(*DUST, policy=SIZED)
+    assert alone.source is ReferenceSource.NONE
+    assert alone.candidates[1].why_not == "too small: bid size of others 0.001, needs 10"
+
+
+def test_sizes_add_up_from_the_best() -> None:
+    """The price of a side is where the size is reached, and at the limit it is."""
+    steps = [order(Side.SELL, str(1600 + i), "2.5") for i in range(4)]
+    assert price_with_size(steps, Size.of(10)) == Price.of(1603)
+    assert price_with_size(steps, Size.of("10.000001")) is None
+    assert price_with_size(steps, Size.of(0)) == Price.of(1600)
+
+
+def test_a_small_trade_is_no_reference() -> None:
+    """A stranger's trade with himself of 0.001 at 2000 is passed over for the last one with size;
+    one of ours is as small."""
+    small = replace(trade(2, "2000"), size=Size.of("0.001"))
+    large = replace(trade(1, "1605"), size=Size.of(10))
+    assert _choose(trades=(small, large), policy=SIZED).price == Price.of(1605)
+    alone = _choose(trades=(small,), policy=SIZED)
+    assert alone.source is ReferenceSource.NONE
+    assert alone.candidates[2].why_not == "too small: largest of others 0.001, needs 10"
+    own = own_orders(own_trade_ids=frozenset({2}))
+    assert _choose(trades=(small,), read=own, policy=SIZED).source is ReferenceSource.NONE
+
+
+def test_absurd_dust_makes_no_deviation() -> None:
+    """A dust order at an absurd price moves neither mid nor guard, so it halts nobody."""
+    found = _choose(*ABSURD, quote=anchor("1600"), policy=SIZED)
+    assert (found.price, found.deviation_bps) == (Price.of(1600), None)
+    among = _choose(*MID, *ABSURD, quote=anchor("1600"), policy=SIZED)
+    assert among.deviation_bps == Decimal("6.2500")
+
+
+@pytest.mark.parametrize("price", ["0.000625", "99.999999", "100000.000001", "1600000"])
+def test_bounds_hold_for_every_source(price: str) -> None:
+    """Invariant 6: anchor, external, book, trade and own trade outside of them are none."""
+    bounded = replace(REFERENCES, low=Price.of(100), high=Price.of(100_000))
+    around = (
+        order(Side.BUY, str(Decimal(price) * Decimal("0.9999999"))),
+        order(Side.SELL, str(Decimal(price) * Decimal("1.0000001"))),
+    )
+    quote = anchor(price)
+    own = own_orders(own_trade_ids=frozenset({1}))
+    for found in (
+        _choose(*around, policy=bounded),
+        _choose(quote=quote, policy=bounded),
+        _choose(external=quote, policy=replace(bounded, bootstrap=True)),
+        _choose(trades=(trade(1, price),), policy=bounded),
+        _choose(trades=(trade(1, price),), read=own, policy=bounded),
+    ):
+        assert found.price is None
+        assert any("implausible" in candidate.why_not for candidate in found.candidates)

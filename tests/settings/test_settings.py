@@ -99,7 +99,8 @@ def test_each_default_is_the_specification_s() -> None:
     assert s.anchor.source is AnchorSource.NONE
     assert s.anchor.parts == ()
     assert (s.anchor.carry_rate_apr, s.anchor.max_jump_bps) == (Decimal(0), Decimal(500))
-    assert s.anchor.min_price is s.anchor.max_price is None
+    assert (s.anchor.min_price, s.anchor.max_price) == (Price.of(100), Price.of(100_000))
+    assert (s.anchor.hard_jump_bps, s.anchor.agreement_bps) == (Decimal(2000), Decimal(500))
     assert (s.anchor.quorum, s.anchor.confirmations) == (2, 3)
     assert s.anchor.outlier_bps == Decimal(100)
     assert s.external_anchor is None
@@ -239,3 +240,27 @@ def test_an_explicit_zero_turns_a_guard_off_and_start_up_says_so() -> None:
     assert (risk.anchor_max_age_ms, risk.anchor_deviation_bps) == (None, None)
     assert risk.max_cancels_per_minute is None
     assert [w.split()[0] for w in s.warnings] == names
+
+
+def test_a_reference_is_bounded_on_cngn_markets_and_elsewhere_start_up_says_so() -> None:
+    """100 to 100000 cNGN without being asked; another market's bounds are to be set, both."""
+    other = {"MM_MARKET_SYMBOL": "ETHcUSD-SPOT"}
+    (warning,) = settings(**other).warnings
+    assert warning.startswith("MM_ANCHOR_MIN_PRICE and MM_ANCHOR_MAX_PRICE not set")
+    (warning,) = settings(**other, MM_ANCHOR_MIN_PRICE="1").warnings
+    assert warning.startswith("MM_ANCHOR_MAX_PRICE not set")
+    bounds = {"MM_ANCHOR_MIN_PRICE": "1500", "MM_ANCHOR_MAX_PRICE": "1700"}
+    assert settings(**other, **bounds).warnings == ()
+    policy = settings(**bounds).policy(market()).reference
+    assert (policy.low, policy.high) == (Price.of(1500), Price.of(1700))
+    policy = settings().policy(market()).reference
+    assert (policy.low, policy.high) == (Price.of(100), Price.of(100_000))
+
+
+def test_a_price_needs_a_tenth_of_the_order_size() -> None:
+    """Unless told otherwise; 0 is off and start-up says so."""
+    assert settings(MM_ORDER_SIZE="5").policy(market()).reference.min_size == Size.of("0.5")
+    off = settings(MM_REFERENCE_MIN_SIZE="0")
+    assert off.policy(market()).reference.min_size == Size.of(0)
+    assert "MM_REFERENCE_MIN_SIZE is 0: anybody's smallest" in off.warnings[0]
+    assert settings(MM_REFERENCE_MIN_SIZE="3").policy(market()).reference.min_size == Size.of(3)
