@@ -19,10 +19,10 @@ from fair_anchor.exchange_reads import Futures
 from fair_anchor.fair_value import Carry, Quote, Spot, exact_number, quote_future, quote_spot
 from fair_anchor.metrics import METRICS_TYPE, Metrics
 from fair_anchor.spot import NoSpotError, Slot, SpotFinder
+from mm_bot.clock import Clock
 from mm_bot.errors import EdgeError
 from mm_bot.observe.http_server import Handler, Response
 from mm_bot.observe.render import to_json
-from mm_bot.prices.source import Clock
 
 
 class NoPriceError(Exception):

@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
+from mm_bot.clock import Clock
 from mm_bot.core.instrument import Instrument, Kind
 from mm_bot.core.snapshot import Book, Trade
 from mm_bot.errors import EdgeError
-from mm_bot.prices.source import AnchorError, Clock, Refusal
+from mm_bot.prices.source import AnchorError, Refusal
 from mm_bot.venues.numo.market_data import MarketData
 from mm_bot.venues.numo.wire import API, Listing, parse_book, to_market
 

@@ -19,11 +19,12 @@ from collections.abc import Sequence
 
 from fair_anchor.fair_value import Confidence, Spot
 from fair_anchor.settings import FallbackPolicy
+from mm_bot.clock import Clock
 from mm_bot.core.exact import plain
 from mm_bot.errors import EdgeError
 from mm_bot.prices.backoff import FailurePauses, Random
 from mm_bot.prices.guarded import deviation_bps
-from mm_bot.prices.source import AnchorError, AnchorSource, Clock, Reading, Refusal, unexpected
+from mm_bot.prices.source import AnchorError, AnchorSource, Reading, Refusal, unexpected
 
 FALLBACK = "guarded_fallback"
 HEDGE_MS = 250

@@ -10,9 +10,10 @@ from decimal import Decimal
 
 from fair_anchor.exchange_reads import SpotReads
 from fair_anchor.settings_sources import BOOK, TRADE
+from mm_bot.clock import Clock
 from mm_bot.core.exact import Price
 from mm_bot.core.snapshot import Book
-from mm_bot.prices.source import AnchorError, Clock, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, Refusal
 
 HALF = Decimal("0.5")
 BLINK_MS = 60

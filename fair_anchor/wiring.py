@@ -14,7 +14,7 @@ from fair_anchor.settings_sources import TRADE, SourceChoice
 from fair_anchor.settings_table import LISTEN_ADDR
 from fair_anchor.spot import Slot, SpotFinder
 from fair_anchor.spot_sources import BookSource, TradeSource
-from mm_bot.host.clock import Clock, SystemClock
+from mm_bot.clock import Clock, SystemClock
 from mm_bot.host.shutdown import Shutdown
 from mm_bot.io.http import open_client
 from mm_bot.observe.http_server import HttpServer

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 from mm_bot import errors
 from mm_bot.bot import Bot, Edges
+from mm_bot.clock import Clock, SteadyClock
 from mm_bot.core.plan import CancelCategory
 from mm_bot.core.policy import OperatorMode
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.risk import HaltReason
-from mm_bot.host.clock import SystemClock
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.nonces import NonceBlocks, lane_of
 from mm_bot.host.notify import Pulse, from_environment, report
@@ -67,16 +67,16 @@ class _Process:
         self._settings = replace(settings, mode=self._mode.start)
         self._log = log
         self._cleanup = cleanup
-        self._clock = SystemClock()
+        self._clock = SteadyClock()
         self._shutdown = Shutdown()
 
     async def run(self) -> None:
         settings, log, clock = self._settings, self._log, self._clock
         self._cleanup.callback(self._shutdown.listen())
         state_file = self._state_file()
-        totals = Totals(clock.now_ms())
+        totals = Totals(clock.monotonic_ms())
         metrics = Metrics(label_sets(source_names(settings)), build_info(settings))
-        telemetry = Telemetry(metrics=metrics, log=log, totals=totals)
+        telemetry = Telemetry(metrics=metrics, log=log, totals=totals, clock=clock)
         journal = Journal(telemetry)
         health = Health(
             telemetry,
@@ -92,7 +92,7 @@ class _Process:
         self._tell_manager(health)
         for warning in settings.warnings:
             log.warning("settings", note=warning)
-        exchange = make_venue(settings, clock.now_ms)
+        exchange = make_venue(settings, clock)
         self._cleanup.push_async_callback(exchange.aclose)
         highest_nonce = await self._opened(exchange, health)
         if highest_nonce is None:
@@ -132,7 +132,7 @@ class _Process:
                 await self._cancel_all(bot)
         finally:
             soak.cancel()
-            log.info("summary", **totals.summary(clock.now_ms()))
+            log.info("summary", **totals.summary(clock.monotonic_ms()))
             await state_file.flush()
 
     def _state_file(self) -> StateFile:
@@ -234,7 +234,7 @@ class _Process:
         interval_ms = self._settings.soak_log_interval_ms
         while interval_ms is not None:
             await self._clock.sleep_ms(interval_ms)
-            telemetry.soak(self._clock.now_ms())
+            telemetry.soak()
 
     async def _cancel_all(self, bot: Bot) -> None:
         if await bot.cancel_all(CANCEL_ALL_WITHIN_MS):
@@ -248,7 +248,7 @@ class _Process:
 
 def make_venue(
     settings: Settings,
-    now_ms: Callable[[], int],
+    clock: Clock,
     *,
     command: bool = False,
     timeout_ms: int = REQUEST_TIMEOUT_MS,
@@ -265,7 +265,7 @@ def make_venue(
             request_timeout_ms=timeout_ms,
             reach_timeout_ms=timeout_ms,
         )
-    return NumoVenue(config, now_ms)
+    return NumoVenue(config, clock)
 
 
 def venue_config(settings: Settings) -> VenueConfig:

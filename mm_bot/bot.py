@@ -6,6 +6,14 @@ wake it early; they never carry the truth.
 
 A kill switch does not wait for a cycle: its own task cancels what memory knows at once, and every
 post looks at the file first.
+
+A post looks at the one-writer lock too. The cycle's read showed that we hold it; where that is
+longer ago than `ASK_AFTER_MS` (the process was paused, or its machine was) it is asked for again,
+and no byte leaves us later than `FENCE_MS` after an answer. What remains possible: a pause between
+the last look, which is the statement before the write, and the write; and bytes that were written
+before the pause and arrive after it. Both are bounded by the order's expiry, both are orders of
+our own convention, and the writer that took over finds and manages them with its next read. Cancels
+are not held back: they can only take away.
 """
 
 from __future__ import annotations
@@ -15,6 +23,8 @@ import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 
+from mm_bot.clock import LoopClock
+from mm_bot.core.clock_step import shifted
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
 from mm_bot.core.decide import Decision, decide
 from mm_bot.core.ledger import Commitment, watch
@@ -33,7 +43,7 @@ from mm_bot.core.remember import (
 from mm_bot.core.risk import HaltReason
 from mm_bot.core.snapshot import Snapshot
 from mm_bot.errors import EdgeError
-from mm_bot.ports import Anchor, Clock, KillSwitch, Nonces, Store, Telemetry
+from mm_bot.ports import Anchor, KillSwitch, Nonces, Store, Telemetry
 from mm_bot.venues.base import Venue
 
 KILL_TRIES = 8
@@ -41,6 +51,10 @@ KILL_RETRY_MS = 20
 """A cancel that meets the matcher's blink is tried again; the blink lasts a few milliseconds."""
 SHORTEST_PAUSE_MS = 2
 STOP_WITHIN_S = 5.0
+FENCE_MS = 1_000
+"""How long after a proof of the lock an order may leave us (behaviour.md section 7)."""
+ASK_AFTER_MS = 500
+"""How old a proof may be before another is asked for: the post after it has the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +68,7 @@ class Edges:
     nonces: Nonces
     store: Store
     telemetry: Telemetry
-    clock: Clock
+    clock: LoopClock
 
 
 class Bot:
@@ -75,6 +89,9 @@ class Bot:
         self._killing: asyncio.Future[None] | None = None
         self._sent: dict[str, int] = {}
         """Orders posted in the cycle under way, by id, with their nonces: memory lacks them yet."""
+        self._proven_ms = -float(FENCE_MS)
+        """Monotonic time before the last read that showed us to be the one writer."""
+        self._asking = asyncio.Lock()
 
     def wake(self) -> None:
         """Start the next cycle now."""
@@ -104,9 +121,11 @@ class Bot:
     async def cycle(self) -> Decision:
         """One pass."""
         edges, clock = self._edges, self._edges.clock
+        self._follow_clock()
         memory = with_cancels(self.memory, self._aside)
         begin = time.perf_counter()
         woken_at, self._woken_at = self._woken_at, None
+        asked_ms = clock.monotonic_ms()
         seen = await edges.venue.observe(
             watch(
                 memory.commitments,
@@ -114,6 +133,8 @@ class Bot:
                 first=not memory.signatures_known,
             )
         )
+        if seen.lock_held:
+            self._proven_ms = asked_ms
         snapshot = Snapshot(
             now_ms=clock.now_ms(),
             venue=seen,
@@ -146,8 +167,8 @@ class Bot:
         False where that could not be shown in time."""
         self.policy = replace(self.policy, mode=OperatorMode.PAUSE)
         clock = self._edges.clock
-        deadline_ms = clock.now_ms() + within_ms
-        while clock.now_ms() < deadline_ms:
+        deadline_ms = clock.monotonic_ms() + within_ms
+        while clock.monotonic_ms() < deadline_ms:
             decision = await self.cycle()
             if not decision.orders_unread and not decision.tracked.commitments:
                 return True
@@ -156,20 +177,21 @@ class Bot:
 
     async def _loop(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            started_ms = self._edges.clock.now_ms()
+            started_ms = self._edges.clock.monotonic_ms()
             self._wake.clear()
             decision = await self.cycle()
             await self._pause(started_ms, decision)
 
-    async def _pause(self, started_ms: int, decision: Decision) -> None:
-        now_ms = self._edges.clock.now_ms()
-        due_ms = started_ms + self._poll_interval_ms
+    async def _pause(self, started_ms: float, decision: Decision) -> None:
+        clock = self._edges.clock
+        now_ms = clock.now_ms()
+        delay_ms = started_ms + self._poll_interval_ms - clock.monotonic_ms()
         retry_ms = next_due_ms(self.memory, now_ms)
         if retry_ms is not None:
-            due_ms = min(due_ms, retry_ms)
+            delay_ms = min(delay_ms, retry_ms - now_ms)
         if decision.hurry:
-            due_ms = now_ms
-        delay_ms = max(SHORTEST_PAUSE_MS, due_ms - now_ms)
+            delay_ms = 0
+        delay_ms = max(SHORTEST_PAUSE_MS, delay_ms)
         timer = asyncio.ensure_future(self._edges.clock.sleep_ms(delay_ms))
         woken = asyncio.ensure_future(self._wake.wait())
         try:
@@ -250,17 +272,40 @@ class Bot:
 
     async def _post(self, signed: PreparedOrder) -> tuple[Outcome, int] | None:
         edges = self._edges
-        if edges.kill_switch.active():
+        if not await self._still_writer() or edges.kill_switch.active():
             return None
         sent_ms = edges.clock.now_ms()
         self._sent[signed.order.order_id] = signed.order.nonce
-        outcome = await edges.venue.place(signed)
+        outcome = await edges.venue.place(signed, self._within_fence)
         if outcome.verdict is Verdict.REFUSED or outcome.conflict:
             self._sent.pop(signed.order.order_id, None)
         elif edges.kill_switch.active():
             order = signed.order
             self._aside.append(await self._cancel_surely(order.order_id, order.nonce))
         return outcome, sent_ms
+
+    async def _still_writer(self) -> bool:
+        """Whether we are the one writer, asked for anew where the last proof is not young."""
+        edges = self._edges
+        async with self._asking:
+            asked_ms = edges.clock.monotonic_ms()
+            if asked_ms - self._proven_ms <= ASK_AFTER_MS:
+                return True
+            if await edges.venue.holds_lock():
+                self._proven_ms = asked_ms
+                return True
+        edges.telemetry.event("order.lock_not_held")
+        self.wake()
+        return False
+
+    def _within_fence(self) -> bool:
+        return self._edges.clock.monotonic_ms() - self._proven_ms <= FENCE_MS
+
+    def _follow_clock(self) -> None:
+        step_ms = self._edges.clock.settle()
+        if step_ms:
+            self.memory = shifted(self.memory, step_ms)
+            self._edges.telemetry.event("clock.stepped", step_ms=step_ms)
 
     async def _watch_kill_switch(self) -> None:
         """Ends only by an error: where there is no file to watch it just waits."""

@@ -15,13 +15,6 @@ from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote
 
 
-class Clock(Protocol):
-    def now_ms(self) -> int:
-        """Unix time in milliseconds."""
-
-    async def sleep_ms(self, duration_ms: float) -> None: ...
-
-
 class Anchor(Protocol):
     def latest(self) -> AnchorQuote: ...
 

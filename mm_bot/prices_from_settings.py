@@ -10,12 +10,13 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from decimal import Decimal
 
+from mm_bot.clock import Clock
 from mm_bot.core.instrument import Instrument
 from mm_bot.io.http import open_client
 from mm_bot.prices.build import AnchorConfig, Surroundings, build
 from mm_bot.prices.guarded import HIGH_DEFAULT, LOW_DEFAULT, GuardPolicy
 from mm_bot.prices.runner import AnchorRunner
-from mm_bot.prices.source import Clock, EthCall
+from mm_bot.prices.source import EthCall
 from mm_bot.prices.specs import (
     CarrySpec,
     MedianSpec,

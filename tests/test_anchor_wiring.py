@@ -129,7 +129,7 @@ import sys
 import mm_bot.app
 from mm_bot.prices.build import Surroundings, build_source
 from mm_bot.prices.specs import CoinbaseSpec, HttpSpec, PythSpec, StrailsSpec
-from mm_bot.host.clock import SystemClock
+from mm_bot.clock import SystemClock
 around = Surroundings(clock=SystemClock())
 for spec in (
     HttpSpec(url="http://h", market="M"), StrailsSpec(base_url="http://h"), PythSpec(feed_id="ab")

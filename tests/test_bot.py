@@ -156,6 +156,117 @@ def test_the_kill_switch_cancels_what_this_very_cycle_placed() -> None:
     assert len(fake.said("place")) == 2
 
 
+def test_the_kill_switch_cancels_an_order_that_arrives_after_it() -> None:
+    """A post that was under way when the file appeared, and rests only later, is cancelled as soon
+    as it is answered, though another post of its cycle still hangs."""
+    answered_ms = 1_100
+
+    async def main() -> Fake:
+        fake = Fake(arrives_late=True, place_ms=answered_ms, slow_side=Side.BUY)
+        stop = asyncio.Event()
+        running = asyncio.create_task(fake.bot().run(stop))
+        await asyncio.sleep(0.5)
+        fake.kill = True
+        await asyncio.sleep(1)
+        assert [r.side for r in fake.rows] == [Side.SELL]
+        assert not fake.live()
+        stop.set()
+        await running
+        return fake
+
+    assert any(at >= answered_ms for at in run(main()).said("cancel"))
+
+
+def test_an_order_is_not_posted_once_the_kill_switch_is_there() -> None:
+    """The file appears after the decision and before the post: each post looks for itself."""
+
+    class Killed(Fake):
+        async def take(self, side: Side) -> int:
+            self.kill = True
+            return await super().take(side)
+
+    async def main() -> Fake:
+        fake = Killed()
+        await fake.bot().cycle()
+        return fake
+
+    assert not run(main()).said("place")
+
+
+def test_a_process_that_stood_still_posts_nothing_once_the_lock_is_anothers() -> None:
+    """Paused between its read and its posts, it asks for the lock when it wakes, and sends none of
+    the orders it had decided; the next cycle goes on by what it reads."""
+
+    async def main(held: bool) -> Fake:
+        fake = Fake(paused_s=5, lock_held=held)
+        await fake.bot().cycle()
+        return fake
+
+    lost = run(main(held=False))
+    assert lost.said("lock asked")
+    assert not lost.said("place")
+    assert lost.said("event order.lock_not_held")
+    kept = run(main(held=True))
+    assert len(kept.said("lock asked")) == 1, "one answer serves all posts of a cycle"
+    assert len(kept.said("place")) == 2
+
+
+def test_the_lock_is_not_asked_for_in_a_cycle_without_a_pause() -> None:
+    """The cycle's own read is proof enough for what follows at once."""
+
+    async def main() -> Fake:
+        fake = Fake()
+        await fake.bot().cycle()
+        return fake
+
+    fake = run(main())
+    assert len(fake.said("place")) == 2
+    assert not fake.said("lock asked")
+
+
+def test_an_order_is_too_late_once_its_proof_is_old() -> None:
+    """A pause while the connection was made: the exchange's edge is told to send nothing, and the
+    order is tried again as a refused one is."""
+
+    async def main() -> Fake:
+        fake = Fake(connect_ms=1_200)
+        bot = fake.bot()
+        await bot.cycle()
+        assert not fake.rows
+        fake.connect_ms = 0
+        await _run_for(bot, 3)
+        return fake
+
+    assert len(run(main()).live()) == 2
+
+
+def test_a_step_of_the_clock_is_told_and_stops_nothing() -> None:
+    """Set back or forward, by a cycle or an hour: each move of the price is still followed by a
+    replace of both sides, and nothing halts."""
+
+    async def main(step_ms: int) -> Fake:
+        fake = Fake()
+        bot = fake.bot()
+        stop = asyncio.Event()
+        running = asyncio.create_task(bot.run(stop))
+        await asyncio.sleep(20)
+        fake.clock.step(step_ms)
+        await asyncio.sleep(2)
+        assert not bot.memory.halts
+        before = len(fake.said("place"))
+        fake.anchor_price = "1650"
+        await asyncio.sleep(15)
+        assert len(fake.said("place")) - before == 2
+        assert {str(r.price) for r in fake.live()} == {"1645.87", "1654.13"}
+        assert not bot.memory.halts
+        stop.set()
+        await running
+        return fake
+
+    for step_ms in (-1_000, -3_600_000, 1_000, 3_600_000):
+        assert run(main(step_ms)).said("event clock.stepped")
+
+
 def test_the_kill_switch_lets_go_of_an_order_whose_nonce_is_anothers() -> None:
     """A cancel goes by nonce. Once the post is answered 409 it could hit another order of our
     owner, a protected one perhaps: it is not tried again."""

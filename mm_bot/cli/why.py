@@ -16,12 +16,12 @@ from mm_bot.app import FIRST_ANCHOR_WITHIN_MS, make_venue
 from mm_bot.cli.call import Call
 from mm_bot.cli.explain import Step, explain, name
 from mm_bot.cli.probe import Status, ask_if_there, bot_url, entries, same_bot
+from mm_bot.clock import SystemClock
 from mm_bot.core.decide import Decision, decide
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.ledger import watch
 from mm_bot.core.memory import Memory
 from mm_bot.core.snapshot import Snapshot
-from mm_bot.host.clock import SystemClock
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.mode_file import ModeFile
 from mm_bot.prices_from_settings import build_anchors
@@ -75,7 +75,7 @@ async def fresh_decision(settings: Settings) -> tuple[Decision, Instrument]:
     """
     clock = SystemClock()
     async with AsyncExitStack() as cleanup:
-        exchange = make_venue(replace(settings, dry_run=True), clock.now_ms)
+        exchange = make_venue(replace(settings, dry_run=True), clock)
         cleanup.push_async_callback(exchange.aclose)
         await exchange.open()
         market = exchange.instrument

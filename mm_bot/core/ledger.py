@@ -51,6 +51,8 @@ class Commitment:
     notional: Amount
     lot: Size
     created_ms: int
+    """By our clock, so that its age is right: when it was sent, or its row's time where it was
+    found."""
     expiry_ms: int
     stage: Stage
     signed: PreparedOrder | None = None
@@ -212,7 +214,6 @@ def _seen(known: Commitment, row: RestingOrder, read_ms: int) -> Commitment:
         size=row.size,
         notional=row.notional,
         lot=row.lot,
-        created_ms=row.created_ms,
         expiry_ms=row.expiry_ms,
         stage=Stage.LIVE,
         signed=None,

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from mm_bot.host.clock import Clock, SystemClock
+from mm_bot.clock import Clock, SystemClock
 
 INTERVAL_MS = 50
 

@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from mm_bot.clock import Clock, SystemClock
 from mm_bot.core.policy import OperatorMode
-from mm_bot.host.clock import Clock, SystemClock
 
 INTERVAL_MS = 100
 _READ_BYTES = 256

@@ -4,7 +4,9 @@ Contract of the transport:
 
 1. A request is written once. Nothing is ever sent again in here, so a connection that dies under a
    POST is reported as what it is: `ReadError`, outcome unknown.
-2. `ConnectError`, `ConnectTimeout` and `PoolTimeout` mean that not one byte left us.
+2. `ConnectError`, `ConnectTimeout` and `PoolTimeout` mean that not one byte left us. A request's
+   extension `may_send`, a function, is called as the last thing before its bytes are written:
+   where it returns False, none is, and `ConnectError` says so.
 3. A connection goes back to the pool only after a complete answer that keeps it alive; an error, a
    timeout or a cancellation closes it. One that the server closed while idle is never used.
 4. Connections, waiting and answer sizes are bounded. The read timeout bounds the whole answer.
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import Final, cast
 
 import httptools
@@ -123,8 +126,12 @@ class _Connection(asyncio.Protocol):
         assert self._answer is None, "one request at a time"
         self._start_message()
         self._keep_alive = False
+        data = _head(request) + body
+        may_send: Callable[[], bool] | None = request.extensions.get("may_send")
+        if may_send is not None and not may_send():
+            raise httpx.ConnectError("it was too late to send it", request=request)
         self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(_head(request) + body)
+        self._transport.write(data)
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._answer

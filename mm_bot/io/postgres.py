@@ -8,7 +8,13 @@ Contract:
 3. Whatever goes wrong outside is an `EdgeError` of source `postgres` that names the exception's
    class, its SQLSTATE, and host, port and database: never a user, a password or the server's text.
 4. `generation` changes with every session that is opened or lost, so that whoever holds something
-   of a session (a lock) sees that it is gone.
+   of a session (a lock) sees that it is gone. `proof` is what `SESSION_PROOF` says in it: server
+   process, primary or standby, and a token that only this session was given. An answer with another
+   proof came from another session, though the connection is the same one.
+5. An `exclusive` session is of the primary and ours alone; anything else is an `UnfitSessionError`.
+   A pooler that lends its server sessions from one transaction to the next is found out when we
+   connect: it gives its clients process ids of its own, and then a second client is put beside
+   ours to see whether they meet. A pooler that keeps a session for each client passes.
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import secrets
 import socket
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
@@ -34,10 +41,22 @@ LAST_BACK_OFF_S: Final = 1.0
 _NAME_BYTES: Final = 63
 """Postgres cuts an application's name there."""
 
+SESSION_PROOF: Final = """(
+    pg_backend_pid()::text || CASE WHEN pg_is_in_recovery() THEN ' standby ' ELSE ' primary ' END
+    || coalesce(current_setting('mm_bot.session', true), '')
+)"""
+"""An expression; see `Session.proof`."""
+_MEETINGS: Final = 4
+"""How often two clients of a pooler look whether they share sessions."""
+
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+
+
+class UnfitSessionError(EdgeError):
+    """The server's session is none that a lock may be believed in; the message has the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +80,11 @@ class Statement:
 class Session:
     """A session with one database, as `application_name`."""
 
-    def __init__(self, database_url: str, application_name: str, timeout_ms: int) -> None:
+    def __init__(
+        self, database_url: str, application_name: str, timeout_ms: int, *, exclusive: bool = False
+    ) -> None:
         self._url = database_url
+        self._exclusive = exclusive
         self._name = application_name.encode()[:_NAME_BYTES].decode(errors="ignore")
         self._timeout_s = timeout_ms / 1000
         self._connection: psycopg.AsyncConnection[Row] | None = None
@@ -70,6 +92,9 @@ class Session:
         self._back_off_s = FIRST_BACK_OFF_S
         self._not_before = 0.0
         self.generation = 0
+        self.proof = ""
+        self.unfit: str | None = None
+        """Why no lock may be believed in the session of now; None where one may."""
         self.address: Final = database_address(database_url)
 
     async def query(
@@ -92,6 +117,10 @@ class Session:
         finally:
             self._turn.release()
 
+    def drop(self) -> None:
+        """Give the session up; the next query opens a new one."""
+        self._sever()
+
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -110,7 +139,9 @@ class Session:
             )
         try:
             set_json_loads(orjson.loads, connection)
-            await self._bounded(connection, _fetch(connection, _SETTINGS, {}), self._timeout_s)
+            self.proof = await self._bounded(
+                connection, self._prepared(connection), self._timeout_s
+            )
         except BaseException:
             _shut(connection)
             raise
@@ -119,6 +150,51 @@ class Session:
         self._not_before = 0.0
         self.generation += 1
         return connection
+
+    async def _prepared(self, connection: psycopg.AsyncConnection[Row]) -> str:
+        """Set the session up, see whose it is, and give its proof."""
+        token = secrets.token_hex(8)
+        await connection.execute(_SETTINGS, (token,))
+        proof = await _proof(connection)
+        self.unfit = await self._unfitness(connection, proof, token)
+        if self._exclusive and self.unfit is not None:
+            raise UnfitSessionError(POSTGRES, self.unfit)
+        return proof
+
+    async def _unfitness(
+        self, connection: psycopg.AsyncConnection[Row], proof: str, token: str
+    ) -> str | None:
+        process, role, *given = proof.split()
+        if role == "standby":
+            return (
+                f"{self.address} is a standby, where no lock holds: name the primary's address in "
+                "MM_DATABASE_URL"
+            )
+        pooled = int(process) != connection.info.backend_pid
+        if given == [token] and not (pooled and await self._meets_others(connection, proof)):
+            return None
+        return (
+            f"{self.address} is a pooler that shares sessions between its clients, where no lock "
+            "holds: name the address of Postgres itself, or of a pool in session mode, in "
+            "MM_DATABASE_URL"
+        )
+
+    async def _meets_others(self, ours: psycopg.AsyncConnection[Row], proof: str) -> bool:
+        """Whether a second client beside us is ever served by our session, or we by another."""
+        beside = await psycopg.AsyncConnection.connect(
+            self._url, autocommit=True, application_name=self._name
+        )
+        try:
+            for _ in range(_MEETINGS):
+                await beside.execute("BEGIN")
+                if (await _proof(beside)).split()[0] == proof.split()[0]:
+                    return True
+                if await _proof(ours) != proof:
+                    return True
+                await beside.execute("ROLLBACK")
+        finally:
+            _shut(beside)
+        return False
 
     async def _bounded(
         self,
@@ -187,6 +263,13 @@ async def login_is_refused(database_url: str, timeout_s: float) -> bool:
     return True
 
 
+async def _proof(connection: psycopg.AsyncConnection[Row]) -> str:
+    # Never prepared: poolers that share sessions may not know the statement in the next one.
+    cursor = await connection.execute(f"SELECT {SESSION_PROOF}".encode(), prepare=False)
+    row = await cursor.fetchone()
+    return str(row[0]) if row else ""
+
+
 async def _fetch(
     connection: psycopg.AsyncConnection[Row], statement: Statement, values: Mapping[str, object]
 ) -> list[Row]:
@@ -224,7 +307,7 @@ def _forget(task: asyncio.Future[Any]) -> None:
         task.exception()
 
 
-_SETTINGS: Final = Statement.of("""
+_SETTINGS: Final = b"""
     SELECT set_config('jit', 'off', false),  -- compiling the plan would cost more than running it
            -- Every part of our statements has an index and few rows; a plan that was made while a
            -- table was small, or with stale statistics, must not read a large one from end to end.
@@ -235,5 +318,6 @@ _SETTINGS: Final = Statement.of("""
            set_config('plan_cache_mode', 'force_generic_plan', false),
            set_config('tcp_keepalives_idle', '5', false),  -- a lock dies soon after its holder
            set_config('tcp_keepalives_interval', '2', false),
-           set_config('tcp_keepalives_count', '3', false)
-""")
+           set_config('tcp_keepalives_count', '3', false),
+           set_config('mm_bot.session', %s, false)  -- whose it is; see `Session.proof`
+"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from mm_bot.clock import Clock
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Stage
 from mm_bot.core.liability import outstanding
@@ -12,7 +13,6 @@ from mm_bot.observe.health_journal import Journal
 from mm_bot.observe.health_limits import limits
 from mm_bot.observe.telemetry import Cycle, Telemetry, live_orders, wanted_sides
 from mm_bot.observe.totals import Totals
-from mm_bot.ports import Clock
 
 
 def _nothing() -> Mapping[str, object]:
@@ -46,7 +46,7 @@ class Health:
         self._journal = journal or Journal(telemetry)
         self._about = dict(about or {})
         self._control = control
-        self._missing_since: dict[Side, int] = {}
+        self._missing_since: dict[Side, float] = {}
 
     @property
     def running(self) -> bool:
@@ -57,7 +57,9 @@ class Health:
     def alive(self) -> bool:
         """Whether cycles end in time; start-up counts as alive."""
         cycle = self._telemetry.last
-        return cycle is None or self._clock.now_ms() - cycle.ended_ms <= self._cycle_overdue_ms
+        return (
+            cycle is None or self._clock.monotonic_ms() - cycle.ended_ms <= self._cycle_overdue_ms
+        )
 
     def reasons(self) -> list[str]:
         """Every reason not to be ready; empty is ready."""
@@ -65,9 +67,9 @@ class Health:
         if cycle is None:
             return [self.waiting or "no cycle has ended yet"]
         found = [halt.reason.value for halt in cycle.decision.halts]
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.monotonic_ms()
         if now_ms - cycle.ended_ms > self._cycle_overdue_ms:
-            found.append(f"no cycle has ended for {now_ms - cycle.ended_ms} ms")
+            found.append(f"no cycle has ended for {now_ms - cycle.ended_ms:.0f} ms")
         if cycle.memory.startup and not cycle.decision.halts:
             found.append("start-up reconciliation is not finished")
         found.extend(self._missing_sides(cycle, now_ms))
@@ -96,7 +98,7 @@ class Health:
             "dry_run": decision.policy.dry_run,
             "cycle": {
                 "number": self._totals.cycles,
-                "age_ms": max(0, now_ms - cycle.ended_ms),
+                "age_ms": round(self._clock.monotonic_ms() - cycle.ended_ms),
                 "took_ms": round(self._journal.took_ms, 1),
                 "startup": memory.startup,
             },
@@ -124,11 +126,11 @@ class Health:
             },
             "totals": {
                 name: str(value) if not isinstance(value, int | dict | None) else value
-                for name, value in self._totals.summary(decision.now_ms).items()
+                for name, value in self._totals.summary(self._clock.monotonic_ms()).items()
             },
         }
 
-    def _missing_sides(self, cycle: Cycle, now_ms: int) -> list[str]:
+    def _missing_sides(self, cycle: Cycle, now_ms: float) -> list[str]:
         limit_ms = self._missing_timeout_ms
         live = {c.side for c in live_orders(cycle.memory)}
         found = []
@@ -139,5 +141,5 @@ class Health:
             since_ms = self._missing_since.setdefault(side, now_ms)
             if limit_ms is not None and now_ms - since_ms > limit_ms:
                 name = "bid" if side is Side.BUY else "ask"
-                found.append(f"{name} missing for {now_ms - since_ms} ms, limit {limit_ms} ms")
+                found.append(f"{name} missing for {now_ms - since_ms:.0f} ms, limit {limit_ms} ms")
         return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from mm_bot.clock import Clock, SystemClock
 from mm_bot.core.commands import Verdict
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import BPS, Amount, Price, Size, multiply, plain, round_half_even
@@ -33,14 +34,18 @@ class Cycle:
     decision: Decision
     report: Report
     memory: Memory
-    ended_ms: int
+    ended_ms: float
+    """Monotonic."""
 
 
 class Telemetry:
     """The loop's `Telemetry`."""
 
-    def __init__(self, *, metrics: Metrics, log: Log, totals: Totals) -> None:
+    def __init__(
+        self, *, metrics: Metrics, log: Log, totals: Totals, clock: Clock | None = None
+    ) -> None:
         self.last: Cycle | None = None
+        self._clock = clock or SystemClock()
         self._metrics = metrics
         self._log = log
         self._totals = totals
@@ -68,8 +73,9 @@ class Telemetry:
         timings_ms: dict[str, float],
     ) -> None:
         previous, now_ms, snapshot = self.last, decision.now_ms, decision.snapshot
-        self.last = Cycle(decision=decision, report=report, memory=memory, ended_ms=now_ms)
-        elapsed_s = (now_ms - previous.ended_ms) / 1000 if previous else 0.0
+        ended_ms = self._clock.monotonic_ms()
+        self.last = Cycle(decision=decision, report=report, memory=memory, ended_ms=ended_ms)
+        elapsed_s = (ended_ms - previous.ended_ms) / 1000 if previous else 0.0
         self._totals.cycle(decision, report)
         if previous is not None:
             self._compare_fills(previous.memory, decision)
@@ -210,7 +216,7 @@ class Telemetry:
 
     # Log lines
 
-    def soak(self, now_ms: int) -> None:
+    def soak(self) -> None:
         """The periodic status line."""
         cycle = self.last
         if cycle is None:
@@ -219,7 +225,7 @@ class Telemetry:
         fresh = decision.freshness
         self._log.info(
             "soak",
-            uptime_s=round((now_ms - self._totals.started_ms) / 1000, 1),
+            uptime_s=self._totals.uptime_s(self._clock.monotonic_ms()),
             quoting=bool(live) and not decision.halts,
             halts=[halt.reason.value for halt in decision.halts],
             reference=decision.reference.price,

@@ -13,10 +13,10 @@ from mm_bot.core.risk import HaltReason
 
 
 class Totals:
-    """Counts and observed maxima."""
+    """Counts and observed maxima. Times are monotonic."""
 
-    def __init__(self, started_ms: int) -> None:
-        self.started_ms = started_ms
+    def __init__(self, started_ms: float) -> None:
+        self._started_ms = started_ms
         self.cycles = 0
         self.fills = 0
         self.partial_fills = 0
@@ -45,10 +45,13 @@ class Totals:
             self.last_halt_reason = decision.halts[0].reason.value
         self._maxima(decision)
 
-    def summary(self, now_ms: int) -> dict[str, object]:
+    def uptime_s(self, now_ms: float) -> float:
+        return round((now_ms - self._started_ms) / 1000, 1)
+
+    def summary(self, now_ms: float) -> dict[str, object]:
         """The final summary's fields."""
         return {
-            "uptime_s": round((now_ms - self.started_ms) / 1000, 1),
+            "uptime_s": self.uptime_s(now_ms),
             "cycles": self.cycles,
             "fills": self.fills,
             "partial_fills": self.partial_fills,

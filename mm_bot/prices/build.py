@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
+from mm_bot.clock import Clock
 from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.runner import AnchorRunner
-from mm_bot.prices.source import AnchorSource, Clock, EthCall
+from mm_bot.prices.source import AnchorSource, EthCall
 from mm_bot.prices.specs import (
     CarrySpec,
     CoinbaseSpec,

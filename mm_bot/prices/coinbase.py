@@ -13,8 +13,9 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
+from mm_bot.clock import Clock
 from mm_bot.prices.level2 import Level2Book
-from mm_bot.prices.source import AnchorError, Clock, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, Refusal
 from mm_bot.prices.specs import CoinbaseSpec
 from mm_bot.prices.stream import Stream
 

@@ -10,9 +10,10 @@ import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
+from mm_bot.clock import Clock
 from mm_bot.core.exact import Price, multiply, round_half_even
 from mm_bot.prices.parse import INVERSE_DECIMALS, inverse
-from mm_bot.prices.source import AnchorSource, Clock, Reading
+from mm_bot.prices.source import AnchorSource, Reading
 
 PRODUCT_DECIMALS = 18
 """Enough for a rate like 0.0002 that is inverted afterwards."""

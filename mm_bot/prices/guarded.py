@@ -19,8 +19,9 @@ import asyncio
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from mm_bot.clock import Clock
 from mm_bot.core.exact import BPS, Price, multiply, plain, round_half_even
-from mm_bot.prices.source import AnchorError, AnchorSource, Clock, Reading, Refusal
+from mm_bot.prices.source import AnchorError, AnchorSource, Reading, Refusal
 
 CONFIRMATIONS_DEFAULT = 3
 AHEAD_MS_DEFAULT = 5_000

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import reduce
 
+from mm_bot.clock import Clock
 from mm_bot.core.exact import BPS, Price, add, ceil_to_step, multiply, plain
 from mm_bot.prices.guarded import deviation_bps
 from mm_bot.prices.runner import AnchorRunner
-from mm_bot.prices.source import AnchorError, Clock, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, Refusal
 
 HALF = Decimal("0.5")
 WIDENING_STEP_BPS = Decimal("0.01")

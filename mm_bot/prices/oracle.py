@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+from mm_bot.clock import Clock
 from mm_bot.core.carry import fair_value
 from mm_bot.core.exact import Price, round_half_even
 from mm_bot.prices.parse import INVERSE_DECIMALS
-from mm_bot.prices.source import AnchorError, AnchorSource, Clock, EthCall, Reading, Refusal
+from mm_bot.prices.source import AnchorError, AnchorSource, EthCall, Reading, Refusal
 
 DECIMALS_CALL = bytes.fromhex("313ce567")
 LATEST_ROUND_CALL = bytes.fromhex("feaf968c")

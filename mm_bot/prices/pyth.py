@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import httpx
 
+from mm_bot.clock import Clock
 from mm_bot.core.exact import BPS, Price, multiply, plain, round_half_even
 from mm_bot.prices.fetch import (
     FOREIGN_ERRORS,
@@ -26,7 +27,7 @@ from mm_bot.prices.fetch import (
     refused_from,
 )
 from mm_bot.prices.parse import json_object
-from mm_bot.prices.source import AnchorError, Clock, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, Refusal
 from mm_bot.prices.specs import PythSpec
 from mm_bot.prices.sse import EventTooLargeError, events
 from mm_bot.prices.stream import Stream

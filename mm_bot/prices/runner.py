@@ -19,17 +19,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+from mm_bot.clock import Clock
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.errors import EdgeError
 from mm_bot.prices.backoff import FailurePauses, Random
-from mm_bot.prices.source import (
-    AnchorError,
-    AnchorSource,
-    Clock,
-    Reading,
-    Refusal,
-    unexpected,
-)
+from mm_bot.prices.source import AnchorError, AnchorSource, Reading, Refusal, unexpected
 
 
 class AnchorRunner:

@@ -102,19 +102,6 @@ class Reading:
     """What the other sources did, where there were several."""
 
 
-class Clock(Protocol):
-    """What anchors ask of time."""
-
-    def now_ms(self) -> int:
-        """Unix time in milliseconds."""
-
-    def monotonic_ms(self) -> float:
-        """Milliseconds since some fixed moment; never runs backwards."""
-
-    async def sleep_ms(self, duration_ms: float) -> None:
-        """Returns after `duration_ms`."""
-
-
 class AnchorSource(Protocol):
     """One outside system that tells a price."""
 

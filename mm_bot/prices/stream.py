@@ -12,9 +12,10 @@ import random as random_module
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from mm_bot.clock import Clock
 from mm_bot.errors import EdgeError
 from mm_bot.prices.backoff import FailurePauses, Random
-from mm_bot.prices.source import AnchorError, Clock, Refusal, unexpected
+from mm_bot.prices.source import AnchorError, Refusal, unexpected
 
 T = TypeVar("T")
 Session = Callable[[], Awaitable[None]]

@@ -64,8 +64,13 @@ class Venue(Protocol):
         """The order as the bytes that are sent: the exchange's ids, nonces and signature. The same
         bytes may be sent again where the capabilities say `resend_safe`."""
 
-    async def place(self, prepared: PreparedOrder) -> Outcome:
-        """Send a prepared order, once."""
+    async def holds_lock(self) -> bool:
+        """Whether we are the one writer of this market and account, asked for now. False where
+        nobody answers."""
+
+    async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
+        """Send a prepared order, once. `may_send` is asked immediately before its first byte would
+        leave us; where it says no, nothing is sent and the order is refused."""
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         """Take an order off the book; `reason` is a word of ours, such as `stale`."""

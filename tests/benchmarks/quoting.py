@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from integration_harness.benchmarks import quantile
 from integration_harness.stack.up import LocalExchange
 from mm_bot.bot import Bot, Edges
+from mm_bot.clock import SteadyClock
 from mm_bot.core.commands import Verdict
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import Price, Size
@@ -31,7 +32,6 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote
-from mm_bot.host.clock import SystemClock
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.nonces import NonceBlocks
 from mm_bot.host.persistence import MemoryStore, first_memory
@@ -63,7 +63,7 @@ PAUSE_S = 0.01
 class MovingAnchor:
     """Says what it is told, and that it is true now."""
 
-    clock: SystemClock
+    clock: SteadyClock
     price: Decimal = PRICES[0]
 
     def latest(self) -> AnchorQuote:
@@ -119,8 +119,8 @@ def main() -> int:
 async def _compare(
     exchange: LocalExchange, folder: Path, turns: int, bot_took: Stopwatch, plain_took: Stopwatch
 ) -> None:
-    config, clock = venue_config(exchange, exchange.spot.symbol), SystemClock()
-    venue = NumoVenue(config, clock.now_ms)
+    config, clock = venue_config(exchange, exchange.spot.symbol), SteadyClock()
+    venue = NumoVenue(config, clock)
     await venue.open()
     identity = StateIdentity(
         chain_id=config.chain_id,

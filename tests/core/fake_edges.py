@@ -17,10 +17,12 @@ from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote, Observation
 from mm_bot.errors import EdgeError
 from tests.core.builders import POLICY, SPOT, anchor, observation, own_orders, row
-from tests.sim.virtual_time import VirtualClock
+from tests.sim.virtual_time import VirtualClock, stand_still
 
 ACCEPTED = Outcome(verdict=Verdict.ACCEPTED)
 UNKNOWN = Outcome(verdict=Verdict.UNKNOWN)
+MISSING = Outcome(verdict=Verdict.UNKNOWN, detail="404")
+REFUSED = Outcome(verdict=Verdict.REFUSED)
 FAR_BID = row(Side.BUY, "1500", nonce=1)
 
 
@@ -41,6 +43,13 @@ class Fake:
     watched: bool = True
     nonce: int = 1_000
     disk_full: bool = False
+    lock_held: bool = True
+    paused_s: float = 0
+    """For how long the process stands still when it takes its next nonce."""
+    connect_ms: int = 0
+    arrives_late: bool = False
+    """An order rests only once it is answered."""
+    anchor_price: str = "1600"
     cycles: int = 0
 
     @property
@@ -62,19 +71,32 @@ class Fake:
     def prepare(self, order: NewOrder) -> PreparedOrder:
         return PreparedOrder(order=order, body=b"")
 
-    async def place(self, prepared: PreparedOrder) -> Outcome:
+    async def holds_lock(self) -> bool:
+        self.note("lock asked")
+        await self.clock.sleep_ms(1)
+        return self.lock_held
+
+    async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
         order = prepared.order
+        await self.clock.sleep_ms(self.connect_ms)
+        if not may_send():
+            return REFUSED
         self.note(f"place {order.side.value}")
         now_ms = self.clock.now_ms()
         made = row(order.side, str(order.price), nonce=order.nonce, created_ms=now_ms)
-        if not self.place_outcome.conflict:
-            self.rows.append(made)
+        rests = [] if self.place_outcome.conflict else [made]
+        if not self.arrives_late:
+            self.rows += rests
         await self.clock.sleep_ms(5_000 if order.side is self.slow_side else self.place_ms)
+        if self.arrives_late:
+            self.rows += rests
         return self.place_outcome
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         self.note(f"cancel {order_id}")
         await self.clock.sleep_ms(1)
+        if order_id not in {r.order_id for r in self.rows}:
+            return MISSING
         if self.cancel_outcome is ACCEPTED:
             self.rows = [
                 replace(r, status=OrderStatus.CANCELLED) if r.order_id == order_id else r
@@ -83,7 +105,7 @@ class Fake:
         return self.cancel_outcome
 
     def latest(self) -> AnchorQuote:
-        return anchor(as_of_ms=self.clock.now_ms())
+        return anchor(self.anchor_price, as_of_ms=self.clock.now_ms())
 
     def active(self) -> bool:
         return self.kill
@@ -99,6 +121,8 @@ class Fake:
     async def take(self, side: Side) -> int:
         if self.disk_full:
             raise EdgeError("state file", "disk full")
+        stand_still(self.paused_s)
+        self.paused_s = 0
         self.nonce += 1
         return self.nonce
 

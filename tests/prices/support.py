@@ -7,8 +7,8 @@ from collections.abc import Coroutine
 from decimal import Decimal
 from typing import TypeVar
 
+from mm_bot.clock import SystemClock
 from mm_bot.core.exact import Price
-from mm_bot.host.clock import SystemClock
 from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.source import AnchorSource, Reading
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import websockets.exceptions
 
+from mm_bot.clock import SystemClock
 from mm_bot.core.exact import Price
-from mm_bot.host.clock import SystemClock
 from mm_bot.prices.coinbase import CoinbaseSource, refused_from
 from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.source import AnchorError, Refusal

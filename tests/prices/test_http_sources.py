@@ -9,8 +9,8 @@ from decimal import Decimal
 import httpx
 import pytest
 
+from mm_bot.clock import SystemClock
 from mm_bot.core.exact import Price
-from mm_bot.host.clock import SystemClock
 from mm_bot.prices.fetch import BODY_BYTES_MAX, FOREIGN_ERRORS, refused_from
 from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.http import HttpSource, url_for_market

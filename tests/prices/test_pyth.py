@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mm_bot.clock import SystemClock
 from mm_bot.core.exact import Price
-from mm_bot.host.clock import SystemClock
 from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.pyth import PythSource, update_of
 from mm_bot.prices.source import AnchorError, Reading, Refusal

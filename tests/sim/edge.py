@@ -141,7 +141,13 @@ class Edge:
         self._checker.signed(order)
         return PreparedOrder(order=order, body=str(order).encode())
 
-    async def place(self, prepared: PreparedOrder) -> Outcome:
+    async def holds_lock(self) -> bool:
+        await self._wait(self.weather.delay_ms(self._random))
+        return self._random.random() >= self.weather.lock_lost
+
+    async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
+        if not may_send():
+            return REFUSED
         self._checker.posted(prepared, self.generation)
         weather, chance = self.weather, self._random.random
         # The same bytes are judged the same way each time: a refusal is about what they say.

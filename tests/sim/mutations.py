@@ -37,8 +37,11 @@ class Wrapped:
     def prepare(self, order: NewOrder) -> PreparedOrder:
         return self.inner.prepare(order)
 
-    async def place(self, prepared: PreparedOrder) -> Outcome:
-        return await self.inner.place(prepared)
+    async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
+        return await self.inner.place(prepared, may_send)
+
+    async def holds_lock(self) -> bool:
+        return await self.inner.holds_lock()
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         return await self.inner.cancel(order_id, nonce, reason)
@@ -191,8 +194,8 @@ def _own_trades_are_others(read: OwnOrders) -> OwnOrders:
 class _TimeoutIsRefusal(Wrapped):
     """Takes silence for no, so that the slot gets a new nonce."""
 
-    async def place(self, prepared: PreparedOrder) -> Outcome:
-        outcome = await self.inner.place(prepared)
+    async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
+        outcome = await self.inner.place(prepared, may_send)
         return REFUSED if outcome.verdict is Verdict.UNKNOWN else outcome
 
 

@@ -52,12 +52,38 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jump.elapsed_s
 
+    def pause(self, duration_s: float) -> None:
+        self._jump.elapsed_s += duration_s
+
+
+def stand_still(duration_s: float) -> None:
+    """The process is paused: time passes, and nothing of it runs."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop.pause(duration_s)
+
 
 class VirtualClock:
     """The bot's clock over the running virtual loop."""
 
+    def __init__(self) -> None:
+        self._offset_ms = EPOCH_MS
+        self._step_ms = 0
+
     def now_ms(self) -> int:
-        return EPOCH_MS + round(asyncio.get_running_loop().time() * 1000)
+        return self._offset_ms + round(self.monotonic_ms())
+
+    def monotonic_ms(self) -> float:
+        return asyncio.get_running_loop().time() * 1000
+
+    def settle(self) -> int:
+        step_ms, self._step_ms = self._step_ms, 0
+        self._offset_ms += step_ms
+        return step_ms
+
+    def step(self, step_ms: int) -> None:
+        """Somebody sets the machine's clock."""
+        self._step_ms += step_ms
 
     async def sleep_ms(self, duration_ms: float) -> None:
         await asyncio.sleep(max(0.0, duration_ms) / 1000)

@@ -103,7 +103,7 @@ def test_our_signature_is_taken_by_the_chain(
             before = await venue.observe(watch())
             cursor = own(before).newest_trade_id or 0
             signed = venue.prepare(new_order(venue.instrument, side, price, size))
-            assert (await venue.place(signed)).verdict is Verdict.ACCEPTED
+            assert (await venue.place(signed, lambda: True)).verdict is Verdict.ACCEPTED
             with ExchangeClient(exchange.api_url) as client:
                 await asyncio.to_thread(client.place, taker.order_body(ticket))
             seen = await filled(venue, signed, cursor)
@@ -142,8 +142,8 @@ def test_an_order_lives_and_dies(exchange: LocalExchange) -> None:
         async with opened(venue_config(exchange, exchange.spot.symbol)) as venue:
             signed = venue.prepare(new_order(venue.instrument, Side.BUY, "1200.37", "10"))
             order = signed.order
-            assert (await venue.place(signed)).verdict is Verdict.ACCEPTED
-            again = await venue.place(signed)
+            assert (await venue.place(signed, lambda: True)).verdict is Verdict.ACCEPTED
+            again = await venue.place(signed, lambda: True)
             assert (again.verdict, again.conflict) == (Verdict.UNKNOWN, True)
             asked = watch(order_ids=(order.order_id,), nonces=(order.nonce,))
             seen = await venue.observe(asked)
@@ -180,7 +180,7 @@ def test_a_session_key_signs_orders_and_the_owner_cancels(exchange: LocalExchang
     async def run() -> None:
         async with opened(config) as venue:
             signed = venue.prepare(new_order(venue.instrument, Side.SELL, "2000", "10"))
-            placed = await venue.place(signed)
+            placed = await venue.place(signed, lambda: True)
             assert placed.verdict is Verdict.ACCEPTED, placed.detail
             for _ in range(20):
                 if (await cancel(venue, signed)) is Verdict.ACCEPTED:

@@ -72,7 +72,7 @@ def placed(answer: httpx.Response | Exception) -> Outcome:
 
     async def run() -> Outcome:
         entry = entry_over(answer, [])
-        return await entry.place(entry.prepare(order))
+        return await entry.place(entry.prepare(order), lambda: True)
 
     return asyncio.run(run())
 

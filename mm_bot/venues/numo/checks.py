@@ -18,7 +18,7 @@ import httpx
 from mm_bot.core.instrument import Instrument
 from mm_bot.errors import EdgeError, SettingsError
 from mm_bot.io.errors import redact
-from mm_bot.io.postgres import Session, Statement, login_is_refused
+from mm_bot.io.postgres import Session, Statement, UnfitSessionError, login_is_refused
 from mm_bot.venues.checks import Checks
 from mm_bot.venues.numo import wire
 from mm_bot.venues.numo.chain import CallRevertedError, Chain
@@ -255,6 +255,8 @@ async def _reach_postgres(parts: Parts, checks: Checks) -> object | None:
     )
     if answer is not None:
         checks.ok("Postgres", "login", parts.session.address)
+        if parts.session.unfit is not None and not parts.config.dry_run:
+            checks.wrong("Postgres", "session", parts.session.unfit)
     return answer
 
 
@@ -285,6 +287,9 @@ async def _reach(
         try:
             async with asyncio.timeout_at(deadline):
                 return await ask()
+        except UnfitSessionError as error:
+            checks.wrong(area, name, error.reason)
+            return None
         except (EdgeError, TimeoutError) as error:
             if loop.time() + _RETRY_S >= deadline:
                 reason = error.reason if isinstance(error, EdgeError) else "no answer"

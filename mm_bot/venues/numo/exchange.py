@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final, Generic, TypeVar
 
+from mm_bot.clock import Clock, SystemClock
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Balances, Book, Observation, OwnOrders, Part, Trade
@@ -42,26 +42,25 @@ _LOCK_GRACE_S: Final = 1.0
 T = TypeVar("T")
 
 
-def system_now_ms() -> int:
-    """The clock where no other is given: unix milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 class NumoVenue:
     """One market of one subaccount. Nothing but `open` and `aclose` works before `open` is done."""
 
     instrument: Instrument
 
-    def __init__(self, config: VenueConfig, now_ms: Callable[[], int] = system_now_ms) -> None:
+    def __init__(self, config: VenueConfig, clock: Clock | None = None) -> None:
         self._config = config
-        self._now_ms = now_ms
+        clock = clock or SystemClock()
+        self._now_ms = clock.now_ms
         self._timeout_s = config.request_timeout_ms / 1000
         self._api = open_client(config.api_base_url, config.request_timeout_ms)
         self._node = open_client("", config.request_timeout_ms)
         self._data = MarketData(self._api)
         self._chain = Chain(self._node, config.rpc_url)
         self._session = Session(
-            config.database_url, _application_name(config), config.request_timeout_ms
+            config.database_url,
+            _application_name(config),
+            config.request_timeout_ms,
+            exclusive=not (config.dry_run or config.command),
         )
         self._parts = Parts(
             config=config,
@@ -69,13 +68,12 @@ class NumoVenue:
             data=self._data,
             chain=self._chain,
             session=self._session,
-            now_ms=now_ms,
+            now_ms=clock.now_ms,
         )
-        self._book: _Last[Book] = _Last()
-        self._trades: _Last[tuple[Trade, ...]] = _Last()
-        self._entry = OrderEntry(config, self._api, now_ms)
-        self._balances: _Last[Balances] = _Last()
-        self._balances_read_ms: int | None = None
+        self._book: _Last[Book] = _Last(clock)
+        self._trades: _Last[tuple[Trade, ...]] = _Last(clock)
+        self._entry = OrderEntry(config, self._api, clock.now_ms)
+        self._balances: _Last[Balances] = _Last(clock)
 
     @property
     def owner(self) -> str:
@@ -143,8 +141,8 @@ class NumoVenue:
     async def observe(self, watch: Watch) -> Observation:
         """Everything, read at once; bounded by the slowest read's timeout."""
         book, trades, (orders, balances) = await asyncio.gather(
-            self._book.refreshed(self._now_ms(), self._in_time(self._read_book())),
-            self._trades.refreshed(self._now_ms(), self._in_time(self._read_trades())),
+            self._book.refreshed(self._in_time(self._read_book())),
+            self._trades.refreshed(self._in_time(self._read_trades())),
             self._read_own(watch),
         )
         return Observation(
@@ -152,7 +150,7 @@ class NumoVenue:
             trades=trades,
             orders=orders[0],
             balances=balances,
-            balances_read_ms=self._balances_read_ms,
+            balances_read_ms=self._balances.read_ms,
             lock_held=orders[1],
         )
 
@@ -160,9 +158,16 @@ class NumoVenue:
         """See `OrderEntry.prepare`."""
         return self._entry.prepare(order)
 
-    async def place(self, prepared: PreparedOrder) -> Outcome:
+    async def holds_lock(self) -> bool:
+        """Whether we are the one writer, asked for now. Never raises."""
+        try:
+            return await self._in_time(self._table.still_locked())
+        except EdgeError:
+            return False
+
+    async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
         """Post a signed order, once. Never raises."""
-        return await self._entry.place(prepared)
+        return await self._entry.place(prepared, may_send)
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         """Take an order off the book. Never raises."""
@@ -245,8 +250,7 @@ class NumoVenue:
         except EdgeError as error:
             return self._balances.kept(error)
         balances = market_balances(account, self.instrument, self._cash)
-        self._balances_read_ms = began_ms
-        return self._balances.replaced(balances, balances.block_time_ms)
+        return self._balances.replaced(balances, began_ms, as_of_ms=balances.block_time_ms)
 
     async def _read_orders(self, watch: Watch) -> tuple[Part[OwnOrders], bool]:
         began_ms = self._now_ms()
@@ -267,23 +271,40 @@ class NumoVenue:
 
 
 class _Last(Generic[T]):
-    """The last good value of one source."""
+    """The last good value of one source. When it was read is kept as an age, so that a step of the
+    clock neither hides nor invents one."""
 
-    def __init__(self) -> None:
-        self._part: Part[T] = Part(value=None, as_of_ms=None)
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._value: T | None = None
+        self._as_of_ms: int | None = None
+        """By the source's own word; None where the read is all there is."""
+        self._read_at_ms: float | None = None
+        """Monotonic."""
 
-    async def refreshed(self, began_ms: int, read: Awaitable[T]) -> Part[T]:
+    @property
+    def read_ms(self) -> int | None:
+        """When the read that gave the value began."""
+        if self._read_at_ms is None:
+            return None
+        return self._clock.now_ms() - round(self._clock.monotonic_ms() - self._read_at_ms)
+
+    async def refreshed(self, read: Awaitable[T]) -> Part[T]:
+        began_ms = self._clock.now_ms()
         try:
             return self.replaced(await read, began_ms)
         except EdgeError as error:
             return self.kept(error)
 
-    def replaced(self, value: T, as_of_ms: int) -> Part[T]:
-        self._part = Part(value=value, as_of_ms=as_of_ms)
-        return self._part
+    def replaced(self, value: T, began_ms: int, as_of_ms: int | None = None) -> Part[T]:
+        age_ms = self._clock.now_ms() - began_ms
+        self._read_at_ms = self._clock.monotonic_ms() - age_ms
+        self._value, self._as_of_ms = value, as_of_ms
+        return Part(value=value, as_of_ms=began_ms if as_of_ms is None else as_of_ms)
 
     def kept(self, error: EdgeError) -> Part[T]:
-        return Part(value=self._part.value, as_of_ms=self._part.as_of_ms, error=error.reason)
+        as_of_ms = self.read_ms if self._as_of_ms is None else self._as_of_ms
+        return Part(value=self._value, as_of_ms=as_of_ms, error=error.reason)
 
 
 def _application_name(config: VenueConfig) -> str:

@@ -78,9 +78,10 @@ class OrderEntry:
             order=order, body=orjson.dumps(self._body(order, engine, where, action, signature))
         )
 
-    async def place(self, prepared: PreparedOrder) -> Outcome:
-        """Post a signed order, once."""
-        return await self._post("/v1/orders", prepared.body, _CREATED, prepared.order.nonce)
+    async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
+        """Post a signed order, once, unless `may_send` forbids it at the last moment."""
+        nonce = prepared.order.nonce
+        return await self._post("/v1/orders", prepared.body, _CREATED, nonce, may_send=may_send)
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         """Ask for an order to be taken off the book; `reason` is a word of ours, such as `stale`.
@@ -162,9 +163,13 @@ class OrderEntry:
             "signature": "0x" + signature.hex(),
         }
 
-    async def _post(self, path: str, body: bytes, accepted: int, nonce: int) -> Outcome:
+    async def _post(
+        self, path: str, body: bytes, accepted: int, nonce: int, **extensions: object
+    ) -> Outcome:
         try:
-            response = await self._client.post(path, content=body, headers=_JSON)
+            response = await self._client.post(
+                path, content=body, headers=_JSON, extensions=extensions
+            )
         except NOT_SENT as error:
             return Outcome(verdict=Verdict.REFUSED, detail=f"not sent: {describe(error)}")
         except FOREIGN as error:

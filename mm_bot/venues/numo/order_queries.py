@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mm_bot.io.postgres import Statement
+from mm_bot.io.postgres import SESSION_PROOF, Statement
 
 FILLS_LIMIT: Final = 1000
 """Fills in one read; the cursor goes on from the last of them."""
@@ -98,7 +98,8 @@ SELECT
         SELECT FROM active_orders o
         WHERE o.order_id IN (l.maker_order_id, l.taker_order_id)
           AND o.owner_address = %(owner)s)) AS own_trade_ids,
-    (SELECT max(trade_id) FROM trade_fills) AS newest_trade_id
+    (SELECT max(trade_id) FROM trade_fills) AS newest_trade_id,
+    {SESSION_PROOF} AS session
 """)
 
 FIND: Final = Statement.of("""
@@ -113,13 +114,26 @@ HIGHEST_NONCE: Final = Statement.of(
     "SELECT max(nonce)::text FROM active_orders WHERE owner_address = %(owner)s"
 )
 
-TRY_LOCK: Final = Statement.of("SELECT pg_try_advisory_lock(%(key)s::bigint)")
+_THE_LOCK: Final = """
+    l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (l.classid::bigint << 32 | l.objid::bigint) = %(key)s::bigint
+"""
+_HELD_HERE: Final = (
+    f"EXISTS (SELECT FROM pg_locks l WHERE {_THE_LOCK} AND l.pid = pg_backend_pid())"
+)
 
-LOCK_HOLDER: Final = Statement.of("""
+# A session may take an advisory lock twice: where ours holds it already, somebody shares it.
+TRY_LOCK: Final = Statement.of(f"""
+SELECT CASE WHEN {_HELD_HERE} THEN false ELSE pg_try_advisory_lock(%(key)s::bigint) END,
+       {SESSION_PROOF}
+""")
+
+STILL_LOCKED: Final = Statement.of(f"SELECT {_HELD_HERE}, {SESSION_PROOF}")
+
+LOCK_HOLDER: Final = Statement.of(f"""
 SELECT coalesce(a.application_name, ''), coalesce(a.client_addr::text, 'local'), l.pid,
        coalesce(to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')
 FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
-WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND (l.classid::bigint << 32 | l.objid::bigint) = %(key)s::bigint
+WHERE {_THE_LOCK}
 """)

@@ -35,7 +35,7 @@ class Desk:
 
 def own_orders(row: Row, desk: Desk, watch: Watch) -> OwnOrders:
     """One answer of the table, taken apart."""
-    live, elsewhere, others, asked, nonces, unexpired, fills, own_trades, newest = row
+    live, elsewhere, others, asked, nonces, unexpired, fills, own_trades, newest, _ = row
     # The later ones carry the reason of a cancel.
     own = {}
     for entry in (*_entries(live), *_entries(unexpired), *_entries(asked)):

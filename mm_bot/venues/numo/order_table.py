@@ -5,7 +5,10 @@ means `active` or `matching`: the matcher holds orders for a moment several time
 order in `matching` is neither gone nor filled.
 
 The lock is a session-level advisory lock on (owner, subaccount, market). It lives and dies with
-the session that the rows are read through, so a read that succeeded proves that it is still held.
+the session that the rows are read through. Each read brings the session's own proof along (see
+`Session.proof`): a read that succeeded in the session that took the lock, which is of the primary
+and ours alone, proves that it is still held. Where our own session held it before we asked for it,
+somebody shares that session, and it is nobody's.
 """
 
 from __future__ import annotations
@@ -73,7 +76,7 @@ class OrderTable:
         generation = self._session.generation
         rows = await self._session.query(order_queries.OBSERVE, values, timeout_s)
         # The session may have been replaced in between: then the lock went with the old one.
-        held = held and (not self._takes_lock or generation == self._session.generation)
+        held = held and (not self._takes_lock or self._same_session(rows[0][-1], generation))
         return TableRead(orders=own_orders(rows[0], self._desk, watch), lock_held=held)
 
     async def try_lock(self) -> bool:
@@ -82,8 +85,30 @@ class OrderTable:
             return True
         rows = await self._session.query(order_queries.TRY_LOCK, {"key": self._lock_key})
         # Read after the query, which may have opened a new session.
-        self._lock_generation = self._session.generation if rows[0][0] is True else None
+        generation = self._session.generation
+        taken = rows[0][0] is True and self._same_session(rows[0][-1], generation)
+        self._lock_generation = generation if taken else None
         return self.lock_held
+
+    async def still_locked(self) -> bool:
+        """Whether we are the one writer, by the server's word of now."""
+        if not self._takes_lock:
+            return True
+        if not self.lock_held:
+            return False
+        generation = self._session.generation
+        rows = await self._session.query(order_queries.STILL_LOCKED, {"key": self._lock_key})
+        return rows[0][0] is True and self._same_session(rows[0][-1], generation)
+
+    def _same_session(self, proof: object, generation: int) -> bool:
+        """Whether an answer is of the session that holds the lock. Another one, though the
+        connection is the same, means that sessions are shared: then the lock is given up."""
+        if generation != self._session.generation:
+            return False
+        if proof != self._session.proof:
+            self._session.drop()
+            return False
+        return True
 
     @property
     def lock_held(self) -> bool:

@@ -1,0 +1,56 @@
+"""What a step of our clock does to what is remembered: nothing.
+
+Every remembered time that our own clock gave is moved by the step, so that each age and each pause
+is as long as it was. Times that others gave (an order's expiry, a fill's time) stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from mm_bot.core.ledger import Commitment
+from mm_bot.core.memory import Memory
+
+K = TypeVar("K")
+
+
+def shifted(memory: Memory, step_ms: int) -> Memory:
+    """The memory as it would be had the clock always shown what it shows now. `step_ms` is
+    negative where the clock was set back."""
+
+    def moved(at_ms: int | None) -> int | None:
+        return None if at_ms is None else at_ms + step_ms
+
+    return replace(
+        memory,
+        started_ms=memory.started_ms + step_ms,
+        commitments=tuple(_commitment(c, step_ms) for c in memory.commitments),
+        last_replace_ms=_all(memory.last_replace_ms, step_ms),
+        refused_until_ms=_all(memory.refused_until_ms, step_ms),
+        replace_cancels_ms=tuple(at_ms + step_ms for at_ms in memory.replace_cancels_ms),
+        fills_since_ms=moved(memory.fills_since_ms),
+        last_fill_seen_ms=moved(memory.last_fill_seen_ms),
+        last_quote_update_ms=moved(memory.last_quote_update_ms),
+        orders_read_ms=moved(memory.orders_read_ms),
+        contradictions=_all(memory.contradictions, step_ms),
+        retired=_all(memory.retired, step_ms),
+        inventory_at_ms=moved(memory.inventory_at_ms),
+    )
+
+
+def _commitment(known: Commitment, step_ms: int) -> Commitment:
+    acked_ms, absent_ms = known.cancel_acked_ms, known.absent_since_ms
+    return replace(
+        known,
+        created_ms=known.created_ms + step_ms,
+        next_send_ms=known.next_send_ms + step_ms,
+        next_cancel_ms=known.next_cancel_ms + step_ms,
+        cancel_acked_ms=None if acked_ms is None else acked_ms + step_ms,
+        absent_since_ms=None if absent_ms is None else absent_ms + step_ms,
+    )
+
+
+def _all(times: Mapping[K, int], step_ms: int) -> dict[K, int]:
+    return {key: at_ms + step_ms for key, at_ms in times.items()}

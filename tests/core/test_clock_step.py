@@ -1,0 +1,50 @@
+"""A step of the clock moves every time that is ours, and no other."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from mm_bot.core.clock_step import shifted
+from mm_bot.core.instrument import Side
+from mm_bot.core.memory import Memory
+from tests.core.builders import NOW_MS, commitment
+
+GIVEN_BY_OTHERS = {"last_fill_made_ms", "expiry_ms"}
+
+
+@pytest.mark.parametrize("step_ms", [-3_600_000, -1, 2_000])
+def test_every_time_of_ours_is_moved_and_no_other(step_ms: int) -> None:
+    """Each field in milliseconds, of the memory and of a commitment, keeps its age; expiry and the
+    time of a fill are the exchange's own and stay."""
+    slot = (Side.BUY, 0)
+    order = replace(
+        commitment(Side.BUY, "1600", created_ms=NOW_MS),
+        cancel_acked_ms=NOW_MS,
+        absent_since_ms=NOW_MS,
+        next_send_ms=NOW_MS,
+        next_cancel_ms=NOW_MS,
+        expiry_ms=NOW_MS,
+    )
+    times: dict[str, Any] = {f.name: NOW_MS for f in fields(Memory) if f.name.endswith("_ms")}
+    maps = {"last_replace_ms": {slot: NOW_MS}, "refused_until_ms": {slot: NOW_MS}}
+    memory = Memory(
+        **{**times, **maps, "replace_cancels_ms": (NOW_MS,)},
+        commitments=(order,),
+        contradictions={"a": NOW_MS},
+        retired={"b": NOW_MS},
+    )
+    moved = shifted(memory, step_ms)
+    expected = NOW_MS + step_ms
+    for name in times.keys() - maps.keys() - {"replace_cancels_ms"} - GIVEN_BY_OTHERS:
+        assert getattr(moved, name) == expected, name
+    assert moved.replace_cancels_ms == (expected,)
+    for mapping in (moved.last_replace_ms, moved.refused_until_ms, moved.contradictions):
+        assert set(mapping.values()) == {expected}
+    assert moved.retired == {"b": expected}
+    (after,) = moved.commitments
+    for name in (f.name for f in fields(after) if f.name.endswith("_ms")):
+        assert getattr(after, name) == (NOW_MS if name in GIVEN_BY_OTHERS else expected), name
+    assert moved.last_fill_made_ms == NOW_MS
