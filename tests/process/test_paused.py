@@ -78,22 +78,21 @@ def test_a_process_that_wakes_without_its_lock_posts_nothing(
             try:
                 _wait_until_quoting(admin)
                 time.sleep(0.3 + 0.13 * turn)
-                woken_at = _stop_and_lose_the_lock(admin, exchange, bot.pid)
-                time.sleep(1)
+                posted = _posted_after_losing_the_lock(admin, exchange, bot.pid)
                 assert bot.poll() is None
             finally:
                 bot.kill()
                 bot.wait()
                 assert bot.stdout is not None
                 bot.stdout.close()
-            assert _ask(admin, "created_at > %s", woken_at) == 0
+            assert posted == 0
             admin.execute("UPDATE active_orders SET status = 'cancelled' WHERE status = 'active'")
 
 
-def _stop_and_lose_the_lock(
+def _posted_after_losing_the_lock(
     admin: psycopg.Connection[Any], exchange: LocalExchange, pid: int
-) -> object:
-    """The time of the database at which the process went on."""
+) -> int:
+    """How many orders the process created after it went on, while another held its lock."""
     os.kill(pid, signal.SIGSTOP)
     held = admin.execute(
         "SELECT l.classid::bigint << 32 | l.objid::bigint, l.pid FROM pg_locks l"
@@ -109,7 +108,7 @@ def _stop_and_lose_the_lock(
         assert row is not None
         os.kill(pid, signal.SIGCONT)
         time.sleep(1)
-    return row[0]
+        return _ask(admin, "created_at > %s", row[0])
 
 
 def _wait_until_quoting(admin: psycopg.Connection[Any]) -> None:
