@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from prometheus_client import (
     CollectorRegistry,
+    Counter,
     Gauge,
     PlatformCollector,
     ProcessCollector,
@@ -17,7 +19,6 @@ from prometheus_client.core import CounterMetricFamily, Metric
 
 from fair_anchor.fair_value import Quote, Spot
 from fair_anchor.spot import FALLBACK, Slot
-from mm_bot.observe.metrics.families import Counters, Gauges, Number
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STATUSES = ("200", "400", "404", "405", "500", "502", "503")
@@ -33,23 +34,31 @@ class Metrics:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         registry.register(_SlotCollector(slots))
-        sources = (*(slot.name for slot in slots), FALLBACK)
-        self._requests = Counters(
-            registry, "fair_anchor_requests", "Answers by status.", {"status": STATUSES}
+        self._sources = (*(slot.name for slot in slots), FALLBACK)
+        self._requests = Counter(
+            "fair_anchor_requests", "Answers by status.", ["status"], registry=registry
         )
-        self._in_use = Gauges(
-            registry,
+        for status in STATUSES:
+            self._requests.labels(status)
+        self._in_use = Gauge(
             "fair_anchor_source_in_use",
             "1 for the source of the last spot that a future was priced from.",
-            {"source": sources},
+            ["source"],
+            registry=registry,
         )
-        self._degraded = Gauges(
-            registry, "fair_anchor_degraded", "1 while that was not the best source."
+        for source in self._sources:
+            self._in_use.labels(source)
+        self._degraded = Gauge(
+            "fair_anchor_degraded", "1 while that was not the best source.", registry=registry
         )
-        self._spot = _measured(registry, "fair_anchor_spot_price", "That spot, cNGN per USDC.")
-        self._spot_at = _measured(
-            registry, "fair_anchor_spot_observed_seconds", "Unix time that spot is true for."
+        self._spot = Gauge("fair_anchor_spot_price", "That spot, cNGN per USDC.", registry=registry)
+        self._spot_at = Gauge(
+            "fair_anchor_spot_observed_seconds",
+            "Unix time that spot is true for.",
+            registry=registry,
         )
+        self._spot.set(math.nan)
+        self._spot_at.set(math.nan)
         self._age = Gauge(
             "fair_anchor_spot_age_seconds", "Age of that spot, by its own time.", registry=registry
         )
@@ -62,7 +71,7 @@ class Metrics:
 
     def answered(self, status: int) -> None:
         """One answer was given."""
-        self._requests.add(1, str(status))
+        self._requests.labels(str(status)).inc()
 
     def priced(self, quote: Quote) -> None:
         """A future was priced."""
@@ -70,9 +79,10 @@ class Metrics:
 
     def spot_used(self, spot: Spot | None) -> None:
         """The spot for futures, or that there is none."""
-        self._in_use.mark([] if spot is None else [spot.source])
+        for source in self._sources:
+            self._in_use.labels(source).set(spot is not None and spot.source == source)
         self._degraded.set(1 if spot is not None and spot.degraded else 0)
-        self._spot.set(None if spot is None else spot.price.value)
+        self._spot.set(math.nan if spot is None else float(spot.price.value))
         if spot is not None:
             self._observed_at_ms = spot.observed_at_ms
             self._spot_at.set(spot.observed_at_ms // 1000)
@@ -107,8 +117,3 @@ class _SlotCollector:
             for refusal, count in slot.refusals.items():
                 refusals.add_metric([slot.name, refusal.value], count)
         return [reads, refusals]
-
-
-def _measured(registry: CollectorRegistry, name: str, help_text: str) -> Gauges:
-    nothing: Number = None
-    return Gauges(registry, name, help_text, start=nothing)

@@ -12,11 +12,6 @@ from urllib.parse import unquote, urlsplit
 from mm_bot import errors
 from mm_bot.bot import Bot, Edges
 from mm_bot.clock import Clock, SteadyClock
-from mm_bot.core.plan import CancelCategory
-from mm_bot.core.policy import OperatorMode
-from mm_bot.core.quoting import MissingReason
-from mm_bot.core.reference import ReferenceSource
-from mm_bot.core.risk import HaltReason
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.nonces import NonceBlocks, lane_of
 from mm_bot.host.notify import Pulse, from_environment, report
@@ -27,10 +22,9 @@ from mm_bot.host.state_file import StateFile
 from mm_bot.mode_control import ModeControl
 from mm_bot.observe.about import about, build_info, is_silent
 from mm_bot.observe.health import Health
-from mm_bot.observe.health_journal import Journal
 from mm_bot.observe.http_server import HttpServer
 from mm_bot.observe.log import Log
-from mm_bot.observe.metrics import LabelSets, Metrics
+from mm_bot.observe.metrics import BuildInfo, Metrics
 from mm_bot.observe.page import page
 from mm_bot.observe.pages import Pages
 from mm_bot.observe.telemetry import Telemetry
@@ -75,19 +69,18 @@ class _Process:
         self._cleanup.callback(self._shutdown.listen())
         state_file = self._state_file()
         totals = Totals(clock.monotonic_ms())
-        metrics = Metrics(label_sets(source_names(settings)), build_info(settings))
+        metrics = bot_metrics(build_info(settings), source_names(settings))
         telemetry = Telemetry(metrics=metrics, log=log, totals=totals, clock=clock)
-        journal = Journal(telemetry)
         health = Health(
             telemetry,
             totals,
             clock,
             cycle_overdue_ms=max(CYCLE_OVERDUE_LEAST_MS, 3 * settings.poll_interval_ms),
             missing_quote_timeout_ms=settings.readiness_missing_quote_timeout_ms,
-            journal=journal,
             about=about(settings),
             control=self._mode.describe,
         )
+        metrics.ready = lambda: not health.reasons()
         await self._serve(health, metrics)
         self._tell_manager(health)
         for warning in settings.warnings:
@@ -116,7 +109,7 @@ class _Process:
                 kill_switch=KillSwitch(settings.kill_switch_file),
                 nonces=nonces,
                 store=MemoryStore(state_file),
-                telemetry=journal,
+                telemetry=telemetry,
                 clock=clock,
             ),
             policy,
@@ -151,14 +144,10 @@ class _Process:
     async def _serve(self, health: Health, metrics: Metrics) -> None:
         settings, log = self._settings, self._log
 
-        def exposition() -> bytes:
-            metrics.set_ready(not health.reasons())
-            return metrics.render()
-
         pages = Pages(
             ready=health.reasons,
             status=health.status,
-            metrics=exposition,
+            metrics=metrics.render,
             page=page,
             redact=log.redactor,
         )
@@ -297,17 +286,10 @@ def venue_config(settings: Settings) -> VenueConfig:
     )
 
 
-def label_sets(anchor_sources: tuple[str, ...] = ()) -> LabelSets:
-    """Every label value there can be."""
-    return LabelSets(
-        halt_reasons=tuple(reason.value for reason in HaltReason),
-        cancel_categories=tuple(category.value for category in CancelCategory),
-        reference_sources=tuple(source.value for source in ReferenceSource),
-        missing_reasons=tuple(reason.value for reason in MissingReason),
-        operator_modes=tuple(mode.value for mode in OperatorMode),
-        anchor_sources=anchor_sources,
-        anchor_refusals=tuple(refusal.value for refusal in Refusal),
-    )
+def bot_metrics(build: BuildInfo, anchor_sources: tuple[str, ...] = ()) -> Metrics:
+    """With every label value there can be."""
+    refusals = tuple(refusal.value for refusal in Refusal)
+    return Metrics(build, anchor_sources=anchor_sources, anchor_refusals=refusals)
 
 
 def secrets(settings: Settings) -> Iterator[str]:

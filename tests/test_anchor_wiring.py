@@ -8,17 +8,19 @@ import sys
 from dataclasses import replace
 from decimal import Decimal
 
-from mm_bot.app import label_sets
+from mm_bot.app import bot_metrics
 from mm_bot.core.carry import YEAR_MS
 from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Kind
-from mm_bot.observe.metrics import Metrics
+from mm_bot.core.remember import Report
 from mm_bot.prices.build import AnchorConfig, Surroundings, build
 from mm_bot.prices.guarded import GuardPolicy
 from mm_bot.prices.specs import CarrySpec, FixedSpec, MedianSpec, OracleSpec
 from mm_bot.prices_from_settings import CHAIN_AHEAD_MS, anchor_config, source_names
 from mm_bot.settings import Settings
-from tests.observe.metrics_helpers import BUILD, parts
+from tests.core.builders import SPOT, anchor, running, snapshot
+from tests.core.decisions import decided
+from tests.observe.metrics_helpers import BUILD, External, parts, telemetry_of
 from tests.prices.support import NOW_MS, ManualClock
 from tests.settings.test_settings import ZERO_EX, market, settings
 
@@ -109,10 +111,12 @@ def test_the_labels_are_the_sources_that_are_configured() -> None:
     assert source_names(settings(**ZERO_EX)) == ("0x",)
     names = source_names(settings(**MEDIAN))
     assert names == ("oracle", "fixed", "median")
-    metrics = Metrics(label_sets(names), BUILD)
-    metrics.set_anchor_sources({"fixed"}, widening_bps=Decimal("1.5"))
+    metrics = bot_metrics(BUILD, names)
+    telemetry = telemetry_of(metrics)
+    telemetry.begin(SPOT, None, External(refused={("oracle", "too old"): 3}))
+    made = replace(anchor(), used=("fixed",), widening_bps=Decimal("1.5"))
     for _ in range(2):  # totals, not additions
-        metrics.count_anchor_refusals({("oracle", "too old"): 3})
+        telemetry.cycle(decided(snapshot(quote=made)), Report(), running(), {"total": 1.0})
     found = parts(metrics)
     assert found["mm_bot_anchor_source_used", 'source="fixed"'] == 1
     assert found["mm_bot_anchor_source_used", 'source="oracle"'] == 0

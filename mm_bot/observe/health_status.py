@@ -1,4 +1,4 @@
-"""The parts of `/status`, each from the last cycle. Exact numbers are text; ages are milliseconds.
+"""The parts of `/status`, each from the last view. Exact numbers are text; ages are milliseconds.
 
 What is quoted is told three times, from different sides: `wanted` (each level and the order that
 holds it), `live` (each order that rests), `missing` (each gap and the number that bound it).
@@ -17,9 +17,8 @@ from mm_bot.core.quoting import Missing
 from mm_bot.core.remember import Report
 from mm_bot.core.risk import Halt
 from mm_bot.core.snapshot import Part, T
-from mm_bot.observe.health_journal import NotedFill, Reconciled
 from mm_bot.observe.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, MISSING_MEANS, SOURCE_MEANS
-from mm_bot.observe.telemetry import Cycle, shown
+from mm_bot.observe.view import NotedFill, Reconciled, View, shown
 
 
 def halt(found: Halt) -> dict[str, object]:
@@ -31,8 +30,8 @@ def halt(found: Halt) -> dict[str, object]:
     }
 
 
-def reference(cycle: Cycle) -> dict[str, object]:
-    found = cycle.decision.reference
+def reference(view: View) -> dict[str, object]:
+    found = view.decision.reference
     return {
         "price": shown(found.price),
         "source": found.source.value,
@@ -51,10 +50,10 @@ def reference(cycle: Cycle) -> dict[str, object]:
     }
 
 
-def wanted(cycle: Cycle) -> list[dict[str, object]]:
+def wanted(view: View) -> list[dict[str, object]]:
     """Each wanted level with the order that holds it, best first a side."""
-    decision = cycle.decision
-    holders = _holders(cycle)
+    decision = view.decision
+    holders = _holders(view)
     gaps = {(gap.side, gap.index): gap for gap in decision.missing}
     found = []
     for level in (*decision.ladder.bids, *decision.ladder.asks):
@@ -91,8 +90,8 @@ def order(c: Commitment, now_ms: int) -> dict[str, object]:
     }
 
 
-def balances(cycle: Cycle) -> dict[str, object] | None:
-    money = cycle.decision.funds
+def balances(view: View) -> dict[str, object] | None:
+    money = view.decision.funds
     if money is None:
         return None
     return {
@@ -111,9 +110,9 @@ def balances(cycle: Cycle) -> dict[str, object] | None:
     }
 
 
-def sources(cycle: Cycle) -> dict[str, object]:
-    fresh, snapshot = cycle.decision.freshness, cycle.decision.snapshot
-    venue, risk = snapshot.venue, cycle.decision.policy.risk
+def sources(view: View) -> dict[str, object]:
+    fresh, snapshot = view.decision.freshness, view.decision.snapshot
+    venue, risk = snapshot.venue, view.decision.policy.risk
 
     def source(age_ms: int | None, part: Part[T], limit_ms: int | None) -> dict[str, object]:
         return {"age_ms": age_ms, "limit_ms": limit_ms, "error": part.error}
@@ -129,7 +128,7 @@ def sources(cycle: Cycle) -> dict[str, object]:
             "block": block,
         },
     }
-    external_ms = cycle.decision.policy.reference.external_max_age_ms
+    external_ms = view.decision.policy.reference.external_max_age_ms
     for name, quote, age_ms, limit_ms in (
         ("anchor", snapshot.anchor, fresh.anchor_ms, risk.anchor_max_age_ms),
         ("external", snapshot.external, fresh.external_ms, external_ms),
@@ -148,9 +147,9 @@ def sources(cycle: Cycle) -> dict[str, object]:
     return found
 
 
-def bounds(cycle: Cycle) -> list[dict[str, object]]:
+def bounds(view: View) -> list[dict[str, object]]:
     """What limits each side's sum at its start; `per` is what one unit of size takes."""
-    sides = cycle.decision.ladder.bounds or {}
+    sides = view.decision.ladder.bounds or {}
     return [
         {
             "side": side.value,
@@ -219,17 +218,17 @@ def fills(noted: Iterable[NotedFill], now_ms: int) -> list[dict[str, object]]:
     ]
 
 
-def _holders(cycle: Cycle) -> dict[Slot, tuple[str | None, str]]:
+def _holders(view: View) -> dict[Slot, tuple[str | None, str]]:
     """Slot to the order in it and how it came there."""
-    plan = cycle.decision.plan
+    plan = view.decision.plan
     found: dict[Slot, tuple[str | None, str]] = {
         slot: (order_id, "resting") for slot, order_id in plan.kept
     }
     found |= {h.slot: (h.order_id, f"held by {h.guard}, {h.fault}") for h in plan.held}
     for place in plan.places:
-        state = "would be placed" if cycle.decision.policy.dry_run else "not sent"
+        state = "would be placed" if view.decision.policy.dry_run else "not sent"
         found[(place.level.side, place.level.index)] = (None, state)
-    for slot, order_id, verdict in _sent(cycle.report):
+    for slot, order_id, verdict in _sent(view.report):
         known = order_id if verdict is not Verdict.REFUSED else None
         found[slot] = (known, f"placed, {verdict.value}")
     return found

@@ -7,16 +7,15 @@ that fails, an order held back) is said when it begins and when it ends.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Mapping
 
 from mm_bot.core.decide import Decision
-from mm_bot.core.exact import BPS, multiply, round_half_even
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Ending
 from mm_bot.core.remember import Report
 from mm_bot.core.risk import HaltReason
-from mm_bot.core.snapshot import Fill, Snapshot
 from mm_bot.observe.log import Log
+from mm_bot.observe.view import NotedFill, View
 
 
 class Narrator:
@@ -29,15 +28,16 @@ class Narrator:
         self._rehearsed: tuple[list[str], list[str]] = ([], [])
         self._failing: dict[str, str] = {}
 
-    def cycle(self, decision: Decision, report: Report, timings_ms: dict[str, float]) -> None:
+    def cycle(self, view: View) -> None:
         """Tell one cycle."""
+        decision, report = view.decision, view.report
         self._say_halts(decision)
-        self._say_sources(decision.snapshot)
+        self._say_sources(view.errors)
         self._say_orders(decision, report)
-        for fill in decision.new_fills:
-            self._say_fill(fill, decision)
+        for noted in view.new_fills:
+            self._say_fill(noted)
         if report.cancels or report.places or decision.new_fills or decision.startup:
-            self._say_cycle(decision, report, timings_ms)
+            self._say_cycle(view)
 
     def _say_halts(self, decision: Decision) -> None:
         now = frozenset(halt.reason for halt in decision.halts)
@@ -48,17 +48,8 @@ class Narrator:
             self._log.info("resume", reason=reason.value, still_halted=bool(now))
         self._halted = now
 
-    def _say_sources(self, snapshot: Snapshot) -> None:
+    def _say_sources(self, errors: Mapping[str, str | None]) -> None:
         """A source that begins to fail, fails otherwise, or is back; not each time it fails."""
-        venue = snapshot.venue
-        errors = {
-            "book": venue.book.error,
-            "trades": venue.trades.error,
-            "orders": venue.orders.error,
-            "balances": venue.balances.error,
-            "anchor": snapshot.anchor.error if snapshot.anchor else None,
-            "external": snapshot.external.error if snapshot.external else None,
-        }
         for source, error in errors.items():
             if error is not None and self._failing.get(source) != error:
                 self._log.warning("source.failed", source=source, error=error)
@@ -113,7 +104,8 @@ class Narrator:
             self._log.info("dry_run", would_cancel=cancels, would_place=places)
         self._rehearsed = (cancels, places)
 
-    def _say_fill(self, fill: Fill, decision: Decision) -> None:
+    def _say_fill(self, noted: NotedFill) -> None:
+        fill = noted.fill
         self._log.info(
             "fill",
             trade_id=fill.trade_id,
@@ -124,11 +116,11 @@ class Narrator:
             notional_cngn=fill.notional,
             partial=not fill.completes_order,
             maker=fill.is_maker,
-            captured_bps=captured_bps(fill, decision),
+            captured_bps=noted.captured_bps,
         )
 
-    def _say_cycle(self, decision: Decision, report: Report, timings_ms: dict[str, float]) -> None:
-        plan = decision.plan
+    def _say_cycle(self, view: View) -> None:
+        decision, report, plan = view.decision, view.report, view.decision.plan
         fields: dict[str, object] = {
             "reference": decision.reference.price,
             "source": decision.reference.source.value,
@@ -138,23 +130,14 @@ class Narrator:
             "kept": len(plan.kept),
             "held": len(plan.held),
             "fills": len(decision.new_fills),
-            "halts": [halt.reason.value for halt in decision.halts],
+            "halts": list(view.halt_reasons),
             "missing": [f"{gap.side.value}:{gap.reason.value}" for gap in decision.missing],
-            "took_ms": round(timings_ms["total"], 1),
+            "took_ms": round(view.took_ms, 1),
         }
         if decision.startup:
             self._log.info("startup", **startup_record(decision), **fields)
         else:
             self._log.info("cycle", **fields)
-
-
-def captured_bps(fill: Fill, decision: Decision) -> Decimal | None:
-    """How far from the reference of its time a fill was, in our favour; None without one."""
-    reference = decision.reference.price
-    if reference is None:
-        return None
-    gain = (reference - fill.price).value * fill.side.sign
-    return round_half_even(multiply(gain, BPS), reference.value, 2)
 
 
 def startup_record(decision: Decision) -> dict[str, object]:

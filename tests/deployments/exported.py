@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import promql_parser as promql
 
-from mm_bot.app import label_sets
-from mm_bot.observe.metrics import BuildInfo, Metrics
+from mm_bot.app import bot_metrics
+from mm_bot.observe.metrics import BuildInfo
 from tests.observe.metrics_helpers import SAMPLE
 
 TARGET_LABELS = frozenset({"job", "instance", "market"})
@@ -28,7 +28,7 @@ Exported = Mapping[str, Mapping[str, frozenset[str]]]
 def exported_by_a_registry() -> Exported:
     """The samples of a new registry with the bot's own label sets, and one anchor source."""
     build = BuildInfo(version="1", market="M", chain_id=1, subaccount_id=1, dry_run=False)
-    return read(Metrics(label_sets(("fixed",)), build).render().decode())
+    return read(bot_metrics(build, ("fixed",)).render().decode())
 
 
 def read(exposition: str) -> Exported:

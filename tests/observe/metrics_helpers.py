@@ -1,21 +1,43 @@
-"""Metrics of a bot, everything that can be told to them, and the exposition taken apart."""
+"""Views of a small world, the metrics of a bot that lived through it, and the exposition taken
+apart."""
 
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
+from mm_bot.app import bot_metrics
+from mm_bot.clock import Clock
+from mm_bot.core.commands import Outcome, Verdict
+from mm_bot.core.exact import Amount, Size
+from mm_bot.core.fills import Tally
 from mm_bot.core.instrument import Side
-from mm_bot.observe.metrics import BuildInfo, LabelSets, Metrics, SideView
-
-HALTS = ("kill switch active", "balances stale", 'odd "quoted" \\ reason\n')
-LABELS = LabelSets(
-    halt_reasons=HALTS,
-    cancel_categories=("replace_driven", "startup_reconciliation", "risk_triggered", "kill_switch"),
-    reference_sources=("anchor", "book", "trade", "external", "own_trade", "none"),
-    missing_reasons=("halted", "no_quote_balance"),
-    operator_modes=("normal", "pause"),
+from mm_bot.core.ledger import Stage
+from mm_bot.core.liability import Signature
+from mm_bot.core.plan import Cancel, CancelCategory
+from mm_bot.core.policy import OperatorMode
+from mm_bot.core.remember import CancelResult, PlaceResult, Report
+from mm_bot.observe.log import Level, Log
+from mm_bot.observe.metrics import BuildInfo, Metrics
+from mm_bot.observe.telemetry import Telemetry
+from mm_bot.observe.totals import Totals
+from tests.core.builders import (
+    NOW_MS,
+    POLICY,
+    SPOT,
+    anchor,
+    commitment,
+    fill,
+    observation,
+    own_orders,
+    row,
+    running,
+    snapshot,
 )
+from tests.core.decisions import decided
+from tests.prices.support import ManualClock
+
 BUILD = BuildInfo(
     version="0.1.0", market="USDCcNGN-SPOT", chain_id=8453, subaccount_id=10, dry_run=False
 )
@@ -24,6 +46,30 @@ SAMPLE = re.compile(
     r'(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\\\|\\"|\\n)*",?)*)\})?'
     r" (-?[0-9.eE+-]+|NaN|\+Inf|-Inf)$"
 )
+TIMINGS_MS = {"observe": 10.0, "act": 5.0, "total": 20.0, "event_to_order": 30.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class External:
+    """What the bootstrap source counts."""
+
+    refreshes: int = 3
+    failures: int = 1
+    refused: Mapping[tuple[str, str], int] = field(
+        default_factory=lambda: {("fixed", "too old"): 2}
+    )
+
+
+def new_metrics() -> Metrics:
+    return bot_metrics(BUILD, ("fixed", "pyth"))
+
+
+def telemetry_of(metrics: Metrics, clock: Clock | None = None) -> Telemetry:
+    """One that logs nothing, whose cycles end at the times that `clock` is set to."""
+    log = Log(level=Level.CRITICAL)
+    telemetry = Telemetry(metrics=metrics, log=log, totals=Totals(0.0), clock=clock)
+    telemetry.begin(SPOT, External())
+    return telemetry
 
 
 def parts(metrics: Metrics) -> dict[tuple[str, str], float]:
@@ -39,57 +85,78 @@ def parts(metrics: Metrics) -> dict[tuple[str, str], float]:
     return samples
 
 
-def exercise(metrics: Metrics) -> None:
-    metrics.set_halts({"balances stale"})
-    metrics.set_ready(True)
-    metrics.set_operator_mode("pause")
-    metrics.set_kill_switch(True)
-    metrics.set_lock_held(True)
-    metrics.set_side(
-        Side.BUY,
-        SideView(
-            live_orders=2,
-            wanted_orders=3,
-            best_price=Decimal("1599.5"),
-            best_size=Decimal("100"),
-            missing_reason=None,
-            signed_liability=Decimal("250"),
-        ),
+def exercise(metrics: Metrics) -> Telemetry:
+    """Three cycles, a second apart: two bids rest and no ask; two fills are seen, cancels and a
+    place are sent; then the kill switch halts, trades are not read and an ask is unknown."""
+    clock = ManualClock()
+    telemetry = telemetry_of(metrics, clock)
+    metrics.ready = lambda: True
+    bids = (
+        commitment(Side.BUY, "1599.5", "100", nonce=1, created_ms=NOW_MS - 3_000),
+        commitment(Side.BUY, "1598", "50", nonce=2),
     )
-    metrics.set_side(
-        Side.SELL,
-        SideView(
-            live_orders=0,
-            wanted_orders=0,
-            best_price=None,
-            best_size=None,
-            missing_reason="halted",
-            signed_liability=Decimal(0),
-        ),
+    rows = tuple(row(c.side, str(c.price), str(c.size), nonce=c.nonce) for c in bids)
+    memory = replace(
+        running(*bids),
+        last_quote_update_ms=NOW_MS + 500,
+        inventory=Size.of("-3"),
+        signatures={"old": Signature(Side.BUY, Size.of(250), NOW_MS + 300_000)},
+        tally=Tally(cursor=1_000, realised=Amount.of("12.5")),
     )
-    metrics.set_quotes(quote_age_s=1.5, exchange_quote_age_s=None, spread_bps=Decimal("50"))
-    metrics.count_side_time(Side.BUY, 2.0, wanted=True, quoted=True)
-    metrics.count_side_time(Side.SELL, 2.0, wanted=True, quoted=False)
-    metrics.count_side_time(Side.SELL, 2.0, wanted=False, quoted=True)
-    metrics.observe_cycle(0.02, {"observe": 0.01, "act": 0.005}, at_ms=1_795_264_180_500)
-    metrics.observe_event_to_order(0.03)
-    metrics.count_outcome("place", "unknown")
-    metrics.count_cancel("replace_driven")
-    metrics.count_cancel("replace_driven")
-    metrics.set_unknown_orders(1)
-    metrics.count_fill(Side.SELL, partial=True, size=Decimal("2.5"), notional=Decimal("4000"))
-    metrics.count_fill(Side.SELL, partial=False, size=Decimal("1"), notional=Decimal("1600"))
-    metrics.observe_spread_captured(Side.SELL, Decimal("24.5"))
-    metrics.count_fill_diagnostic("trade_stream", Side.SELL)
-    metrics.set_results(
-        realised=Decimal("12.5"), unrealised=None, fees=Decimal(0), inventory=Decimal("-3")
+    external = replace(anchor("1601", as_of_ms=NOW_MS - 3_000), source="pyth")
+    quiet = decided(snapshot(own_orders(*rows), external=external), memory)
+    telemetry.cycle(quiet, Report(), memory, {"total": 20.0})
+
+    sold = (
+        fill(1_001, Side.SELL, "1604", "2.5"),
+        replace(fill(1_002, Side.SELL, "1604", "1"), completes_order=True),
     )
-    metrics.set_freshness(market_data_s=0.1, balances_s=2, anchor_s=None)
-    metrics.set_source_age("book", 0.25)
-    metrics.count_read("book", failed=True)
-    metrics.set_reference(
-        source="book", price=Decimal("1600"), anchor_price=None, deviation_bps=None
+    orders = own_orders(*rows, fills=sold, newest_trade_id=1_002)
+    seen = snapshot(orders, now_ms=NOW_MS + 1_000, external=external)
+    filled = decided(seen, memory)
+    clock.at_ms += 1_000
+    telemetry.cycle(filled, _report(), memory, dict(TIMINGS_MS))
+
+    unknown = commitment(Side.SELL, "1605", "7", nonce=3, stage=Stage.UNKNOWN)
+    memory = replace(memory, commitments=(*bids, unknown), tally=filled.tally)
+    venue = observation(orders, at_ms=NOW_MS + 2_000)
+    trades = replace(venue.trades, as_of_ms=NOW_MS + 1_900, error="down")
+    seen = snapshot(
+        venue=replace(venue, trades=trades),
+        now_ms=NOW_MS + 2_000,
+        quote=anchor(),
+        external=external,
+        kill_switch=True,
     )
-    metrics.set_external_anchor(price=Decimal("1601"), age_s=3)
-    metrics.count_external_refresh(failed=True)
-    metrics.set_balance("base", total=Decimal(10), reserved=Decimal(4), available=Decimal(6))
+    last = decided(seen, memory, replace(POLICY, mode=OperatorMode.BID_ONLY))
+    clock.at_ms += 1_000
+    telemetry.cycle(last, Report(), memory, {"total": 2.0})
+    return telemetry
+
+
+def _report() -> Report:
+    """Two accepted cancels, and a place whose outcome nobody knows."""
+    cancels = tuple(
+        CancelResult(
+            cancel=Cancel(
+                order_id=f"o{nonce}",
+                nonce=nonce,
+                category=CancelCategory.REPLACE_DRIVEN,
+                reason="price",
+            ),
+            outcome=Outcome(verdict=Verdict.ACCEPTED),
+            sent_ms=NOW_MS,
+            done_ms=NOW_MS,
+        )
+        for nonce in (8, 9)
+    )
+    signed = commitment(Side.SELL, "1605", "7", nonce=3, stage=Stage.UNKNOWN).signed
+    assert signed is not None
+    place = PlaceResult(
+        signed=signed,
+        level=None,
+        replaces=None,
+        outcome=Outcome(verdict=Verdict.UNKNOWN),
+        sent_ms=NOW_MS,
+    )
+    return Report(cancels=cancels, places=(place,))

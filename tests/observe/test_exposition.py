@@ -5,9 +5,16 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mm_bot.observe.metrics import Metrics
-from mm_bot.observe.metrics.families import OddlyNamedCounters
-from tests.observe.metrics_helpers import BUILD, HALTS, LABELS, SAMPLE, exercise, parts
+from mm_bot.core.plan import CancelCategory
+from mm_bot.core.quoting import MissingReason
+from mm_bot.core.reference import ReferenceSource
+from mm_bot.core.remember import Report
+from mm_bot.core.risk import HaltReason
+from mm_bot.observe.gauge import Gauge
+from mm_bot.observe.metrics import BuildInfo, Metrics
+from tests.core.builders import running
+from tests.core.decisions import decided
+from tests.observe.metrics_helpers import SAMPLE, exercise, new_metrics, parts, telemetry_of
 
 FOUNDING_NAMES = [
     "mm_bot_halted",
@@ -39,7 +46,7 @@ SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("", "_sum", 
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(LABELS, BUILD)
+    return new_metrics()
 
 
 def test_the_exposition_is_well_formed(metrics: Metrics) -> None:
@@ -69,14 +76,17 @@ def test_the_exposition_is_well_formed(metrics: Metrics) -> None:
 
 def test_a_parser_reads_back_what_was_written(metrics: Metrics) -> None:
     """The reference parser finds every label value as it was given, odd characters included."""
-    families = text_string_to_metric_families(metrics.render().decode())
+    build = BuildInfo(
+        version='odd "quoted" \\ one\n', market="M", chain_id=1, subaccount_id=1, dry_run=True
+    )
+    families = text_string_to_metric_families(Metrics(build).render().decode())
     found = {
-        sample.labels["reason"]
+        sample.labels["version"]
         for family in families
         for sample in family.samples
-        if sample.name == "mm_bot_halt_reason"
+        if sample.name == "mm_bot_build_info"
     }
-    assert found == set(HALTS)
+    assert found == {build.version}
 
 
 @pytest.mark.parametrize("name", FOUNDING_NAMES)
@@ -88,16 +98,18 @@ def test_every_founding_name_is_there_from_the_start(metrics: Metrics, name: str
 def test_every_label_is_there_from_the_start(metrics: Metrics) -> None:
     """Each value of each closed set exists with 0, so that a rate over it is defined."""
     samples = parts(metrics)
-    for category in LABELS.cancel_categories:
+    for category in (each.value for each in CancelCategory):
         key = ("mm_bot_order_cancels_total_by_category", f'category="{category}"')
         assert samples[key] == 0
-    for source in LABELS.reference_sources:
+    for source in (each.value for each in ReferenceSource):
         assert samples["mm_bot_reference_source", f'source="{source}"'] == 0
+    for halt in HaltReason:
+        assert samples["mm_bot_halts_total", f'reason="{halt.value}"'] == 0
     for side in ("buy", "sell"):
         assert samples["mm_bot_fills_total", f'side="{side}"'] == 0
         assert samples["mm_bot_partial_fills_total", f'side="{side}"'] == 0
         assert samples["mm_bot_signed_liability", f'side="{side}"'] == 0
-        for reason in LABELS.missing_reasons:
+        for reason in (each.value for each in MissingReason):
             labels = f'reason="{reason}",side="{side}"'
             assert samples["mm_bot_missing_quote_reason", labels] == 0
 
@@ -111,16 +123,12 @@ def test_the_set_of_series_never_grows(metrics: Metrics) -> None:
 
 def test_a_label_outside_its_set_is_a_bug(metrics: Metrics) -> None:
     """Unknown label values are refused, not exported."""
+    telemetry = telemetry_of(metrics)
+    telemetry.cycle(decided(), Report(), running(), {"total": 1.0})
+    odd = Gauge(name="a", help="b", labels={"side": ("buy",)}, read=lambda v: {("tea",): 1})
+    assert odd.family(None).samples[0].value == 0
     with pytest.raises(KeyError):
-        metrics.set_halts({"something new"})
-    with pytest.raises(KeyError):
-        metrics.count_cancel("whim")
-    with pytest.raises(KeyError):
-        metrics.count_outcome("place", "maybe")
-    with pytest.raises(KeyError):
-        metrics.set_reference(
-            source="tea leaves", price=None, anchor_price=None, deviation_bps=None
-        )
+        odd.family(telemetry.view)
 
 
 def test_names_follow_the_conventions(metrics: Metrics) -> None:
@@ -145,18 +153,6 @@ def test_build_facts_are_labels(metrics: Metrics) -> None:
 
 def test_two_bots_in_one_process_do_not_share(metrics: Metrics) -> None:
     """Each `Metrics` has its own registry."""
-    other = Metrics(LABELS, BUILD)
+    other = new_metrics()
     exercise(metrics)
     assert parts(other)["mm_bot_halted", ""] == 0
-
-
-def test_the_hand_written_family_escapes() -> None:
-    """Help and label values of the family that we render ourselves are escaped as the format
-    wants it."""
-    family = OddlyNamedCounters("a_total_b", "one\ntwo \\", "kind", ['x"y\\z\n'])
-    family.add('x"y\\z\n')
-    assert family.render().decode() == (
-        "# HELP a_total_b one\\ntwo \\\\\n"
-        "# TYPE a_total_b counter\n"
-        'a_total_b{kind="x\\"y\\\\z\\n"} 1.0\n'
-    )
