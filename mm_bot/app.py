@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from mm_bot import errors
 from mm_bot.bot import Bot, Edges
 from mm_bot.clock import Clock, SteadyClock
+from mm_bot.core.instrument import Instrument
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.nonces import NonceBlocks, lane_of
 from mm_bot.host.notify import Pulse, from_environment, report
@@ -29,6 +30,7 @@ from mm_bot.observe.page import page
 from mm_bot.observe.pages import Pages
 from mm_bot.observe.telemetry import Telemetry
 from mm_bot.observe.totals import Totals
+from mm_bot.ports import Telemetry as TelemetryPort
 from mm_bot.prices.runner import AnchorRunner
 from mm_bot.prices.source import Refusal
 from mm_bot.prices_from_settings import build_anchors, source_names
@@ -109,7 +111,7 @@ class _Process:
                 kill_switch=KillSwitch(settings.kill_switch_file),
                 nonces=nonces,
                 store=MemoryStore(state_file),
-                telemetry=telemetry,
+                telemetry=self._journaled(telemetry, exchange.instrument),
                 clock=clock,
             ),
             policy,
@@ -127,6 +129,23 @@ class _Process:
             soak.cancel()
             log.info("summary", **totals.summary(clock.monotonic_ms()))
             await state_file.flush()
+
+    def _journaled(self, telemetry: TelemetryPort, instrument: Instrument) -> TelemetryPort:
+        """With a journal of every decision, where one is wanted."""
+        folder = self._settings.journal_dir
+        if folder is None:
+            return telemetry
+        from mm_bot.journal.writer import Journaled, JournalWriter
+
+        writer = JournalWriter(folder, instrument, build_info(self._settings).version)
+
+        def close() -> None:
+            writer.close()
+            if writer.dropped:
+                self._log.warning("journal", dropped=writer.dropped, problem=writer.problem)
+
+        self._cleanup.callback(close)
+        return Journaled(telemetry, writer)
 
     def _state_file(self) -> StateFile:
         settings = self._settings

@@ -5,6 +5,7 @@
     ├── IdentityError      exit 3   wrong chain, address, subaccount, key, market, a second writer
     ├── UnreachableError   exit 4   a dependency does not answer at start
     ├── NotProvenError     exit 5   asked to cancel, and could not prove that the orders are gone
+    ├── DifferentError     exit 6   a decision made again is not what the journal says
     └── EdgeError          caught   an outside system failed now; halted on and tried again
 
 A message names the thing, the value (never a secret) and the remedy.
@@ -46,6 +47,12 @@ class NotProvenError(BotError):
     """Orders may still be live although we were asked to cancel them."""
 
     exit_code = 5
+
+
+class DifferentError(BotError):
+    """A decision made again from a journal differs from what was written."""
+
+    exit_code = 6
 
 
 class EdgeError(BotError):

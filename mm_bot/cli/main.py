@@ -21,6 +21,7 @@ _MODULES = {
     "orders": "orders",
     "fills": "fills",
     "why": "why",
+    "replay": "replay",
     "cancel-all": "cancel_all",
     "pause": "switch",
     "resume": "switch",
@@ -29,7 +30,7 @@ _MODULES = {
 }
 _CODES = (
     "exit codes: 0 done, 2 bad settings, 3 wrong identity or permission, 4 something does not "
-    "answer, 5 orders may still be live, 1 a bug"
+    "answer, 5 orders may still be live, 6 a replay differs, 1 a bug"
 )
 
 
@@ -88,9 +89,12 @@ def parser() -> argparse.ArgumentParser:
     add("orders", "own live orders in this market, with whose each is; from Postgres")
     fills = add("fills", "own last fills in this market, newest first; from Postgres")
     fills.add_argument("--last", type=int, default=20, metavar="N")
-    why = add("why", "why a side is quoted as it is, or is not; from a fresh look, sends nothing")
-    why.add_argument("side", choices=("bid", "ask"))
+    why = add("why", "why a side is quoted as it is, or is not, or what became of an order")
+    why.add_argument("side", metavar="bid|ask|ORDER_ID", help="of an order by the journal")
+    why.add_argument("--journal", default=None, metavar="PATH", help="default MM_JOURNAL_DIR")
     why.add_argument("--url", default=None, help="of a running bot; default MM_METRICS_ADDR")
+    again = add("replay", "make every decision of a journal again; fails at the first difference")
+    again.add_argument("journal", metavar="PATH", help="a journal file, or a folder of them")
     cancel = add("cancel-all", "cancel every order of this bot and prove that none is live")
     cancel.add_argument("--force", action="store_true", help="also while a bot quotes here")
     cancel.add_argument("--within", type=float, default=15.0, metavar="SECONDS")

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 from mm_bot.app import FIRST_ANCHOR_WITHIN_MS, make_venue
 from mm_bot.cli.call import Call
@@ -21,7 +23,9 @@ from mm_bot.core.decide import Decision, decide
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.ledger import watch
 from mm_bot.core.memory import Memory
+from mm_bot.core.orders import OrderId
 from mm_bot.core.snapshot import Snapshot
+from mm_bot.errors import SettingsError
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.mode_file import ModeFile
 from mm_bot.prices_from_settings import build_anchors
@@ -30,6 +34,9 @@ from mm_bot.settings import Settings
 
 def run(call: Call) -> int:
     """Exit 0 whether the side is quoted or not: the answer is the point."""
+    words = call.text("side") or ""
+    if words not in ("bid", "ask"):
+        return _order(call, words)
     settings = call.settings()
     side = Side.BUY if call.text("side") == "bid" else Side.SELL
     url = bot_url(call.environment, call.text("url"))
@@ -65,6 +72,34 @@ def run(call: Call) -> int:
 
 _ALSO = ("price", "local", "deviation_bps", "limit_bps", "age_ms", "limit_ms", "source", "limit")
 """Numbers that the sentence does not say already."""
+
+
+def _order(call: Call, order_id: str) -> int:
+    """The life of one order, from the journal."""
+    from mm_bot.journal.life import life
+    from mm_bot.journal.reader import cycles
+
+    if OrderId.parse(order_id) is None:
+        raise SettingsError([f"{order_id!r}: say bid, ask, or an order's id mm:MARKET:SIDE:NONCE"])
+    folder = call.text("journal") or call.environment.get("MM_JOURNAL_DIR", "")
+    if not folder:
+        raise SettingsError(["MM_JOURNAL_DIR is not set: give the journal with --journal PATH"])
+    events = list(life(order_id, cycles(Path(folder))))
+    output = call.output
+    if output.as_json:
+        told = [{"at_ms": e.at_ms, "what": e.what, "says": e.says} for e in events]
+        output.json({"order_id": order_id, "events": told})
+        return 0
+    output.line(order_id, "bold")
+    if not events:
+        output.line(f"the journal at {folder} does not name it")
+        return 0
+    output.table(("time (UTC)", "what", "how"), ((_time(e.at_ms), e.what, e.says) for e in events))
+    return 0
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 async def fresh_decision(settings: Settings) -> tuple[Decision, Instrument]:

@@ -39,6 +39,7 @@ class Decision:
     now_ms: int
     snapshot: Snapshot
     """What it was made from: without the order table where that does not count."""
+    memory: Memory
     policy: Policy
     startup: bool
     orders_unread: bool
@@ -94,6 +95,7 @@ def decide(snapshot: Snapshot, memory: Memory, policy: Policy, market: Instrumen
     return Decision(
         now_ms=now_ms,
         snapshot=snapshot,
+        memory=memory,
         policy=policy,
         startup=memory.startup,
         orders_unread=snapshot.venue.orders.value is None,

@@ -91,6 +91,7 @@ class Settings:
     dry_run: bool
     state_file: Path
     kill_switch_file: Path | None
+    journal_dir: Path | None
     cancel_on_shutdown: bool
     wait_for_lock: bool
     poll_interval_ms: int
@@ -176,6 +177,7 @@ def load(environment: Mapping[str, str]) -> Settings:
         dry_run=reading[r.DRY_RUN],
         state_file=reading[r.STATE_FILE],
         kill_switch_file=reading[r.KILL_SWITCH_FILE],
+        journal_dir=reading[r.JOURNAL_DIR],
         cancel_on_shutdown=reading[r.CANCEL_ON_SHUTDOWN],
         wait_for_lock=reading[r.WAIT_FOR_LOCK],
         poll_interval_ms=reading[r.POLL_INTERVAL],

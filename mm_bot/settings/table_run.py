@@ -112,6 +112,11 @@ STATE_FILE = operation.default(
 KILL_SWITCH_FILE = operation.optional(
     "MM_KILL_SWITCH_FILE", PATH, "While this file exists all our orders are cancelled."
 )
+JOURNAL_DIR = operation.optional(
+    "MM_JOURNAL_DIR",
+    PATH,
+    "Folder of the decision journal, which `mm-bot replay` and `why ORDER_ID` read.",
+)
 CANCEL_ON_SHUTDOWN = operation.default(
     "MM_CANCEL_ON_SHUTDOWN", BOOLEAN, "false", "Cancel our orders at the end, and verify it."
 )

@@ -1,0 +1,71 @@
+"""Makes each decision of a journal again, from what it was made from, and compares.
+
+Decisions are pure and exact, so a journal replays bit for bit on any machine. The first difference
+is named by the path to what differs, such as `plan.places[0].level.price`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mm_bot.core.decide import decide
+from mm_bot.core.plan import Plan
+from mm_bot.core.risk import Halt
+from mm_bot.journal.codec import to_plain
+from mm_bot.journal.reader import Cycle, cycles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Where a decision made again is not what was written."""
+
+    where: str
+    at_ms: int
+    field: str
+    written: Any
+    again: Any
+
+
+def replay(path: Path) -> Iterator[Difference | None]:
+    """One result a cycle: None where it is the same."""
+    for cycle in cycles(path):
+        yield difference(cycle)
+
+
+def difference(cycle: Cycle) -> Difference | None:
+    context = cycle.context
+    decision = decide(cycle.snapshot, cycle.memory, context.policy, context.instrument)
+    again = {
+        "reference": None if decision.reference.price is None else str(decision.reference.price),
+        "halts": to_plain(decision.halts, tuple[Halt, ...]),
+        "plan": to_plain(decision.plan, Plan),
+    }
+    written = {"reference": cycle.reference, "halts": cycle.halts, "plan": cycle.plan}
+    found = _first(written, again, "")
+    if found is None:
+        return None
+    field, theirs, ours = found
+    return Difference(where=cycle.where, at_ms=cycle.at_ms, field=field, written=theirs, again=ours)
+
+
+def _first(written: Any, again: Any, path: str) -> tuple[str, Any, Any] | None:
+    """The first difference of two plain values, in the order of `written`."""
+    if isinstance(written, dict) and isinstance(again, dict):
+        for key in (*written, *(key for key in again if key not in written)):
+            inner = f"{path}.{key}" if path else key
+            found = _first(written.get(key), again.get(key), inner)
+            if found is not None:
+                return found
+        return None
+    if isinstance(written, list) and isinstance(again, list):
+        for i, (left, right) in enumerate(zip(written, again, strict=False)):
+            found = _first(left, right, f"{path}[{i}]")
+            if found is not None:
+                return found
+        if len(written) != len(again):
+            return f"{path} (length)", len(written), len(again)
+        return None
+    return None if written == again else (path, written, again)

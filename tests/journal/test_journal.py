@@ -1,0 +1,123 @@
+"""What was decided can be decided again from the journal, whatever became of the process."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mm_bot.core.commands import Verdict
+from mm_bot.core.exact import Price
+from mm_bot.core.memory import Memory
+from mm_bot.core.plan import Plan
+from mm_bot.core.policy import OperatorMode, Policy
+from mm_bot.core.remember import Report, remember
+from mm_bot.core.snapshot import Snapshot
+from mm_bot.errors import SettingsError
+from mm_bot.journal.codec import from_plain, to_plain
+from mm_bot.journal.life import life
+from mm_bot.journal.reader import cycles
+from mm_bot.journal.replay import replay
+from mm_bot.journal.writer import JournalWriter
+from tests.core.builders import POLICY, SPOT
+from tests.core.decisions import ACCEPTED, EMPTY, decided, sent
+
+TIMINGS = {"total": 1.5}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A journal of three cycles: two quotes placed, then the mode changed, then the first again."""
+    writer = JournalWriter(tmp_path, SPOT, "1.0")
+    first = decided()
+    report = sent(first, ACCEPTED)
+    memory = remember(EMPTY, first, report, dry_run=False)
+    writer.cycle(first, report, TIMINGS)
+    second = decided(memory=memory, policy=replace(POLICY, mode=OperatorMode.PAUSE))
+    writer.cycle(second, Report(), TIMINGS)
+    writer.cycle(first, report, TIMINGS)
+    writer.close()
+    assert writer.dropped == 0
+    return tmp_path
+
+
+def test_values_survive_their_text_exactly() -> None:
+    """What is read back equals what was written, but for the bytes that were sent."""
+    decision = decided()
+    report = sent(decision, ACCEPTED)
+    memory = remember(EMPTY, decision, report, dry_run=False)
+    assert from_plain(to_plain(decision.snapshot, Snapshot), Snapshot) == decision.snapshot
+    assert from_plain(to_plain(POLICY, Policy), Policy) == POLICY
+    assert from_plain(to_plain(decision.plan, Plan), Plan) == decision.plan
+    again = from_plain(to_plain(memory, Memory), Memory)
+    assert to_plain(again, Memory) == to_plain(memory, Memory)
+    told = from_plain(to_plain(report, Report), Report)
+    assert to_plain(told, Report) == to_plain(report, Report)
+    assert [p.outcome.verdict for p in told.places] == [Verdict.ACCEPTED, Verdict.ACCEPTED]
+
+
+def test_every_decision_is_the_same_again(folder: Path) -> None:
+    """Cycles of two policies in one file replay without a difference."""
+    assert list(replay(folder)) == [None, None, None]
+    first, second, _ = cycles(folder)
+    modes = [first.context.policy.mode, second.context.policy.mode]
+    assert modes == [OperatorMode.NORMAL, OperatorMode.PAUSE]
+
+
+def test_a_difference_names_its_field(tmp_path: Path) -> None:
+    """A plan that does not follow from what it says it was made from is found, with both values."""
+    decision = decided()
+    place, *rest = decision.plan.places
+    level = replace(place.level, price=Price.of(1))
+    forged = replace(decision.plan, places=(replace(place, level=level), *rest))
+    writer = JournalWriter(tmp_path, SPOT, "1.0")
+    writer.cycle(replace(decision, plan=forged), Report(), TIMINGS)
+    writer.close()
+    (found,) = replay(tmp_path)
+    assert found is not None
+    assert found.field == "plan.places[0].level.price"
+    assert (found.written, found.again) == ("1", str(place.level.price.value))
+
+
+def test_a_torn_file_gives_what_is_whole(folder: Path) -> None:
+    """However much of its end is missing, the records before it are read."""
+    (file,) = folder.glob("*.zst")
+    whole = file.read_bytes()
+    counts = []
+    for kept in (*range(10, len(whole), 37), len(whole)):
+        file.write_bytes(whole[:kept])
+        counts.append(len(list(cycles(folder))))
+    assert counts[-1] == 3
+    assert counts[0] == 0
+
+
+def test_what_is_no_journal_is_a_fault_with_its_name(tmp_path: Path) -> None:
+    """Rubbish, an empty folder and no file each say so."""
+    with pytest.raises(SettingsError, match="no journal file"):
+        list(cycles(tmp_path))
+    with pytest.raises(SettingsError, match="no such file"):
+        list(cycles(tmp_path / "absent"))
+    (tmp_path / "x.jsonl.zst").write_bytes(b"rubbish, certainly")
+    with pytest.raises(SettingsError, match=r"x\.jsonl\.zst is no journal"):
+        list(cycles(tmp_path))
+
+
+def test_a_disk_that_refuses_drops_and_counts(tmp_path: Path) -> None:
+    """Where the folder cannot be made, cycles are counted as dropped and nothing is raised."""
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    writer = JournalWriter(blocked / "journal", SPOT, "1.0")
+    writer.cycle(decided(), Report(), TIMINGS)
+    writer.close()
+    assert writer.dropped == 1
+    assert str(blocked) in writer.problem
+
+
+def test_the_life_of_an_order_is_told(folder: Path) -> None:
+    """Placed with its level and outcome, once a sending, and when it was no longer live."""
+    first, *_ = cycles(folder)
+    order = first.report.places[0].signed.order
+    told = list(life(order.order_id, cycles(folder)))
+    assert [event.what for event in told] == ["placed", "ended", "placed"]
+    assert f"{order.size} at {order.price}, level 0: accepted" in told[0].says
