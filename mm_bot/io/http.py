@@ -1,4 +1,4 @@
-"""HTTP clients: httpx's own interface over a lean transport.
+"""HTTP clients: httpx's own interface over a lean transport. Orders, reads and anchors all use it.
 
 Contract of the transport:
 
@@ -8,207 +8,207 @@ Contract of the transport:
    extension `may_send`, a function, is called as the last thing before its bytes are written:
    where it returns False, none is, and `ConnectError` says so.
 3. A connection goes back to the pool only after a complete answer that keeps it alive; an error, a
-   timeout or a cancellation closes it. One that the server closed while idle is never used.
-4. Connections, waiting and answer sizes are bounded. The read timeout bounds the whole answer.
-5. Answers are read whole: no streaming, no redirects, no proxies.
+   timeout or a cancellation closes it. One that the server closed while idle, or that was idle for
+   `IDLE_LIMIT_S`, is never used.
+4. Connections, waiting, heads and bodies are bounded. The read timeout bounds the whole answer, or,
+   of a request with the extension `stream`, its head; the body then comes as it is read.
+5. No redirects and no proxies: settings say so at start where the environment names one.
+6. A service that answers 429 or 503 with `Retry-After` is left alone for so long (a minute at the
+   most), its requests failing as `AskedToWaitError`, unsent. Those with the extension `urgent`,
+   which are cancels, still go out, from a reserve of `URGENT_AT_ONCE` that regains one a second.
+
+**Why this is not httpx as it comes, or another library's transport.** httpx-aiohttp reports a
+disconnect *after* sending as `ConnectTimeout`, which reads as "not sent": the order would be signed
+a second time while the first may rest. And a whole cycle of four reads and two orders takes 1.75 ms
+over this transport and 8.3 ms over httpx's own (p50, loopback, measured in interleaved runs).
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import Callable
-from typing import Final, cast
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Final
 
-import httptools
 import httpx
+
+from mm_bot.io.dial import dial, trust_store
+from mm_bot.io.errors import AskedToWaitError
+from mm_bot.io.http_connection import Connection, StreamedBody
+from mm_bot.io.resolver import SYSTEM, Resolver
 
 CONNECTIONS_LIMIT: Final = 64
 ANSWER_LIMIT_BYTES: Final = 16 * 2**20
+IDLE_LIMIT_S: Final = 4.0
+"""Servers close idle connections after five seconds and more."""
+RETRY_AFTER_LIMIT_S: Final = 60
+URGENT_AT_ONCE: Final = 20
+_TOO_MANY: Final = (429, 503)
 _Origin = tuple[str, str, int]
 
 
-def open_client(base_url: str, timeout_ms: int) -> httpx.AsyncClient:
+def open_client(
+    base_url: str,
+    timeout_ms: int | None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    resolver: Resolver = SYSTEM,
+) -> httpx.AsyncClient:
     """A client whose every wait is bounded by `timeout_ms`; close it with `aclose()`."""
     return httpx.AsyncClient(
         base_url=base_url,
-        timeout=httpx.Timeout(timeout_ms / 1000),
-        transport=LeanTransport(),
-        headers={"accept": "application/json", "accept-encoding": "identity"},
+        timeout=None if timeout_ms is None else httpx.Timeout(timeout_ms / 1000),
+        transport=LeanTransport(resolver),
+        headers={
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            **(headers or {}),
+        },
         follow_redirects=False,
         trust_env=False,
     )
 
 
+def retry_after_s(headers: Mapping[str, str]) -> int | None:
+    """For how many seconds an answer asks to be left alone, a minute at the most; None where it
+    does not say."""
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdecimal():
+        return min(int(text[:9]), RETRY_AFTER_LIMIT_S)
+    try:
+        left_s = parsedate_to_datetime(text).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+    return max(0, min(int(left_s) + 1, RETRY_AFTER_LIMIT_S))
+
+
+@dataclass(slots=True)
+class _Pause:
+    """Until when one service is left alone, and what is left for the urgent."""
+
+    until_s: float = 0.0
+    status: int = 0
+    reserve: float = URGENT_AT_ONCE
+    reserve_at_s: float = 0.0
+
+
 class LeanTransport(httpx.AsyncBaseTransport):
     """HTTP/1.1 with kept-alive connections; see the module's contract."""
 
-    def __init__(self) -> None:
+    def __init__(self, resolver: Resolver = SYSTEM) -> None:
+        self._resolver = resolver
         self._slots = asyncio.Semaphore(CONNECTIONS_LIMIT)
-        self._idle: dict[_Origin, list[_Connection]] = {}
-        self._ssl: ssl.SSLContext | None = None
+        self._idle: dict[_Origin, list[tuple[float, Connection]]] = {}
+        self._pauses: dict[_Origin, _Pause] = {}
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
+        self._refuse_while_asked_to_wait(request)
         body = await request.aread()
         try:
             async with asyncio.timeout(timeouts.get("pool")):
                 await self._slots.acquire()
         except TimeoutError:
             raise httpx.PoolTimeout("every connection is busy", request=request) from None
-        connection: _Connection | None = None
-        kept = False
+        connection: Connection | None = None
+        streamed: StreamedBody | None = None
         try:
             connection = await self._connection(request, timeouts.get("connect"))
-            response = await connection.exchange(request, body, timeouts.get("read"))
-            kept = connection.reusable and not self._closed
-            return response
-        finally:
-            self._slots.release()
-            if connection is not None and kept:
-                self._idle.setdefault(_origin(request.url), []).append(connection)
-            elif connection is not None:
-                connection.abort()
+            if request.extensions.get("stream"):
+                streamed = self._streamed(request, connection)
+            response = await connection.exchange(
+                request,
+                body,
+                timeout_s=timeouts.get("read"),
+                limit_bytes=ANSWER_LIMIT_BYTES,
+                stream=streamed,
+            )
+        except BaseException:
+            self._release(request, connection, reuse=False)
+            raise
+        if streamed is None:
+            self._release(request, connection, reuse=True)
+        self._note_wait(request, response)
+        return response
 
     async def aclose(self) -> None:
         self._closed = True
         for connections in self._idle.values():
-            for connection in connections:
+            for _, connection in connections:
                 connection.abort()
         self._idle.clear()
 
-    async def _connection(self, request: httpx.Request, timeout_s: float | None) -> _Connection:
+    def _streamed(self, request: httpx.Request, connection: Connection) -> StreamedBody:
+        return StreamedBody(connection, lambda: self._release(request, connection, reuse=True))
+
+    def _release(
+        self, request: httpx.Request, connection: Connection | None, *, reuse: bool
+    ) -> None:
+        self._slots.release()
+        if connection is None:
+            return
+        if reuse and connection.reusable and not self._closed:
+            since_s = asyncio.get_running_loop().time()
+            self._idle.setdefault(_origin(request.url), []).append((since_s, connection))
+        else:
+            connection.abort()
+
+    async def _connection(self, request: httpx.Request, timeout_s: float | None) -> Connection:
         origin = scheme, host, port = _origin(request.url)
         if scheme not in ("http", "https"):
             raise httpx.UnsupportedProtocol(f"{scheme} is not HTTP", request=request)
+        loop = asyncio.get_running_loop()
         idle = self._idle.get(origin, [])
         while idle:
-            connection = idle.pop()
-            if connection.reusable:
+            since_s, connection = idle.pop()
+            if connection.reusable and loop.time() - since_s < IDLE_LIMIT_S:
                 return connection
-        context = self._ssl_context() if scheme == "https" else None
+            connection.abort()
         try:
             async with asyncio.timeout(timeout_s):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    _Connection, host, port, ssl=context
+                context = trust_store() if scheme == "https" else None
+                _, connection = await loop.create_connection(
+                    Connection,
+                    sock=await dial(host, port, self._resolver),
+                    ssl=context,
+                    server_hostname=host if context else None,
                 )
-        except TimeoutError:
-            raise httpx.ConnectTimeout("no connection in time", request=request) from None
-        except OSError as error:
-            raise httpx.ConnectError(type(error).__name__, request=request) from None
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout("no connection in time", request=request) from error
+        except (OSError, UnicodeError) as error:
+            raise httpx.ConnectError(type(error).__name__, request=request) from error
         return connection
 
-    def _ssl_context(self) -> ssl.SSLContext:
-        if self._ssl is None:
-            self._ssl = httpx.create_ssl_context()
-        return self._ssl
-
-
-class _Connection(asyncio.Protocol):
-    """One connection, one request at a time."""
-
-    def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[httpx.Response] | None = None
-        self._lost = False
-        self._keep_alive = False
-        self._start_message()
-
-    @property
-    def reusable(self) -> bool:
-        return self._keep_alive and not self._lost
-
-    async def exchange(
-        self, request: httpx.Request, body: bytes, timeout_s: float | None
-    ) -> httpx.Response:
-        assert self._transport is not None, "not connected"
-        assert self._answer is None, "one request at a time"
-        self._start_message()
-        self._keep_alive = False
-        data = _head(request) + body
-        may_send: Callable[[], bool] | None = request.extensions.get("may_send")
-        if may_send is not None and not may_send():
-            raise httpx.ConnectError("it was too late to send it", request=request)
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(data)
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._answer
-        except TimeoutError:
-            raise httpx.ReadTimeout("no answer in time", request=request) from None
-        finally:
-            self._answer = None
-
-    def abort(self) -> None:
-        self._lost = True
-        if self._transport is not None:
-            self._transport.abort()
-
-    # asyncio calls these
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Not an isinstance check: other loops' transports are no subclass of asyncio's.
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        if self._answer is None:
-            self.abort()  # nobody asked: whatever this is, the next answer would be mistaken for it
+    def _refuse_while_asked_to_wait(self, request: httpx.Request) -> None:
+        pause = self._pauses.get(_origin(request.url))
+        now_s = asyncio.get_running_loop().time()
+        if pause is None or now_s >= pause.until_s:
             return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._fail(httpx.RemoteProtocolError(type(error).__name__))
+        if request.extensions.get("urgent"):
+            regained = pause.reserve + (now_s - pause.reserve_at_s)
+            pause.reserve, pause.reserve_at_s = min(regained, URGENT_AT_ONCE), now_s
+            if pause.reserve >= 1:
+                pause.reserve -= 1
+                return
+        left_s = pause.until_s - now_s
+        raise AskedToWaitError(
+            f"it answered {pause.status} and asked to be left alone for another {left_s:.0f} s",
+            request=request,
+        )
 
-    def eof_received(self) -> bool:
-        return False
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._lost = True
-        if error is None and self._headers_complete and self._until_end:
-            self.on_message_complete()
-        self._fail(httpx.ReadError("the connection was lost before the answer was complete"))
-
-    # httptools calls these
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        self._headers_complete = True
-        framing = (b"content-length", b"transfer-encoding")
-        self._until_end = not any(name.lower() in framing for name, _ in self._headers)
-
-    def on_body(self, body: bytes) -> None:
-        self._body += body
-        if len(self._body) > ANSWER_LIMIT_BYTES:
-            self._fail(httpx.RemoteProtocolError("the answer is too large"))
-
-    def on_message_complete(self) -> None:
-        if self._answer is None or self._answer.done():
+    def _note_wait(self, request: httpx.Request, response: httpx.Response) -> None:
+        if response.status_code not in _TOO_MANY:
             return
-        self._keep_alive = not self._until_end and self._parser.should_keep_alive()
-        stream = httpx.ByteStream(bytes(self._body))
-        status = self._parser.get_status_code()
-        self._answer.set_result(httpx.Response(status, headers=self._headers, stream=stream))
-
-    def _start_message(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._headers_complete = False
-        self._until_end = False
-        self._body = bytearray()
-
-    def _fail(self, error: httpx.TransportError) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+        wait_s = retry_after_s(response.headers)
+        if wait_s:
+            now_s = asyncio.get_running_loop().time()
+            pause = self._pauses.setdefault(_origin(request.url), _Pause(reserve_at_s=now_s))
+            pause.until_s = max(pause.until_s, now_s + wait_s)
+            pause.status = response.status_code
 
 
 def _origin(url: httpx.URL) -> _Origin:
     return url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80)
-
-
-def _head(request: httpx.Request) -> bytes:
-    lines = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
-    lines += [b"%s: %s" % (name, value) for name, value in request.headers.raw]
-    return b"\r\n".join((*lines, b"", b""))

@@ -12,8 +12,11 @@ import asyncio
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.uri import parse_uri
 
 from mm_bot.clock import Clock
+from mm_bot.io.dial import dial, trust_store
+from mm_bot.io.errors import describe
 from mm_bot.prices.level2 import Level2Book
 from mm_bot.prices.source import AnchorError, Reading, Refusal
 from mm_bot.prices.specs import CoinbaseSpec
@@ -54,8 +57,13 @@ class CoinbaseSource:
 
     async def _session(self) -> None:
         try:
+            where = parse_uri(self._spec.url)
+            async with asyncio.timeout(self._silence_ms / 1000):
+                connected = await dial(where.host, where.port)
             async with _NoRedirects(
                 self._spec.url,
+                sock=connected,
+                ssl=trust_store() if where.secure else None,
                 proxy=None,
                 compression=None,
                 max_size=MESSAGE_BYTES_MAX,
@@ -63,7 +71,7 @@ class CoinbaseSource:
                 close_timeout=1,
             ) as connection:
                 await self._follow(connection)
-        except (WebSocketException, OSError) as error:
+        except (WebSocketException, OSError, UnicodeError) as error:
             raise refused_from(error, self.name) from None
         finally:
             self._book = None
@@ -111,8 +119,9 @@ def refused_from(error: Exception, source: str) -> AnchorError:
             return AnchorError(source, Refusal.RATE_LIMITED, "status 429")
         kind = Refusal.REDIRECT if 300 <= status < 400 else Refusal.STATUS
         return AnchorError(source, kind, f"status {status}")
-    detail = type(error).__name__
+    detail = describe(error)
     if isinstance(error, TimeoutError):
         return AnchorError(source, Refusal.TIMEOUT, detail)
-    kind = Refusal.UNREACHABLE if isinstance(error, OSError) else Refusal.BROKEN_ANSWER
+    outside = isinstance(error, OSError | UnicodeError)
+    kind = Refusal.UNREACHABLE if outside else Refusal.BROKEN_ANSWER
     return AnchorError(source, kind, detail)

@@ -8,15 +8,18 @@ the price. There is no deadline in here, since the reader's covers the whole rea
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Mapping
 
 import httpx
 
+from mm_bot.io.errors import FOREIGN, AskedToWaitError, describe
+from mm_bot.io.http import open_client, retry_after_s
+from mm_bot.io.http_connection import AnswerTooLargeError
 from mm_bot.prices.source import AnchorError, Refusal
 
 BODY_BYTES_MAX = 64 * 1024
-RETRY_AFTER_SECONDS_MAX = 60
+STREAMED = {"stream": True}
+"""Of a request whose body is read as it comes."""
 CONTENT_TYPES = ("application/json", "text/json", "text/plain")
 
 # At INFO httpx logs each URL whole, and an operator's URL may hold a key.
@@ -41,11 +44,11 @@ class Fetcher:
         """
         try:
             if self._client is None:
-                self._client = new_client(self._url, self._headers)
-            async with self._client.stream("GET", self._url) as response:
+                self._client = new_client(self._headers)
+            async with self._client.stream("GET", self._url, extensions=STREAMED) as response:
                 refuse_unless_ok(response, self._source)
                 return await self._body(response)
-        except FOREIGN_ERRORS as error:
+        except FOREIGN as error:
             raise refused_from(error, self._source) from None
 
     async def aclose(self) -> None:
@@ -64,40 +67,25 @@ class Fetcher:
         return bytes(body)
 
 
-FOREIGN_ERRORS = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    httpx.StreamError,
-    httpx.CookieConflict,
-    OSError,
-    UnicodeError,  # a host name that is none
-)
-"""Everything that httpx and what lies below it raise for the world's faults."""
-
-
 def refused_from(error: Exception, source: str) -> AnchorError:
-    """One of `FOREIGN_ERRORS` as ours. Its words are left out: they may quote a header."""
-    detail = type(error).__name__
+    """One of the foreign errors as ours, in the words of `io.errors`."""
+    detail = describe(error)
+    if isinstance(error, AskedToWaitError):
+        return AnchorError(source, Refusal.RATE_LIMITED, detail)
+    if isinstance(error, AnswerTooLargeError):
+        return AnchorError(source, Refusal.TOO_LARGE, detail)
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         return AnchorError(source, Refusal.TIMEOUT, detail)
+    if isinstance(error, httpx.ReadError):
+        return AnchorError(source, Refusal.BROKEN_ANSWER, detail)
     if isinstance(error, httpx.NetworkError | OSError | UnicodeError | httpx.InvalidURL):
         return AnchorError(source, Refusal.UNREACHABLE, detail)
     return AnchorError(source, Refusal.BROKEN_ANSWER, detail)
 
 
-def new_client(url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
-    """A client for one source, free of the environment's proxies and passwords."""
-    # Loading the authorities takes 20 ms, which a plain URL need not pay; an empty store refuses
-    # every certificate, so nothing is weakened where it should turn out to be used.
-    verify = True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return httpx.AsyncClient(
-        headers=dict(headers),
-        verify=verify,
-        trust_env=False,
-        follow_redirects=False,
-        timeout=None,
-        limits=httpx.Limits(max_connections=2, keepalive_expiry=4.0),
-    )
+def new_client(headers: Mapping[str, str]) -> httpx.AsyncClient:
+    """A client for one source. It has no deadline: that of the whole read covers it."""
+    return open_client("", None, headers)
 
 
 def refuse_unless_ok(response: httpx.Response, source: str) -> None:
@@ -129,7 +117,5 @@ def _refuse_content(response: httpx.Response, source: str) -> None:
 
 
 def _retry_after_ms(response: httpx.Response) -> int | None:
-    seconds = response.headers.get("retry-after", "").strip()
-    if not (seconds.isascii() and seconds.isdecimal()):
-        return None
-    return min(int(seconds[:9]), RETRY_AFTER_SECONDS_MAX) * 1000
+    seconds = retry_after_s(response.headers)
+    return None if seconds is None else seconds * 1000

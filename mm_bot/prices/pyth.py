@@ -19,8 +19,9 @@ import httpx
 
 from mm_bot.clock import Clock
 from mm_bot.core.exact import BPS, Price, multiply, plain, round_half_even
+from mm_bot.io.errors import FOREIGN
 from mm_bot.prices.fetch import (
-    FOREIGN_ERRORS,
+    STREAMED,
     Fetcher,
     new_client,
     refuse_unless_ok,
@@ -110,8 +111,8 @@ class PythSource:
         headers = {**self._headers, "accept": "text/event-stream", "accept-encoding": "identity"}
         try:
             async with (
-                new_client(self._stream_url, headers) as client,
-                client.stream("GET", self._stream_url) as response,
+                new_client(headers) as client,
+                client.stream("GET", self._stream_url, extensions=STREAMED) as response,
             ):
                 refuse_unless_ok(response, self.name)
                 self._refuse_unless_events(response)
@@ -119,7 +120,7 @@ class PythSource:
                     await self._take(chunks)
         except EventTooLargeError:
             raise AnchorError(self.name, Refusal.TOO_LARGE, "an event of the stream") from None
-        except FOREIGN_ERRORS as error:
+        except FOREIGN as error:
             raise refused_from(error, self.name) from None
 
     async def _take(self, chunks: AsyncIterator[bytes]) -> None:

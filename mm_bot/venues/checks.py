@@ -69,16 +69,11 @@ class Checks:
         name: str,
         question: Awaitable[T],
         who: str,
-        *,
-        refusal: type[EdgeError] | None = None,
     ) -> T | None:
-        """What an outside system says; a failure and None where it does not. A `refusal` is an
-        answer too, and raised."""
+        """What an outside system says; a failure and None where it does not."""
         try:
             return await question
         except EdgeError as error:
-            if refusal is not None and isinstance(error, refusal):
-                raise
             self.silent(area, name, f"{who} does not answer: {error.reason}")
             return None
 

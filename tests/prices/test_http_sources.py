@@ -11,7 +11,8 @@ import pytest
 
 from mm_bot.clock import SystemClock
 from mm_bot.core.exact import Price
-from mm_bot.prices.fetch import BODY_BYTES_MAX, FOREIGN_ERRORS, refused_from
+from mm_bot.io.errors import FOREIGN
+from mm_bot.prices.fetch import BODY_BYTES_MAX, refused_from
 from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.http import HttpSource, url_for_market
 from mm_bot.prices.runner import AnchorRunner
@@ -248,7 +249,7 @@ def test_every_error_of_the_library_is_mapped() -> None:
     ]
     assert len(kinds) > 20
     for kind in kinds:
-        assert issubclass(kind, FOREIGN_ERRORS), kind
+        assert issubclass(kind, FOREIGN), kind
         error = kind.__new__(kind)
         assert isinstance(refused_from(error, "http"), AnchorError)
 

@@ -8,8 +8,9 @@ import psycopg
 import pytest
 
 from mm_bot.errors import EdgeError
-from mm_bot.io import errors, postgres
+from mm_bot.io import errors
 from mm_bot.io.errors import FOREIGN, NOT_SENT, edge, redact
+from mm_bot.io.postgres_address import database_address
 
 
 def exception_classes(module: object) -> list[type[Exception]]:
@@ -56,7 +57,7 @@ def test_foreign_text_stays_outside(error: Exception) -> None:
     assert caught.value.source == "api"
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
-    assert "secret" not in postgres.describe(psycopg.errors.InvalidPassword("secret"))
+    assert "secret" not in errors.describe(psycopg.errors.InvalidPassword("secret"))
 
 
 def test_what_is_no_outside_failure_passes_through() -> None:
@@ -90,10 +91,10 @@ def test_addresses_are_shown_without_credentials(url: str, shown: str) -> None:
 )
 def test_databases_are_shown_without_credentials(url: str, shown: str) -> None:
     """Host, port and database are left of a connection string."""
-    assert postgres.database_address(url) == shown
+    assert database_address(url) == shown
 
 
 def test_the_module_names_no_error_twice() -> None:
     """`describe` says what kind of failure it was in words."""
     assert errors.describe(httpx.ReadTimeout("")) == "no answer in time (ReadTimeout)"
-    assert errors.describe(httpx.ConnectError("")) == "no connection (ConnectError)"
+    assert errors.describe(httpx.ConnectError("")) == "no connection: ConnectError"

@@ -6,14 +6,19 @@ small program (as creation code; nothing is deployed) that makes the contract ca
 number and the time of the block it runs in in front of the answer. One round trip, one block,
 whatever stands between the node and us. A node that refuses a call without a receiver is asked for
 its latest block and then for the balances at that very block: two round trips, still one block.
+One refusal may be a moment of the node's, such as a rate limit: the one call is tried again, first
+after a second, at the latest after a minute.
 
 Failures are `EdgeError`s of source `node`; a call that the contract itself refused is
-`CallRevertedError`, which says something of the contract and not of the node.
+`CallRevertedError`, which says something of the contract and not of the node. A revert is code 3 or
+carries hex `data`; everything else that a node answers is no answer.
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +29,7 @@ from mm_bot.core.exact import Amount, Size
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Balances
 from mm_bot.errors import EdgeError
-from mm_bot.io.errors import edge
+from mm_bot.io.errors import answered, edge, excerpt
 from mm_bot.io.shapes import Members, Reader
 from mm_bot.venues.numo import units
 from mm_bot.venues.numo.signing import (
@@ -38,6 +43,10 @@ from mm_bot.venues.numo.signing import (
 NODE: Final = "node"
 _REVERTED: Final = 3
 """JSON-RPC error code of a call that the contract reverted."""
+# The payload of a revert; some nodes write a word before it. A provider's prose is none.
+_REVERT_DATA: Final = re.compile(r"(Reverted )?0x([0-9a-fA-F]{2})*")
+_PROGRAM_AGAIN_S: Final = 1.0
+_PROGRAM_AGAIN_AT_MOST_S: Final = 60.0
 _BALANCE_WORDS: Final = 3
 _SUCCESS_AT: Final = 51
 """Where the program goes on after a call that succeeded."""
@@ -83,7 +92,8 @@ class Chain:
         self._client = client
         self._rpc_url = rpc_url
         self._ids = itertools.count(1)
-        self._takes_programs = True
+        self._program_pause_s = 0.0
+        self._program_not_before_s = 0.0
 
     async def chain_id(self) -> int:
         return _quantity(await self._request("eth_chainId"), "eth_chainId")
@@ -103,13 +113,21 @@ class Chain:
     async def balances(self, sub_accounts: str, subaccount_id: int) -> AccountBalances:
         """All balances of a subaccount, with the block they are of."""
         call = calldata("getAccountBalances(uint256)", uint_word(subaccount_id))
-        if self._takes_programs:
-            program = at_block_program(sub_accounts, call)
-            try:
-                return decode_balances(await self._call({"data": "0x" + program.hex()}))
-            except RequestRefusedError:
-                self._takes_programs = False
-        return await self._balances_at_latest(sub_accounts, call)
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._program_not_before_s:
+            return await self._balances_at_latest(sub_accounts, call)
+        program = at_block_program(sub_accounts, call)
+        try:
+            answer = await self._call({"data": "0x" + program.hex()})
+        except RequestRefusedError:
+            account = await self._balances_at_latest(sub_accounts, call)
+            # It answers that and not this: a while without this.
+            longer_s = max(2 * self._program_pause_s, _PROGRAM_AGAIN_S)
+            self._program_pause_s = min(longer_s, _PROGRAM_AGAIN_AT_MOST_S)
+            self._program_not_before_s = now_s + self._program_pause_s
+            return account
+        self._program_pause_s = 0.0
+        return decode_balances(answer)
 
     async def _balances_at_latest(self, sub_accounts: str, call: bytes) -> AccountBalances:
         latest = await self._request("eth_getBlockByNumber", "latest", False)
@@ -158,7 +176,7 @@ class Chain:
                 headers={"content-type": "application/json"},
             )
         if response.status_code != httpx.codes.OK:
-            raise EdgeError(NODE, f"{method} answered {response.status_code}")
+            raise EdgeError(NODE, f"{method} {answered(response, _error_text(response.content))}")
         answer = _read.members(_read.json(response.content), method)
         if answer.get("error") is not None:
             raise _rpc_error(method, _read.members(answer["error"], f"{method}.error"))
@@ -224,11 +242,25 @@ def market_balances(account: AccountBalances, market: Instrument, cash: str) -> 
 
 
 def _rpc_error(method: str, error: Members) -> EdgeError:
-    code = error.get("code")
+    code, data, message = (error.get(name) for name in ("code", "data", "message"))
     # Nodes agree that a revert carries its data; not all of them on the code.
-    reverted = code == _REVERTED or isinstance(error.get("data"), str)
+    reverted = code == _REVERTED or (isinstance(data, str) and _REVERT_DATA.fullmatch(data))
     kind = CallRevertedError if reverted else RequestRefusedError
-    return kind(NODE, f"{method} {'reverted' if reverted else 'failed'} with code {code}")
+    shown = code if type(code) is int else excerpt(repr(code))
+    words = [excerpt(text) for text in (message, data) if isinstance(text, str) and text]
+    said = "" if reverted and not words else f": {', '.join(words) or 'no error text'}"
+    return kind(NODE, f"{method} {'reverted' if reverted else 'failed'} with code {shown}{said}")
+
+
+def _error_text(body: bytes) -> str | None:
+    """What a JSON-RPC error says that came with another status than 200; None where it is none."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    error = answer.get("error") if isinstance(answer, dict) else None
+    text = error.get("message") if isinstance(error, dict) else error
+    return excerpt(text) if isinstance(text, str) else None
 
 
 def _quantity(value: object, where: str) -> int:

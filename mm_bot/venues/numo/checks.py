@@ -11,49 +11,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
-
-import httpx
+from functools import partial
+from typing import Final
 
 from mm_bot.core.instrument import Instrument
-from mm_bot.errors import EdgeError, SettingsError
+from mm_bot.errors import SettingsError
 from mm_bot.io.errors import redact
-from mm_bot.io.postgres import Session, Statement, UnfitSessionError, login_is_refused
 from mm_bot.venues.checks import Checks
 from mm_bot.venues.numo import wire
-from mm_bot.venues.numo.chain import CallRevertedError, Chain
+from mm_bot.venues.numo.chain import CallRevertedError
 from mm_bot.venues.numo.config import VenueConfig
-from mm_bot.venues.numo.market_data import MarketData
+from mm_bot.venues.numo.reach import Parts, reach
+from mm_bot.venues.numo.rights import RIGHTS, SKEW_MS, TABLES, compare_clocks, rights
 from mm_bot.venues.numo.signing import Domain
 
-_RETRY_S: Final = 0.2
 _NO_ADDRESS: Final = "0x" + "0" * 40
 _A_DAY_S: Final = 86_400
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """The services that are asked, and the clock that theirs are compared with."""
-
-    config: VenueConfig
-    api: httpx.AsyncClient
-    data: MarketData
-    chain: Chain
-    session: Session
-    now_ms: Callable[[], int]
-
-    @property
-    def api_name(self) -> str:
-        return f"markets API at {redact(self.config.api_base_url)}"
-
-    @property
-    def node_name(self) -> str:
-        return f"chain node at {redact(self.config.rpc_url)}"
-
-    @property
-    def postgres_name(self) -> str:
-        return f"Postgres at {self.session.address}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,21 +44,21 @@ async def prove(parts: Parts, checks: Checks) -> Proven:
     """Services, chain, contracts and subaccounts, what can be asked at once at once."""
     listings, chain_id, postgres = await asyncio.gather(
         reach_api(parts, checks),
-        _reach(parts, checks, "node", "chain id", parts.chain.chain_id, parts.node_name),
-        _reach_postgres(parts, checks),
+        reach(parts, checks, "node", "chain id", parts.chain.chain_id, parts.node_name),
+        _postgres(parts, checks),
     )
     listing = None if listings is None else find_listing(parts, checks, listings)
     ours = chain_id is not None and _chain(parts, checks, chain_id)
     cash = await _contracts(parts, checks, listing) if ours else None
     if not ours:
         checks.skipped("contracts", "all", "no node of our chain answers")
-    return Proven(listings=listings, listing=listing, cash=cash, postgres=postgres is not None)
+    return Proven(listings=listings, listing=listing, cash=cash, postgres=postgres)
 
 
 async def reach_api(parts: Parts, checks: Checks) -> tuple[wire.Listing, ...] | None:
     """The listed markets."""
     ask = parts.data.listings
-    listings = await _reach(parts, checks, "API", "markets", ask, parts.api_name)
+    listings = await reach(parts, checks, "API", "markets", ask, parts.api_name)
     if listings is not None:
         checks.ok("API", "markets", f"{len(listings)} at {redact(parts.config.api_base_url)}")
     return listings
@@ -129,8 +102,9 @@ async def _contracts(parts: Parts, checks: Checks, listing: wire.Listing | None)
     }
     if listing is not None:
         contracts[f"the asset of {listing.symbol}"] = listing.asset
+    ask = partial(reach, parts, checks, who=parts.node_name)
     asked = (
-        checks.answer("contracts", name, chain.has_code(address), parts.node_name)
+        ask("contracts", name, partial(chain.has_code, address))
         for name, address in contracts.items()
     )
     there = await asyncio.gather(*asked)
@@ -153,7 +127,7 @@ async def _contracts(parts: Parts, checks: Checks, listing: wire.Listing | None)
         _domain(parts, checks),
         *(_subaccount(parts, checks, what, number) for what, number in accounts.items()),
         _session_key(parts, checks),
-        checks.answer("contracts", "cash asset", chain.quote_asset(config.trade), parts.node_name),
+        ask("contracts", "cash asset", partial(chain.quote_asset, config.trade)),
     )
     return cash
 
@@ -162,10 +136,12 @@ async def _domain(parts: Parts, checks: Checks) -> None:
     config = parts.config
     ours = Domain(chain_id=config.chain_id, matching=config.matching).separator
     try:
-        theirs = await checks.answer(
+        theirs = await reach(
+            parts,
+            checks,
             "contracts",
             "signing domain",
-            parts.chain.domain_separator(config.matching),
+            partial(parts.chain.domain_separator, config.matching),
             parts.node_name,
             refusal=CallRevertedError,
         )
@@ -186,21 +162,14 @@ async def _domain(parts: Parts, checks: Checks) -> None:
 
 async def _subaccount(parts: Parts, checks: Checks, what: str, subaccount_id: int) -> None:
     config, chain, named = parts.config, parts.chain, f"{what} {subaccount_id}"
+
+    def ask(question: Callable[[], Awaitable[str]]) -> Awaitable[str | None]:
+        who = parts.node_name
+        return reach(parts, checks, "contracts", named, question, who, refusal=CallRevertedError)
+
     try:
-        holder = await checks.answer(
-            "contracts",
-            named,
-            chain.owner_of(config.sub_accounts, subaccount_id),
-            parts.node_name,
-            refusal=CallRevertedError,
-        )
-        owner = await checks.answer(
-            "contracts",
-            named,
-            chain.subaccount_owner(config.matching, subaccount_id),
-            parts.node_name,
-            refusal=CallRevertedError,
-        )
+        holder = await ask(partial(chain.owner_of, config.sub_accounts, subaccount_id))
+        owner = await ask(partial(chain.subaccount_owner, config.matching, subaccount_id))
     except CallRevertedError:
         checks.wrong("contracts", named, f"{named} does not exist")
         return
@@ -225,11 +194,9 @@ async def _session_key(parts: Parts, checks: Checks) -> None:
     if config.signer == config.owner:
         checks.skipped("contracts", "session key", "the owner signs")
         return
-    question = chain.session_key_expiry_s(config.matching, config.signer, config.owner)
-    expiry_s, block_s = await asyncio.gather(
-        checks.answer("contracts", "session key", question, parts.node_name),
-        checks.answer("contracts", "session key", chain.block_time_s(), parts.node_name),
-    )
+    question = partial(chain.session_key_expiry_s, config.matching, config.signer, config.owner)
+    ask = partial(reach, parts, checks, "contracts", "session key", who=parts.node_name)
+    expiry_s, block_s = await asyncio.gather(ask(question), ask(chain.block_time_s))
     if expiry_s is None or block_s is None:
         return
     if expiry_s <= block_s:
@@ -246,61 +213,20 @@ async def _session_key(parts: Parts, checks: Checks) -> None:
     told("contracts", "session key", f"{config.signer}, for another {left_s // 3600} h")
 
 
-async def _reach_postgres(parts: Parts, checks: Checks) -> object | None:
-    def ask() -> Awaitable[object]:
-        return parts.session.query(Statement.of("SELECT 1"), {})
-
-    answer = await _reach(
-        parts, checks, "Postgres", "login", ask, parts.postgres_name, _login_remedy
-    )
-    if answer is not None:
-        checks.ok("Postgres", "login", parts.session.address)
-        if parts.session.unfit is not None and not parts.config.dry_run:
-            checks.wrong("Postgres", "session", parts.session.unfit)
-    return answer
-
-
-async def _login_remedy(parts: Parts) -> str:
-    if await login_is_refused(parts.config.database_url, 1.0):
-        return "; something listens there: check user, password and database name"
-    return ""
-
-
-async def _no_remedy(parts: Parts) -> str:
-    return ""
-
-
-async def _reach(
-    parts: Parts,
-    checks: Checks,
-    area: str,
-    name: str,
-    ask: Callable[[], Awaitable[T]],
-    who: str,
-    remedy: Callable[[Parts], Awaitable[str]] = _no_remedy,
-) -> T | None:
-    """The answer, asked for again and again for as long as a dependency may take to come up."""
-    loop = asyncio.get_running_loop()
-    limit_s = parts.config.reach_timeout_ms / 1000
-    deadline = loop.time() + limit_s
-    while True:
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await ask()
-        except UnfitSessionError as error:
-            checks.wrong(area, name, error.reason)
-            return None
-        except (EdgeError, TimeoutError) as error:
-            if loop.time() + _RETRY_S >= deadline:
-                reason = error.reason if isinstance(error, EdgeError) else "no answer"
-                more = await remedy(parts)
-                checks.silent(
-                    area,
-                    name,
-                    f"{who} does not answer: unreachable for {limit_s:g} s, {reason}{more}",
-                )
-                return None
-        await asyncio.sleep(_RETRY_S)
+async def _postgres(parts: Parts, checks: Checks) -> bool:
+    """Whether our role may log in and read what the bot reads."""
+    ask = partial(parts.session.query, RIGHTS, {"tables": list(TABLES)})
+    before_ms = parts.now_ms()
+    rows = await reach(parts, checks, "Postgres", "login", ask, parts.postgres_name)
+    if rows is None:
+        return False
+    checks.ok("Postgres", "login", parts.session.address)
+    if parts.session.unfit is not None and not parts.config.dry_run:
+        checks.wrong("Postgres", "session", parts.session.unfit)
+    theirs_ms, tables = rows[0]
+    ours_ms = (before_ms + parts.now_ms()) // 2
+    compare_clocks(checks, "Postgres", int(theirs_ms), ours_ms, tolerance_ms=SKEW_MS)
+    return rights(checks, tables)
 
 
 def instrument_of(config: VenueConfig, checks: Checks, listing: wire.Listing) -> Instrument | None:

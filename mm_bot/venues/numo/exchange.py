@@ -26,15 +26,17 @@ from mm_bot.venues.base import EthCall, Found
 from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.numo import wire
 from mm_bot.venues.numo.chain import Chain, market_balances
-from mm_bot.venues.numo.checks import Parts, find_listing, instrument_of, prove, reach_api
+from mm_bot.venues.numo.checks import find_listing, instrument_of, prove, reach_api
 from mm_bot.venues.numo.config import VenueConfig
 from mm_bot.venues.numo.find import find
 from mm_bot.venues.numo.market_data import MarketData
 from mm_bot.venues.numo.order_entry import OrderEntry
 from mm_bot.venues.numo.order_rows import Desk
 from mm_bot.venues.numo.order_table import START_TIMEOUT_S, OrderTable, TableRead
+from mm_bot.venues.numo.reach import Parts, reach
 from mm_bot.venues.numo.survey import survey
 
+BLOCK_AHEAD_MS: Final = 60_000  # several quick blocks
 LOCK_POLL_S: Final = 1.0
 _LOCK_GRACE_S: Final = 1.0
 """How long the session of a process that just died may still hold the lock."""
@@ -101,7 +103,8 @@ class NumoVenue:
         assert proven.cash is not None, "a strict list raises what it could not learn"
         self._cash = proven.cash
         await self._take_lock(on_waiting)
-        return await self._table.highest_nonce() or 0
+        ask, who = self._table.highest_nonce, self._parts.postgres_name
+        return await reach(self._parts, checks, "Postgres", "highest nonce", ask, who) or 0
 
     async def connect(self) -> None:
         """Learn the instrument from the API, and no more.
@@ -249,6 +252,10 @@ class NumoVenue:
             account = await self._in_time(read)
         except EdgeError as error:
             return self._balances.kept(error)
+        ahead_ms = account.block_time_s * 1000 - self._now_ms()
+        if ahead_ms > BLOCK_AHEAD_MS:  # the future is no freshness
+            fault = f"the latest block is {ahead_ms // 1000} s ahead of this clock; is each right?"
+            return self._balances.kept(EdgeError("node", fault))
         balances = market_balances(account, self.instrument, self._cash)
         return self._balances.replaced(balances, began_ms, as_of_ms=balances.block_time_ms)
 

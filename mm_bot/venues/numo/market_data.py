@@ -13,7 +13,7 @@ import httpx
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Book, Trade
 from mm_bot.errors import EdgeError
-from mm_bot.io.errors import edge
+from mm_bot.io.errors import answered, edge
 from mm_bot.venues.numo import wire
 
 TRADES_LIMIT: Final = 100
@@ -50,6 +50,6 @@ class MarketData:
                 self._requests[key] = self._client.build_request("GET", path, params=query)
             response = await self._client.send(self._requests[key])
         if response.status_code != httpx.codes.OK:
-            text = wire.parse_error(response.content) or "no error text"
-            raise EdgeError(wire.API, f"GET {path} answered {response.status_code}: {text[:200]}")
+            text = wire.parse_error(response.content)
+            raise EdgeError(wire.API, f"GET {path} {answered(response, text)}")
         return response.content

@@ -105,7 +105,7 @@ class OrderEntry:
             "reason": f"bot.{service}.{machine_token(reason)}",
             "service": service,
         }
-        return await self._post("/v1/orders/cancel", orjson.dumps(body), _OK, nonce)
+        return await self._post("/v1/orders/cancel", orjson.dumps(body), _OK, nonce, urgent=True)
 
     def _action(self, order: NewOrder, engine: units.EngineOrder, where: units.AssetRef) -> Action:
         config = self._config

@@ -1,7 +1,9 @@
 """EIP-712 signatures over the exchange's two messages, `Action` and `Cancel`.
 
 The words are packed by hand, since both messages are static but for one hashed member, and the
-domain separator is computed once: about 50 us a signature. Fields have types and no defaults, so
+domain separator is computed once. Kept by hand for its time: 38 to 54 us a signature, where
+`sign_typed_data` takes 578 us and eth_abi with coincurve 148 to 185; importing eth_account for it
+would add 0.7 s and 29 MB to the way to the first quote. Fields have types and no defaults, so
 that nothing can be signed as silently empty. `tests/vectors/eip712.json` pins the bytes.
 """
 

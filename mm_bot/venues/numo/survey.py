@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -13,37 +12,25 @@ from mm_bot.core.orders import Ownership
 from mm_bot.core.snapshot import OwnOrders
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import edge
-from mm_bot.io.postgres import Statement
 from mm_bot.venues.checks import Checks
 from mm_bot.venues.numo import wire
 from mm_bot.venues.numo.chain import market_balances
-from mm_bot.venues.numo.checks import Parts, Proven
+from mm_bot.venues.numo.checks import Proven
 from mm_bot.venues.numo.order_table import NOBODY, OrderTable
+from mm_bot.venues.numo.reach import Parts
+from mm_bot.venues.numo.rights import SKEW_MS, compare_clocks
 
-SKEW_MS: Final = 2_000
-"""More than this between two clocks is worth a look: expiries and freshness compare them."""
-_TABLES: Final = ("active_orders", "trade_fills")
-_PERMISSIONS: Final = Statement.of("""
-    SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-           (SELECT json_object_agg(name, json_build_object(
-                'there', to_regclass(name) IS NOT NULL,
-                'reads', coalesce(has_table_privilege(to_regclass(name), 'SELECT'), false),
-                'writes', coalesce(
-                    has_table_privilege(to_regclass(name), 'INSERT, UPDATE, DELETE'), false)))
-            FROM unnest(%(tables)s::text[]) AS name)
-""")
 _ALL_LIVE: Final = Watch(order_ids=(), nonces=(), fills_after=None, include_unexpired=False)
 
 
 async def survey(
     parts: Parts, checks: Checks, proven: Proven, instrument: Instrument, table: OrderTable
 ) -> None:
-    """Clocks, permissions, market, orders and balances."""
+    """Clocks, market, orders and balances."""
     await _api_clock(parts, checks)
     await _node_clock(parts, checks)
-    readable = proven.postgres and await _permissions(parts, checks)
     await _market_data(parts, checks, instrument)
-    orders = await _orders(checks, table) if readable else None
+    orders = await _orders(checks, table) if proven.postgres else None
     if proven.cash is not None:
         await _balances(parts, checks, instrument, proven.cash, orders)
 
@@ -57,7 +44,7 @@ async def _api_clock(parts: Parts, checks: Checks) -> None:
         # A Date has whole seconds, cut; half of one is its mean error.
         theirs_ms = int(parsedate_to_datetime(date).timestamp() * 1000) + 500
         ours_ms = (before_ms + parts.now_ms()) // 2
-        _clock(checks, "API", theirs_ms, ours_ms, tolerance_ms=SKEW_MS + 500)
+        compare_clocks(checks, "API", theirs_ms, ours_ms, tolerance_ms=SKEW_MS + 500)
 
 
 async def _date(parts: Parts) -> str:
@@ -73,46 +60,6 @@ async def _node_clock(parts: Parts, checks: Checks) -> None:
         detail = f"the latest block is {age_ms / 1000:.1f} s old by this clock"
         far = age_ms < -SKEW_MS or age_ms > 30_000
         (checks.note if far else checks.ok)("node", "clock", detail)
-
-
-async def _permissions(parts: Parts, checks: Checks) -> bool:
-    question = parts.session.query(_PERMISSIONS, {"tables": list(_TABLES)})
-    rows = await checks.answer("Postgres", "permission", question, parts.postgres_name)
-    if rows is None:
-        return False
-    theirs_ms, tables = rows[0]
-    _clock(checks, "Postgres", int(theirs_ms), parts.now_ms(), tolerance_ms=SKEW_MS)
-    return _rights(checks, tables)
-
-
-def _rights(checks: Checks, tables: Mapping[str, Mapping[str, bool]]) -> bool:
-    absent = [name for name in _TABLES if not tables[name]["there"]]
-    unread = [name for name in _TABLES if tables[name]["there"] and not tables[name]["reads"]]
-    if absent:
-        detail = f"no table {', '.join(absent)}: is this the exchange's database?"
-        checks.wrong("Postgres", "permission", detail)
-    if unread:
-        detail = f"this role may not read {', '.join(unread)}: GRANT SELECT on it"
-        checks.wrong("Postgres", "permission", detail)
-    if absent or unread:
-        return False
-    writes = [name for name in _TABLES if tables[name]["writes"]]
-    if writes:
-        detail = f"may also write {', '.join(writes)}; the bot only reads: a reader's role is safer"
-        checks.note("Postgres", "permission", detail)
-    else:
-        checks.ok("Postgres", "permission", f"reads {', '.join(_TABLES)}, writes neither")
-    return True
-
-
-def _clock(checks: Checks, area: str, theirs_ms: int, ours_ms: int, *, tolerance_ms: int) -> None:
-    skew_ms = theirs_ms - ours_ms
-    way = "ahead of" if skew_ms > 0 else "behind"
-    detail = f"{abs(skew_ms) / 1000:.1f} s {way} ours"
-    if abs(skew_ms) > tolerance_ms:
-        checks.note(area, "clock", f"{detail}: set both by NTP; ages and expiries compare them")
-    else:
-        checks.ok(area, "clock", detail)
 
 
 async def _market_data(parts: Parts, checks: Checks, market: Instrument) -> None:

@@ -1,0 +1,230 @@
+"""One HTTP/1.1 connection, one request at a time, every byte of an answer counted.
+
+The head of an answer (status, headers, interim answers, trailers) is at most `HEAD_LIMIT_BYTES`;
+the body at most what its reader allows. Beyond either the connection is cut at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Final, cast
+
+import httptools
+import httpx
+
+from mm_bot.io.errors import UnsentError
+
+HEAD_LIMIT_BYTES: Final = 64 * 2**10
+STREAM_BUFFER_BYTES: Final = 256 * 2**10
+"""Of a streamed body at most about this is held; reading pauses meanwhile."""
+
+
+class AnswerTooLargeError(httpx.RemoteProtocolError):
+    """More than is allowed of a head or a body."""
+
+
+class Connection(asyncio.Protocol):
+    """See the module. `exchange` gives the answer, whole or, if streamed, from its head on."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[httpx.Response] | None = None
+        self._lost = False
+        self._keep_alive = False
+        self._limit_bytes = 0
+        self._stream: StreamedBody | None = None
+        self._start_message()
+
+    @property
+    def reusable(self) -> bool:
+        return self._keep_alive and not self._lost
+
+    async def exchange(
+        self,
+        request: httpx.Request,
+        body: bytes,
+        *,
+        timeout_s: float | None,
+        limit_bytes: int,
+        stream: StreamedBody | None = None,
+    ) -> httpx.Response:
+        """Write `request` once and read its answer."""
+        assert self._transport is not None, "not connected"
+        assert self._answer is None, "one request at a time"
+        self._start_message()
+        self._keep_alive = False
+        self._limit_bytes, self._stream = limit_bytes, stream
+        data = _head(request) + body
+        may_send: Callable[[], bool] | None = request.extensions.get("may_send")
+        if may_send is not None and not may_send():
+            raise UnsentError("it was too late to send it", request=request)
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(data)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._answer
+        except TimeoutError:
+            raise httpx.ReadTimeout("no answer in time", request=request) from None
+        finally:
+            self._answer = None
+
+    def abort(self) -> None:
+        self._lost = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio calls these
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not an isinstance check: other loops' transports are no subclass of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None and self._stream is None:
+            self.abort()  # nobody asked: whatever this is, the next answer would be mistaken for it
+            return
+        self._head_bytes += 0 if self._headers_complete else len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            hint = " (it speaks TLS there: https?)" if data[:1] in (b"\x15", b"\x16") else ""
+            self._fail(httpx.RemoteProtocolError(f"it is no HTTP: {type(error).__name__}{hint}"))
+        if not self._headers_complete and self._head_bytes > HEAD_LIMIT_BYTES:
+            self._fail(AnswerTooLargeError(f"a head of over {HEAD_LIMIT_BYTES} bytes"))
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._lost = True
+        if error is None and self._headers_complete and self._until_end:
+            self.on_message_complete()
+        self._fail(httpx.ReadError("the connection was lost before the answer was complete"))
+
+    # httptools calls these
+
+    def on_message_begin(self) -> None:
+        if self._headers_complete:
+            self.abort()  # a second answer to one request
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._headers_complete:  # a trailer, of no use to anybody
+            self._head_bytes += len(name) + len(value)
+            if self._head_bytes > HEAD_LIMIT_BYTES:
+                self._fail(AnswerTooLargeError(f"trailers of over {HEAD_LIMIT_BYTES} bytes"))
+            return
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self._parser.get_status_code() < 200:  # an interim answer: the real one is to come
+            self._headers.clear()
+            return
+        self._headers_complete = True
+        framing = (b"content-length", b"transfer-encoding")
+        self._until_end = not any(name.lower() in framing for name, _ in self._headers)
+        if self._stream is not None:
+            self._give(self._stream)
+
+    def on_body(self, body: bytes) -> None:
+        if self._stream is not None:
+            self._stream.feed(body)
+            return
+        self._body += body
+        if len(self._body) > self._limit_bytes:
+            self._fail(AnswerTooLargeError(f"a body of over {self._limit_bytes} bytes"))
+
+    def on_message_complete(self) -> None:
+        if not self._headers_complete:
+            return
+        self._keep_alive = not self._until_end and self._parser.should_keep_alive()
+        if self._stream is not None:
+            stream, self._stream = self._stream, None
+            stream.end(None)
+        else:
+            self._give(httpx.ByteStream(bytes(self._body)))
+
+    def _give(self, stream: httpx.AsyncByteStream) -> None:
+        if self._answer is not None and not self._answer.done():
+            status = self._parser.get_status_code()
+            self._answer.set_result(httpx.Response(status, headers=self._headers, stream=stream))
+
+    def _start_message(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers_complete = False
+        self._head_bytes = 0
+        self._until_end = False
+        self._body = bytearray()
+
+    def _fail(self, error: httpx.TransportError) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+        if self._stream is not None:
+            stream, self._stream = self._stream, None
+            stream.end(error)
+        self.abort()
+
+    def pause(self, paused: bool) -> None:
+        """Stop reading from the server, or go on."""
+        if self._transport is not None and not self._transport.is_closing():
+            (self._transport.pause_reading if paused else self._transport.resume_reading)()
+
+
+class StreamedBody(httpx.AsyncByteStream):
+    """A body as it comes, at most about `STREAM_BUFFER_BYTES` ahead of its reader."""
+
+    def __init__(self, connection: Connection, done: Callable[[], None]) -> None:
+        self._connection = connection
+        self._done = done
+        self._chunks: list[bytes] = []
+        self._held_bytes = 0
+        self._paused = False
+        self._ended = False
+        self._error: httpx.TransportError | None = None
+        self._moved = asyncio.Event()
+
+    def feed(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self._held_bytes += len(chunk)
+        if self._held_bytes > STREAM_BUFFER_BYTES and not self._paused:
+            self._paused = True
+            self._connection.pause(True)
+        self._moved.set()
+
+    def end(self, error: httpx.TransportError | None) -> None:
+        self._ended, self._error = True, error
+        self._moved.set()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            self._moved.clear()
+            chunks, self._chunks, self._held_bytes = self._chunks, [], 0
+            if self._paused:
+                self._paused = False
+                self._connection.pause(False)
+            for chunk in chunks:
+                yield chunk
+            if self._chunks:
+                continue
+            if self._ended:
+                if self._error is not None:
+                    raise self._error
+                return
+            await self._moved.wait()
+
+    async def aclose(self) -> None:
+        done, self._done = self._done, _nothing
+        done()
+
+
+def _nothing() -> None:
+    pass
+
+
+def _head(request: httpx.Request) -> bytes:
+    lines = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
+    lines += [b"%s: %s" % (name, value) for name, value in request.headers.raw]
+    if any(b"\r" in line or b"\n" in line for line in lines):
+        raise httpx.LocalProtocolError("a header holds a line break", request=request)
+    return b"\r\n".join((*lines, b"", b""))
