@@ -23,8 +23,8 @@ from mm_bot.clock import Clock
 from mm_bot.core.exact import plain
 from mm_bot.errors import EdgeError
 from mm_bot.prices.backoff import FailurePauses, Random
-from mm_bot.prices.guarded import deviation_bps
 from mm_bot.prices.source import AnchorError, AnchorSource, Reading, Refusal, unexpected
+from mm_bot.prices.witness import deviation_bps
 
 FALLBACK = "guarded_fallback"
 HEDGE_MS = 250

@@ -13,6 +13,7 @@ from mm_bot import errors
 from mm_bot.bot import Bot, Edges
 from mm_bot.clock import Clock, SteadyClock
 from mm_bot.core.instrument import Instrument
+from mm_bot.host.accepted_file import AcceptedFile
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.nonces import NonceBlocks, lane_of
 from mm_bot.host.notify import Pulse, from_environment, report
@@ -33,7 +34,8 @@ from mm_bot.observe.totals import Totals
 from mm_bot.ports import Telemetry as TelemetryPort
 from mm_bot.prices.runner import AnchorRunner
 from mm_bot.prices.source import Refusal
-from mm_bot.prices_from_settings import build_anchors, source_names
+from mm_bot.prices.witness import Witnesses
+from mm_bot.prices_from_settings import build_anchors, source_names, witnesses_from
 from mm_bot.settings import Settings
 from mm_bot.venues.numo.config import VenueConfig
 from mm_bot.venues.numo.exchange import NumoVenue
@@ -92,12 +94,15 @@ class _Process:
         highest_nonce = await self._opened(exchange, health)
         if highest_nonce is None:
             return
-        anchor, external = await self._anchors(exchange)
-        policy = settings.policy(exchange.instrument)
-        telemetry.begin(exchange.instrument, external, anchor)
         loaded = state_file.load(clock.now_ms())
         if loaded.set_aside:
             log.warning("state_file", note=loaded.set_aside)
+        memory = first_memory(loaded.state, clock.now_ms())
+        operator = AcceptedFile(settings.state_file).read
+        witnesses = witnesses_from(settings.anchor, operator, memory.accepted)
+        anchor, external = await self._anchors(exchange, witnesses)
+        policy = settings.policy(exchange.instrument)
+        telemetry.begin(exchange.instrument, external, anchor)
         nonces = NonceBlocks(
             state_file, lane=lane_of(settings.subaccount_id, settings.market_symbol)
         )
@@ -113,9 +118,10 @@ class _Process:
                 store=MemoryStore(state_file),
                 telemetry=self._journaled(telemetry, exchange.instrument),
                 clock=clock,
+                hear_local=witnesses.hear_local,
             ),
             policy,
-            first_memory(loaded.state, clock.now_ms()),
+            memory,
             poll_interval_ms=settings.poll_interval_ms,
         )
         health.waiting = "first cycle"
@@ -226,10 +232,15 @@ class _Process:
         return highest_nonce
 
     async def _anchors(
-        self, exchange: NumoVenue
+        self, exchange: NumoVenue, witnesses: Witnesses
     ) -> tuple[AnchorRunner | None, AnchorRunner | None]:
         anchor, external = build_anchors(
-            self._settings, exchange.instrument, exchange.eth_call, self._clock, self._cleanup
+            self._settings,
+            exchange.instrument,
+            exchange.eth_call,
+            self._clock,
+            self._cleanup,
+            witnesses,
         )
         running = [runner for runner in (anchor, external) if runner is not None]
         for runner in running:

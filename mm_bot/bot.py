@@ -20,13 +20,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from mm_bot.clock import LoopClock
 from mm_bot.core.clock_step import shifted
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
 from mm_bot.core.decide import Decision, decide
+from mm_bot.core.exact import Price
 from mm_bot.core.ledger import Commitment, watch
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
@@ -69,6 +70,8 @@ class Edges:
     store: Store
     telemetry: Telemetry
     clock: LoopClock
+    hear_local: Callable[[Price | None, int], None] = lambda price, now_ms: None
+    """Told each cycle's local price and time: a witness where an outside source jumps."""
 
 
 class Bot:
@@ -144,6 +147,7 @@ class Bot:
         )
         observed = time.perf_counter()
         decision = decide(snapshot, memory, self.policy, edges.venue.instrument)
+        edges.hear_local(decision.reference.local, decision.now_ms)
         decided = time.perf_counter()
         report = await self._act(decision.plan)
         acted = time.perf_counter()

@@ -7,11 +7,14 @@ the median itself by its plausibility alone: a jump that its members have confir
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from decimal import Decimal
 
 from mm_bot.clock import Clock
+from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Instrument
+from mm_bot.core.memory import Accepted
 from mm_bot.io.http import open_client
 from mm_bot.prices.build import AnchorConfig, Surroundings, build
 from mm_bot.prices.guarded import HIGH_DEFAULT, LOW_DEFAULT, GuardPolicy
@@ -25,6 +28,7 @@ from mm_bot.prices.specs import (
     SourceSpec,
     ZeroExSpec,
 )
+from mm_bot.prices.witness import AGREEMENT_BPS_DEFAULT, Witnesses
 from mm_bot.settings import AnchorSettings, ExternalAnchorSettings, Settings
 from mm_bot.settings.anchor_parts import AnchorPart
 from mm_bot.settings.table_run import AnchorSource, ExternalProvider
@@ -41,11 +45,13 @@ def build_anchors(
     eth_call: EthCall,
     clock: Clock,
     cleanup: AsyncExitStack,
+    witnesses: Witnesses | None = None,
 ) -> tuple[AnchorRunner | None, AnchorRunner | None]:
     """The market's anchor and the bootstrap anchor, not yet started; None where one is off."""
+    witnesses = witnesses or Witnesses()
     anchor = build(
         anchor_config(settings.anchor, market, settings.poll_interval_ms),
-        Surroundings(clock=clock, eth_call=eth_call),
+        Surroundings(clock=clock, eth_call=eth_call, witnesses=witnesses),
     )
     chosen = settings.external_anchor
     if chosen is None:
@@ -62,9 +68,21 @@ def build_anchors(
             timeout_ms=chosen.timeout_ms,
             name=chosen.provider.value,
         ),
-        Surroundings(clock=clock, eth_call=eth_call),
+        Surroundings(clock=clock, eth_call=eth_call, witnesses=witnesses),
     )
     return anchor, external
+
+
+def witnesses_from(
+    anchor: AnchorSettings, operator: Callable[[int], Price | None], known: Mapping[str, Accepted]
+) -> Witnesses:
+    """Who may confirm a hard jump: beside sources and the book the operator, and `known`, what an
+    earlier process accepted."""
+    return Witnesses(
+        agreement_bps=anchor.agreement_bps or AGREEMENT_BPS_DEFAULT,
+        operator=operator,
+        earlier=known,
+    )
 
 
 def source_names(settings: Settings) -> tuple[str, ...]:
@@ -127,6 +145,7 @@ def _guard(
     return GuardPolicy(
         max_age_ms=max_age_ms,
         max_deviation_bps=max_jump_bps,
+        hard_jump_bps=anchor.hard_jump_bps,
         confirmations=anchor.confirmations,
         max_ahead_ms=CHAIN_AHEAD_MS,
         low=anchor.min_price or LOW_DEFAULT,

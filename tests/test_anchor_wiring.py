@@ -88,6 +88,7 @@ def test_each_member_of_a_median_has_a_guard_of_its_own() -> None:
     own = GuardPolicy(
         max_age_ms=60_000,
         max_deviation_bps=Decimal(300),
+        hard_jump_bps=Decimal(2000),
         confirmations=4,
         max_ahead_ms=CHAIN_AHEAD_MS,
         low=Price.of(500),

@@ -25,6 +25,7 @@ _MODULES = {
     "cancel-all": "cancel_all",
     "pause": "switch",
     "resume": "switch",
+    "accept-reference": "accept_reference",
     "config": "config",
     "demo": "demo",
 }
@@ -105,6 +106,11 @@ def parser() -> argparse.ArgumentParser:
         made = add(name, about)
         made.add_argument("--url", default=None, help="of the bot; default MM_METRICS_ADDR")
         made.add_argument("--within", type=float, default=5.0, metavar="SECONDS")
+    accept = add(
+        "accept-reference",
+        "believe a price that a source jumped to, further than repetition may confirm",
+    )
+    accept.add_argument("price", metavar="PRICE", help="human, as the bot names it")
     config = add("config", "the settings in force, where each comes from; secrets masked")
     config.add_argument("--set", action="store_true", help="only what the environment sets")
     demo = add("demo", "bots, takers and a price path on the local exchange")

@@ -9,13 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mm_bot.core.exact import Size
+from mm_bot.core.exact import Price, Size
 from mm_bot.core.fills import Tally
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Commitment
 from mm_bot.core.liability import Signatures
 from mm_bot.core.plan import Slot
 from mm_bot.core.risk import Halt, HaltReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A price that was believed, and when; unix milliseconds of our clock."""
+
+    price: Price
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +61,5 @@ class Memory:
     inventory: Size | None = None
     inventory_at_ms: int | None = None
     """When `inventory` last changed, by our clock."""
+    accepted: Mapping[str, Accepted] = field(default_factory=dict)
+    """The last accepted price of each outside source: a witness for the next process."""

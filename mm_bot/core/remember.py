@@ -16,7 +16,7 @@ from mm_bot.core.exact import NO_SIZE
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import Commitment, Stage
 from mm_bot.core.liability import Signature
-from mm_bot.core.memory import Memory
+from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.plan import Cancel, Slot
 from mm_bot.core.snapshot import Snapshot
 
@@ -31,6 +31,8 @@ often, see `RESEND_MAX_MS`."""
 VERIFY_AFTER_MS = 100
 RETIRED_KEPT_MS = 600_000
 RETIRED_KEPT = 500
+ACCEPTED_EVERY_MS = 60_000
+"""How often an accepted price is noted anew; each note is a write of the state file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,21 @@ def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: boo
         retired=_retired(memory, decision),
         inventory=inventory,
         inventory_at_ms=decision.now_ms if moved else memory.inventory_at_ms,
+        accepted=_accepted(memory, snapshot),
     )
+
+
+def _accepted(memory: Memory, snapshot: Snapshot) -> Mapping[str, Accepted]:
+    """Of each source the last accepted price, not noted more often than it is worth a write."""
+    known = dict(memory.accepted)
+    now_ms = snapshot.now_ms
+    for quote in (snapshot.anchor, snapshot.external):
+        if quote is None or quote.price is None or quote.error is not None:
+            continue
+        last = known.get(quote.source)
+        if last is None or not 0 <= now_ms - last.at_ms < ACCEPTED_EVERY_MS:
+            known[quote.source] = Accepted(price=quote.price, at_ms=now_ms)
+    return known
 
 
 def with_cancels(memory: Memory, cancels: Iterable[CancelResult]) -> Memory:

@@ -12,9 +12,9 @@ from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.fills import Tally
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import LOST_REQUEST_MS, remembered
-from mm_bot.core.memory import Memory
+from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.risk import HaltReason
-from mm_bot.host.persistent import InventorySnapshot, LiveOrder, PersistentState
+from mm_bot.host.persistent import AcceptedPrice, InventorySnapshot, LiveOrder, PersistentState
 from mm_bot.host.state_file import StateFile
 
 _SIZES = ("position", "bought", "sold")
@@ -73,6 +73,10 @@ def first_memory(state: PersistentState, now_ms: int) -> Memory:
         last_halt_reason=next((reason for reason in HaltReason if reason.value == halt), None),
         last_submitted={side: text for side, text in submitted.items() if text},
         last_adopted={side: text for side, text in adopted.items() if text},
+        accepted={
+            source: Accepted(price=Price(each.price), at_ms=each.at_ms)
+            for source, each in state.accepted_prices.items()
+        },
     )
 
 
@@ -109,6 +113,10 @@ def to_state(memory: Memory) -> PersistentState:
         ),
         books=books,
         fills_cursor=tally.cursor,
+        accepted_prices={
+            source: AcceptedPrice(price=each.price.value, at_ms=each.at_ms)
+            for source, each in memory.accepted.items()
+        },
     )
 
 

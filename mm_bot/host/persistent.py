@@ -58,6 +58,14 @@ class InventorySnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedPrice:
+    """A reference price that was believed, human, and when."""
+
+    price: Decimal
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PersistentState:
     """All of it. The three nonce fields only ever grow (`StateFile` sees to that)."""
 
@@ -77,6 +85,8 @@ class PersistentState:
     """Running totals; JSON values whose meaning belongs to who keeps them."""
     fills_cursor: int | None = None
     """Highest trade id whose fills are in `books`."""
+    accepted_prices: Mapping[str, AcceptedPrice] = field(default_factory=dict)
+    """The last accepted price of each outside source."""
 
     @property
     def nonce_floor(self) -> int:
@@ -110,6 +120,10 @@ def encode(state: PersistentState, identity: StateIdentity) -> bytes:
         if snapshot is None
         else {"inventory": plain(snapshot.inventory), "at_ms": snapshot.at_ms},
         "fills_cursor": state.fills_cursor,
+        "accepted_prices": {
+            source: {"price": plain(accepted.price), "at_ms": accepted.at_ms}
+            for source, accepted in state.accepted_prices.items()
+        },
         "live_orders": [
             {
                 "order_id": order.order_id,
@@ -176,6 +190,7 @@ def _state(fields: Mapping[str, object]) -> PersistentState:
         live_orders=_orders(fields.get("live_orders", [])),
         books=books,
         fills_cursor=None if cursor is None else _count(fields, "fills_cursor"),
+        accepted_prices=_accepted(fields.get("accepted_prices", {})),
     )
 
 
@@ -186,6 +201,20 @@ def _snapshot(value: object) -> InventorySnapshot | None:
         raise _wrong("last_inventory_snapshot", value)
     inventory = _decimal(value.get("inventory"), "last_inventory_snapshot.inventory")
     return InventorySnapshot(inventory=inventory, at_ms=_count(value, "at_ms"))
+
+
+def _accepted(value: object) -> dict[str, AcceptedPrice]:
+    if not isinstance(value, dict):
+        raise _wrong("accepted_prices", value)
+    found: dict[str, AcceptedPrice] = {}
+    for source, each in value.items():
+        if not isinstance(each, dict):
+            raise _wrong("accepted_prices", value)
+        price = _unsigned(each.get("price"), "accepted_prices.price")
+        if price <= 0:
+            raise _wrong("accepted_prices", value)
+        found[source] = AcceptedPrice(price=price, at_ms=_count(each, "at_ms"))
+    return found
 
 
 def _orders(value: object) -> tuple[LiveOrder, ...]:

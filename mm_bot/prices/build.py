@@ -6,7 +6,7 @@ maps its settings to these; nothing here knows a variable's name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from mm_bot.clock import Clock
@@ -30,6 +30,7 @@ from mm_bot.prices.specs import (
     StrailsSpec,
     ZeroExSpec,
 )
+from mm_bot.prices.witness import Witnesses
 
 if TYPE_CHECKING:
     from mm_bot.prices.median import Member
@@ -55,6 +56,8 @@ class Surroundings:
     clock: Clock
     eth_call: EthCall | None = None
     """For the on-chain feed."""
+    witnesses: Witnesses = field(default_factory=Witnesses)
+    """Shared by all guards of a process."""
 
 
 def build(config: AnchorConfig, surroundings: Surroundings) -> AnchorRunner | None:
@@ -77,7 +80,14 @@ def build_guarded(
 ) -> Guarded:
     """The source of `spec` behind its guard, for who reads at his own pace."""
     source = build_source(spec, surroundings)
-    return Guarded(source, guard, timeout_ms=timeout_ms, clock=surroundings.clock, name=name)
+    return Guarded(
+        source,
+        guard,
+        timeout_ms=timeout_ms,
+        clock=surroundings.clock,
+        name=name,
+        witnesses=surroundings.witnesses,
+    )
 
 
 def build_member(spec: MemberSpec, median: MedianSpec, surroundings: Surroundings) -> Member:

@@ -9,8 +9,13 @@ value: what comes out is a reading that went in, with its time filled in.
 3. A jump becomes the new base when `confirmations` consecutive fresh readings agree on it: each is
    within the jump limit of all the others. A reading near the base ends such a series; a stale or
    broken one neither ends nor prolongs it.
-4. Nothing needs a restart: age and plausibility look at one reading only, and by (3) a jump that
-   stays is accepted after `confirmations` readings at the most.
+4. Time only goes forward: data older than what was accepted, or than what a jump was confirmed
+   with, is refused, so that two backends that are not in step make no price that jumps.
+5. Beyond the hard limit, from the last accepted price of this process or an earlier one, no number
+   of readings is enough: another source, the local price or the operator must agree (`witness`).
+   Confirmation by repetition is for moves, not for units.
+6. Nothing needs a restart: age and plausibility look at one reading only, a jump that stays is
+   accepted by (3) or (5).
 """
 
 from __future__ import annotations
@@ -20,8 +25,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mm_bot.clock import Clock
-from mm_bot.core.exact import BPS, Price, multiply, plain, round_half_even
+from mm_bot.core.exact import Price, plain
 from mm_bot.prices.source import AnchorError, AnchorSource, Reading, Refusal
+from mm_bot.prices.witness import Witnesses, deviation_bps, is_near
 
 CONFIRMATIONS_DEFAULT = 3
 AHEAD_MS_DEFAULT = 5_000
@@ -36,6 +42,8 @@ class GuardPolicy:
     max_age_ms: int | None
     max_deviation_bps: Decimal | None
     """Furthest from the last accepted price without confirmation."""
+    hard_jump_bps: Decimal | None = None
+    """Furthest from the last accepted price without anybody else's word."""
     confirmations: int = CONFIRMATIONS_DEFAULT
     max_ahead_ms: int = AHEAD_MS_DEFAULT
     """How far the data's clock may be ahead of ours; such data counts as made now."""
@@ -50,10 +58,15 @@ class GuardPolicy:
 class Guard:
     """Judges the readings of one source, one after another."""
 
-    def __init__(self, source: str, policy: GuardPolicy) -> None:
+    def __init__(
+        self, source: str, policy: GuardPolicy, witnesses: Witnesses | None = None
+    ) -> None:
         self._source = source
         self._policy = policy
+        self._witnesses = witnesses or Witnesses()
         self._base: Price | None = None
+        self._newest_ms: int | None = None
+        """The data's own time of what was accepted last, as told."""
         self._jumped: tuple[Reading, ...] = ()
 
     def admit(self, reading: Reading, *, read_ms: int, now_ms: int) -> Reading:
@@ -62,12 +75,16 @@ class Guard:
         Raises:
             AnchorError: where it is no price; `as_of_ms` is set where the data is too old.
         """
-        as_of_ms = read_ms if reading.as_of_ms is None else reading.as_of_ms
+        told_ms = reading.as_of_ms
+        as_of_ms = read_ms - reading.age_ms if told_ms is None else told_ms
         self._refuse_untimely(as_of_ms, now_ms)
+        self._refuse_older(told_ms)
         self._refuse_implausible(reading.price)
         timed = replace(reading, as_of_ms=min(as_of_ms, now_ms))
-        self._refuse_jump(timed, now_ms)
+        if not self._confirmed_beyond_hard_limit(timed, now_ms):
+            self._refuse_jump(timed, now_ms)
         self._base = timed.price
+        self._newest_ms = told_ms
         self._jumped = ()
         return timed
 
@@ -79,6 +96,33 @@ class Guard:
             detail = f"{age_ms} ms, limit {limit_ms} ms"
             raise AnchorError(self._source, Refusal.STALE, detail, as_of_ms=as_of_ms)
 
+    def _refuse_older(self, told_ms: int | None) -> None:
+        jumped_ms = [r.as_of_ms for r in self._jumped if r.as_of_ms is not None]
+        known_ms = [*jumped_ms, *([] if self._newest_ms is None else [self._newest_ms])]
+        if told_ms is not None and known_ms and told_ms < max(known_ms):
+            detail = f"by {max(known_ms) - told_ms} ms"
+            raise AnchorError(self._source, Refusal.OLDER, detail)
+
+    def _confirmed_beyond_hard_limit(self, reading: Reading, now_ms: int) -> bool:
+        """Whether it is beyond the hard limit and somebody else says so too; refused where nobody
+        does."""
+        price, limit_bps = reading.price, self._policy.hard_jump_bps
+        witnesses = self._witnesses
+        if not reading.used:
+            witnesses.said(self._source, price, now_ms)
+        base = self._base or witnesses.last_accepted(self._source, now_ms)
+        if base is None or limit_bps is None or is_near(price, base, limit_bps):
+            return False
+        if len(reading.used) > 1 or witnesses.confirms(self._source, price, now_ms):
+            return True
+        moved_bps = plain(deviation_bps(price, base))
+        raise AnchorError(
+            self._source,
+            Refusal.UNCONFIRMED,
+            f"{base} -> {price}, {moved_bps} bps, limit {plain(limit_bps)}; no other source and no "
+            f"local price agrees: if it is true, `mm-bot accept-reference {price}`",
+        )
+
     def _refuse_implausible(self, price: Price) -> None:
         if price <= Price(Decimal(0)):
             raise AnchorError(self._source, Refusal.NOT_POSITIVE, str(price))
@@ -88,10 +132,10 @@ class Guard:
 
     def _refuse_jump(self, reading: Reading, now_ms: int) -> None:
         limit_bps = self._policy.max_deviation_bps
-        if self._base is None or limit_bps is None or self._near(reading.price, self._base):
+        if self._base is None or limit_bps is None or is_near(reading.price, self._base, limit_bps):
             return
         still_fresh = [r for r in self._jumped if self._is_fresh(r, now_ms)]
-        if not all(self._near(reading.price, earlier.price) for earlier in still_fresh):
+        if not all(is_near(reading.price, earlier.price, limit_bps) for earlier in still_fresh):
             still_fresh = []
         self._jumped = (*still_fresh, reading)
         count, needed = len(self._jumped), self._policy.confirmations
@@ -102,12 +146,6 @@ class Guard:
                 f" confirmed {count} of {needed}"
             )
             raise AnchorError(self._source, Refusal.JUMP, detail)
-
-    def _near(self, price: Price, base: Price) -> bool:
-        limit_bps = self._policy.max_deviation_bps
-        assert limit_bps is not None
-        moved = multiply(abs(price - base).value, BPS)
-        return moved <= multiply(base.value, limit_bps)
 
     def _is_fresh(self, reading: Reading, now_ms: int) -> bool:
         limit_ms = self._policy.max_age_ms
@@ -126,11 +164,12 @@ class Guarded:
         timeout_ms: int,
         clock: Clock,
         name: str | None = None,
+        witnesses: Witnesses | None = None,
     ) -> None:
         self.name = name or source.name
         self.min_interval_ms = source.min_interval_ms
         self._source = source
-        self._guard = Guard(self.name, policy)
+        self._guard = Guard(self.name, policy, witnesses)
         self._timeout_ms = timeout_ms
         self._clock = clock
 
@@ -147,8 +186,3 @@ class Guarded:
 
     async def aclose(self) -> None:
         await self._source.aclose()
-
-
-def deviation_bps(price: Price, base: Price) -> Decimal:
-    """|price - base| / base in basis points, half-even to two decimals."""
-    return round_half_even(multiply(abs(price - base).value, BPS), base.value, 2)

@@ -21,9 +21,9 @@ from functools import reduce
 
 from mm_bot.clock import Clock
 from mm_bot.core.exact import BPS, Price, add, ceil_to_step, multiply, plain
-from mm_bot.prices.guarded import deviation_bps
 from mm_bot.prices.runner import AnchorRunner
 from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.witness import deviation_bps
 
 HALF = Decimal("0.5")
 WIDENING_STEP_BPS = Decimal("0.01")

@@ -45,7 +45,9 @@ class Refusal(Enum):
     IMPLAUSIBLE = "implausible"
     STALE = "too old"
     FUTURE = "from the future"
+    OLDER = "older than accepted"
     JUMP = "jump"
+    UNCONFIRMED = "unconfirmed jump"
     UNCERTAIN = "too uncertain"
     GAP = "sequence gap"
     ONE_SIDED = "one-sided book"
@@ -94,6 +96,8 @@ class Reading:
     price: Price
     as_of_ms: int | None
     """The data's own time, unix milliseconds; None where the source does not tell it."""
+    age_ms: int = 0
+    """Where it tells none: how old the answer was already when it was read, as a cache says."""
     widening_bps: Decimal = Decimal(0)
     """By how much the half-spread should grow because sources disagree."""
     used: tuple[str, ...] = ()

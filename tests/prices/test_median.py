@@ -13,7 +13,7 @@ from mm_bot.core.exact import Price
 from mm_bot.prices.build import Surroundings, build_guarded, build_source
 from mm_bot.prices.combine import InvertedSource, ProductSource
 from mm_bot.prices.expression import parse_expression
-from mm_bot.prices.guarded import Guarded, GuardPolicy, deviation_bps
+from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.median import MedianSource, Member, Vote, disagreement_bps, weighted_median
 from mm_bot.prices.runner import AnchorRunner
 from mm_bot.prices.source import AnchorError, Reading, Refusal
@@ -25,6 +25,7 @@ from mm_bot.prices.specs import (
     MultiplySpec,
     SourceSpec,
 )
+from mm_bot.prices.witness import deviation_bps
 from tests.prices.support import NOW_MS, OPEN_GUARD, ManualClock, ScriptedSource, reading, run
 
 Script = Sequence[Reading | Exception]
