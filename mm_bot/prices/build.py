@@ -127,7 +127,7 @@ def build_source(spec: SourceSpec, surroundings: Surroundings) -> AnchorSource:
         case ZeroExSpec():
             from mm_bot.prices.zero_ex import ZeroExSource
 
-            return ZeroExSource(spec)
+            return ZeroExSource(spec, surroundings.eth_call)
         case StrailsSpec():
             from mm_bot.prices.strails import StrailsSource
 

@@ -24,6 +24,9 @@ from mm_bot.prices.stream import Stream
 
 SILENCE_MS = 5_000
 """Heartbeats come every second."""
+SNAPSHOT_MS = 15_000
+"""A connection that has brought no whole book by then is renewed, however its heart beats: a
+subscription that was lost is not told."""
 MESSAGE_BYTES_MAX = 32 * 1024 * 1024
 """The snapshot of a busy book is several megabytes."""
 LARGE_BYTES = 64 * 1024
@@ -43,8 +46,17 @@ class CoinbaseSource:
     name = "coinbase"
     min_interval_ms = 0
 
-    def __init__(self, spec: CoinbaseSpec, clock: Clock, *, silence_ms: int = SILENCE_MS) -> None:
+    def __init__(
+        self,
+        spec: CoinbaseSpec,
+        clock: Clock,
+        *,
+        silence_ms: int = SILENCE_MS,
+        snapshot_ms: int = SNAPSHOT_MS,
+    ) -> None:
         self._spec = spec
+        self._clock = clock
+        self._snapshot_ms = snapshot_ms
         self._silence_ms = silence_ms
         self._stream = Stream(self.name, self._session, clock)
         self._book: Level2Book | None = None
@@ -88,9 +100,13 @@ class CoinbaseSource:
                 ).decode()
             )
         book = Level2Book(self.name, self._spec.product_id)
+        due_ms = self._clock.monotonic_ms() + self._snapshot_ms
         while True:
             async with asyncio.timeout(self._silence_ms / 1000):
                 text = await connection.recv()
+            if not book.has_snapshot and self._clock.monotonic_ms() > due_ms:
+                detail = f"no snapshot in {self._snapshot_ms} ms"
+                raise AnchorError(self.name, Refusal.TIMEOUT, detail)
             if len(text) > LARGE_BYTES:
                 # A snapshot: taken aside, so that no cycle waits for it, and unread meanwhile.
                 self._book = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import httpx
 
@@ -26,6 +27,14 @@ CONTENT_TYPES = ("application/json", "text/json", "text/plain")
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """`age_ms` is by its HTTP `Age`, which caches on the way add; 0 where there is none."""
+
+    body: bytes
+    age_ms: int
+
+
 class Fetcher:
     """GETs of one source over one kept connection."""
 
@@ -36,8 +45,8 @@ class Fetcher:
         self._headers.update(headers or {})
         self._client: httpx.AsyncClient | None = None
 
-    async def get(self) -> bytes:
-        """The body of a plain 200.
+    async def get(self) -> Answer:
+        """The body of a plain 200, and how old a cache says that it is.
 
         Raises:
             AnchorError: where anything else came back, or nothing.
@@ -47,7 +56,8 @@ class Fetcher:
                 self._client = new_client(self._headers)
             async with self._client.stream("GET", self._url, extensions=STREAMED) as response:
                 refuse_unless_ok(response, self._source)
-                return await self._body(response)
+                body = await self._body(response)
+                return Answer(body=body, age_ms=_age_ms(response))
         except FOREIGN as error:
             raise refused_from(error, self._source) from None
 
@@ -119,3 +129,9 @@ def _refuse_content(response: httpx.Response, source: str) -> None:
 def _retry_after_ms(response: httpx.Response) -> int | None:
     seconds = retry_after_s(response.headers)
     return None if seconds is None else seconds * 1000
+
+
+def _age_ms(response: httpx.Response) -> int:
+    """How old the answer was when a cache gave it; 0 where it does not say."""
+    seconds = response.headers.get("age", "").strip()
+    return int(seconds[:9]) * 1000 if seconds.isascii() and seconds.isdecimal() else 0

@@ -1,16 +1,20 @@
 """A price from any HTTP service: `{"price": 123.45}` or a bare number.
 
 The market is asked for with `market=<symbol>` unless the URL already names one. `generated_at`
-(RFC 3339) is the data's time where it is there and readable.
+(RFC 3339, without a zone UTC; or unix seconds or milliseconds) is the data's time; where it is
+absent the read's counts, less the HTTP `Age`. One that is there and unreadable is warned of once.
 """
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from mm_bot.prices.fetch import Fetcher
-from mm_bot.prices.parse import NumberText, price_of, price_or_object, rfc3339_ms
+from mm_bot.prices.fetch import Answer, Fetcher
+from mm_bot.prices.parse import NumberText, price_of, price_or_object, time_ms
 from mm_bot.prices.source import AnchorError, Reading, Refusal
+
+_LOG = logging.getLogger("mm_bot.prices")
 
 
 class HttpSource:
@@ -21,9 +25,20 @@ class HttpSource:
 
     def __init__(self, url: str, market: str) -> None:
         self._fetcher = Fetcher(self.name, url_for_market(url, market))
+        self._warned = False
 
     async def read(self) -> Reading:
-        return reading_of(await self._fetcher.get(), self.name)
+        answer = await self._fetcher.get()
+        reading, unreadable = reading_of(answer, self.name)
+        if unreadable and not self._warned:
+            self._warned = True
+            _LOG.warning(
+                "%s: its generated_at cannot be read: %s; the time of the read counts, so a frozen "
+                "service goes unnoticed: RFC 3339 or unix seconds are read",
+                self.name,
+                unreadable,
+            )
+        return reading
 
     async def aclose(self) -> None:
         await self._fetcher.aclose()
@@ -39,12 +54,16 @@ def url_for_market(url: str, market: str) -> str:
     return urlunsplit(parts._replace(query=query))
 
 
-def reading_of(body: bytes, source: str) -> Reading:
-    """The price and time in one answer."""
-    answer = price_or_object(body, source)
-    if isinstance(answer, NumberText):
-        return Reading(price=price_of(answer, source), as_of_ms=None)
-    if "price" not in answer:
+def reading_of(answer: Answer, source: str) -> tuple[Reading, str]:
+    """The price and time in one answer, and a time that is there and unreadable, else ""."""
+    told = price_or_object(answer.body, source)
+    if isinstance(told, NumberText):
+        return Reading(price=price_of(told, source), as_of_ms=None, age_ms=answer.age_ms), ""
+    if "price" not in told:
         raise AnchorError(source, Refusal.NO_PRICE, "no field 'price'")
-    as_of_ms = rfc3339_ms(answer.get("generated_at"))
-    return Reading(price=price_of(answer["price"], source), as_of_ms=as_of_ms)
+    time = told.get("generated_at")
+    as_of_ms = time_ms(time)
+    reading = Reading(
+        price=price_of(told["price"], source), as_of_ms=as_of_ms, age_ms=answer.age_ms
+    )
+    return reading, repr(time)[:40] if time is not None and as_of_ms is None else ""

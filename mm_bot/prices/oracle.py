@@ -31,9 +31,9 @@ class OracleSource:
         self.name = name
         self._address = address
         self._eth_call = eth_call
-        self._decimals: int | None = None
 
     async def read(self) -> Reading:
+        # The scale is read with each round: what stands behind the address may be replaced.
         decimals = await self._feed_decimals()
         words = await self._call(LATEST_ROUND_CALL, words=5)
         # roundId, answer, startedAt, updatedAt, answeredInRound
@@ -50,24 +50,33 @@ class OracleSource:
         pass
 
     async def _feed_decimals(self) -> int:
-        if self._decimals is None:
-            (word,) = await self._call(DECIMALS_CALL, words=1)
-            decimals = int.from_bytes(word)
-            if decimals > DECIMALS_MAX:
-                raise AnchorError(self.name, Refusal.MALFORMED, f"{decimals} decimals")
-            self._decimals = decimals
-        return self._decimals
+        return await decimals_of(self._address, self._eth_call, self.name)
 
     async def _call(self, calldata: bytes, *, words: int) -> tuple[bytes, ...]:
-        returned = await self._eth_call(self._address, calldata)
-        if not returned:
-            detail = f"no contract answers at {self._address}"
-            raise AnchorError(self.name, Refusal.EMPTY, detail)
-        if len(returned) != words * WORD_BYTES:
-            detail = f"{len(returned)} bytes, a feed returns {words * WORD_BYTES}"
-            raise AnchorError(self.name, Refusal.MALFORMED, detail)
-        starts = range(0, len(returned), WORD_BYTES)
-        return tuple(returned[start : start + WORD_BYTES] for start in starts)
+        return await call_words(self._address, calldata, self._eth_call, self.name, words=words)
+
+
+async def decimals_of(address: str, eth_call: EthCall, source: str) -> int:
+    """The `decimals()` of a feed or a token."""
+    (word,) = await call_words(address, DECIMALS_CALL, eth_call, source, words=1)
+    decimals = int.from_bytes(word)
+    if decimals > DECIMALS_MAX:
+        raise AnchorError(source, Refusal.MALFORMED, f"{decimals} decimals")
+    return decimals
+
+
+async def call_words(
+    address: str, calldata: bytes, eth_call: EthCall, source: str, *, words: int
+) -> tuple[bytes, ...]:
+    """So many words of 32 bytes that a contract returns; refused where it returns otherwise."""
+    returned = await eth_call(address, calldata)
+    if not returned:
+        raise AnchorError(source, Refusal.EMPTY, f"no contract answers at {address}")
+    if len(returned) != words * WORD_BYTES:
+        detail = f"{len(returned)} bytes, {words * WORD_BYTES} are due"
+        raise AnchorError(source, Refusal.MALFORMED, detail)
+    starts = range(0, len(returned), WORD_BYTES)
+    return tuple(returned[start : start + WORD_BYTES] for start in starts)
 
 
 class CarriedSource:

@@ -1,4 +1,4 @@
-"""From an outside system's text to exact values: `json_body`, `price_of`, `rfc3339_ms`.
+"""From an outside system's text to exact values: `json_body`, `price_of`, `time_ms`.
 
 No float is formed on the way: a JSON number stays the text it was written as until it is a
 Decimal. Whatever is no plain decimal number of sane length is refused here; whether a number is a
@@ -27,6 +27,9 @@ _NOT_FINITE = re.compile(r"[+-]?(?:s?nan|inf|infinity)", re.ASCII | re.IGNORECAS
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+_UNIX = re.compile(r"\d{9,14}(?:\.\d{1,9})?", re.ASCII)
+_MILLISECONDS_FROM = 10**11
+"""As seconds this is the year 5138, as milliseconds 1973."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -105,6 +108,19 @@ def rfc3339_ms(value: object) -> int | None:
     except ValueError:
         return None
     return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def time_ms(value: object) -> int | None:
+    """Unix milliseconds of a time as services write it: RFC 3339, the same without a zone (UTC),
+    or unix seconds or milliseconds as a number or its text. None where it is none of these."""
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    if _UNIX.fullmatch(text):
+        number = Decimal(text)
+        whole = number if number >= _MILLISECONDS_FROM else number * 1000
+        return int(whole)
+    return rfc3339_ms(str(text)) or rfc3339_ms(text + "Z")
 
 
 def _text(body: bytes, source: str) -> str:

@@ -90,7 +90,7 @@ class PythSource:
         if self._polled is None or now_ms - self._polled_at_ms >= POLL_LEAST_MS:
             self._polled_at_ms = now_ms
             try:
-                self._polled = update_of(await self._fetcher.get(), self._feed_id, self.name)
+                self._polled = update_of((await self._fetcher.get()).body, self._feed_id, self.name)
             except AnchorError as error:
                 self._polled = error
         if isinstance(self._polled, AnchorError):

@@ -33,7 +33,9 @@ class StrailsSource:
         self._fetcher = Fetcher(self.name, url, headers)
 
     async def read(self) -> Reading:
-        return Reading(price=mid_of(await self._fetcher.get(), self.name), as_of_ms=None)
+        answer = await self._fetcher.get()
+        price = mid_of(answer.body, self.name)
+        return Reading(price=price, as_of_ms=None, age_ms=answer.age_ms)
 
     async def aclose(self) -> None:
         await self._fetcher.aclose()

@@ -27,10 +27,11 @@ async def source_of(
     silence_ms: int = 5_000,
     timeout_ms: int = 2_000,
     policy: GuardPolicy = OPEN_GUARD,
+    snapshot_ms: int = 5_000,
 ) -> AsyncIterator[Guarded]:
     clock = SystemClock()
     spec = CoinbaseSpec(product_id="BTC-USD", url=server.url)
-    source = CoinbaseSource(spec, clock, silence_ms=silence_ms)
+    source = CoinbaseSource(spec, clock, silence_ms=silence_ms, snapshot_ms=snapshot_ms)
     guarded = Guarded(source, policy, timeout_ms=timeout_ms, clock=clock)
     try:
         yield guarded
@@ -293,3 +294,23 @@ def test_every_error_of_the_library_is_mapped() -> None:
             continue
         assert issubclass(kind, websockets.exceptions.WebSocketException), name
     assert refused_from(TimeoutError(), "coinbase").refusal is Refusal.TIMEOUT
+
+
+def test_a_connection_that_never_brings_its_snapshot_is_renewed() -> None:
+    """Its heart beats on, so it is not silent; the next connection brings the book."""
+
+    async def scenario() -> None:
+        async with coinbase() as server, source_of(server, snapshot_ms=100) as source:
+            first = asyncio.create_task(source.read())
+            await server.next_subscriber()
+            while not first.done():
+                await server.heartbeat()
+                await asyncio.sleep(0.02)
+            with pytest.raises(AnchorError, match="no snapshot in 100 ms"):
+                await first
+            await server.next_subscriber()
+            await server.snapshot("99", "101")
+            await mid_is(source, "100")
+            assert server.connections == 2
+
+    run(scenario())

@@ -13,8 +13,9 @@ from mm_bot.clock import SystemClock
 from mm_bot.core.exact import Price
 from mm_bot.io.errors import FOREIGN
 from mm_bot.prices.fetch import BODY_BYTES_MAX, refused_from
+from mm_bot.prices.fetch import Answer as Fetched
 from mm_bot.prices.guarded import Guarded, GuardPolicy
-from mm_bot.prices.http import HttpSource, url_for_market
+from mm_bot.prices.http import HttpSource, reading_of, url_for_market
 from mm_bot.prices.runner import AnchorRunner
 from mm_bot.prices.source import AnchorError, Reading, Refusal
 from mm_bot.prices.specs import ZeroExSpec
@@ -164,7 +165,12 @@ def test_nobody_there_is_unreachable() -> None:
         ("2026-04-30T12:00:00Z", 1_777_550_400_000),
         ("2026-04-30T12:00:00.123456789Z", 1_777_550_400_123),
         ("2026-04-30t13:00:00+01:00", 1_777_550_400_000),
-        ("2026-04-30T12:00:00", None),  # no zone: not RFC 3339
+        ("2026-04-30T12:00:00", 1_777_550_400_000),
+        ("2026-04-30 12:00:00.5", 1_777_550_400_500),
+        ("1777550400", 1_777_550_400_000),
+        ("1777550400.25", 1_777_550_400_250),
+        ("1777550400123", 1_777_550_400_123),
+        ("17775", None),
         ("2026-02-31T12:00:00Z", None),
         ("yesterday", None),
         ("", None),
@@ -292,3 +298,40 @@ def test_a_server_that_recovers_is_read_again_without_a_restart() -> None:
             await runner.aclose()
 
     run(scenario())
+
+
+@pytest.mark.parametrize("generated_at", ["1777550400", "1777550400123"])
+def test_unix_times_are_read_as_numbers_too(generated_at: str) -> None:
+    """Seconds or milliseconds, which their size tells apart."""
+    body = f'{{"price": 1600, "generated_at": {generated_at}}}'.encode()
+    reading, unreadable = reading_of(Fetched(body=body, age_ms=0), "http")
+    assert reading.as_of_ms is not None
+    assert reading.as_of_ms // 1000 == 1_777_550_400
+    assert unreadable == ""
+
+
+def test_an_unreadable_time_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """With what it says and what would be read; the price still counts."""
+
+    async def scenario() -> None:
+        async with raw_server() as server:
+            server.script = lambda _: json_answer('{"price": 1600, "generated_at": "yesterday"}')
+            source = HttpSource(server.url, MARKET)
+            try:
+                for _ in range(3):
+                    assert (await source.read()).price == Price.of(1600)
+            finally:
+                await source.aclose()
+
+    run(scenario())
+    (record,) = caplog.records
+    assert "generated_at cannot be read: 'yesterday'" in record.getMessage()
+
+
+def test_the_age_that_a_cache_adds_counts() -> None:
+    """A body without a time of its own, an hour old by its Age header, is not fresh."""
+    policy = GuardPolicy(max_age_ms=60_000, max_deviation_bps=None)
+    cached = json_answer("1600", headers={"age": "3600"})
+    assert http_refusal(cached, policy).refusal is Refusal.STALE
+    young = json_answer("1600", headers={"age": "59"})
+    assert read_http(young).age_ms == 59_000

@@ -84,8 +84,8 @@ def test_the_human_price_is_the_inverse_to_six_decimals(chain: Chain) -> None:
         assert chain.now() * 1_000 - got.as_of_ms < 60_000
 
 
-def test_decimals_are_asked_for_once(chain: Chain) -> None:
-    """They are a constant of the feed; the price is one call a read."""
+def test_the_scale_is_read_with_each_round(chain: Chain) -> None:
+    """What stands behind the address may be replaced by a feed that counts otherwise."""
 
     async def scenario() -> list[bytes]:
         calls: list[bytes] = []
@@ -95,7 +95,19 @@ def test_decimals_are_asked_for_once(chain: Chain) -> None:
         return calls
 
     chain.set_feed(ANSWER_1600)
-    assert [call.hex() for call in run(scenario())] == ["313ce567", "feaf968c", "feaf968c"]
+    assert [call.hex() for call in run(scenario())] == ["313ce567", "feaf968c"] * 2
+
+
+def test_a_feed_that_changes_its_scale_keeps_its_price() -> None:
+    """Eight decimals, then ten under a running bot: 1600 both times, not 16 and not 160000."""
+
+    async def scenario() -> list[Price]:
+        answers = [words(8), words(1, ANSWER_1600, 5, 5, 1)]
+        answers += [words(10), words(2, ANSWER_1600 * 100, 6, 6, 2)]
+        source = OracleSource("0x", returning(*answers))
+        return [(await source.read()).price for _ in range(2)]
+
+    assert run(scenario()) == [Price.of(1600)] * 2
 
 
 @pytest.mark.parametrize("answer", [0, -1, -ANSWER_1600, -(2**255)])

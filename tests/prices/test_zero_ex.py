@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mm_bot.core.exact import Price
-from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.source import AnchorError, EthCall, Reading, Refusal
 from mm_bot.prices.specs import ZeroExSpec
 from mm_bot.prices.zero_ex import ZeroExSource
 from tests.prices.servers import RawServer, json_answer, raw_server
@@ -93,3 +93,61 @@ def test_a_pair_asked_the_other_way_round_is_inverted() -> None:
     assert run(scenario("0.000625")).price == Price.of(1600)
     with pytest.raises(AnchorError, match="not positive"):
         run(scenario("0"))
+
+
+def tokens(sell: int, buy: int) -> EthCall:
+    """A chain on which the two tokens have so many decimals."""
+
+    async def eth_call(address: str, data: bytes) -> bytes:
+        assert data == bytes.fromhex("313ce567")
+        return {USDC: sell, CNGN: buy}[address].to_bytes(32)
+
+    return eth_call
+
+
+def quoted(body: str, *, eth_call: EthCall | None, reverse: bool = False) -> Reading:
+    async def scenario() -> Reading:
+        async with raw_server(json_answer(body)) as server:
+            spec = zero_ex_spec(server, reverse=reverse)
+            return await read_guarded(ZeroExSource(spec, eth_call))
+
+    return run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("sell", "buy", "bought"), [(6, 6, "1601500000"), (6, 18, "1601500000000000000000")]
+)
+def test_version_2_without_a_price_is_the_quotient_of_its_amounts(
+    sell: int, buy: int, bought: str
+) -> None:
+    """buyAmount / sellAmount, each scaled by its token's decimals as the chain tells them."""
+    body = f'{{"buyAmount": "{bought}", "sellAmount": "1000000"}}'
+    assert quoted(body, eth_call=tokens(sell, buy)).price == Price.of("1601.5")
+
+
+def test_a_price_that_is_there_goes_before_the_amounts() -> None:
+    """Version 1 says it as it is, and no chain is asked."""
+    body = '{"price": "1600", "buyAmount": "5", "sellAmount": "1"}'
+    assert quoted(body, eth_call=None).price == Price.of(1600)
+
+
+def test_a_quotient_asked_the_other_way_round_is_inverted() -> None:
+    """1600 cNGN sold for 1 USDC."""
+    body = '{"buyAmount": "1000000", "sellAmount": "1600000000"}'
+    assert quoted(body, eth_call=tokens(6, 6), reverse=True).price == Price.of(1600)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('{"buyAmount": "1600000000"}', Refusal.NO_PRICE),
+        ('{"buyAmount": "0", "sellAmount": "1000000"}', Refusal.NOT_POSITIVE),
+        ('{"buyAmount": "1600000000", "sellAmount": "0"}', Refusal.NOT_POSITIVE),
+        ('{"buyAmount": "x", "sellAmount": "1000000"}', Refusal.NO_PRICE),
+    ],
+)
+def test_amounts_that_make_no_price_are_refused(body: str, expected: Refusal) -> None:
+    """One is missing, zero or no number."""
+    with pytest.raises(AnchorError) as caught:
+        quoted(body, eth_call=tokens(6, 6))
+    assert caught.value.refusal is expected
