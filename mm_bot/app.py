@@ -67,6 +67,7 @@ class _Process:
         self._cleanup = cleanup
         self._clock = SteadyClock()
         self._shutdown = Shutdown()
+        self._hears_from = ""
 
     async def run(self) -> None:
         settings, log, clock = self._settings, self._log, self._clock
@@ -126,6 +127,10 @@ class _Process:
         )
         health.waiting = "first cycle"
         soak = asyncio.create_task(self._soak(telemetry))
+        hearing = asyncio.create_task(exchange.events(bot.wake, self._note_events))
+        for runner in (anchor, external):
+            if runner is not None:
+                runner.on_update = bot.wake
         try:
             with self._mode.following(bot):
                 await bot.run(self._shutdown.requested)
@@ -133,8 +138,16 @@ class _Process:
                 await self._cancel_all(bot)
         finally:
             soak.cancel()
+            hearing.cancel()
             log.info("summary", **totals.summary(clock.monotonic_ms()))
             await state_file.flush()
+
+    def _note_events(self, source: str, why: str) -> None:
+        """What wakes the loop beside its poll, each time that this changes."""
+        if source != self._hears_from:
+            self._hears_from = source
+            tell = self._log.warning if source == "poll" else self._log.info
+            tell("events", source=source, why=why or None)
 
     def _journaled(self, telemetry: TelemetryPort, instrument: Instrument) -> TelemetryPort:
         """With a journal of every decision, where one is wanted."""

@@ -51,6 +51,9 @@ KILL_TRIES = 8
 KILL_RETRY_MS = 20
 """A cancel that meets the matcher's blink is tried again; the blink lasts a few milliseconds."""
 SHORTEST_PAUSE_MS = 2
+WAKE_FLOOR_MS = 40
+"""Least time from the start of a cycle to that of the next one that an event woke: a storm of
+events costs at most 25 cycles a second, and a single event after quiet waits for nothing."""
 STOP_WITHIN_S = 5.0
 FENCE_MS = 1_000
 """How long after a proof of the lock an order may leave us (behaviour.md section 7)."""
@@ -200,6 +203,9 @@ class Bot:
         woken = asyncio.ensure_future(self._wake.wait())
         try:
             await asyncio.wait({timer, woken}, return_when=asyncio.FIRST_COMPLETED)
+            rest_ms = started_ms + WAKE_FLOOR_MS - clock.monotonic_ms()
+            if not timer.done() and rest_ms > 0:
+                await asyncio.wait({timer}, timeout=rest_ms / 1000)
         finally:
             timer.cancel()
             woken.cancel()

@@ -116,5 +116,11 @@ class LiveVenue(Venue, Protocol):
         """Every live order of this bot's ids, and those asked for whatever their status. Works
         before `connect`, and never raises."""
 
+    async def events(
+        self, on_event: Callable[[], None], on_source: Callable[[str, str], None]
+    ) -> None:
+        """Calls `on_event` whenever a look is worth while, until cancelled. `on_source` is told
+        what it hears that from (`poll` where from nothing) and why from nothing better."""
+
     async def aclose(self) -> None:
         """Close every connection; the lock goes with them."""

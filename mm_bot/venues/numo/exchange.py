@@ -176,6 +176,16 @@ class NumoVenue:
         """Take an order off the book. Never raises."""
         return await self._entry.cancel(order_id, nonce, reason)
 
+    async def events(
+        self, on_event: Callable[[], None], on_source: Callable[[str, str], None]
+    ) -> None:
+        """See `LiveVenue.events`."""
+        # Nothing of it is needed before the first quote.
+        from mm_bot.venues.numo.events import MarketEvents
+
+        heard = MarketEvents(self._config, self.instrument, on_event=on_event, on_source=on_source)
+        await heard.run()
+
     async def aclose(self) -> None:
         """Close every connection; the lock goes with its session."""
         await self._session.aclose()

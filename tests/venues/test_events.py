@@ -1,0 +1,149 @@
+"""What wakes the loop early, against the running exchange: its database, its socket, or neither."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+from integration_harness.stack.orders import ExchangeClient, OrderTicket
+from integration_harness.stack.orders import Signer as TakerSigner
+from integration_harness.stack.up import LocalExchange
+from mm_bot.core.commands import Verdict
+from mm_bot.core.instrument import Side
+from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.exchange import NumoVenue
+from tests.venues.desk import new_order, venue_config
+
+NOBODY_THERE = "postgresql://nobody@127.0.0.1:9/nowhere"
+
+
+class Heard:
+    """What the two callbacks were told."""
+
+    def __init__(self) -> None:
+        self.events = asyncio.Event()
+        self.sources: list[tuple[str, str]] = []
+        self.changed = asyncio.Event()
+
+    def event(self) -> None:
+        self.events.set()
+
+    def source(self, name: str, why: str) -> None:
+        self.sources.append((name, why))
+        self.changed.set()
+
+    async def hears(self, seconds: float = 10.0) -> bool:
+        """Whether an event comes within that time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.events.wait()
+        except TimeoutError:
+            return False
+        self.events.clear()
+        return True
+
+
+@asynccontextmanager
+async def listening(config: VenueConfig, heard: Heard) -> AsyncIterator[NumoVenue]:
+    """A venue whose events are heard."""
+    venue = NumoVenue(dataclasses.replace(config, dry_run=True))
+    await venue.open()
+    task = asyncio.create_task(venue.events(heard.event, heard.source))
+    try:
+        await asyncio.wait_for(heard.changed.wait(), 10)
+        assert await heard.hears(), "a new connection wakes once"
+        yield venue
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await venue.aclose()
+
+
+def foreign_order(exchange: LocalExchange, nonce: int) -> None:
+    """Somebody else's order in the market, placed and taken back."""
+    taker = exchange.deployment.takers[0]
+    signer = TakerSigner(exchange.deployment, taker)
+    ticket = OrderTicket(
+        instrument=exchange.spot,
+        side="buy",
+        price=Decimal(1000),
+        size=Decimal(10),
+        order_id=f"stranger:{nonce}",
+        nonce=nonce,
+    )
+    with ExchangeClient(exchange.api_url) as client:
+        client.place(signer.order_body(ticket))
+        client.cancel(signer.cancel_body(nonce))
+
+
+def test_another_s_order_wakes_and_our_own_does_not(exchange: LocalExchange) -> None:
+    """By LISTEN: a stranger's order is heard; an order of the bot's own id is not."""
+    config = venue_config(exchange, exchange.spot.symbol)
+
+    async def run() -> None:
+        heard = Heard()
+        async with listening(config, heard) as venue:
+            assert heard.sources == [("listen", "")]
+            prepared = venue.prepare(new_order(venue.instrument, Side.BUY, "1100.37", "10"))
+            outcome = await venue.place(prepared, lambda: True)
+            assert outcome.verdict is Verdict.ACCEPTED, outcome.detail
+            own_was_heard = await heard.hears(0.5)
+            await asyncio.to_thread(foreign_order, exchange, 7_300_000_001)
+            assert await heard.hears()
+            for _ in range(20):
+                order = prepared.order
+                cancelled = await venue.cancel(order.order_id, order.nonce, "test")
+                if cancelled.verdict is Verdict.ACCEPTED:
+                    break
+                await asyncio.sleep(0.02)
+            assert not own_was_heard
+
+    asyncio.run(run())
+
+
+def test_without_the_database_s_events_the_socket_wakes(exchange: LocalExchange) -> None:
+    """Where nothing can be listened to, the API's WebSocket is heard, and why is told."""
+    config = venue_config(exchange, exchange.spot.symbol)
+
+    async def run() -> None:
+        heard = Heard()
+        async with listening(config, heard) as venue:
+            venue._config = dataclasses.replace(config, database_url=NOBODY_THERE)
+            again = Heard()
+            task = asyncio.create_task(venue.events(again.event, again.source))
+            await asyncio.wait_for(again.changed.wait(), 10)
+            assert again.sources[0][0] == "socket"
+            assert again.sources[0][1].startswith("no LISTEN")
+            assert await again.hears()
+            await asyncio.to_thread(foreign_order, exchange, 7_300_000_002)
+            assert await again.hears()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_with_neither_the_poll_is_all_and_says_so(exchange: LocalExchange) -> None:
+    """Database and socket out of reach: the source is the poll, with both reasons."""
+    config = venue_config(exchange, exchange.spot.symbol)
+
+    async def run() -> None:
+        heard = Heard()
+        async with listening(config, heard) as venue:
+            venue._config = dataclasses.replace(
+                config, database_url=NOBODY_THERE, api_base_url="http://127.0.0.1:9"
+            )
+            again = Heard()
+            task = asyncio.create_task(venue.events(again.event, again.source))
+            await asyncio.wait_for(again.changed.wait(), 10)
+            source, why = again.sources[0]
+            assert source == "poll"
+            assert "no LISTEN" in why
+            assert "no WebSocket" in why
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
