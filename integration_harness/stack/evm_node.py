@@ -1,7 +1,8 @@
 """The chain: anvil as a child process, alone on a free loopback port.
 
-1. Blocks come every `block_time_seconds` and with each transaction. With transactions alone the
-   node would evaluate calls at the last block's time, and expired orders would look valid.
+1. Blocks come every `block_time_seconds` and with each transaction, until `mine_by_interval`:
+   from then on a transaction waits for the next block, as on a real chain. With transactions alone
+   the node would evaluate calls at the last block's time, and expired orders would look valid.
 2. `stop()` writes the chain to a file and `start()` reads it: same port, same state. The machine's
    clock goes on meanwhile, as on a chain that was only out of reach.
 3. Accounts are the ten public development keys (`DEV_KEYS`), unlocked and rich.
@@ -13,6 +14,7 @@ import platform
 import signal
 from pathlib import Path
 
+from integration_harness.stack.rpc import Rpc
 from integration_harness.stack.supervisor import ChildProcess, Supervisor, answers, free_port
 
 DEFAULT_CHAIN_ID = 31337
@@ -79,6 +81,7 @@ class EvmNode:
         self._block_time_seconds = block_time_seconds
         self._supervisor = supervisor
         self._child: ChildProcess | None = None
+        self._by_interval = False
 
     @property
     def running(self) -> bool:
@@ -97,13 +100,19 @@ class EvmNode:
                 f"--port={self.port}",
                 f"--chain-id={self.chain_id}",
                 f"--block-time={self._block_time_seconds}",
-                "--mixed-mining",
+                *(() if self._by_interval else ("--mixed-mining",)),
                 f"--state={folder / 'chain.json'}",
                 # Else it keeps old states in the user's home.
                 f"--cache-path={folder / 'anvil-cache'}",
             ],
         )
         self._child.wait_until(lambda: answers(self.port), f"answer on port {self.port}")
+
+    def mine_by_interval(self) -> None:
+        """From now on a transaction is mined with the next block, over every restart too."""
+        self._by_interval = True
+        with Rpc(self.url) as rpc:
+            rpc.call("evm_setIntervalMining", self._block_time_seconds)
 
     def stop(self) -> None:
         """Stop and keep the chain for the next `start()`."""

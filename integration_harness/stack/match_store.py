@@ -1,4 +1,4 @@
-"""The matcher's side of the tables: claiming, releasing, cancelling and booking orders.
+"""The matcher's side of the tables: claiming, releasing and booking orders.
 
 Every statement that touches two orders locks both at once, as schema.sql asks for. Nobody but
 the matcher changes an order that is `matching`.
@@ -22,7 +22,7 @@ _COLUMNS: Final = """order_id, side, asset_address, sub_id::text AS sub_id, desi
 _BEST: Final = """
     SELECT order_id FROM active_orders
     WHERE asset_address = %(asset)s AND sub_id = %(sub_id)s AND side = '{side}'
-      AND status = 'active' AND expiry > %(now)s AND order_id <> ALL(%(aside)s)
+      AND status = 'active' AND expiry > %(now)s
     ORDER BY limit_price_ticks::numeric {direction}, created_at, order_id
     LIMIT 1 FOR UPDATE SKIP LOCKED
 """
@@ -38,10 +38,6 @@ _RELEASE: Final = """
     UPDATE active_orders SET status = 'active'
     WHERE order_id = ANY(%(order_ids)s) AND status = 'matching'
 """
-_CANCEL: Final = """
-    UPDATE active_orders SET status = 'cancelled', cancel_reason = %(reason)s
-    WHERE order_id = %(order_id)s AND status = 'matching'
-"""
 _RAISE: Final = """
     UPDATE active_orders SET
         filled_amount = (filled_amount::numeric + %(size)s)::text,
@@ -53,14 +49,6 @@ _FILL: Final = """
     INSERT INTO trade_fills
         (asset_address, sub_id, price, size, aggressor_side, taker_order_id, maker_order_id)
     VALUES (%(asset)s, %(sub_id)s, %(price)s, %(size)s::text, %(side)s, %(taker)s, %(maker)s)
-"""
-_STUCK: Final = f"""
-    SELECT {_COLUMNS} FROM active_orders WHERE status = 'matching'
-    ORDER BY asset_address, sub_id, created_at, order_id
-"""
-_BOOKED: Final = """
-    SELECT coalesce(sum(size::numeric), 0)::bigint FROM trade_fills
-    WHERE %(order_id)s IN (taker_order_id, maker_order_id)
 """
 
 
@@ -102,16 +90,9 @@ class Pair:
     size: int
 
 
-def claim_best(
-    database: Database, market: dict[str, Any], now_seconds: int, aside: list[str]
-) -> list[Order]:
+def claim_best(database: Database, market: dict[str, Any], now_seconds: int) -> list[Order]:
     """Set the best bid and the best ask `matching`: both, or none where a side is empty."""
-    return _orders(database, _CLAIM, {**market, "now": now_seconds, "aside": aside})
-
-
-def left_matching(database: Database) -> list[Order]:
-    """Every order an earlier run left `matching`, by market and age."""
-    return _orders(database, _STUCK, {})
+    return _orders(database, _CLAIM, {**market, "now": now_seconds})
 
 
 def release(database: Database, orders: tuple[Order, ...] | list[Order]) -> None:
@@ -119,23 +100,13 @@ def release(database: Database, orders: tuple[Order, ...] | list[Order]) -> None
     database.execute(_RELEASE, {"order_ids": [order.order_id for order in orders]})
 
 
-def cancel(database: Database, order_id: str, reason: str) -> None:
-    """End an order that is `matching`."""
-    database.execute(_CANCEL, {"order_id": order_id, "reason": reason})
-
-
-def booked(database: Database, order: Order) -> int:
-    """How much of an order the fills in the table add up to."""
-    row = database.execute(_BOOKED, {"order_id": order.order_id}).fetchone()
-    assert row is not None, "an aggregate has one row"
-    return int(row[0])
-
-
 def book(database: Database, pair: Pair) -> None:
-    """One transaction: both orders raised, the fill inserted."""
+    """One transaction: both orders raised, the fill inserted; once, however often it is called."""
     names = {"taker": pair.taker.order_id, "maker": pair.maker.order_id, "size": pair.size}
     with database.transaction():
         raised = database.execute(_RAISE, names)
+        if raised.rowcount == 0:
+            return  # an outage hid that it was committed
         assert raised.rowcount == 2, "nobody else touches an order that is matching"
         database.execute(
             _FILL,

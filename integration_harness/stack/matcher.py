@@ -4,14 +4,16 @@ On every poll, market by market, it takes the best bid and the best ask, sets bo
 a committed transaction, and only then looks whether they cross; if not, they go back to
 `active`. Resting orders therefore blink though nothing happens: that is how the exchange is.
 
+As measured on the real services:
+
 1. The later order is the taker; a fill is the lesser remainder at the maker's price.
-2. A fill is booked only after its receipt, in one transaction with both orders.
-3. A match the chain refuses is a failed match. The order at fault is cancelled with
-   `cancel_reason` "executor:<error>". Where neither is by itself (such as a seller without
-   balance), both go back to `active` and the taker steps aside, for 1 s doubling up to 32 s;
-   after the sixth failure it is cancelled.
-4. Whatever is `matching` when the matcher comes up, or comes back after losing the database or
-   the node, is resolved from what the chain says was filled: nothing is lost or booked twice.
+2. A fill is booked, in one transaction with both orders, as soon as its transaction is sent: the
+   table leads the chain, and where the transaction reverts when it is mined the row stays.
+   `wait_for_receipt` is the kind alternative.
+3. A match the chain refuses beforehand puts both orders back to `active` and is tried again at
+   every poll. It blocks its market until one of the two expires; nobody is cancelled for it.
+4. A matcher that dies in its window leaves both orders `matching`, and no later one looks at
+   them. One that lives on over an outage finishes the match it had begun.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import psycopg
@@ -33,11 +36,8 @@ from integration_harness.stack.match_store import (
     Order,
     Pair,
     book,
-    booked,
-    cancel,
     claim_best,
     crossing_pair,
-    left_matching,
     release,
 )
 from integration_harness.stack.rpc import Rpc
@@ -46,7 +46,6 @@ from integration_harness.stack.settlement import Executor, Match
 
 _LOG = logging.getLogger("matcher")
 _RECONNECT_SECONDS: Final = 0.05
-_MOST_FAILURES: Final = 6
 # A table that is missing is about to be made: the matcher may come up before the schema does.
 _OUTAGES: Final = (
     psycopg.OperationalError,
@@ -54,6 +53,16 @@ _OUTAGES: Final = (
     OSError,
     http.client.HTTPException,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """What this process has set `matching`; `pair` where a match of it may have been sent."""
+
+    claimed: tuple[Order, ...]
+    pair: Pair | None = None
+    filled_before: int = 0
+    """Of the maker's order, on chain."""
 
 
 class Matcher:
@@ -68,8 +77,7 @@ class Matcher:
                 key=lambda i: (i.asset_address, i.sub_id),
             )
         )
-        self._failures: dict[str, int] = {}
-        self._aside_until: dict[str, float] = {}
+        self._begun: _Begun | None = None
 
     def run(self) -> None:
         """Match until told to stop; an outage of database or node only delays."""
@@ -91,8 +99,8 @@ class Matcher:
             executor = None
             if settings.settlement == "chain":
                 rpc = connections.enter_context(Rpc(settings.chain.rpc_url))
-                executor = Executor(rpc, settings.chain, settings.executor_address)
-            self._recover(database, executor)
+                executor = Executor(rpc, settings)
+            self._finish(database, executor)
             print("ready", flush=True)
             while not self._stop.is_set():
                 for instrument in self._instruments:
@@ -104,80 +112,51 @@ class Matcher:
     ) -> None:
         market = {"asset": instrument.asset_address, "sub_id": instrument.sub_id}
         now = self._settings.clock.now_seconds()
-        claimed = claim_best(database, market, now, self._aside())
+        claimed = claim_best(database, market, now)
         if not claimed:
             return
         assert len(claimed) == 2, "a claim is of both sides or of none"
+        pair = crossing_pair(*claimed)
+        self._begun = _Begun(claimed=tuple(claimed))
         if self._settings.blink_hold_ms:
             time.sleep(self._settings.blink_hold_ms / 1000)
-        pair = crossing_pair(*claimed)
-        if pair is None:
-            release(database, claimed)
-            return
-        error = None
-        if executor is not None:
-            match = _match(pair, instrument)
-            error = executor.settle(match)
-        if self._settings.crash_after_settlement:
-            os._exit(137)
-        if error is None:
+        if pair is not None and self._settled(executor, pair, instrument):
+            if self._settings.crash_after_settlement:
+                os._exit(137)
             book(database, pair)
         else:
-            assert executor is not None
-            self._fail(database, executor, pair, match, error)
+            release(database, claimed)
+        self._begun = None
 
-    def _fail(
-        self,
-        database: psycopg.Connection[Any],
-        executor: Executor,
-        pair: Pair,
-        match: Match,
-        error: str,
-    ) -> None:
-        """Take the order at fault out; where there is none, let the taker step aside."""
-        now = self._settings.clock.now_seconds()
-        faults = {
-            order.order_id: fault
-            for order in (pair.taker, pair.maker)
-            if (fault := executor.fault_of(order.signed, match, now)) is not None
-        }
-        taker = pair.taker.order_id
-        if not faults:
-            failures = self._failures[taker] = self._failures.get(taker, 0) + 1
-            self._aside_until[taker] = time.monotonic() + 2 ** (failures - 1)
-            if failures >= _MOST_FAILURES:
-                faults[taker] = error
+    def _settled(self, executor: Executor | None, pair: Pair, instrument: Instrument) -> bool:
+        """Send a match; whether the chain took it, as far as that is known when it is sent."""
+        if executor is None:
+            return True
+        assert self._begun is not None
+        before = executor.filled(pair.maker.signed)
+        self._begun = replace(self._begun, pair=pair, filled_before=before)
+        error = executor.settle(_match(pair, instrument))
+        if error is None:
+            return True
         _LOG.warning(
-            "match failed taker=%s maker=%s error=%s faults=%s",
-            taker,
+            "match failed taker=%s maker=%s error=%s",
+            pair.taker.order_id,
             pair.maker.order_id,
             error,
-            faults,
         )
-        for order_id, fault in faults.items():
-            cancel(database, order_id, f"executor:{fault}")
-            self._failures.pop(order_id, None)
-        release(database, (pair.taker, pair.maker))
+        return False
 
-    def _aside(self) -> list[str]:
-        if not self._aside_until:
-            return []
-        now = time.monotonic()
-        self._aside_until = {o: until for o, until in self._aside_until.items() if until > now}
-        return list(self._aside_until)
-
-    def _recover(self, database: psycopg.Connection[Any], executor: Executor | None) -> None:
-        """Resolve what an earlier run left `matching`, by what the chain has filled since."""
-        stuck = left_matching(database)
-        if not stuck:
+    def _finish(self, database: psycopg.Connection[Any], executor: Executor | None) -> None:
+        """End what an outage interrupted: book it if the chain has it, else put it back."""
+        begun = self._begun
+        if begun is None:
             return
-        _LOG.warning("resolving %d orders left in matching", len(stuck))
-        if executor is not None:
+        if begun.pair is not None and executor is not None:
             executor.wait_until_idle()
-            for instrument in self._instruments:
-                found = [order for order in stuck if _is_of(order, instrument)]
-                _book_settled(database, executor, found, instrument)
-        release(database, stuck)
+            if executor.filled(begun.pair.maker.signed) > begun.filled_before:
+                book(database, begun.pair)
+        release(database, begun.claimed)
+        self._begun = None
 
 
 def _match(pair: Pair, instrument: Instrument) -> Match:
@@ -186,35 +165,6 @@ def _match(pair: Pair, instrument: Instrument) -> Match:
         maker=pair.maker.signed,
         price=instrument.chain_price(pair.maker.ticks),
         amount=instrument.chain_amount(pair.size),
-    )
-
-
-def _book_settled(
-    database: psycopg.Connection[Any],
-    executor: Executor,
-    found: list[Order],
-    instrument: Instrument,
-) -> None:
-    """Book the match the chain has and the table has not, if there is one in this market."""
-    step = instrument.chain_amount(1)
-    missing = {
-        order.order_id: executor.filled(order.signed) // step - booked(database, order)
-        for order in found
-    }
-    settled = [order for order in found if missing[order.order_id] > 0]
-    if not settled:
-        return
-    assert len(settled) == 2, "a market has one match under way"
-    maker, taker = settled
-    size = missing[maker.order_id]
-    assert size == missing[taker.order_id], "both sides of a match fill alike"
-    book(database, Pair(taker=taker, maker=maker, size=size))
-
-
-def _is_of(order: Order, instrument: Instrument) -> bool:
-    return (order.asset_address, int(order.sub_id)) == (
-        instrument.asset_address,
-        instrument.sub_id,
     )
 
 

@@ -73,6 +73,8 @@ class MatcherSettings:
     blink_hold_ms: int
     settlement: Literal["chain", "none"]
     crash_after_settlement: bool
+    wait_for_receipt: bool
+    executor_gas: int
 
 
 def api_settings(environment: Mapping[str, str]) -> ApiSettings:
@@ -118,6 +120,8 @@ def matcher_settings(environment: Mapping[str, str]) -> MatcherSettings:
         blink_hold_ms=read.integer("STACK_MATCHER_BLINK_HOLD_MS", 2),
         settlement="chain" if on_chain else "none",
         crash_after_settlement=read.flag("STACK_MATCHER_CRASH_AFTER_SETTLEMENT", False),
+        wait_for_receipt=read.flag("STACK_EXECUTOR_WAIT_FOR_RECEIPT", False),
+        executor_gas=read.integer("STACK_EXECUTOR_GAS", 2_000_000),
     )
 
 

@@ -1,9 +1,8 @@
 """The executor: puts one match on chain, or says why the chain would not have it.
 
 1. A match is simulated before it is sent, so a match that cannot settle costs no transaction.
-2. `settle` returns only when the receipt is there; None means settled.
-3. `fault_of` finds what is wrong with one order by itself, so that a bad order does not take a
-   good one down with it.
+2. `settle` does not wait for the receipt, as the real one does not: None means sent, and what is
+   sent may still revert. With `wait_for_receipt` None means settled.
 """
 
 from __future__ import annotations
@@ -14,17 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from integration_harness.stack.rpc import Rpc, RpcError, call_data, encode_words, selector
-from integration_harness.stack.settings import ChainSettings
-from integration_harness.stack.signed_data import (
-    Domain,
-    TradeData,
-    decode_trade_data,
-    keccak_256,
-    recover,
-    word,
-)
+from integration_harness.stack.settings import MatcherSettings
+from integration_harness.stack.signed_data import word
 
-_GAS: Final = 2_000_000
+_SIMULATED_GAS: Final = 2_000_000
 _RECEIPT_SECONDS: Final = 30.0
 _ERRORS: Final = {
     selector(f"{name}()"): name
@@ -47,6 +39,7 @@ _ERRORS: Final = {
         "FA_NotListed",
         "FA_Expired",
         "FA_OnlyReduceBeforeExpiry",
+        "AC_CannotTransferAssetToOneself",
     )
 }
 _VERIFY_AND_MATCH: Final = selector(
@@ -87,14 +80,15 @@ class Match:
 class Executor:
     """Sends matches from the executor's account, which the node holds unlocked."""
 
-    def __init__(self, rpc: Rpc, chain: ChainSettings, executor_address: str) -> None:
+    def __init__(self, rpc: Rpc, settings: MatcherSettings) -> None:
         self._rpc = rpc
-        self._chain = chain
-        self._address = executor_address
-        self._domain = Domain(chain.chain_id, chain.matching_address)
+        self._chain = settings.chain
+        self._address = settings.executor_address
+        self._gas = settings.executor_gas
+        self._wait_for_receipt = settings.wait_for_receipt
 
     def settle(self, match: Match) -> str | None:
-        """Settle and wait for the receipt; the name of the chain's error where it refuses."""
+        """Send a match; the name of the chain's error where it refuses beforehand."""
         try:
             calldata = _VERIFY_AND_MATCH + _verify_and_match(match).hex()
         except ValueError:
@@ -103,13 +97,16 @@ class Executor:
             "from": self._address,
             "to": self._chain.matching_address,
             "data": calldata,
-            "gas": hex(_GAS),
+            "gas": hex(_SIMULATED_GAS),
         }
         try:
             self._rpc.call("eth_call", transaction, "latest")
         except RpcError as error:
             return error_name(error)
-        transaction_hash = self._rpc.call("eth_sendTransaction", transaction)
+        sent = {**transaction, "gas": hex(self._gas)}
+        transaction_hash = self._rpc.call("eth_sendTransaction", sent)
+        if not self._wait_for_receipt:
+            return None
         give_up_at = time.monotonic() + _RECEIPT_SECONDS
         while time.monotonic() < give_up_at:
             receipt = self._rpc.call("eth_getTransactionReceipt", transaction_hash)
@@ -134,67 +131,6 @@ class Executor:
     def filled(self, order: SignedOrder) -> int:
         """How much of an order is settled on chain."""
         return self._read(self._chain.trade_address, "filled(address,uint256)", order)
-
-    def fault_of(self, order: SignedOrder, match: Match, now_seconds: int) -> str | None:
-        """What makes this order unfit for any match of that price and amount, if anything."""
-        try:
-            trade = decode_trade_data(order.data)
-            digest = self._domain.action_digest(order.action)
-        except ValueError:
-            trade = None
-        if trade is None:
-            return "malformed action"
-        if int(order.action["expiry"]) < now_seconds:
-            return "OV_ActionExpired"
-        if not self._may_sign(digest, order, now_seconds):
-            return "OV_InvalidSignature"
-        bound = self._read(self._chain.trade_address, "seenNonces(address,uint256)", order)
-        if bound not in (0, int.from_bytes(keccak_256(order.data), "big")):
-            return "TM_InvalidNonce"
-        if self.filled(order) + match.amount > trade.desired_amount:
-            return "TM_FillLimitCrossed"
-        return self._fault_of_terms(order, trade, match)
-
-    def _fault_of_terms(self, order: SignedOrder, trade: TradeData, match: Match) -> str | None:
-        owner_word = int(order.owner, 16)
-        for account, fault in (
-            (int(order.action["subaccount_id"]), "OV_InvalidActionOwner"),
-            (trade.recipient_id, "TM_InvalidRecipientId"),
-        ):
-            held_for = self._rpc.read(
-                self._chain.matching_address, "subAccountToOwner(uint256)", account
-            )
-            if held_for[0] != owner_word:
-                return fault
-        if trade.is_bid and match.price > trade.limit_price:
-            return "TM_PriceTooHigh"
-        if not trade.is_bid and match.price < trade.limit_price:
-            return "TM_PriceTooLow"
-        return None
-
-    def _may_sign(self, digest: bytes, order: SignedOrder, now_seconds: int) -> bool:
-        signer = order.action["signer"].lower()
-        if recover(digest, order.signature) != signer and not self._contract_signed(
-            signer, digest, order.signature
-        ):
-            return False
-        if signer == order.owner.lower():
-            return True
-        until = self._rpc.read(
-            self._chain.matching_address, "sessionKeys(address,address)", signer, order.owner
-        )
-        return until[0] >= now_seconds
-
-    def _contract_signed(self, signer: str, digest: bytes, signature: str) -> bool:
-        """ERC-1271: a contract answers with the selector of the question."""
-        question = selector("isValidSignature(bytes32,bytes)")
-        try:
-            raw = bytes.fromhex(signature.removeprefix("0x"))
-            data = question + _tuple(digest, _bytes(raw)).hex()
-            answer = self._rpc.call("eth_call", {"to": signer, "data": data}, "latest")
-        except (RpcError, ValueError):
-            return False
-        return str(answer).startswith(question)
 
     def _read(self, to: str, signature: str, order: SignedOrder) -> int:
         answer = self._rpc.call(

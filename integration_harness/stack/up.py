@@ -56,6 +56,9 @@ class ExchangeOptions:
     blink_hold_ms: int = 2
     verify_signatures: bool = True
     faults: bool = True
+    instant_blocks: bool = False
+    """Mine every transaction at once. The chain then agrees with the table within milliseconds;
+    by default, as on a real one, it lags by up to a block."""
     price: Decimal = Decimal("1600")
     funding: DeployOptions | None = None
     instruments: tuple[Instrument, ...] | None = None
@@ -165,6 +168,26 @@ class LocalExchange:
         """Undo `freeze`."""
         self._part(part).thaw()
 
+    def strand(self, order_id: str) -> None:
+        """Leave a live order `matching`, as a matcher that died in its window does. For good:
+        neither the matcher nor the listing of the book takes it back."""
+        statement = """
+            UPDATE active_orders SET status = 'matching'
+            WHERE order_id = %s AND status IN ('active', 'matching')
+        """
+        with psycopg.connect(self.admin_database_url, autocommit=True) as connection:
+            while True:
+                connection.execute(statement, (order_id,))
+                # A matcher that held it at this moment puts it back a little later.
+                time.sleep(4 * (self.options.blink_hold_ms + 5) / 1000)
+                row = connection.execute(
+                    "SELECT status FROM active_orders WHERE order_id = %s", (order_id,)
+                ).fetchone()
+                assert row is not None, f"{order_id} was never placed"
+                assert row[0] in ("active", "matching"), f"{order_id} is {row[0]} already"
+                if row[0] == "matching":
+                    return
+
     def log_tail(self, part: Literal["api", "matcher"]) -> str:
         """The last lines one of the exchange's own services wrote."""
         return self._services[part].log_tail()
@@ -216,6 +239,8 @@ class LocalExchange:
         )
         self.deployment = deploy(self.rpc_url, self.deployments_dir, funding)
         self.deployment.to_json(self.folder / "deployment.json")
+        if not options.instant_blocks:
+            self._node.mine_by_interval()
         self._feed = PriceFeed(self.rpc_url, self.deployment, funding.feed_decimals)
         addresses = self.deployment.addresses
         self.instruments = options.instruments or local_instruments(

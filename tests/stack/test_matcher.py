@@ -1,4 +1,8 @@
-"""The matcher on a whole local exchange: the blink, settlement, failures and crashes."""
+"""The matcher on a whole local exchange: the blink, settlement, failures and crashes.
+
+As on the real services: a match that fails blocks its market, the table leads the chain, and who
+dies in his window leaves his orders behind.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
@@ -29,9 +34,6 @@ class Desk:
         self.maker_future = Signer(
             deployment, deployment.maker, subaccount_id=deployment.maker.subaccount_ids[1]
         )
-        self.penniless = Signer(
-            deployment, deployment.maker, subaccount_id=deployment.maker.subaccount_ids[2]
-        )
         self.taker = Signer(deployment, deployment.takers[0])
 
     def place(
@@ -41,10 +43,16 @@ class Desk:
         side: Side,
         price: str,
         size: str,
+        *,
+        lifetime_seconds: int = 300,
         **changes: Any,
     ) -> dict[str, Any]:
         ticket = OrderTicket(
-            instrument=instrument, side=side, price=Decimal(price), size=Decimal(size)
+            instrument=instrument,
+            side=side,
+            price=Decimal(price),
+            size=Decimal(size),
+            lifetime_seconds=lifetime_seconds,
         )
         return self.client.place({**who.order_body(ticket), **changes})
 
@@ -70,6 +78,10 @@ class Desk:
                 int(order["nonce"]),
             )
             return words[0]
+
+    def settles(self, order: dict[str, Any], amount: int) -> None:
+        """Wait until the chain has filled so much of an order."""
+        eventually(lambda: self.filled_on_chain(order) == amount, f"{amount} is not filled")
 
 
 def eventually(claim: Callable[[], bool], what: str, seconds: float = 8.0) -> None:
@@ -120,7 +132,7 @@ def test_a_partial_fill_is_the_same_on_chain_and_in_the_table(desk: Desk) -> Non
     assert desk.status(maker)["filled_amount"] == amount
     assert desk.status(maker)["remaining_amount"] == str(160_000 - int(amount))
     for order in (maker, taker):
-        assert desk.filled_on_chain(order) == int(amount) * 10**18
+        desk.settles(order, int(amount) * 10**18)
     where = desk.exchange.deployment.addresses
     with Rpc(desk.exchange.rpc_url) as rpc:
         balances = [
@@ -157,34 +169,76 @@ def test_better_prices_fill_first_and_then_older_orders(desk: Desk) -> None:
         (second["order_id"], taker["order_id"], "1601", "100"),
         (third["order_id"], taker["order_id"], "1601", "50"),
     ]
-    assert desk.filled_on_chain(third) == 5 * 10**16
+    desk.settles(third, 5 * 10**16)
 
 
-def test_an_order_the_chain_refuses_is_cancelled_and_the_other_stays(desk: Desk) -> None:
-    """A match with a bad signature fails; only the bad order goes, with the chain's reason."""
+def test_a_match_that_fails_blocks_its_market_until_an_order_of_it_expires(desk: Desk) -> None:
+    """A bad signature is tried again and again, nobody is cancelled; then the others trade."""
     future = desk.exchange.futures[0]
     good = desk.place(desk.maker_future, future, "sell", "1600", "0.1")
-    bad = desk.place(desk.taker, future, "buy", "1600", "0.1", signature="0x" + "11" * 65)
-    eventually(lambda: desk.status(bad)["status"] == "cancelled", "the bad order stays")
-    assert desk.status(bad)["cancel_reason"] == "executor:OV_InvalidSignature"
-    eventually(lambda: desk.status(good)["status"] == "active", "the good order is gone")
+    bad = desk.place(
+        desk.taker, future, "buy", "1610", "0.1", lifetime_seconds=4, signature="0x" + "11" * 65
+    )
+    behind = desk.place(desk.taker, future, "buy", "1600", "0.1")
+    eventually(lambda: desk.exchange.log_tail("matcher").count(bad["order_id"]) > 5, "no retries")
+    assert "error=OV_InvalidSignature" in desk.exchange.log_tail("matcher")
+    assert desk.fills() == []
+    assert {desk.status(order)["status"] for order in (bad, behind)} <= {"active", "matching"}
+    eventually(lambda: desk.status(behind)["status"] == "filled", "still blocked", 20)
+    assert [fill[:2] for fill in desk.fills()] == [(good["order_id"], behind["order_id"])]
+    assert desk.status(bad)["cancel_reason"] == ""
+
+
+def test_a_trade_within_one_subaccount_jams_the_market(desk: Desk) -> None:
+    """The chain refuses it by name and the pair is tried for ever, in front of everybody else."""
+    future = desk.exchange.futures[0]
+    desk.place(desk.maker_future, future, "sell", "1600", "0.1")
+    desk.place(desk.maker_future, future, "buy", "1600", "0.1")
+    error = "error=AC_CannotTransferAssetToOneself"
+    eventually(lambda: desk.exchange.log_tail("matcher").count(error) > 5, "no retries")
+    stranger = desk.place(desk.taker, future, "buy", "1600", "0.1")
+    tries = desk.exchange.log_tail("matcher")
+    eventually(lambda: desk.exchange.log_tail("matcher") != tries, "no further tries")
+    assert desk.status(stranger)["filled_amount"] == "0"
     assert desk.fills() == []
 
 
-def test_a_taker_that_cannot_pay_steps_aside(desk: Desk) -> None:
-    """A match neither order is to blame for is not tried hot; others trade meanwhile."""
-    spot = desk.exchange.spot
-    maker = desk.place(desk.maker, spot, "buy", "1600", "100")
-    # Whoever buys USDC sells cNGN, of which this subaccount has none.
-    desk.place(desk.maker, spot, "sell", "1700", "10")
-    poor = desk.place(desk.penniless, spot, "buy", "1750", "5")
-    eventually(lambda: "match failed" in desk.exchange.log_tail("matcher"), "no failed match")
-    taker = desk.place(desk.taker, spot, "sell", "1600", "100")
-    eventually(lambda: desk.status(taker)["status"] == "filled", "the market is stuck")
-    assert desk.status(maker)["status"] == "filled"
-    time.sleep(0.3)
-    assert desk.exchange.log_tail("matcher").count("WA_InsufficientBalance") <= 2
-    assert desk.status(poor)["filled_amount"] == "0"
+def test_the_table_leads_the_chain() -> None:
+    """A fill is in the table while its transaction waits for the next block."""
+    options = ExchangeOptions(matcher_poll_ms=20, block_time_seconds=3600)
+    with LocalExchange(options) as exchange, ExchangeClient(exchange.api_url) as client:
+        desk = Desk(exchange, client)
+        future = exchange.futures[0]
+        maker = desk.place(desk.maker_future, future, "sell", "1600", "0.1")
+        desk.place(desk.taker, future, "buy", "1600", "0.1")
+        eventually(lambda: len(desk.fills()) == 1, "no fill")
+        assert desk.status(maker)["status"] == "filled"
+        assert desk.filled_on_chain(maker) == 0
+        with Rpc(exchange.rpc_url) as rpc:
+            rpc.call("evm_mine")
+        assert desk.filled_on_chain(maker) == 10**17
+
+
+def test_a_match_that_was_booked_and_reverts_leaves_its_row() -> None:
+    """Out of gas when it is mined: the fill stays in the table, the balance never moves."""
+    options = ExchangeOptions(
+        matcher_poll_ms=20,
+        instant_blocks=True,
+        matcher_environment={"STACK_EXECUTOR_GAS": "100000"},
+    )
+    with LocalExchange(options) as exchange, ExchangeClient(exchange.api_url) as client:
+        desk = Desk(exchange, client)
+        future = exchange.futures[0]
+        maker = desk.place(desk.maker_future, future, "sell", "1600", "0.1")
+        taker = desk.place(desk.taker, future, "buy", "1600", "0.1")
+        eventually(lambda: len(desk.fills()) == 1, "no fill")
+        with Rpc(exchange.rpc_url) as rpc:
+            executor = exchange.deployment.executor.address
+            sent = int(rpc.call("eth_getTransactionCount", executor, "latest"), 16)
+        assert sent == 1, "the match was mined"
+        for order in (maker, taker):
+            assert desk.status(order)["status"] == "filled"
+            assert desk.filled_on_chain(order) == 0
 
 
 def test_overdue_orders_are_left_alone(desk: Desk) -> None:
@@ -206,8 +260,8 @@ def test_overdue_orders_are_left_alone(desk: Desk) -> None:
     assert desk.fills() == []
 
 
-def test_a_crash_between_chain_and_table_loses_and_doubles_nothing() -> None:
-    """A match settled but not booked is booked once by the next run, from the chain."""
+def test_a_matcher_that_dies_in_its_window_leaves_its_orders_matching_for_ever() -> None:
+    """No later matcher takes them up, a cancel does not find them, and expiry passes them by."""
     options = ExchangeOptions(
         matcher_poll_ms=20,
         matcher_environment={"STACK_MATCHER_CRASH_AFTER_SETTLEMENT": "true"},
@@ -215,32 +269,31 @@ def test_a_crash_between_chain_and_table_loses_and_doubles_nothing() -> None:
     with LocalExchange(options) as exchange, ExchangeClient(exchange.api_url) as client:
         desk = Desk(exchange, client)
         future = exchange.futures[0]
-        maker = desk.place(desk.maker_future, future, "sell", "1600", "0.3")
-        taker = desk.place(desk.taker, future, "buy", "1605", "0.1")
+        maker = desk.place(desk.maker_future, future, "sell", "1600", "0.3", lifetime_seconds=3)
+        taker = desk.place(desk.taker, future, "buy", "1605", "0.1", lifetime_seconds=3)
         eventually(lambda: not exchange.running("matcher"), "the matcher did not crash")
-        assert desk.filled_on_chain(taker) == 10**17
-        assert desk.fills() == []
+        exchange.start("matcher", STACK_MATCHER_CRASH_AFTER_SETTLEMENT="false")
+        desk.settles(taker, 10**17)
+        with pytest.raises(httpx.HTTPStatusError, match="404"):
+            client.cancel(desk.maker_future.cancel_body(int(maker["nonce"])))
+        fresh = desk.place(desk.maker_future, future, "sell", "1700", "0.1")
+        eventually(lambda: time.time() > maker["expiry"] + 1, "time stands still")
+        assert [level.order_id for level in client.book(future).asks] == [fresh["order_id"]]
         assert {desk.status(o)["status"] for o in (maker, taker)} == {"matching"}
-        exchange.start("matcher", STACK_MATCHER_CRASH_AFTER_SETTLEMENT="false")
-        eventually(lambda: desk.status(taker)["status"] == "filled", "the fill is lost")
-        eventually(lambda: desk.status(maker)["status"] == "active", "the rest is lost")
-        assert desk.fills() == [(maker["order_id"], taker["order_id"], "1600", "100")]
-        assert desk.status(maker)["filled_amount"] == "100"
-        exchange.stop("matcher")
-        exchange.start("matcher", STACK_MATCHER_CRASH_AFTER_SETTLEMENT="false")
-        time.sleep(0.2)
-        assert len(desk.fills()) == 1
+        assert desk.fills() == []
 
 
-def test_orders_left_in_matching_without_a_fill_go_back(desk: Desk) -> None:
-    """A matcher that died before settling leaves orders that the next run sets `active`."""
+def test_an_order_can_be_left_matching_on_purpose(desk: Desk) -> None:
+    """`strand` takes it away from a running matcher: what crosses it does not fill."""
     future = desk.exchange.futures[0]
-    bid = desk.place(desk.maker_future, future, "buy", "1590", "0.1")
-    desk.exchange.stop("matcher")
-    with psycopg.connect(desk.exchange.admin_database_url, autocommit=True) as connection:
-        connection.execute("UPDATE active_orders SET status = 'matching'")
-    desk.exchange.start("matcher")
-    eventually(lambda: desk.status(bid)["status"] == "active", "the order stays in matching")
+    stuck = desk.place(desk.maker_future, future, "sell", "1600", "0.1")
+    desk.place(desk.taker, future, "buy", "1500", "0.1")
+    desk.exchange.strand(stuck["order_id"])
+    other = desk.place(desk.maker_future, future, "sell", "1650", "0.1")
+    taker = desk.place(desk.taker, future, "buy", "1650", "0.1")
+    eventually(lambda: desk.status(taker)["status"] == "filled", "no fill")
+    assert desk.fills()[0][0] == other["order_id"]
+    assert desk.status(stuck)["status"] == "matching"
 
 
 def test_matching_goes_on_after_the_database_was_away(desk: Desk) -> None:

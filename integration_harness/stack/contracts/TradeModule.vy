@@ -198,6 +198,8 @@ def _settle(
         seller_recipient = taker_data.recipientId
         buyer = maker.subaccountId
         buyer_recipient = maker_data.recipientId
+    if seller == buyer_recipient or buyer == seller_recipient:
+        raw_revert(method_id("AC_CannotTransferAssetToOneself()"))
     extcall TradedAsset(taker_data.asset).settleTrade(
         seller,
         seller_recipient,

@@ -4,7 +4,9 @@
    contract's by ERC-1271) and a cancel the owner's, over the very members that are stored;
    without, both are taken on trust, as on the services that were measured.
 2. A cancel touches only an `active` order: one that is `matching` at that moment is "not found".
-3. What the database refuses is answered with its own words: 409 for a duplicate, else 500.
+3. The reason of a cancel is kept nowhere: `cancel_reason` is empty in every answer (measured).
+   A protected prefix is one whatever its case.
+4. What the database refuses is answered with its own words: 409 for a duplicate, else 500.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ _CANCEL_TARGET: Final = """
     WHERE owner_address = %(owner)s AND nonce = %(nonce)s::text::numeric AND status = 'active'
 """
 _CANCEL: Final = f"""
-    UPDATE active_orders SET status = 'cancelled', cancel_reason = %(reason)s
+    UPDATE active_orders SET status = 'cancelled'
     WHERE order_id = %(order_id)s AND status = 'active' RETURNING {ORDER_COLUMNS}
 """
 _NOT_FOUND: Final = "active order not found"
@@ -125,14 +127,12 @@ class OrderEntry:
             raise RefusedError(404, _NOT_FOUND)
         order_id, asset_address, sub_id = rows[0]
         for prefix in _PROTECTED if texts["service"] else ():
-            if order_id.startswith(prefix):
+            if order_id.lower().startswith(prefix):
                 raise RefusedError(
                     403,
                     f'service-tagged cancels are not allowed for protected namespace "{prefix}"',
                 )
-        changed = await self._database.fetch(
-            _CANCEL, {"order_id": order_id, "reason": texts["reason"]}
-        )
+        changed = await self._database.fetch(_CANCEL, {"order_id": order_id})
         instrument = self._markets.by_asset(asset_address, sub_id)
         if not changed or instrument is None:
             raise RefusedError(404, _NOT_FOUND)
