@@ -38,8 +38,12 @@ def inventory_moved(context: Context, bot: BotProcess, before: Fraction) -> None
         ),
         Fraction(0),
     )
-    now = inventory(context)
-    require(now == before + moved, f"the inventory on chain moved by {moved}", f"{before}->{now}")
+    now = wait_until(
+        f"the inventory on chain to move by {moved} from {before}",
+        lambda: inventory(context),
+        lambda seen: seen == before + moved,
+        context.limits,
+    )
     wait_until(
         f"the bot to know its inventory of {float(now)}",
         lambda: Fraction(bot.status()["balances"]["base"]["total"]),

@@ -1,7 +1,6 @@
 """The matcher's side of the tables: claiming, releasing and booking orders.
 
-Every statement that touches two orders locks both at once, as schema.sql asks for. Nobody but
-the matcher changes an order that is `matching`.
+Nobody but the matcher changes an order that is `matching`.
 """
 
 from __future__ import annotations

@@ -3,10 +3,8 @@
 -- Contract: the columns a reader outside may count on come first and in the documented order;
 -- `cancel_reason` is the exchange's own and stands last. Rows of active_orders are never deleted.
 --
--- 1. market_events.seq is in commit order: every trigger takes the same transaction lock before
---    it draws a number, so a reader that saw seq n has seen everything below n.
--- 2. A transaction that touches several orders must lock them in its first statement, because
---    that statement already ends by taking the lock of rule 1.
+-- market_events.seq is drawn when a row is written and shows when its transaction commits: it is
+-- not in commit order, and who saw seq n may still see a lower one later (measured).
 
 CREATE TABLE active_orders (
     order_id text PRIMARY KEY,
@@ -68,7 +66,6 @@ CREATE FUNCTION write_market_event(
 DECLARE
     new_seq bigint;
 BEGIN
-    PERFORM pg_advisory_xact_lock(5577006791947779410);
     INSERT INTO market_events (market_key, channel, event_type, owner_address, payload)
     VALUES (market_key, channel, event_type, owner_address, payload)
     RETURNING seq INTO new_seq;
@@ -94,18 +91,18 @@ BEGIN
         END IF;
         open_before := open_size(OLD.status, OLD.desired_amount, OLD.filled_amount);
     END IF;
-    PERFORM write_market_event(key, 'orders', 'order_update', NEW.owner_address,
-        jsonb_build_object(
-            'order_id', NEW.order_id, 'status', NEW.status, 'side', NEW.side,
-            'filled_amount', NEW.filled_amount, 'desired_amount', NEW.desired_amount,
-            'limit_price', NEW.limit_price, 'price_ticks', NEW.limit_price_ticks));
     IF open_after <> open_before THEN
         PERFORM write_market_event(key, 'book', 'level_delta', NULL,
             jsonb_build_object(
                 'side', NEW.side, 'price_ticks', NEW.limit_price_ticks,
                 'limit_price', NEW.limit_price, 'size_delta', (open_after - open_before)::text,
-                'order_open', open_after > 0, 'order_id', NEW.order_id));
+                'order_open', open_after::text, 'order_id', NEW.order_id));
     END IF;
+    PERFORM write_market_event(key, 'orders', 'order_update', NEW.owner_address,
+        jsonb_build_object(
+            'order_id', NEW.order_id, 'status', NEW.status, 'side', NEW.side,
+            'filled_amount', NEW.filled_amount, 'desired_amount', NEW.desired_amount,
+            'limit_price', NEW.limit_price, 'price_ticks', NEW.limit_price_ticks));
     RETURN NULL;
 END $$;
 CREATE TRIGGER active_orders_events AFTER INSERT OR UPDATE ON active_orders
@@ -115,8 +112,7 @@ CREATE FUNCTION trade_fills_events() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM write_market_event(NEW.asset_address || ':' || NEW.sub_id, 'trades', 'fill', NULL,
         jsonb_build_object(
-            'trade_id', NEW.trade_id, 'asset_address', NEW.asset_address,
-            'sub_id', NEW.sub_id::text, 'price', NEW.price, 'size', NEW.size,
+            'trade_id', NEW.trade_id, 'price', NEW.price, 'size', NEW.size,
             'aggressor_side', NEW.aggressor_side, 'taker_order_id', NEW.taker_order_id,
             'maker_order_id', NEW.maker_order_id, 'created_at', NEW.created_at));
     RETURN NULL;

@@ -1,8 +1,8 @@
-"""Hands each row of `market_events` to every session that listens, once and in order.
+"""Hands each row of `market_events` to every session that listens, once, in commit order.
 
-One connection listens; a notification makes it read what lies above the last sequence number it
-handed out. That is complete, because numbers are in commit order (see schema.sql). After the
-connection broke, a new one carries on where the old one ended.
+One connection listens. A notification names its row, and comes when the row is committed, so
+nothing is missed though numbers are not in commit order. After the connection broke, a new one
+reads what came meanwhile, and some numbers further back for what was committed late.
 
 The hub also throws away events older than `keep_seconds`, as the exchange does.
 """
@@ -18,17 +18,17 @@ from typing import Final
 import psycopg
 from psycopg.rows import TupleRow
 
-from integration_harness.stack.markets_api.database import Connection, Database, connect
+from integration_harness.stack.markets_api.database import Database, connect
 
 _LOG = logging.getLogger("markets_api.event_hub")
 _RECONNECT_SECONDS: Final = 0.1
 _PRUNE_EVERY_SECONDS: Final = 60
-_BATCH: Final = 1000
+_MOST_MISSED: Final = 10_000
+_REMEMBERED: Final = 10_000
 
 _COLUMNS: Final = "seq, market_key, channel, event_type, owner_address, payload::text"
-_NEWER: Final = f"""
-    SELECT {_COLUMNS} FROM market_events WHERE seq > %(seq)s ORDER BY seq LIMIT {_BATCH}
-"""
+_NAMED: Final = f"SELECT {_COLUMNS} FROM market_events WHERE seq = ANY(%(seqs)s)"
+_NEWER: Final = f"SELECT {_COLUMNS} FROM market_events WHERE seq > %(seq)s ORDER BY seq"
 _LAST: Final = "SELECT coalesce(max(seq), 0) FROM market_events"
 _RANGE: Final = """
     SELECT coalesce((SELECT min(seq) FROM market_events), last_value + 1),
@@ -38,7 +38,7 @@ _RANGE: Final = """
 _SINCE: Final = f"""
     SELECT {_COLUMNS} FROM market_events
     WHERE market_key = %(market_key)s AND channel = %(channel)s AND seq > %(seq)s
-    ORDER BY seq LIMIT {10 * _BATCH + 1}
+    ORDER BY seq LIMIT {_MOST_MISSED + 1}
 """
 _PRUNE: Final = """
     DELETE FROM market_events WHERE created_at < now() - make_interval(secs => %(keep_seconds)s)
@@ -69,6 +69,7 @@ class EventHub:
         self._keep_seconds = keep_seconds
         self._listeners: set[Listener] = set()
         self._last_seq: int | None = None
+        self._handed_out: dict[int, None] = {}
         self._listening = asyncio.Event()
 
     def add(self, listener: Listener) -> None:
@@ -105,7 +106,7 @@ class EventHub:
         rows = await self._database.fetch(
             _SINCE, {"market_key": market_key, "channel": channel, "seq": seq}
         )
-        return None if len(rows) > 10 * _BATCH else [_event(row) for row in rows]
+        return None if len(rows) > _MOST_MISSED else [_event(row) for row in rows]
 
     async def _listen(self) -> None:
         connection = await connect(self._url)
@@ -116,25 +117,33 @@ class EventHub:
                 assert row is not None, "an aggregate has one row"
                 self._last_seq = int(row[0])
                 self._listening.set()
-            await self._hand_out(connection)
+            else:
+                since = self._last_seq - _REMEMBERED // 2
+                cursor = await connection.execute(_NEWER, {"seq": since})
+                self._hand_out(await cursor.fetchall())
             while True:
-                async for _ in connection.notifies(timeout=None, stop_after=1):
-                    pass
-                await self._hand_out(connection)
+                seqs = [
+                    int(notification.payload)
+                    async for notification in connection.notifies(timeout=None, stop_after=1)
+                ]
+                cursor = await connection.execute(_NAMED, {"seqs": seqs})
+                found = {row[0]: row for row in await cursor.fetchall()}
+                self._hand_out([found[seq] for seq in seqs if seq in found])
         finally:
             await connection.close()
 
-    async def _hand_out(self, connection: Connection) -> None:
-        while True:
-            cursor = await connection.execute(_NEWER, {"seq": self._last_seq})
-            rows = await cursor.fetchall()
-            for row in rows:
-                event = _event(row)
-                self._last_seq = event.seq
-                for listener in tuple(self._listeners):
-                    listener(event)
-            if len(rows) < _BATCH:
-                return
+    def _hand_out(self, rows: list[TupleRow]) -> None:
+        assert self._last_seq is not None
+        for row in rows:
+            event = _event(row)
+            if event.seq in self._handed_out:
+                continue
+            self._handed_out[event.seq] = None
+            if len(self._handed_out) > _REMEMBERED:
+                del self._handed_out[next(iter(self._handed_out))]
+            self._last_seq = max(self._last_seq, event.seq)
+            for listener in tuple(self._listeners):
+                listener(event)
 
     async def _prune(self) -> None:
         while True:

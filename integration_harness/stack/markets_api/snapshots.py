@@ -1,8 +1,9 @@
 """What a WebSocket subscription starts from: a channel's state and the event it is as of.
 
-State and number come from one view of the database, and numbers are in commit order, so applying
-every later event to the state, once, gives the state at any later time. For that the book here
-holds all open orders, the `matching` ones too, while `GET /v1/book` lists the best active ones.
+State, number and the numbers of the latest events the state contains come from one view of the
+database: what is committed later may have a lower number. Applying every event it does not contain
+to the state, once, gives the state at any later time. For that the book here holds all open orders,
+the `matching` ones too, while `GET /v1/book` lists the best active ones.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from integration_harness.stack.markets_api.rendering import (
 _MOST_ORDERS: Final = 5000
 _MOST_TRADES: Final = 50
 _ONE_VIEW: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_SEQ: Final = "SELECT coalesce(max(seq), 0) FROM market_events"
+_CONTAINED: Final = "SELECT seq FROM market_events ORDER BY seq DESC LIMIT 10000"
 _OPEN: Final = f"""
     SELECT {ORDER_COLUMNS} FROM active_orders
     WHERE asset_address = %(asset)s AND sub_id = %(sub_id)s AND status IN ('active', 'matching')
@@ -38,8 +39,11 @@ _TRADES: Final = f"""
 
 async def snapshot(
     database: Database, instrument: Instrument, channel: str, owner: str | None
-) -> tuple[int, dict[str, Any]]:
-    """The number of the last event and the state right after it; `owner` for `orders` only."""
+) -> tuple[frozenset[int], Any]:
+    """The events it contains, as far as they may still come, and the state after them.
+
+    `owner` is for `orders` only. A trades snapshot is a plain list (measured).
+    """
     parameters = {
         "asset": instrument.asset_address,
         "sub_id": instrument.sub_id,
@@ -47,16 +51,15 @@ async def snapshot(
     }
     async with database.connection() as connection, connection.transaction():
         await connection.execute(_ONE_VIEW)
-        last = await (await connection.execute(_SEQ)).fetchone()
-        assert last is not None, "an aggregate has one row"
+        seen = frozenset(row[0] for row in await (await connection.execute(_CONTAINED)).fetchall())
         statement = _TRADES if channel == "trades" else _OPEN
         rows = await (await connection.execute(statement, parameters)).fetchall()
     if channel == "trades":
-        return last[0], {"trades": [render_trade(row, instrument) for row in rows]}
+        return seen, [render_trade(row, instrument) for row in rows]
     orders = [render_order(row, instrument) for row in rows]
     if channel == "orders":
-        return last[0], {"orders": orders}
-    return last[0], {
+        return seen, {"orders": orders}
+    return seen, {
         "market_presentation": presentation(instrument, None),
         "bids": [order for order in orders if order["side"] == "buy"],
         "asks": [order for order in orders if order["side"] == "sell"],

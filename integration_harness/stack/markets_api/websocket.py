@@ -1,9 +1,13 @@
 """One WebSocket session: subscriptions with snapshot, resume and updates; auth; ping.
 
-1. After a snapshot of sequence number s (or a resume from s) come all of the channel's events
-   above s, each once, in order.
-2. A session that does not read is dropped: its queue is bounded and nothing waits for it.
-3. `orders` shows only the orders of the address the session has proved to hold.
+As measured on the real service:
+
+1. A subscription is answered by its snapshot alone, a repeated one by nothing. After it come all of
+   the channel's events it does not contain, each once, in the order of their commits, which is not
+   that of their numbers. A resume from s is answered by the events above s.
+2. Error codes are auth_required, bad_channel, bad_op and bad_json, and resume_too_old.
+3. A session that does not read is dropped: its queue is bounded and nothing waits for it.
+4. `orders` shows only the orders of the address the session has proved to hold.
 """
 
 from __future__ import annotations
@@ -46,7 +50,8 @@ class _Subscription:
     channel: str
     instrument: Instrument
     owner: str | None
-    sent_seq: int | None = None
+    contained: frozenset[int] | None = None
+    """The numbers of what its beginning holds; None until that is out."""
     waiting: list[Event] = field(default_factory=list)
 
     def wants(self, event: Event) -> bool:
@@ -111,7 +116,7 @@ class WebSocketSession:
             if isinstance(request, dict):
                 await self._answer(request)
             else:
-                self._error("bad_request", "a message is a JSON object")
+                self._error("bad_json", "a message is a JSON object")
 
     async def _send(self) -> None:
         while True:
@@ -127,7 +132,7 @@ class WebSocketSession:
         elif operation in ("subscribe", "unsubscribe"):
             await self._change_subscription(operation, request)
         else:
-            self._error("bad_request", "op must be subscribe, unsubscribe, ping or auth")
+            self._error("bad_op", "op must be subscribe, unsubscribe, ping or auth")
 
     def _authenticate(self, request: dict[str, Any]) -> None:
         try:
@@ -138,15 +143,15 @@ class WebSocketSession:
             )
             signer = recover(personal_digest(text), str(request["signature"]))
         except (KeyError, TypeError, ValueError):
-            self._error("auth_failed", "auth needs address, signature, nonce, issued_at, expiry")
+            self._error("auth_required", "auth needs address, signature, nonce, issued_at, expiry")
             return
         now = self._settings.clock.now_seconds()
         if not 0 < expiry - issued_at <= _MOST_AUTH_SECONDS:
-            self._error("auth_failed", f"expiry may lie {_MOST_AUTH_SECONDS} s after issued_at")
+            self._error("auth_required", f"expiry may lie {_MOST_AUTH_SECONDS} s after issued_at")
         elif not issued_at - _AUTH_SKEW_SECONDS <= now < expiry:
-            self._error("auth_failed", "the authentication is not valid now")
+            self._error("auth_required", "the authentication is not valid now")
         elif signer != address:
-            self._error("auth_failed", "the signature is not the address's")
+            self._error("auth_required", "the signature is not the address's")
         else:
             self._address = address
             self._put({"type": "ack", "message": "authenticated"})
@@ -155,22 +160,24 @@ class WebSocketSession:
         channel, symbol = request.get("channel"), request.get("market")
         names = {"channel": channel, "market": symbol}
         if channel not in _CHANNELS or not isinstance(channel, str):
-            self._error("bad_request", "channel must be book, trades or orders", **names)
+            self._error("bad_channel", "channel must be book, trades or orders", **names)
             return
         instrument = next((i for i in self._markets.listed if i.symbol == symbol), None)
         if instrument is None:
-            self._error("unknown_market", "no such market", **names)
+            self._error("bad_channel", "no such market", **names)
             return
         if channel == "orders" and self._address is None:
-            self._error("unauthorized", "orders needs auth", **names)
+            self._error("auth_required", "orders needs auth", **names)
             return
         since = request.get("since_seq")
         if since is not None and (type(since) is not int or since < 0):
-            self._error("bad_request", "since_seq must be a sequence number", **names)
+            self._error("bad_json", "since_seq must be a sequence number", **names)
             return
-        self._subscriptions.pop((channel, instrument.symbol), None)
-        self._put({"type": "ack", **names, "message": f"{operation}d"})
-        if operation == "subscribe":
+        key = (channel, instrument.symbol)
+        if operation == "unsubscribe":
+            self._subscriptions.pop(key, None)
+            self._put({"type": "ack", **names, "message": "unsubscribed"})
+        elif key not in self._subscriptions:
             await self._subscribe(channel, instrument, since)
 
     async def _subscribe(self, channel: str, instrument: Instrument, since: int | None) -> None:
@@ -190,31 +197,34 @@ class WebSocketSession:
                     market=instrument.symbol,
                 )
         if missed is None:
-            seq, data = await snapshot(self._database, instrument, channel, owner)
-            self._message("snapshot", subscription, seq, data)
-            subscription.sent_seq = seq
+            contained, data = await snapshot(self._database, instrument, channel, owner)
+            self._message("snapshot", subscription, max(contained, default=0), data)
         else:
-            assert since is not None
-            subscription.sent_seq = since
+            contained = frozenset(event.seq for event in missed)
             for event in missed:
-                self._update(subscription, event)
+                if subscription.wants(event):
+                    self._message_of(subscription, event)
+        subscription.contained = contained
         held, subscription.waiting = subscription.waiting, []
         for event in held:
             self._update(subscription, event)
 
     def _on_event(self, event: Event) -> None:
         for subscription in self._subscriptions.values():
-            if subscription.sent_seq is None:
-                if subscription.wants(event):
-                    subscription.waiting.append(event)
+            if not subscription.wants(event):
+                continue
+            if subscription.contained is None:
+                subscription.waiting.append(event)
             else:
                 self._update(subscription, event)
 
     def _update(self, subscription: _Subscription, event: Event) -> None:
-        assert subscription.sent_seq is not None
-        if event.seq > subscription.sent_seq and subscription.wants(event):
-            subscription.sent_seq = event.seq
-            self._message("update", subscription, event.seq, orjson.Fragment(event.payload))
+        assert subscription.contained is not None
+        if event.seq not in subscription.contained:
+            self._message_of(subscription, event)
+
+    def _message_of(self, subscription: _Subscription, event: Event) -> None:
+        self._message("update", subscription, event.seq, orjson.Fragment(event.payload))
 
     def _message(self, kind: str, subscription: _Subscription, seq: int, data: Any) -> None:
         self._put(
