@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from integration_harness.stack.up import LocalExchange
+from integration_harness.stack.up import ExchangeOptions, LocalExchange
 
 # Two shared cores: how long one example takes says nothing.
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -17,5 +17,5 @@ hypothesis.settings.load_profile("suite")
 @pytest.fixture(scope="session")
 def exchange() -> Iterator[LocalExchange]:
     """One running local exchange for the whole session; tests leave no live order behind."""
-    with LocalExchange() as running:
+    with LocalExchange(ExchangeOptions(chain_agrees=True)) as running:
         yield running

@@ -56,9 +56,9 @@ class ExchangeOptions:
     blink_hold_ms: int = 2
     verify_signatures: bool = True
     faults: bool = True
-    instant_blocks: bool = False
-    """Mine every transaction at once. The chain then agrees with the table within milliseconds;
-    by default, as on a real one, it lags by up to a block."""
+    chain_agrees: bool = False
+    """Mine every transaction at once, and book a fill when it is mined. By default, as on the real
+    exchange, the table leads the chain by up to a block."""
     price: Decimal = Decimal("1600")
     funding: DeployOptions | None = None
     instruments: tuple[Instrument, ...] | None = None
@@ -239,7 +239,7 @@ class LocalExchange:
         )
         self.deployment = deploy(self.rpc_url, self.deployments_dir, funding)
         self.deployment.to_json(self.folder / "deployment.json")
-        if not options.instant_blocks:
+        if not options.chain_agrees:
             self._node.mine_by_interval()
         self._feed = PriceFeed(self.rpc_url, self.deployment, funding.feed_decimals)
         addresses = self.deployment.addresses
@@ -293,6 +293,7 @@ class LocalExchange:
                 environment={
                     **common,
                     "STACK_EXECUTOR_ADDRESS": self.deployment.executor.address,
+                    "STACK_EXECUTOR_WAIT_FOR_RECEIPT": str(options.chain_agrees).lower(),
                     "STACK_MATCHER_POLL_MS": str(options.matcher_poll_ms),
                     "STACK_MATCHER_BLINK_HOLD_MS": str(options.blink_hold_ms),
                     **(options.matcher_environment or {}),

@@ -98,7 +98,10 @@ def test_a_session_key_signs_while_it_is_registered(
 def test_a_cancel_needs_the_owners_signature(
     exchange: LocalExchange, client: ExchangeClient, maker: Signer
 ) -> None:
-    """A cancel signed by somebody else, unsigned or overdue leaves the order active."""
+    """A cancel signed by somebody else, unsigned or overdue leaves the order active.
+
+    Of a good one the reason is kept nowhere.
+    """
     order = client.place(maker.order_body(ticket(exchange)))
     nonce = int(order["nonce"])
     taker = Signer(exchange.deployment, exchange.deployment.takers[0])
@@ -113,7 +116,20 @@ def test_a_cancel_needs_the_owners_signature(
     reason = "bot.market-maker.stale"
     client.cancel(maker.cancel_body(nonce, reason=reason, service="market-maker"))
     status = client.order(order["order_id"])
-    assert (status["status"], status["cancel_reason"]) == ("cancelled", reason)
+    assert (status["status"], status["cancel_reason"]) == ("cancelled", "")
+
+
+def test_a_protected_prefix_is_one_whatever_its_case(
+    exchange: LocalExchange, client: ExchangeClient, maker: Signer
+) -> None:
+    """A service may not cancel `Manual:1`; its owner may."""
+    order = client.place(maker.order_body(ticket(exchange, order_id="Manual:1")))
+    nonce = int(order["nonce"])
+    body = maker.cancel_body(nonce, reason="bot.market-maker.stale", service="market-maker")
+    status, text = refused(exchange, "/v1/orders/cancel", body)
+    assert (status, "manual:" in text) == (403, True)
+    client.cancel(maker.cancel_body(nonce))
+    assert client.order("Manual:1")["status"] == "cancelled"
 
 
 def test_a_nonce_is_good_for_one_order_of_an_owner(

@@ -222,9 +222,7 @@ def test_the_table_leads_the_chain() -> None:
 def test_a_match_that_was_booked_and_reverts_leaves_its_row() -> None:
     """Out of gas when it is mined: the fill stays in the table, the balance never moves."""
     options = ExchangeOptions(
-        matcher_poll_ms=20,
-        instant_blocks=True,
-        matcher_environment={"STACK_EXECUTOR_GAS": "100000"},
+        matcher_poll_ms=20, matcher_environment={"STACK_EXECUTOR_GAS": "100000"}
     )
     with LocalExchange(options) as exchange, ExchangeClient(exchange.api_url) as client:
         desk = Desk(exchange, client)
@@ -232,10 +230,12 @@ def test_a_match_that_was_booked_and_reverts_leaves_its_row() -> None:
         maker = desk.place(desk.maker_future, future, "sell", "1600", "0.1")
         taker = desk.place(desk.taker, future, "buy", "1600", "0.1")
         eventually(lambda: len(desk.fills()) == 1, "no fill")
+        executor = exchange.deployment.executor.address
         with Rpc(exchange.rpc_url) as rpc:
-            executor = exchange.deployment.executor.address
-            sent = int(rpc.call("eth_getTransactionCount", executor, "latest"), 16)
-        assert sent == 1, "the match was mined"
+            eventually(
+                lambda: rpc.call("eth_getTransactionCount", executor, "latest") == "0x1",
+                "the match is not mined",
+            )
         for order in (maker, taker):
             assert desk.status(order)["status"] == "filled"
             assert desk.filled_on_chain(order) == 0
