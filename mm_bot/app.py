@@ -28,7 +28,7 @@ from mm_bot.observe.http_server import HttpServer
 from mm_bot.observe.log import Log
 from mm_bot.observe.metrics import BuildInfo, Metrics
 from mm_bot.observe.page import page
-from mm_bot.observe.pages import Pages
+from mm_bot.observe.pages import RATE, Pages
 from mm_bot.observe.telemetry import Telemetry
 from mm_bot.observe.totals import Totals
 from mm_bot.ports import Telemetry as TelemetryPort
@@ -86,6 +86,7 @@ class _Process:
             control=self._mode.describe,
         )
         metrics.ready = lambda: not health.reasons()
+        metrics.dropped_lines = lambda: log.dropped
         await self._serve(health, metrics)
         self._tell_manager(health)
         for warning in settings.warnings:
@@ -185,12 +186,14 @@ class _Process:
         pages = Pages(
             ready=health.reasons,
             status=health.status,
-            metrics=metrics.render,
+            metrics=metrics.scrape,
             page=page,
             redact=log.redactor,
         )
         server = HttpServer(
-            pages.routes(), report=lambda path, error: log.exception("http", error, path=path)
+            pages.routes(),
+            report=lambda path, error: log.exception("http", error, path=path),
+            rate=RATE,
         )
         port = await server.start(settings.metrics_host, settings.metrics_port)
         self._cleanup.push_async_callback(server.close)

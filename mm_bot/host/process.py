@@ -8,6 +8,10 @@ from collections.abc import Callable, Coroutine, Iterable
 from mm_bot.errors import BotError
 from mm_bot.observe.log import Level, Log
 from mm_bot.observe.log_bridge import install
+from mm_bot.observe.log_queue import queued_stderr
+
+DRAIN_WITHIN_S = 0.5
+"""How long an exit waits for whoever reads the log."""
 
 
 def run_process(
@@ -19,10 +23,12 @@ def run_process(
 ) -> int:
     """Runs `work` to its end; the exit code. None of `secrets` is ever written.
 
-    The reason of an exit is written whatever `log_level` is. `as_json` None logs JSON anywhere
-    but on a terminal.
+    Log lines never wait for whoever reads them: they go through a bounded queue, which drops and
+    counts. The reason of an exit is written whatever `log_level` is. `as_json` None logs JSON
+    anywhere but on a terminal.
     """
-    log = Log(level=Level[log_level], as_json=as_json)
+    stream = queued_stderr()
+    log = Log(level=Level[log_level], as_json=as_json, stream=stream)
     for secret in secrets:
         log.redactor.add(secret)
     install(log)
@@ -35,6 +41,8 @@ def run_process(
     except Exception as error:
         log.exception("exit", error, code=1)
         return 1
+    finally:
+        stream.drain(DRAIN_WITHIN_S)
     return 0
 
 

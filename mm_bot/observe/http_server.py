@@ -8,8 +8,12 @@ or hold more than a bounded amount of it:
 
 1. GET and HEAD only (405 otherwise), known paths only (404), no more than 16 KiB a request (431,
    413), nothing but HTTP (400).
-2. A connection must complete a request every 15 s, may have a few unanswered, must read its
-   answers, and is one of a limited number; what exceeds that is cut.
+2. A connection must complete a request every 15 s, may have a few unanswered, and must read its
+   answers; else it is cut.
+3. Connections are limited in number, and a client in its own. A new one is always let in: the one
+   that asked for nothing the longest makes room, so that a probe is answered whatever others hold.
+4. Where `rate` is given each page is answered so often a second and no more: who asks more often
+   waits, each page for itself, and the process has the rest of its time for its work.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from typing import cast
 import httptools
 
 from mm_bot.errors import SettingsError
+from mm_bot.observe.http_limits import Turns, admit
 from mm_bot.observe.render import to_json
 
 REQUEST_LIMIT_BYTES = 16 * 1024
@@ -64,9 +69,11 @@ class HttpServer:
         request_timeout_s: float = REQUEST_TIMEOUT_S,
         connection_limit: int = CONNECTION_LIMIT,
         pipeline_limit: int = PIPELINE_LIMIT,
+        rate: float | None = None,
     ) -> None:
         """`report` is told the path and the error of a handler that raised, `answered` the status
-        of every answer to a request. A connection may have `pipeline_limit` requests unanswered."""
+        of every answer to a request. A connection may have `pipeline_limit` requests unanswered.
+        `rate` is answers a second and page, None is without bounds."""
         self.routes = dict(routes)
         self.report = report or (lambda path, error: None)
         self.answered = answered or (lambda status: None)
@@ -74,6 +81,7 @@ class HttpServer:
         self.connection_limit = connection_limit
         self.pipeline_limit = pipeline_limit
         self.connections: set[_Connection] = set()
+        self.turns = Turns(rate)
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int, *, setting: str = "MM_METRICS_ADDR") -> int:
@@ -115,6 +123,9 @@ class HttpServer:
     def answer(self, method: str, target: str) -> Response | Awaitable[Response]:
         """The answer to one request, or what it will come from; neither ever raises."""
         path, _, query = target.partition("?")
+        delay_s = self.turns.delay_s(path if path in self.routes else "")
+        if delay_s > 0:
+            return self._awaited(path, self._delayed(delay_s, method, path, query))
         answer = self._answer(method, path, query)
         if not isinstance(answer, Response):
             return self._awaited(path, answer)
@@ -132,6 +143,11 @@ class HttpServer:
             return handler(query)
         except Exception as error:
             return self._failed(path, error)
+
+    async def _delayed(self, delay_s: float, method: str, path: str, query: str) -> Response:
+        await asyncio.sleep(delay_s)
+        answer = self._answer(method, path, query)
+        return answer if isinstance(answer, Response) else await answer
 
     async def _awaited(self, path: str, answer: Awaitable[Response]) -> Response:
         try:
@@ -154,11 +170,13 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, server: HttpServer) -> None:
         self.answering: asyncio.Task[None] | None = None
+        self.client = ""
+        """Its address."""
         self._server = server
         self._parser = httptools.HttpRequestParser(self)
         self._loop = asyncio.get_running_loop()
         self._deadline: asyncio.TimerHandle | None = None
-        self._active_at_s = self._loop.time()
+        self.active_at_s = self._loop.time()
         self._target = b""
         self._received_bytes = 0
         self._asked: deque[tuple[str, str | Response]] = deque()
@@ -168,11 +186,18 @@ class _Connection(asyncio.Protocol):
         self._hears = True
         self._ended = False
 
+    @property
+    def busy(self) -> bool:
+        # An answer that only waits for its turn is no work that would be lost.
+        return self.answering is not None and not self._server.turns.bounded
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not an isinstance check: other loops' transports are no subclass of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=UNREAD_LIMIT_BYTES)
-        if len(self._server.connections) >= self._server.connection_limit:
+        peer = transport.get_extra_info("peername")
+        self.client = str(peer[0]) if peer else ""
+        if not admit(self._server.connections, self.client, self._server.connection_limit):
             self._transport.abort()
             return
         self._server.connections.add(self)
@@ -256,7 +281,7 @@ class _Connection(asyncio.Protocol):
         self._answer_next()
 
     def _reply(self, response: Response, method: str) -> None:
-        self._active_at_s = self._loop.time()
+        self.active_at_s = self._loop.time()
         if not self._ended:
             stays = self._hears or bool(self._asked)
             self._send(response, with_body=method != "HEAD", stays=stays)
@@ -270,7 +295,7 @@ class _Connection(asyncio.Protocol):
         if self.answering is not None:
             self._watch(limit_s)
             return
-        left_s = self._active_at_s + limit_s - self._loop.time()
+        left_s = self.active_at_s + limit_s - self._loop.time()
         if left_s > 0:
             self._watch(left_s)
         else:

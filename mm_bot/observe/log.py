@@ -7,7 +7,8 @@ On a terminal the line is aligned and coloured for people; anywhere else it is o
 what a command is asked to print.
 
 1. Logging never raises and never writes half a line or two lines into one another, from any task
-   or thread. A stream that is gone swallows the line.
+   or thread. A stream that is gone swallows the line; one that nobody reads drops and counts it
+   (`QueuedStream`).
 2. No secret that the redactor knows gets out, whatever field, message or traceback it is in.
 3. What libraries log, warn or fail with comes out in the same form (`install`).
 4. One event is one line: line breaks in values are escaped. Only a traceback on a terminal may
@@ -23,12 +24,21 @@ import threading
 import time
 import traceback
 from enum import IntEnum
-from typing import TextIO
+from typing import Protocol
 
+from mm_bot.observe.log_queue import QueuedStream
 from mm_bot.observe.redact import Redactor
 from mm_bot.observe.render import error_text, to_json, to_text
 
 TRACEBACK = "traceback"
+
+
+class Stream(Protocol):
+    """What lines are written to: a file, or a `QueuedStream`."""
+
+    def write(self, text: str, /) -> int: ...
+    def flush(self) -> None: ...
+    def isatty(self) -> bool: ...
 
 
 class Level(IntEnum):
@@ -49,13 +59,13 @@ class Log:
         self,
         *,
         level: Level = Level.INFO,
-        stream: TextIO | None = None,
+        stream: Stream | None = None,
         as_json: bool | None = None,
         colour: bool | None = None,
         redactor: Redactor | None = None,
     ) -> None:
         """`as_json` and `colour` default to what the stream is: a terminal or not."""
-        self._stream = sys.stderr if stream is None else stream
+        self._stream: Stream = sys.stderr if stream is None else stream
         terminal = _is_terminal(self._stream)
         self.level = level
         self.redactor = redactor or Redactor()
@@ -63,6 +73,13 @@ class Log:
         self._colour = terminal if colour is None else colour
         self._lock = threading.Lock()
         self._second = (-1, "")
+        if isinstance(self._stream, QueuedStream):
+            self._stream.tell_dropped = self._dropped_line
+
+    @property
+    def dropped(self) -> int:
+        """Lines that were lost because nobody read them in time."""
+        return self._stream.dropped if isinstance(self._stream, QueuedStream) else 0
 
     def debug(self, event: str, /, **fields: object) -> None:
         if self.level <= Level.DEBUG:
@@ -95,6 +112,10 @@ class Log:
                 self._stream.flush()
         except (OSError, ValueError):
             return  # the stream is closed or full; there is nowhere left to say so
+
+    def _dropped_line(self, lines: int) -> str:
+        render = _json_line if self._as_json else self._human_line
+        return render(self._time_text(), Level.WARNING, "log.dropped", {"lines": lines})
 
     def _time_text(self) -> str:
         """ISO 8601 in UTC, to the millisecond; the second's text is made once a second."""
@@ -162,7 +183,7 @@ def _escaped(text: str) -> str:
     )
 
 
-def _is_terminal(stream: TextIO) -> bool:
+def _is_terminal(stream: Stream) -> bool:
     try:
         return stream.isatty()
     except ValueError:  # closed

@@ -8,7 +8,9 @@ decision.
 
 from __future__ import annotations
 
+import math
 import platform
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -27,6 +29,7 @@ from mm_bot.observe.counts import Counts
 from mm_bot.observe.gauges import every_gauge
 from mm_bot.observe.view import View
 
+FRESH_FOR_S = 0.1
 BY_CATEGORY = "mm_bot_order_cancels_total_by_category"
 
 
@@ -71,10 +74,12 @@ class Metrics:
         cast(Callable[[], None], disable_created_metrics)()
         self.registry = CollectorRegistry()
         self.ready = ready
+        self.dropped_lines: Callable[[], int] = lambda: 0
         self.view: View | None = None
         self.anchor: Refreshes | None = None
         self.external: Refreshes | None = None
         self._build = build
+        self._rendered, self._rendered_at_s = b"", -math.inf
         self._gauges = every_gauge(anchor_sources)
         self._refusals = tuple(product(anchor_sources, anchor_refusals))
         ProcessCollector(registry=self.registry)
@@ -85,6 +90,13 @@ class Metrics:
     def render(self) -> bytes:
         """The exposition, text format 0.0.4. About a millisecond."""
         return generate_latest(self.registry) + self._by_category()
+
+    def scrape(self) -> bytes:
+        """What `/metrics` answers: rendered at most once in `FRESH_FOR_S`, however many ask."""
+        now_s = time.monotonic()
+        if now_s - self._rendered_at_s >= FRESH_FOR_S:
+            self._rendered, self._rendered_at_s = self.render(), now_s
+        return self._rendered
 
     def collect(self) -> Iterator[Metric]:
         """For the registry."""
@@ -109,6 +121,11 @@ class Metrics:
             "mm_bot_ready",
             "1 while /readyz answers 200, else 0; /readyz itself lists every reason.",
             value=int(self.ready()),
+        )
+        yield CounterMetricFamily(
+            "mm_bot_log_lines_dropped",
+            "Log lines that were lost because whoever reads the log did not read them in time.",
+            value=self.dropped_lines(),
         )
         for gauge in self._gauges:
             yield gauge.family(self.view)

@@ -18,6 +18,8 @@ from mm_bot.observe.http_server import Handler, Response, json_response
 
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 HTML = "text/html; charset=utf-8"
+RATE = 50.0
+"""Answers a second and page: a hundred times what a scraper and a probe ask."""
 
 
 def _as_it_is(text: str) -> str:

@@ -24,7 +24,13 @@ async def slow(query: str) -> Response:
     return Response(body=query.encode(), content_type="text/plain")
 
 
-def serve(scenario: Scenario, *, timeout_s: float = 5.0, redact: Redactor | None = None) -> None:
+def serve(
+    scenario: Scenario,
+    *,
+    timeout_s: float = 5.0,
+    redact: Redactor | None = None,
+    rate: float | None = None,
+) -> None:
     """Runs `scenario` with the port of a server with all pages, a broken and a huge one."""
 
     async def run() -> None:
@@ -46,6 +52,7 @@ def serve(scenario: Scenario, *, timeout_s: float = 5.0, redact: Redactor | None
             routes,
             report=lambda path, error: REPORTED.append((path, str(error))),
             request_timeout_s=timeout_s,
+            rate=rate,
         )
         port = await server.start("127.0.0.1", 0)
         try:

@@ -9,6 +9,7 @@ import socket
 import pytest
 
 from mm_bot.errors import SettingsError
+from mm_bot.observe.http_limits import CLIENT_LIMIT_PERCENT
 from mm_bot.observe.http_server import CONNECTION_LIMIT, HttpServer
 from mm_bot.observe.pages import Pages
 from mm_bot.observe.redact import Redactor
@@ -204,21 +205,48 @@ def test_too_much_in_one_breath_is_cut() -> None:
     serve(scenario)
 
 
-def test_connections_are_bounded() -> None:
-    """The connection after the last allowed one is cut, and its place is free again later."""
+def test_connections_are_bounded_and_a_probe_is_always_answered() -> None:
+    """Clients that hold twice as many connections as there are, sending half a request each, keep
+    nobody out; the oldest of them were cut, and no more than their share is open."""
 
     async def scenario(port: int) -> None:
-        open_ones = [
-            await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTION_LIMIT)
-        ]
-        await asyncio.sleep(0.05)
-        assert await exchange(port, b"GET /healthz HTTP/1.1\r\n\r\n") == b""
-        for _, writer in open_ones:
+        held = []
+        for _ in range(2 * CONNECTION_LIMIT):
+            held.append(await asyncio.open_connection("127.0.0.1", port))
+            held[-1][1].write(b"GET /healthz HT")
+        for _ in range(20):
+            assert (await get(port, "/healthz"))[0] == 200
+        cut = [await is_cut(reader) for reader, _ in held]
+        share = CONNECTION_LIMIT * CLIENT_LIMIT_PERCENT // 100
+        assert all(cut[: len(held) - share])
+        assert not all(cut)
+        for _, writer in held:
             writer.close()
-        await asyncio.sleep(0.05)
-        assert (await get(port, "/healthz"))[0] == 200
 
     serve(scenario)
+
+
+async def is_cut(reader: asyncio.StreamReader) -> bool:
+    try:
+        return await asyncio.wait_for(reader.read(), 0.05) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_who_asks_too_often_waits_and_other_pages_do_not() -> None:
+    """With a rate of 20 a second, 30 requests at once are all answered, the last not before its
+    turn; meanwhile another page is answered while requests of the first are still waiting."""
+
+    async def scenario(port: int) -> None:
+        asked = [asyncio.create_task(get(port, "/metrics")) for _ in range(30)]
+        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        assert (await get(port, "/healthz"))[0] == 200
+        assert not all(task.done() for task in asked)
+        assert {(await task)[0] for task in asked} == {200}
+
+    serve(scenario, rate=20.0)
 
 
 def test_a_taken_port_is_a_fault_of_the_settings() -> None:
