@@ -15,12 +15,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fair_anchor import settings_table as t
 from fair_anchor.fair_value import Carry, RateTable
+from fair_anchor.reading import Reading
 from fair_anchor.settings_sources import SourceChoice, resolve_sources
+from fair_anchor.variable import Variable
 from mm_bot.core.exact import Price
 from mm_bot.errors import SettingsError
 from mm_bot.prices.guarded import GuardPolicy
-from mm_bot.settings.reading import Reading
-from mm_bot.settings.variable import Variable
 
 DEFAULT_LISTEN = ("127.0.0.1", 8090)
 EVERY_INTERFACE = "0.0.0.0"

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fair_anchor import settings_table as t
+from fair_anchor.reading import Reading
+from fair_anchor.variable import Variable
 from mm_bot.prices.expression import (
     FEED_ID,
     feed_fits,
@@ -32,8 +34,6 @@ from mm_bot.prices.specs import (
     StrailsSpec,
     ZeroExSpec,
 )
-from mm_bot.settings.reading import Reading
-from mm_bot.settings.variable import Variable
 
 BOOK, TRADE, MEDIAN = "book", "trade", "median"
 EXCHANGE = (BOOK, TRADE)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NoReturn
 
+from fair_anchor.variable import Group
 from mm_bot.core.exact import Price
-from mm_bot.prices.parse import rfc3339_ms
-from mm_bot.settings.types import (
+from mm_bot.fields.kinds import (
     ADDRESS,
     BASE_URL,
     BOOLEAN,
@@ -25,12 +25,12 @@ from mm_bot.settings.types import (
     decimal,
     mapped,
     seconds,
-    show_nothing,
     token,
     whole,
     zero_is_off,
 )
-from mm_bot.settings.variable import Group
+from mm_bot.fields.texts import show_nothing
+from mm_bot.prices.parse import rfc3339_ms
 
 POSITIVE = Range(above=Decimal(0))
 NOT_NEGATIVE = Range(at_least=Decimal(0))

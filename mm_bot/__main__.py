@@ -6,11 +6,10 @@ start, 5 could not prove that our orders are gone when asked to cancel them, 1 a
 
 from __future__ import annotations
 
-import os
 import sys
 
 from mm_bot.errors import SettingsError
-from mm_bot.settings import load
+from mm_bot.settings import load, process_environment, secrets
 
 
 def main() -> int:
@@ -34,19 +33,19 @@ def main() -> int:
 def run(*, as_json: bool | None = None) -> int:
     """Run until stopped; the exit code. `as_json` None logs JSON anywhere but on a terminal."""
     try:
-        settings = load(os.environ)
+        environment = process_environment()
+        settings = load(environment)
     except SettingsError as error:
         print(f"mm-bot: {error}", file=sys.stderr)
         return error.exit_code
     # What the run needs is imported only now: faults in the settings answer at once.
     from mm_bot.app import run as run_bot
-    from mm_bot.app import secrets
     from mm_bot.host.process import run_process
 
     return run_process(
         lambda log: run_bot(settings, log),
         log_level=settings.log_level,
-        secrets=secrets(settings),
+        secrets=secrets(environment, settings),
         as_json=as_json,
     )
 

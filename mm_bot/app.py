@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from urllib.parse import unquote, urlsplit
 
 from mm_bot import errors
 from mm_bot.bot import Bot, Edges
@@ -37,14 +35,11 @@ from mm_bot.prices.source import Refusal
 from mm_bot.prices.witness import Witnesses
 from mm_bot.prices_from_settings import build_anchors, source_names, witnesses_from
 from mm_bot.settings import Settings
-from mm_bot.venues.numo.config import VenueConfig
 from mm_bot.venues.numo.exchange import NumoVenue
 
-REQUEST_TIMEOUT_MS = 2_000
 FIRST_ANCHOR_WITHIN_MS = 1_000
 CANCEL_ALL_WITHIN_MS = 10_000
 CYCLE_OVERDUE_LEAST_MS = 10_000
-KEY_IN_PATH_LENGTH = 20
 
 
 async def run(settings: Settings, log: Log) -> None:
@@ -62,7 +57,7 @@ class _Process:
 
     def __init__(self, settings: Settings, log: Log, cleanup: AsyncExitStack) -> None:
         self._mode = ModeControl(settings, log)
-        self._settings = replace(settings, mode=self._mode.start)
+        self._settings = settings.model_copy(update={"mode": self._mode.start})
         self._log = log
         self._cleanup = cleanup
         self._clock = SteadyClock()
@@ -286,11 +281,11 @@ def make_venue(
     clock: Clock,
     *,
     command: bool = False,
-    timeout_ms: int = REQUEST_TIMEOUT_MS,
+    timeout_ms: int = 0,
 ) -> NumoVenue:
     """The exchange of these settings, nothing of it contacted yet. A `command` never waits for the
-    one-writer lock, and takes it only by `claim`."""
-    config = venue_config(settings)
+    one-writer lock, and takes it only by `claim`; its every wait is bounded by `timeout_ms`."""
+    config = replace(settings.venue_config, dry_run=is_silent(settings))
     if command:
         config = replace(
             config,
@@ -303,54 +298,7 @@ def make_venue(
     return NumoVenue(config, clock)
 
 
-def venue_config(settings: Settings) -> VenueConfig:
-    """What the venue needs of the settings."""
-    return VenueConfig(
-        api_base_url=settings.api_base_url,
-        rpc_url=settings.rpc_url,
-        database_url=settings.database_url,
-        chain_id=settings.chain_id,
-        matching=settings.matching_address,
-        trade=settings.trade_module_address,
-        sub_accounts=settings.subaccounts_address,
-        owner_key=settings.owner_private_key,
-        signer_key=settings.signer_private_key,
-        owner=settings.owner_address,
-        signer=settings.signer_address,
-        subaccount_id=settings.subaccount_id,
-        recipient_id=settings.recipient_id,
-        worst_fee=settings.worst_fee,
-        market_symbol=settings.market_symbol,
-        price_tick=settings.price_tick,
-        contract_size=settings.contract_size,
-        margin_rate=settings.margin_rate,
-        protected_prefixes=settings.protected_prefixes,
-        service_name=settings.service_name,
-        dry_run=is_silent(settings),
-        wait_for_lock=settings.wait_for_lock,
-        request_timeout_ms=REQUEST_TIMEOUT_MS,
-    )
-
-
 def bot_metrics(build: BuildInfo, anchor_sources: tuple[str, ...] = ()) -> Metrics:
     """With every label value there can be."""
     refusals = tuple(refusal.value for refusal in Refusal)
     return Metrics(build, anchor_sources=anchor_sources, anchor_refusals=refusals)
-
-
-def secrets(settings: Settings) -> Iterator[str]:
-    """Every text that must never be written."""
-    yield settings.owner_private_key.hex()
-    yield settings.signer_private_key.hex()
-    yield from settings.anchor.secrets
-    urls = [settings.database_url, settings.rpc_url, settings.api_base_url, *settings.anchor.urls]
-    external = settings.external_anchor
-    if external is not None:
-        urls += [external.rpc_url, *([external.base_url] if external.base_url else [])]
-        if external.api_key is not None:
-            yield external.api_key
-    for url in urls:
-        parts = urlsplit(url)
-        yield from (unquote(text) for text in (parts.password,) if text)
-        # Node providers put their key into the path.
-        yield from (text for text in parts.path.split("/") if len(text) >= KEY_IN_PATH_LENGTH)

@@ -24,14 +24,12 @@ from mm_bot.prices.specs import (
     CarrySpec,
     MedianSpec,
     MemberSpec,
-    OracleSpec,
     SourceSpec,
-    ZeroExSpec,
 )
 from mm_bot.prices.witness import AGREEMENT_BPS_DEFAULT, Witnesses
-from mm_bot.settings import AnchorSettings, ExternalAnchorSettings, Settings
-from mm_bot.settings.anchor_parts import AnchorPart
-from mm_bot.settings.table_run import AnchorSource, ExternalProvider
+from mm_bot.settings import AnchorSettings, Settings
+from mm_bot.settings.anchor_variables import AnchorSource
+from mm_bot.settings.anchors import AnchorPart
 from mm_bot.venues.numo.chain import Chain
 
 READ_TIMEOUT_MS = 2_000
@@ -56,13 +54,13 @@ def build_anchors(
     chosen = settings.external_anchor
     if chosen is None:
         return anchor, None
-    if chosen.rpc_url != settings.rpc_url:
+    if chosen.rpc_url != settings.venue_config.rpc_url:
         client = open_client("", chosen.timeout_ms)
         cleanup.push_async_callback(client.aclose)
         eth_call = Chain(client, chosen.rpc_url).eth_call
     external = build(
         AnchorConfig(
-            source=_external_source(chosen),
+            source=chosen.spec,
             guard=_guard(settings.anchor, max_jump_bps=chosen.max_deviation_bps),
             interval_ms=settings.poll_interval_ms,
             timeout_ms=chosen.timeout_ms,
@@ -150,22 +148,4 @@ def _guard(
         max_ahead_ms=CHAIN_AHEAD_MS,
         low=anchor.min_price or LOW_DEFAULT,
         high=anchor.max_price or HIGH_DEFAULT,
-    )
-
-
-def _external_source(chosen: ExternalAnchorSettings) -> SourceSpec:
-    if chosen.provider is ExternalProvider.CNGN_PRICE_ORACLE:
-        assert chosen.oracle_address is not None
-        return OracleSpec(address=chosen.oracle_address)
-    assert chosen.base_url is not None
-    assert chosen.sell_token is not None
-    assert chosen.buy_token is not None
-    assert chosen.amount is not None
-    return ZeroExSpec(
-        base_url=chosen.base_url,
-        api_key=chosen.api_key,
-        chain_id=chosen.chain_id,
-        sell_token=chosen.sell_token,
-        buy_token=chosen.buy_token,
-        amount=chosen.amount,
     )

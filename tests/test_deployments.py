@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import deployments
-from mm_bot.settings.keys import parse_address
+from mm_bot.fields.keys import parse_address
 
 ADDRESS = "0x9E90A9cD13d859Bd6a08168082FB1F6F7405F191"
 

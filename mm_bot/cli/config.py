@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mm_bot.cli.call import Call
 from mm_bot.errors import SettingsError
+from mm_bot.settings import effective as effective_values
 from mm_bot.settings import load
-from mm_bot.settings.reading import read
 
 
 def run(call: Call) -> int:
@@ -17,8 +17,8 @@ def run(call: Call) -> int:
         effective, warnings = settings.effective(), settings.warnings
     except SettingsError as error:
         faults = error.faults
-        effective = read(call.environment).effective()
-    chosen = [e for e in effective if e.origin == "environment" or not call.flag("set")]
+        effective = effective_values(call.environment)
+    chosen = [e for e in effective if e.origin != "default" or not call.flag("set")]
     output = call.output
     if output.as_json:
         output.json(
@@ -32,7 +32,7 @@ def run(call: Call) -> int:
         output.table(
             ("variable", "value", "origin"),
             ((e.name, e.value, e.origin) for e in chosen),
-            styles={"environment": "good", "default": "dim"},
+            styles={"environment": "good", ".env": "good", "default": "dim"},
         )
         for warning in warnings:
             output.line(f"note: {warning}", "warn")

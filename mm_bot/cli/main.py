@@ -11,8 +11,9 @@ from typing import Protocol, cast
 
 from mm_bot.cli.call import Call
 from mm_bot.cli.output import Output
-from mm_bot.cli.secrets import redactor_for
 from mm_bot.errors import BotError, EdgeError
+from mm_bot.observe.redact import Redactor
+from mm_bot.settings import process_environment, secrets
 
 _MODULES = {
     "check": "check",
@@ -41,9 +42,12 @@ class _Command(Protocol):
 
 def main(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
     """Run one command; the exit code."""
-    environment = os.environ if environment is None else environment
+    environment = process_environment() if environment is None else environment
     arguments = parser().parse_args(argv)
-    output = Output(as_json=arguments.json, redactor=redactor_for(environment))
+    redactor = Redactor()
+    for secret in secrets(environment):
+        redactor.add(secret)
+    output = Output(as_json=arguments.json, redactor=redactor)
     call = Call(arguments=arguments, environment=environment, output=output)
     command = cast(_Command, import_module(f"mm_bot.cli.{_MODULES[arguments.command]}"))
     try:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from mm_bot.errors import SettingsError, UnreachableError
-from mm_bot.settings import table_run as r
-from mm_bot.settings.reading import read
+from mm_bot.settings import read_sound
 
 _ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 _TIMEOUT_S = 2.0
+_NAME = "MM_METRICS_ADDR"
 
 Status = Mapping[str, object]
 
@@ -33,10 +33,7 @@ def bot_url(environment: Mapping[str, str], url: str | None) -> str:
         if not usable:
             raise SettingsError([f"--url {url!r}: give http://host:port of the bot's pages"])
         return shown.rstrip("/")
-    reading = read(environment)
-    if not reading.sound(r.METRICS_ADDR):
-        raise SettingsError([f for f in reading.faults if f.startswith(r.METRICS_ADDR.name)])
-    host, port = reading[r.METRICS_ADDR]
+    host, port = read_sound(environment, lambda given: given.observe.metrics_addr, _NAME)
     host = _ANY_HOST.get(host, host)
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -58,7 +55,7 @@ def ask(url: str) -> dict[str, object]:
     except OSError as error:
         raise UnreachableError(
             f"no bot answers at {url}: {error.strerror or type(error).__name__}; start it, or name "
-            f"its address with --url or {r.METRICS_ADDR.name}"
+            f"its address with --url or {_NAME}"
         ) from None
     except (ValueError, http.client.HTTPException):
         content = None
@@ -66,8 +63,7 @@ def ask(url: str) -> dict[str, object]:
         connection.close()
     if not isinstance(content, dict) or "not_ready_because" not in content:
         raise UnreachableError(
-            f"what answers at {url} is no bot; name the bot's address with --url or "
-            f"{r.METRICS_ADDR.name}"
+            f"what answers at {url} is no bot; name the bot's address with --url or {_NAME}"
         )
     return content
 

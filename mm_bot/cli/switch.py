@@ -15,10 +15,10 @@ from mm_bot.cli.call import Call
 from mm_bot.cli.probe import Status, ask_if_there, bot_url
 from mm_bot.core.risk import HaltReason
 from mm_bot.errors import NotProvenError, SettingsError
-from mm_bot.settings import table_run as r
-from mm_bot.settings.reading import read
+from mm_bot.settings import read_sound
 
 _LOOK_EVERY_S = 0.05
+_NAME = "MM_KILL_SWITCH_FILE"
 
 
 def run(call: Call) -> int:
@@ -48,14 +48,10 @@ def run(call: Call) -> int:
 
 
 def _path(call: Call) -> Path:
-    reading = read(call.environment)
-    name = r.KILL_SWITCH_FILE.name
-    if not reading.sound(r.KILL_SWITCH_FILE):
-        raise SettingsError([fault for fault in reading.faults if fault.startswith(name)])
-    path = reading[r.KILL_SWITCH_FILE]
+    path = read_sound(call.environment, lambda given: given.run.kill_switch_file, _NAME)
     if path is None:
         raise SettingsError(
-            [f"{name} is not set: give the path that the running bot watches, here and there"]
+            [f"{_NAME} is not set: give the path that the running bot watches, here and there"]
         )
     return path
 
@@ -69,7 +65,7 @@ def _create(path: Path) -> bool:
     except OSError as error:
         remedy = "create it by other means, or send SIGTERM with MM_CANCEL_ON_SHUTDOWN=true"
         raise SettingsError(
-            [f"{r.KILL_SWITCH_FILE.name}={path}: cannot create it: {error.strerror}; {remedy}"]
+            [f"{_NAME}={path}: cannot create it: {error.strerror}; {remedy}"]
         ) from None
     with open(descriptor, "w") as file:
         file.write(f"mm-bot pause at {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n")
@@ -83,7 +79,7 @@ def _remove(path: Path) -> bool:
         return False
     except OSError as error:
         raise SettingsError(
-            [f"{r.KILL_SWITCH_FILE.name}={path}: cannot remove it: {error.strerror}; do it by hand"]
+            [f"{_NAME}={path}: cannot remove it: {error.strerror}; do it by hand"]
         ) from None
     return True
 

@@ -110,7 +110,7 @@ async def fresh_decision(settings: Settings) -> tuple[Decision, Instrument]:
     """
     clock = SystemClock()
     async with AsyncExitStack() as cleanup:
-        exchange = make_venue(replace(settings, dry_run=True), clock)
+        exchange = make_venue(settings.model_copy(update={"dry_run": True}), clock)
         cleanup.push_async_callback(exchange.aclose)
         await exchange.open()
         market = exchange.instrument

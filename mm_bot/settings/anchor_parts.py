@@ -1,4 +1,4 @@
-"""From the settings to the sources of the anchor: `resolve_parts`.
+"""From the variables to the sources of the anchor: `Parts.resolve`.
 
 A source is a word or an expression of words. `pyth:<feed id>` and `coinbase:<product>` name another
 feed than the one set, so that a cross rate may take two of a kind. All sources tell a spot price,
@@ -9,178 +9,135 @@ the very market.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
 
+from mm_bot.fields.model import Reading
 from mm_bot.prices.expression import feed_fits, parse_expression, split_list, split_weight, words
-from mm_bot.prices.specs import (
-    CoinbaseSpec,
-    FixedSpec,
-    HttpSpec,
-    OracleSpec,
-    PatientSpec,
-    PythSpec,
-    SourceSpec,
-    StrailsSpec,
-)
-from mm_bot.settings import table as t
-from mm_bot.settings import table_anchors as a
-from mm_bot.settings import table_run as r
-from mm_bot.settings.checks import feed_address
-from mm_bot.settings.reading import Reading
-from mm_bot.settings.table_run import AnchorSource
-from mm_bot.settings.variable import Variable
+from mm_bot.prices.settings import SOURCES, SourceSettings, short_feed_id
+from mm_bot.prices.specs import OracleSpec, PatientSpec, SourceSpec
+from mm_bot.settings.anchor_variables import AnchorSource, AnchorVariables
+from mm_bot.settings.anchors import AnchorPart, OnChain, feed_address
+from mm_bot.settings.quoting import LimitSettings
+from mm_bot.settings.run import MarketSettings
 
-WORDS = ("fixed", "http", "oracle", "oracle_carry", "pyth", "coinbase", "strails")
+PREFIX = "MM_ANCHOR_"
 _ORACLE = ("oracle", "oracle_carry")
+WORDS = ("fixed", "http", *_ORACLE, *(word for word in SOURCES if word not in ("fixed", "http")))
 _OF_THIS_MARKET = ("fixed", "http")
-_NEEDS: dict[str, Variable[Any]] = {
-    "fixed": r.ANCHOR_FIXED_PRICE,
-    "http": r.ANCHOR_URL,
-    "pyth": a.PYTH_FEED_ID,
-    "coinbase": a.COINBASE_PRODUCT_ID,
-    "strails": a.STRAILS_API_URL,
-}
+_MEDIAN_OF, _STALE = "MM_ANCHOR_MEDIAN_OF", "MM_STALE_ANCHOR_TIMEOUT_SECONDS"
 _AGE_REMEDY = "several sources are told fresh from stale by it: give seconds above 0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnchorPart:
-    """One source, as it was asked for."""
+class Parts:
+    """Everything that a source may need; what is broken is a fault and left out."""
 
-    name: str
-    """As it was written, feed ids cut short; a metric's label."""
-    spec: SourceSpec
-    carried: bool
-    """Whether it tells a spot price, which a future's expiry is still to be allowed for."""
-    weight: Decimal = Decimal(1)
+    reading: Reading
+    given: AnchorVariables
+    sources: dict[str, SourceSettings]
+    limits: LimitSettings
+    market: MarketSettings
+    chain: OnChain
 
-
-def resolve_parts(reading: Reading) -> tuple[AnchorPart, ...]:
-    """The members of a median, else the one source. What is broken is a fault and left out."""
-    source = reading[r.ANCHOR_SOURCE_TYPE]
-    setting = f"{r.ANCHOR_SOURCE_TYPE.name}={source.value}"
-    if source is AnchorSource.NONE:
-        return ()
-    if source not in (AnchorSource.MEDIAN, AnchorSource.EXPRESSION):
+    def resolve(self) -> tuple[AnchorPart, ...]:
+        """The members of a median, else the one source."""
+        source = self.given.source
         word = source.value
-        spec = _of_word(reading, r.ANCHOR_SOURCE_TYPE, setting, word, word)
-        carried = word not in _OF_THIS_MARKET
-        return () if spec is None else (AnchorPart(name=word, spec=spec, carried=carried),)
-    variable = a.MEDIAN_OF if source is AnchorSource.MEDIAN else a.EXPRESSION
-    if not reading.sound(variable):
-        return ()
-    text = reading[variable]
-    if text is None:
-        reading.fault(variable, f"{setting} needs it: give {variable.kind.takes}")
-        return ()
-    if source is AnchorSource.MEDIAN:
-        return _members(reading, text)
-    spec = _of_text(reading, variable, text)
-    return () if spec is None else (AnchorPart(name=source.value, spec=spec, carried=True),)
+        setting = f"MM_ANCHOR_SOURCE_TYPE={word}"
+        if source is AnchorSource.NONE:
+            return ()
+        if source not in (AnchorSource.MEDIAN, AnchorSource.EXPRESSION):
+            spec = self._of_word("MM_ANCHOR_SOURCE_TYPE", setting, word, word)
+            carried = word not in _OF_THIS_MARKET
+            return () if spec is None else (AnchorPart(name=word, spec=spec, carried=carried),)
+        is_median = source is AnchorSource.MEDIAN
+        name = _MEDIAN_OF if is_median else "MM_ANCHOR_EXPRESSION"
+        text = self.given.median_of if is_median else self.given.expression
+        if text is None:
+            takes = self.reading.takes(name)
+            self.reading.fault(name, f"{setting} needs it: give {takes}")
+            return ()
+        if is_median:
+            return self._members(text)
+        spec = self._of_text(name, text)
+        return () if spec is None else (AnchorPart(name=word, spec=spec, carried=True),)
 
+    def _members(self, text: str) -> tuple[AnchorPart, ...]:
+        reading, items = self.reading, split_list(text)
+        reading.check(lambda: self._check_quorum(len(items)))
+        reading.check(self._check_age)
+        found = []
+        for item in items:
+            name, weight = split_weight(item)
+            if not weight:
+                reading.fault(_MEDIAN_OF, f"{name} of weight 0 counts nothing: leave it out")
+            spec = self._of_text(_MEDIAN_OF, name)
+            if spec is not None:
+                carried = name not in _OF_THIS_MARKET
+                short = short_feed_id(name)
+                found.append(AnchorPart(name=short, spec=spec, carried=carried, weight=weight))
+        if len({part.name for part in found}) != len(found):
+            reading.fault(_MEDIAN_OF, "a source is there twice: give each once, with a weight")
+        return tuple(found)
 
-def _members(reading: Reading, text: str) -> tuple[AnchorPart, ...]:
-    found, items = [], split_list(text)
-    if reading.sound(a.MEDIAN_QUORUM) and reading[a.MEDIAN_QUORUM] > len(items):
-        remedy = f"{a.MEDIAN_OF.name} has {len(items)}: give at most as many"
-        reading.fault(a.MEDIAN_QUORUM, remedy)
-    if reading.sound(t.STALE_ANCHOR) and reading[t.STALE_ANCHOR] is None:
-        reading.fault(t.STALE_ANCHOR, _AGE_REMEDY)
-    for item in items:
-        name, weight = split_weight(item)
-        if not weight:
-            reading.fault(a.MEDIAN_OF, f"{name} of weight 0 counts nothing: leave it out")
-        spec = _of_text(reading, a.MEDIAN_OF, name)
-        if spec is not None:
-            found.append(
-                AnchorPart(
-                    name=a.short_feed_id(name),
-                    spec=spec,
-                    carried=name not in _OF_THIS_MARKET,
-                    weight=weight,
-                )
-            )
-    if len({part.name for part in found}) != len(found):
-        reading.fault(a.MEDIAN_OF, "a source is there twice: give each once, with a weight")
-    return tuple(found)
+    def _check_quorum(self, members: int) -> None:
+        if self.given.median_quorum > members:
+            remedy = f"{_MEDIAN_OF} has {members}: give at most as many"
+            self.reading.fault("MM_ANCHOR_MEDIAN_QUORUM", remedy)
 
+    def _check_age(self) -> None:
+        if self.limits.stale_anchor_ms is None:
+            self.reading.fault(_STALE, _AGE_REMEDY)
 
-def _of_text(reading: Reading, variable: Variable[Any], text: str) -> SourceSpec | None:
-    """The source that a word or an expression describes; None after a fault."""
-    known: dict[str, SourceSpec] = {}
-    for word in words(text):
-        kind = word.partition(":")[0]
-        if kind not in WORDS:
-            continue  # an operator, or a name that the expression will refuse
-        spec = _of_word(reading, variable, f"{kind} in {variable.name}", kind, word)
-        if spec is None:
+    def _of_text(self, asking: str, text: str) -> SourceSpec | None:
+        """The source that a word or an expression describes; None after a fault."""
+        known: dict[str, SourceSpec] = {}
+        for word in words(text):
+            kind = word.partition(":")[0]
+            if kind not in WORDS:
+                continue  # an operator, or a name that the expression will refuse
+            spec = self._of_word(asking, f"{kind} in {asking}", kind, word)
+            if spec is None:
+                return None
+            known[word] = self._patient(spec) if kind in _ORACLE else spec
+        try:
+            return parse_expression(text, known)
+        except ValueError as error:
+            valid = f"give {', '.join(WORDS)}, invert(x) or multiply(x, y)"
+            self.reading.fault(asking, f"{short_feed_id(str(error))}: {valid}")
             return None
-        known[word] = _patient(reading, spec) if kind in _ORACLE else spec
-    try:
-        return parse_expression(text, known)
-    except ValueError as error:
-        valid = f"give {', '.join(WORDS)}, invert(x) or multiply(x, y)"
-        reading.fault(variable, f"{a.short_feed_id(str(error))}: {valid}")
-        return None
 
+    def _patient(self, spec: SourceSpec) -> SourceSpec:
+        """Beside quicker sources the feed keeps its own limit: it is renewed once in hours."""
+        limits = self.reading.check(
+            lambda: (self.given.oracle_max_age_ms, self.limits.stale_anchor_ms)
+        )
+        if limits is None:
+            return spec
+        oracle_ms, others_ms = limits
+        if others_ms is None:
+            self.reading.fault(_STALE, _AGE_REMEDY)
+            return spec
+        return PatientSpec(of=spec, leeway_ms=oracle_ms - others_ms)
 
-def _patient(reading: Reading, spec: SourceSpec) -> SourceSpec:
-    """Beside quicker sources the feed keeps its own limit: it is renewed once in hours."""
-    if not reading.sound(r.ANCHOR_ORACLE_MAX_AGE, t.STALE_ANCHOR):
-        return spec
-    oracle_ms, others_ms = reading[r.ANCHOR_ORACLE_MAX_AGE], reading[t.STALE_ANCHOR]
-    if others_ms is None:
-        reading.fault(t.STALE_ANCHOR, _AGE_REMEDY)
-        return spec
-    return PatientSpec(of=spec, leeway_ms=oracle_ms - others_ms)
+    def _of_word(self, asking: str, setting: str, kind: str, word: str) -> SourceSpec | None:
+        """The source of one word; what stands behind its colon is another feed of that kind."""
+        feed = word.partition(":")[2]
+        if word != kind:
+            if not feed_fits(kind, feed):
+                remedy = f"{short_feed_id(word)} names no feed of {kind}: give {kind}"
+                self.reading.fault(asking, remedy)
+                return None
+        elif kind in SOURCES:
+            needed = PREFIX + SOURCES[kind].needed()
+            if not self.reading.is_set(needed):
+                takes = self.reading.takes(needed)
+                self.reading.fault(needed, f"{setting} needs it: give {takes}")
+                return None
+        return self.reading.check(lambda: self._build(kind, setting, feed))
 
-
-def _of_word(
-    reading: Reading, variable: Variable[Any], setting: str, kind: str, word: str
-) -> SourceSpec | None:
-    """The source of one word; what stands behind its colon is another feed of that kind."""
-    feed = word.partition(":")[2]
-    if word != kind:
-        if not feed_fits(kind, feed):
-            reading.fault(variable, f"{a.short_feed_id(word)} names no feed of {kind}: give {kind}")
-            return None
-    elif kind in _NEEDS and not reading.is_set(_NEEDS[kind]):
-        needed = _NEEDS[kind]
-        reading.fault(needed, f"{setting} needs it: give {needed.kind.takes}")
-        return None
-    if kind in _ORACLE:
-        if not reading.sound(t.CHAIN_ID):
-            return None
-        address = feed_address(reading, reading[t.CHAIN_ID], setting)
+    def _build(self, kind: str, setting: str, feed: str) -> SourceSpec | None:
+        if kind not in _ORACLE:
+            return self.sources[kind].spec(self.market.market_symbol, feed)
+        chain_id = self.chain.chain_id
+        address = feed_address(self.reading, self.given, self.chain, chain_id, setting)
         return None if address is None else OracleSpec(address=address)
-    if not reading.sound(*a.sources.variables, *r.anchors.variables, t.MARKET_SYMBOL):
-        return None
-    return _build(reading, kind, feed)
-
-
-def _build(reading: Reading, kind: str, feed: str) -> SourceSpec:
-    match kind:
-        case "pyth":
-            return PythSpec(
-                feed_id=feed or reading[a.PYTH_FEED_ID] or "",
-                base_url=reading[a.PYTH_BASE_URL],
-                key=reading[a.PYTH_API_KEY],
-                key_header=reading[a.PYTH_API_KEY_HEADER],
-                max_confidence_bps=reading[a.PYTH_MAX_CONFIDENCE_BPS],
-            )
-        case "coinbase":
-            product = feed or reading[a.COINBASE_PRODUCT_ID] or ""
-            return CoinbaseSpec(product_id=product.upper(), url=reading[a.COINBASE_URL])
-        case "strails":
-            return StrailsSpec(
-                base_url=reading[a.STRAILS_API_URL] or "",
-                api_key=reading[a.STRAILS_API_KEY],
-                pair=reading[a.STRAILS_PAIR],
-            )
-        case "http":
-            return HttpSpec(url=reading[r.ANCHOR_URL] or "", market=reading[t.MARKET_SYMBOL])
-    price = reading[r.ANCHOR_FIXED_PRICE]
-    assert kind == "fixed", kind
-    assert price is not None, "else a fault"
-    return FixedSpec(price=price)

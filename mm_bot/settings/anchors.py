@@ -1,18 +1,34 @@
-"""The settings of the price anchors, each resolved into one frozen value."""
+"""What the anchors' variables come to: `resolve_anchor`, `resolve_external`, and their checks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Protocol
 
-from mm_bot.core.exact import Price, Size
-from mm_bot.settings import table as t
-from mm_bot.settings import table_anchors as a
-from mm_bot.settings import table_run as r
-from mm_bot.settings.anchor_parts import AnchorPart, resolve_parts
-from mm_bot.settings.checks import external_wanted, feed_address
-from mm_bot.settings.reading import Reading
-from mm_bot.settings.table_run import AnchorSource, ExternalProvider
+from mm_bot.core.exact import Price
+from mm_bot.fields.model import Reading
+from mm_bot.prices.settings import FixedSettings, SourceSettings, ZeroExSettings
+from mm_bot.prices.specs import OracleSpec, SourceSpec
+from mm_bot.settings.anchor_variables import (
+    EXTERNAL,
+    AnchorSource,
+    AnchorVariables,
+    ExternalProvider,
+    ExternalVariables,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorPart:
+    """One source, as it was asked for."""
+
+    name: str
+    """As it was written, feed ids cut short; a metric's label."""
+    spec: SourceSpec
+    carried: bool
+    """Whether it tells a spot price, which a future's expiry is still to be allowed for."""
+    weight: Decimal = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,166 +55,140 @@ class AnchorSettings:
     min_price: Price | None
     max_price: Price | None
     """Plausibility bounds of any reference."""
-    secrets: tuple[str, ...] = field(repr=False)
-    """Keys that are sent to sources."""
-    urls: tuple[str, ...] = field(repr=False)
-    """Of all sources; one may hold a password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalAnchorSettings:
-    """The bootstrap anchor of the spot market. What the chosen provider needs is not None."""
+    """The bootstrap anchor of the spot market."""
 
     provider: ExternalProvider
-    base_url: str | None = field(repr=False)
-    api_key: str | None = field(repr=False)
-    chain_id: int
+    spec: SourceSpec
     rpc_url: str = field(repr=False)
-    oracle_address: str | None
-    sell_token: str | None
-    buy_token: str | None
-    amount: int | None
-    """Base units of the sold token."""
     timeout_ms: int
-    max_age_ms: int
     max_deviation_bps: Decimal | None
     """None accepts every jump."""
-    bootstrap_only: bool
 
 
-CNGN_LOW, CNGN_HIGH = Price.of(100), Price.of(100_000)
-"""No cNGN per USDC was ever outside; a mistaken unit or an inverted price is."""
-
-
-def price_bounds(reading: Reading) -> tuple[Price | None, Price | None]:
-    """What no reference may be below and above; None is no bound."""
-    low, high = reading[a.MIN_PRICE], reading[a.MAX_PRICE]
-    if "cngn" not in reading[t.MARKET_SYMBOL].lower():
-        return low, high
-    return low or CNGN_LOW, high or CNGN_HIGH
-
-
-def reference_min_size(reading: Reading) -> Size:
-    """How much of others' size makes a price; 0 is any."""
-    set_size = reading[t.REFERENCE_MIN_SIZE]
-    return reading[t.ORDER_SIZE].times(Decimal("0.1")) if set_size is None else set_size
-
-
-def resolve_anchor(reading: Reading) -> AnchorSettings | None:
-    """None where a fault stands in the way."""
-    _check_bounds(reading)
-    if not reading.sound(r.ANCHOR_SOURCE_TYPE):
-        return None
-    source = reading[r.ANCHOR_SOURCE_TYPE]
-    if external_wanted(reading) and source is not AnchorSource.NONE:
-        reading.fault(
-            r.ANCHOR_SOURCE_TYPE,
-            f"{r.EXTERNAL_ENABLED.name} is on for this market too: choose one of the two",
-        )
-    parts = resolve_parts(reading)
-    if reading.faults:
-        return None
-    low, high = price_bounds(reading)
-    keys = (reading[a.PYTH_API_KEY], reading[a.STRAILS_API_KEY])
-    urls = (
-        reading[r.ANCHOR_URL],
-        reading[a.PYTH_BASE_URL],
-        reading[a.COINBASE_URL],
-        reading[a.STRAILS_API_URL],
-    )
+def resolve_anchor(
+    given: AnchorVariables,
+    parts: tuple[AnchorPart, ...],
+    market_symbol: str,
+    *,
+    max_age_ms: int | None,
+    agreement_bps: Decimal | None,
+) -> AnchorSettings:
+    low, high = given.bounds(market_symbol)
     return AnchorSettings(
-        source=source,
+        source=given.source,
         parts=parts,
-        quorum=reading[a.MEDIAN_QUORUM],
-        outlier_bps=reading[a.MEDIAN_OUTLIER_BPS],
-        max_age_ms=reading[t.STALE_ANCHOR],
-        max_jump_bps=reading[a.MAX_JUMP_BPS],
-        carry_rate_apr=reading[r.CARRY_RATE_APR],
-        confirmations=reading[r.ANCHOR_CONFIRMATIONS],
-        hard_jump_bps=reading[a.HARD_JUMP_BPS],
-        agreement_bps=reading[t.MAX_ANCHOR_DEVIATION_BPS],
+        quorum=given.median_quorum,
+        outlier_bps=given.median_outlier_bps,
+        max_age_ms=max_age_ms,
+        max_jump_bps=given.max_jump_bps,
+        carry_rate_apr=given.carry_rate_apr,
+        confirmations=given.confirmations,
+        hard_jump_bps=given.hard_jump_bps,
+        agreement_bps=agreement_bps,
         min_price=low,
         max_price=high,
-        # "Bearer ..." shows in parts too.
-        secrets=tuple(
-            text
-            for key in keys
-            if key is not None
-            for text in dict.fromkeys((key, key.split()[-1]))
-        ),
-        urls=tuple(url for url in urls if url is not None),
     )
 
 
-def _check_bounds(reading: Reading) -> None:
-    bounds = (a.MIN_PRICE, a.MAX_PRICE)
-    if not reading.sound(*bounds, t.MARKET_SYMBOL):
-        return
-    low, high = price_bounds(reading)
+def check_bounds(reading: Reading, given: AnchorVariables, market_symbol: str) -> None:
+    low, high = given.bounds(market_symbol)
     if low is not None and high is not None and low > high:
-        reading.fault(a.MAX_PRICE, f"{a.MIN_PRICE.name} is {low}: give a price above it")
-    if not reading.sound(r.ANCHOR_FIXED_PRICE):
-        return
-    price = reading[r.ANCHOR_FIXED_PRICE]
-    if price is None:
-        return
-    if low is not None and price < low:
-        reading.fault(r.ANCHOR_FIXED_PRICE, f"{a.MIN_PRICE.name} is {low}: give a price within")
-    if high is not None and price > high:
-        reading.fault(r.ANCHOR_FIXED_PRICE, f"{a.MAX_PRICE.name} is {high}: give a price within")
+        reading.fault("MM_ANCHOR_MAX_PRICE", f"MM_ANCHOR_MIN_PRICE is {low}: give a price above it")
 
 
-def resolve_external(reading: Reading) -> ExternalAnchorSettings | None:
-    """None where it is off, on another market, or a fault stands in the way."""
-    if not external_wanted(reading):
+def check_fixed(
+    reading: Reading, given: AnchorVariables, source: SourceSettings, market_symbol: str
+) -> None:
+    assert isinstance(source, FixedSettings)
+    price = source.price
+    low, high = given.bounds(market_symbol)
+    name = "MM_ANCHOR_FIXED_PRICE"
+    if price is not None and low is not None and price < low:
+        reading.fault(name, f"MM_ANCHOR_MIN_PRICE is {low}: give a price within")
+    if price is not None and high is not None and price > high:
+        reading.fault(name, f"MM_ANCHOR_MAX_PRICE is {high}: give a price within")
+
+
+def check_one_anchor(reading: Reading, given: AnchorVariables) -> None:
+    """Where the bootstrap anchor is on, no other may be."""
+    if given.source is not AnchorSource.NONE:
+        remedy = f"{EXTERNAL}ENABLED is on for this market too: choose one of the two"
+        reading.fault("MM_ANCHOR_SOURCE_TYPE", remedy)
+
+
+class OnChain(Protocol):
+    """What anchors must know of the venue's chain; looking at it may raise `UnsoundError`."""
+
+    @property
+    def chain_id(self) -> int: ...
+
+    @property
+    def rpc_url(self) -> str: ...
+
+    def known_feed(self, chain_id: int) -> str | None: ...
+
+
+def feed_address(
+    reading: Reading, given: AnchorVariables, chain: OnChain, chain_id: int, setting: str
+) -> str | None:
+    """The feed that `setting` needs: the given one, else the chain's own."""
+    name = "MM_ANCHOR_ORACLE_ADDRESS"
+    if reading.is_set(name):
+        return given.oracle_address
+    found = chain.known_feed(chain_id)
+    if found is None:
+        takes = reading.takes(name)
+        remedy = f"{setting} needs it, as no feed is known on chain {chain_id}: give {takes}"
+        reading.fault(name, remedy)
+    return found
+
+
+def resolve_external(
+    reading: Reading,
+    given: ExternalVariables,
+    zero_ex: ZeroExSettings,
+    anchor: AnchorVariables,
+    chain: OnChain,
+) -> ExternalAnchorSettings | None:
+    """The bootstrap anchor, which is on; None where a fault stands in the way."""
+    if given.provider is ExternalProvider.ZERO_EX and not _has_all(reading, zero_ex):
         return None
-    if not reading.sound(*r.external.variables, t.CHAIN_ID, t.RPC_URL):
-        _check_zero_ex(reading)
-        return None
-    chain_id = reading[r.EXTERNAL_CHAIN_ID] or reading[t.CHAIN_ID]
-    oracle = None
-    if reading[r.EXTERNAL_PROVIDER] is ExternalProvider.CNGN_PRICE_ORACLE:
-        setting = f"{r.EXTERNAL_PROVIDER.name}={ExternalProvider.CNGN_PRICE_ORACLE.value}"
-        oracle = feed_address(reading, chain_id, setting)
-        if chain_id != reading[t.CHAIN_ID] and not reading.is_set(r.EXTERNAL_RPC_URL):
+    chain_id = zero_ex.chain_id or chain.chain_id
+    own_url, bot_url = given.rpc_url, chain.rpc_url
+    spec: SourceSpec
+    if given.provider is ExternalProvider.ZERO_EX:
+        spec = zero_ex.spec(chain_id)
+    else:
+        setting = f"{EXTERNAL}PROVIDER={given.provider.value}"
+        if chain_id != chain.chain_id and own_url is None:
             reading.fault(
-                r.EXTERNAL_RPC_URL,
-                f"{t.RPC_URL.name} is a node of chain {reading[t.CHAIN_ID]}: give one of "
-                f"chain {chain_id}",
+                f"{EXTERNAL}RPC_URL",
+                f"MM_RPC_URL is a node of chain {chain.chain_id}: give one of chain {chain_id}",
             )
-    _check_zero_ex(reading)
+        address = feed_address(reading, anchor, chain, chain_id, setting)
+        if address is None:
+            return None
+        spec = OracleSpec(address=address)
     return ExternalAnchorSettings(
-        provider=reading[r.EXTERNAL_PROVIDER],
-        base_url=reading[r.EXTERNAL_BASE_URL],
-        api_key=reading[r.EXTERNAL_API_KEY],
-        chain_id=chain_id,
-        rpc_url=reading[r.EXTERNAL_RPC_URL] or reading[t.RPC_URL],
-        oracle_address=oracle,
-        sell_token=reading[r.EXTERNAL_SELL_TOKEN],
-        buy_token=reading[r.EXTERNAL_BUY_TOKEN],
-        amount=reading[r.EXTERNAL_AMOUNT],
-        timeout_ms=reading[r.EXTERNAL_TIMEOUT],
-        max_age_ms=reading[r.EXTERNAL_MAX_AGE],
-        max_deviation_bps=reading[r.EXTERNAL_MAX_DEVIATION_BPS],
-        bootstrap_only=reading[r.EXTERNAL_BOOTSTRAP_ONLY],
+        provider=given.provider,
+        spec=spec,
+        rpc_url=own_url or bot_url,
+        timeout_ms=given.timeout_ms,
+        max_deviation_bps=given.max_deviation_bps,
     )
 
 
-def _check_zero_ex(reading: Reading) -> None:
-    if not reading.sound(r.EXTERNAL_PROVIDER):
-        return
-    if reading[r.EXTERNAL_PROVIDER] is not ExternalProvider.ZERO_EX:
-        return
-    for variable in (
-        r.EXTERNAL_BASE_URL,
-        r.EXTERNAL_SELL_TOKEN,
-        r.EXTERNAL_BUY_TOKEN,
-        r.EXTERNAL_AMOUNT,
-    ):
-        if not reading.is_set(variable):
-            reading.fault(variable, f"provider 0x needs it: give {variable.kind.takes}")
-    tokens = (r.EXTERNAL_SELL_TOKEN, r.EXTERNAL_BUY_TOKEN)
-    if all(reading.is_set(v) and reading.sound(v) for v in tokens):
-        sell, buy = (reading[v] for v in tokens)
-        if sell == buy:
-            reading.fault(r.EXTERNAL_BUY_TOKEN, "it is the sold token too: give cNGN's address")
+def _has_all(reading: Reading, zero_ex: ZeroExSettings) -> bool:
+    names = [f"{EXTERNAL}{each}" for each in ("BASE_URL", "SELL_TOKEN", "BUY_TOKEN", "AMOUNT")]
+    missing = [name for name in names if not reading.is_set(name)]
+    for name in missing:
+        reading.fault(name, f"provider 0x needs it: give {reading.takes(name)}")
+    if not missing and zero_ex.sell_token == zero_ex.buy_token:
+        remedy = "it is the sold token too: give cNGN's address"
+        reading.fault(f"{EXTERNAL}BUY_TOKEN", remedy)
+        return False
+    return not missing

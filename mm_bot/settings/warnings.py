@@ -4,103 +4,117 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 from mm_bot.core.policy import OperatorMode
-from mm_bot.settings import table as t
-from mm_bot.settings import table_anchors as a
-from mm_bot.settings import table_run as r
-from mm_bot.settings.anchors import price_bounds, reference_min_size
-from mm_bot.settings.reading import VARIABLES, Reading
+from mm_bot.fields.model import Reading
+from mm_bot.settings.anchor_variables import BOOTSTRAP_MARKET, EXTERNAL
+from mm_bot.settings.models import Models
+from mm_bot.settings.quoting import reference_min_size
 
 _LONG_LIFE_MS = 3_600_000
 _ANY_HOST = ("0.0.0.0", "::")
 
 
-def warnings(reading: Reading) -> tuple[str, ...]:
+def warnings(reading: Reading, given: Models) -> tuple[str, ...]:
     """Guards turned off first, then everything else; the reading has no faults."""
     assert not reading.faults
     return (
         *_guards_off(reading),
-        *_unbounded(reading),
-        *_useless(reading),
-        *_slower_than_limits(reading),
-        *_seen(reading),
+        *_unbounded(reading, given),
+        *_useless(given),
+        *_slower_than_limits(given),
+        *_seen(reading, given),
     )
 
 
 def _guards_off(reading: Reading) -> Iterator[str]:
-    for variable in VARIABLES.values():
-        on_by_default = variable.kind.off and variable.default_text != "0"
-        if on_by_default and reading.sound(variable) and reading[variable] is None:
-            yield (
-                f"{variable.name} is 0: this guard is off "
-                f"(by default it is {variable.default_text})"
-            )
+    for name, each in reading.variables.items():
+        on_by_default = each.kind.off and each.default_text != "0"
+        if on_by_default and each.kind.parse(reading.text(name)) is None:
+            yield f"{name} is 0: this guard is off (by default it is {each.default_text})"
 
 
-def _unbounded(reading: Reading) -> Iterator[str]:
+def _unbounded(reading: Reading, given: Models) -> Iterator[str]:
     """Where a price could be anything, or made by anybody for nothing."""
-    named = zip((a.MIN_PRICE, a.MAX_PRICE), price_bounds(reading), strict=True)
-    missing = [variable.name for variable, bound in named if bound is None]
+    names = ("MM_ANCHOR_MIN_PRICE", "MM_ANCHOR_MAX_PRICE")
+    symbol = given.market.market_symbol
+    bounds = given.anchor.bounds(symbol)
+    missing = [name for name, bound in zip(names, bounds, strict=True) if bound is None]
     if missing:
         yield (
             f"{' and '.join(missing)} not set: a reference price of the wrong unit is believed; "
-            f"set what {reading[t.MARKET_SYMBOL]} can never leave"
+            f"set what {symbol} can never leave"
         )
-    if reading.is_set(t.REFERENCE_MIN_SIZE) and not reference_min_size(reading):
+    name = "MM_REFERENCE_MIN_SIZE"
+    if reading.is_set(name) and not reference_min_size(given.quotes, given.limits):
         yield (
-            f"{t.REFERENCE_MIN_SIZE.name} is 0: anybody's smallest order or trade makes the local "
-            "price (by default a tenth of MM_ORDER_SIZE does)"
+            f"{name} is 0: anybody's smallest order or trade makes the local price "
+            "(by default a tenth of MM_ORDER_SIZE does)"
         )
 
 
-def _useless(reading: Reading) -> Iterator[str]:
-    if reading[r.EXTERNAL_ENABLED] and reading[t.MARKET_SYMBOL] != r.BOOTSTRAP_MARKET:
+def _useless(given: Models) -> Iterator[str]:
+    symbol = given.market.market_symbol
+    if given.external.enabled and symbol != BOOTSTRAP_MARKET:
         yield (
-            f"{r.EXTERNAL_ENABLED.name} is on, but applies to {r.BOOTSTRAP_MARKET} only, "
-            f"not to {reading[t.MARKET_SYMBOL]}: it is not used"
+            f"{EXTERNAL}ENABLED is on, but applies to {BOOTSTRAP_MARKET} only, not to {symbol}: "
+            "it is not used"
         )
     ages = (
-        (t.REFERENCE_TRADE_MAX_AGE, "no last trade is ever a reference price"),
-        (r.ANCHOR_ORACLE_MAX_AGE, "no answer of the feed is ever young enough"),
-        (r.EXTERNAL_MAX_AGE, "no external price is ever young enough"),
+        (
+            "MM_REFERENCE_TRADE_MAX_AGE_SECONDS",
+            given.limits.reference_trade_max_age_ms,
+            "no last trade is ever a reference price",
+        ),
+        (
+            "MM_ANCHOR_ORACLE_MAX_AGE_SECONDS",
+            given.anchor.oracle_max_age_ms,
+            "no answer of the feed is ever young enough",
+        ),
+        (
+            f"{EXTERNAL}MAX_AGE_SECONDS",
+            given.external.max_age_ms,
+            "no external price is ever young enough",
+        ),
     )
-    for variable, effect in ages:
-        if reading[variable] == 0:
-            yield f"{variable.name} is 0: {effect}"
-    if not reading[t.MAX_LONG_INVENTORY] and not reading[t.MAX_SHORT_INVENTORY]:
+    for name, age_ms, effect in ages:
+        if age_ms == 0:
+            yield f"{name} is 0: {effect}"
+    if not given.limits.max_long and not given.limits.max_short:
         yield (
-            f"{t.MAX_LONG_INVENTORY.name} and {t.MAX_SHORT_INVENTORY.name} are both 0: "
-            "there is room for no position"
+            "MM_MAX_LONG_INVENTORY and MM_MAX_SHORT_INVENTORY are both 0: there is room for no "
+            "position"
         )
-    if reading[t.ORDER_EXPIRY] > _LONG_LIFE_MS:
+    if given.quotes.order_life_ms > _LONG_LIFE_MS:
         yield (
-            f"{t.ORDER_EXPIRY.name} is over an hour: nothing but its expiry ends a signature, "
+            "MM_ORDER_EXPIRY_SECONDS is over an hour: nothing but its expiry ends a signature, "
             "not even a cancel"
         )
-    if reading[r.DRY_RUN] and reading[r.MODE] is not OperatorMode.DRY_RUN_HEALTH:
-        yield f"{r.DRY_RUN.name} is on: all is decided and logged, nothing is sent"
+    if given.run.dry_run and given.run.mode is not OperatorMode.DRY_RUN_HEALTH:
+        yield "MM_DRY_RUN is on: all is decided and logged, nothing is sent"
 
 
-def _slower_than_limits(reading: Reading) -> Iterator[str]:
-    poll = reading[r.POLL_INTERVAL]
-    for variable in (t.STALE_MARKET_DATA, t.STALE_BALANCE, t.STALE_ANCHOR):
-        limit = reading[variable]
-        if limit is not None and limit <= poll:
+def _slower_than_limits(given: Models) -> Iterator[str]:
+    poll_ms = given.run.poll_interval_ms
+    for name, limit_ms in (
+        ("MM_STALE_MARKET_DATA_TIMEOUT_SECONDS", given.limits.stale_market_data_ms),
+        ("MM_STALE_BALANCE_TIMEOUT_SECONDS", given.limits.stale_balance_ms),
+        ("MM_STALE_ANCHOR_TIMEOUT_SECONDS", given.limits.stale_anchor_ms),
+    ):
+        if limit_ms is not None and limit_ms <= poll_ms:
             yield (
-                f"{variable.name} is not above {r.POLL_INTERVAL.name}, {poll} ms: "
-                "it will halt between two reads"
+                f"{name} is not above MM_POLL_INTERVAL_MS, {poll_ms} ms: it will halt between two "
+                "reads"
             )
 
 
-def _seen(reading: Reading) -> Iterator[str]:
-    host, port = reading[r.METRICS_ADDR]
+def _seen(reading: Reading, given: Models) -> Iterator[str]:
+    host, port = given.observe.metrics_addr
     if host in _ANY_HOST:
-        yield f"{r.METRICS_ADDR.name} serves port {port} on every interface of this machine"
-    for variable in (
-        t.OWNER_KEYSTORE_PASSWORD_FILE,
-        t.SIGNER_KEYSTORE_PASSWORD_FILE,
-    ):
-        file = reading[variable]
-        if file is not None and file.exists() and file.stat().st_mode & stat.S_IROTH:
-            yield f"{variable.name} {reading.shown(variable)} can be read by every user here"
+        yield f"MM_METRICS_ADDR serves port {port} on every interface of this machine"
+    for name, each in reading.variables.items():
+        if each.kind.secret_file and reading.is_set(name):
+            file = Path(reading.text(name))
+            if file.exists() and file.stat().st_mode & stat.S_IROTH:
+                yield f"{name} {reading.shown(name)} can be read by every user here"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from mm_bot.core.risk import HaltReason
-from mm_bot.settings import table as t
+from mm_bot.settings import VARIABLES
 from tests.deployments.exported import (
     TARGET_LABELS,
     exported_by_a_registry,
@@ -89,13 +89,13 @@ def test_every_halt_reason_raises_an_alert() -> None:
 @pytest.mark.parametrize(
     ("alert", "default"),
     [
-        ("MmBotMarketDataAgeing", t.STALE_MARKET_DATA.default_text),
-        ("MmBotBalancesAgeing", t.STALE_BALANCE.default_text),
-        ("MmBotAnchorAgeing", t.STALE_ANCHOR.default_text),
-        ("MmBotAnchorDeviationHigh", t.MAX_ANCHOR_DEVIATION_BPS.default_text),
-        ("MmBotCancelStorm", t.MAX_CANCELS_PER_MINUTE.default_text),
-        ("MmBotInventoryNearLimit", t.MAX_LONG_INVENTORY.default_text),
-        ("MmBotQuoteAgeHigh", t.ORDER_EXPIRY.default_text),
+        ("MmBotMarketDataAgeing", VARIABLES["MM_STALE_MARKET_DATA_TIMEOUT_SECONDS"].default_text),
+        ("MmBotBalancesAgeing", VARIABLES["MM_STALE_BALANCE_TIMEOUT_SECONDS"].default_text),
+        ("MmBotAnchorAgeing", VARIABLES["MM_STALE_ANCHOR_TIMEOUT_SECONDS"].default_text),
+        ("MmBotAnchorDeviationHigh", VARIABLES["MM_MAX_ANCHOR_DEVIATION_BPS"].default_text),
+        ("MmBotCancelStorm", VARIABLES["MM_MAX_CANCELS_PER_MINUTE"].default_text),
+        ("MmBotInventoryNearLimit", VARIABLES["MM_MAX_LONG_INVENTORY"].default_text),
+        ("MmBotQuoteAgeHigh", VARIABLES["MM_ORDER_EXPIRY_SECONDS"].default_text),
     ],
 )
 def test_warnings_come_before_the_halt(alert: str, default: str | None) -> None:

@@ -11,7 +11,7 @@ import yaml
 from mm_bot import errors
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.risk import HaltReason
-from mm_bot.settings.reading import VARIABLES
+from mm_bot.settings import VARIABLES
 from tests.deployments.exported import exported_by_a_registry
 from tests.deployments.runbook import RUNBOOK, anchor, sections
 

@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 
-from mm_bot.app import secrets
 from mm_bot.core.exact import Price
 from mm_bot.prices.specs import (
     CoinbaseSpec,
@@ -19,7 +18,8 @@ from mm_bot.prices.specs import (
     PythSpec,
     StrailsSpec,
 )
-from mm_bot.settings.table_run import AnchorSource
+from mm_bot.settings import load, secrets
+from mm_bot.settings.anchor_variables import AnchorSource
 from tests.settings.test_settings import REQUIRED, fault, faults, settings
 
 TYPE = "MM_ANCHOR_SOURCE_TYPE"
@@ -168,15 +168,12 @@ def test_every_fault_of_a_median_is_listed_at_once() -> None:
 
 def test_the_keys_of_sources_are_kept_out_of_every_log() -> None:
     """Keys and passwords of the sources are among the texts that are never written."""
-    found = set(
-        secrets(
-            settings(
-                **{TYPE: "pyth"},
-                **PYTH,
-                MM_ANCHOR_PYTH_API_KEY="Bearer one",
-                MM_ANCHOR_STRAILS_API_KEY="two",
-                MM_ANCHOR_COINBASE_URL="wss://user:three@h",
-            )
-        )
-    )
+    environment = REQUIRED | {
+        TYPE: "pyth",
+        **PYTH,
+        "MM_ANCHOR_PYTH_API_KEY": "Bearer one",
+        "MM_ANCHOR_STRAILS_API_KEY": "two",
+        "MM_ANCHOR_COINBASE_URL": "wss://user:three@h",
+    }
+    found = set(secrets(environment, load(environment)))
     assert {"Bearer one", "one", "two", "three"} <= found

@@ -9,10 +9,9 @@ import pytest
 from eth_account import Account
 
 from mm_bot.errors import SettingsError
+from mm_bot.fields.keys import address_of, checksummed
 from mm_bot.prices.specs import OracleSpec
-from mm_bot.settings import load
-from mm_bot.settings.keys import address_of, checksummed
-from mm_bot.settings.reading import VARIABLES, read
+from mm_bot.settings import VARIABLES, effective, load
 from tests.settings.test_settings import (
     EXTERNAL,
     KEY,
@@ -56,8 +55,8 @@ def test_a_signer_of_its_own_is_told_apart_from_the_owner() -> None:
         MM_OWNER_ADDRESS=checksummed(OWNER),
         MM_SIGNER_ADDRESS=SIGNER,
     )
-    assert (s.owner_address, s.signer_address) == (OWNER, SIGNER)
-    assert s.signer_private_key == bytes.fromhex(OTHER_KEY)
+    assert (s.owner_address, s.venue_config.signer) == (OWNER, SIGNER)
+    assert s.venue_config.signer_key == bytes.fromhex(OTHER_KEY)
 
 
 def test_an_address_that_is_not_the_key_s_is_a_fault_with_the_right_one() -> None:
@@ -77,7 +76,7 @@ def test_keys_come_from_keystores_too(tmp_path: Path) -> None:
         | {"MM_SIGNER_KEYSTORE_FILE": signer_file}
         | {"MM_SIGNER_KEYSTORE_PASSWORD_FILE": signer_password}
     )
-    assert (s.owner_address, s.signer_address) == (OWNER, SIGNER)
+    assert (s.owner_address, s.venue_config.signer) == (OWNER, SIGNER)
     assert s.warnings == ()
     Path(password).chmod(0o644)
     assert "can be read by every user" in " ".join(load(s_environment(file, password)).warnings)
@@ -117,11 +116,14 @@ def test_addresses_come_from_the_named_folders_and_overrides_win(tmp_path: Path)
     matching = {"matching": "0x" + "01" * 20, "trade": "0x" + "02" * 20}
     paths = write_deployment(tmp_path, matching, core)
     s = settings(**paths, MM_ANCHOR_SOURCE_TYPE="oracle_carry")
-    assert (s.matching_address, s.trade_module_address) == (matching["matching"], matching["trade"])
-    assert s.subaccounts_address == core["subAccounts"]
+    assert (s.venue_config.matching, s.venue_config.trade) == (
+        matching["matching"],
+        matching["trade"],
+    )
+    assert s.venue_config.sub_accounts == core["subAccounts"]
     assert [part.spec for part in s.anchor.parts] == [OracleSpec(address=FEED)]
     s = settings(**paths, MM_TRADE_MODULE_ADDRESS=TOKEN)
-    assert (s.matching_address, s.trade_module_address) == (matching["matching"], TOKEN)
+    assert (s.venue_config.matching, s.venue_config.trade) == (matching["matching"], TOKEN)
 
 
 def test_a_file_that_lacks_an_address_is_named(tmp_path: Path) -> None:
@@ -146,7 +148,7 @@ def test_an_unknown_chain_says_which_variables_to_set() -> None:
     assert "known: 8453, 84532" in found[0]
     assert "MM_MATCHING_REPO_PATH" in found[0]
     names = ("MM_MATCHING_ADDRESS", "MM_TRADE_MODULE_ADDRESS", "MM_SUBACCOUNTS_ADDRESS")
-    assert load(REQUIRED | LOCAL | dict.fromkeys(names, TOKEN)).matching_address == TOKEN
+    assert load(REQUIRED | LOCAL | dict.fromkeys(names, TOKEN)).venue_config.matching == TOKEN
 
 
 ALONE = [
@@ -188,7 +190,7 @@ def test_the_external_anchor_says_all_that_it_needs() -> None:
     oracle = {EXTERNAL + "ENABLED": "true", EXTERNAL + "PROVIDER": "cngn-price-oracle"}
     external = settings(**oracle).external_anchor
     assert external is not None
-    assert external.oracle_address == FEED
+    assert external.spec == OracleSpec(address=FEED)
     elsewhere = {"MM_CHAIN_ID": "84532", EXTERNAL + "CHAIN_ID": "8453"}
     assert "_RPC_URL is not set" in fault(**oracle, **elsewhere)
 
@@ -281,6 +283,6 @@ def all_text(environment: dict[str, str]) -> str:
         s = load(environment)
     except SettingsError as error:
         context = (error.__context__, error.__cause__)
-        return f"{error} {error!r} {error.faults} {context!r} {read(environment)!r}"
+        return f"{error} {error!r} {error.faults} {context!r} {effective(environment)!r}"
     parts = (s, s.warnings, s.effective(), s.anchor, s.external_anchor, s.reading)
     return f"{s} {parts!r}"

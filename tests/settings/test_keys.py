@@ -11,7 +11,7 @@ from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mm_bot.settings.keys import (
+from mm_bot.fields.keys import (
     address_of,
     checksummed,
     keccak256,

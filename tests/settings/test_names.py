@@ -5,8 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from mm_bot.settings import markdown
-from mm_bot.settings.reading import VARIABLES
+from mm_bot.settings import VARIABLES, markdown
 from tests.settings.test_settings import fault, settings
 
 NAMES = """
@@ -49,7 +48,7 @@ MM_ANCHOR_COINBASE_URL MM_ANCHOR_STRAILS_API_URL MM_ANCHOR_STRAILS_API_KEY MM_AN
 MM_ANCHOR_EXPRESSION MM_ANCHOR_MEDIAN_OF MM_ANCHOR_MEDIAN_QUORUM MM_ANCHOR_MEDIAN_OUTLIER_BPS
 MM_JOURNAL_DIR
 MM_ANCHOR_MIN_PRICE MM_ANCHOR_MAX_PRICE MM_ANCHOR_MAX_JUMP_BPS
-MM_ANCHOR_HARD_JUMP_BPS
+MM_ANCHOR_HARD_JUMP_BPS MM_VENUE
 """
 """The names that neither gives."""
 ALL_NAMES = NAMES.split() + OWN_NAMES.split()
@@ -88,7 +87,7 @@ def test_the_module_prints_the_table_and_is_quick_to_import() -> None:
     """`python -m mm_bot.settings` prints the table; no slow library is imported on the way."""
     slow = "import sys, mm_bot.settings; print([m for m in SLOW if m in sys.modules])"
     run = [sys.executable, "-W", "error", "-c"]
-    heavy = "SLOW = ['eth_account', 'eth_keyfile', 'web3', 'pydantic', 'httpx', 'psycopg']\n"
+    heavy = "SLOW = ['eth_account', 'eth_keyfile', 'web3', 'httpx', 'psycopg']\n"
     out = subprocess.run([*run, heavy + slow], check=True, capture_output=True, text=True)
     assert out.stdout.strip() == "[]"
     command = [sys.executable, "-W", "error", "-m", "mm_bot.settings"]

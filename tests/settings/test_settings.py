@@ -12,10 +12,10 @@ from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Kind, Margin
 from mm_bot.core.policy import OperatorMode
 from mm_bot.errors import SettingsError
-from mm_bot.settings import Settings, load
-from mm_bot.settings.keys import address_of
-from mm_bot.settings.reading import VARIABLES, read
-from mm_bot.settings.table_run import AnchorSource, ExternalProvider
+from mm_bot.fields.keys import address_of
+from mm_bot.prices.specs import ZeroExSpec
+from mm_bot.settings import VARIABLES, Settings, load
+from mm_bot.settings.anchor_variables import AnchorSource, ExternalProvider
 
 EXTERNAL = "MM_USDCCNGN_SPOT_EXTERNAL_ANCHOR_"
 KEY = "11" * 32
@@ -77,20 +77,27 @@ def fault(**changes: str) -> str:
 def test_each_default_is_the_specification_s() -> None:
     """With only the required variables set, everything is as the specification says."""
     s = settings()
-    assert (s.chain_id, s.market_symbol, s.subaccount_id, s.recipient_id) == (
+    assert (s.chain_id, s.market_symbol, s.subaccount_id, s.venue_config.recipient_id) == (
         8453,
         "USDCcNGN-SPOT",
         10,
         10,
     )
-    assert s.matching_address == "0x9e90a9cd13d859bd6a08168082fb1f6f7405f191"
-    assert s.trade_module_address == "0x44813ad30b2ffc1bb2871eed9b19f63c8196ed1c"
-    assert s.subaccounts_address == "0x7019244e25fa416e6ca2ed2f3ca25277aef72843"
-    assert s.owner_private_key == s.signer_private_key == bytes.fromhex(KEY)
-    assert s.owner_address == s.signer_address == address_of(bytes.fromhex(KEY))
-    assert (s.worst_fee, s.service_name, s.price_tick) == (0, "market-maker", None)
-    assert (s.contract_size, s.margin_rate) == (Decimal(10000), Decimal("0.2"))
-    assert s.protected_prefixes == ("validation:", "test:", "smoke:", "manual:")
+    assert s.venue_config.matching == "0x9e90a9cd13d859bd6a08168082fb1f6f7405f191"
+    assert s.venue_config.trade == "0x44813ad30b2ffc1bb2871eed9b19f63c8196ed1c"
+    assert s.venue_config.sub_accounts == "0x7019244e25fa416e6ca2ed2f3ca25277aef72843"
+    assert s.venue_config.owner_key == s.venue_config.signer_key == bytes.fromhex(KEY)
+    assert s.owner_address == s.venue_config.signer == address_of(bytes.fromhex(KEY))
+    assert (s.venue_config.worst_fee, s.venue_config.service_name, s.venue_config.price_tick) == (
+        0,
+        "market-maker",
+        None,
+    )
+    assert (s.venue_config.contract_size, s.venue_config.margin_rate) == (
+        Decimal(10000),
+        Decimal("0.2"),
+    )
+    assert s.venue_config.protected_prefixes == ("validation:", "test:", "smoke:", "manual:")
     assert (s.mode, s.dry_run, s.log_level) == (OperatorMode.NORMAL, False, "INFO")
     assert (s.state_file, s.kill_switch_file) == (Path(".mm-bot-state.json"), None)
     assert (s.cancel_on_shutdown, s.wait_for_lock, s.poll_interval_ms) == (False, False, 2000)
@@ -142,19 +149,21 @@ def test_the_external_anchor_s_defaults_are_the_specification_s() -> None:
     external = s.external_anchor
     assert external is not None
     assert external.provider is ExternalProvider.ZERO_EX
-    assert (external.chain_id, external.rpc_url) == (8453, REQUIRED["MM_RPC_URL"])
-    assert (external.timeout_ms, external.max_age_ms) == (1500, 30_000)
+    assert isinstance(external.spec, ZeroExSpec)
+    assert (external.spec.chain_id, external.rpc_url) == (8453, REQUIRED["MM_RPC_URL"])
+    policy = s.policy(market()).reference
+    assert (external.timeout_ms, policy.external_max_age_ms) == (1500, 30_000)
     assert external.max_deviation_bps == 500
-    assert external.bootstrap_only
-    assert external.amount == 1_000_000
+    assert policy.bootstrap_only
+    assert external.spec.amount == 1_000_000
     assert s.policy(market()).reference.bootstrap
 
 
 def test_the_scenarios_defaults_are_the_specification_s() -> None:
     """The live scenarios wait 120 s and look every 250 ms unless told otherwise."""
-    reading = read(REQUIRED, with_scenarios=True)
-    assert reading[VARIABLES["MM_INT_TIMEOUT_SECONDS"]] == 120_000
-    assert reading[VARIABLES["MM_INT_POLL_INTERVAL_MS"]] == 250
+    for name, value in (("MM_INT_TIMEOUT_SECONDS", 120_000), ("MM_INT_POLL_INTERVAL_MS", 250)):
+        variable = VARIABLES[name]
+        assert variable.kind.parse(variable.default_text or "") == value
 
 
 def test_all_faults_are_listed_at_once() -> None:
@@ -200,8 +209,8 @@ def test_the_plain_database_variable_serves_where_ours_is_unset() -> None:
     """DATABASE_URL is used, but MM_DATABASE_URL wins, and one of them is needed."""
     rest = {n: v for n, v in REQUIRED.items() if n != "MM_DATABASE_URL"}
     plain = "postgresql:///exchange?host=/run/postgres"
-    assert load(rest | {"DATABASE_URL": plain}).database_url == plain
-    assert settings(DATABASE_URL=plain).database_url == REQUIRED["MM_DATABASE_URL"]
+    assert load(rest | {"DATABASE_URL": plain}).venue_config.database_url == plain
+    assert settings(DATABASE_URL=plain).venue_config.database_url == REQUIRED["MM_DATABASE_URL"]
     assert len(faults(rest)) == 1
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import plain
-from mm_bot.settings.types import (
+from mm_bot.fields.kinds import (
     BASE_URL,
     BOOLEAN,
     DATABASE_URL,

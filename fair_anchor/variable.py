@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from mm_bot.settings.types import Kind
+from mm_bot.fields.kinds import Kind
 
 T = TypeVar("T")
 

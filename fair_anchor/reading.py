@@ -8,27 +8,12 @@ value is an unset one. The values of unknown names are never shown: a key may be
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from mm_bot.settings.table_run import GROUPS, scenarios
-from mm_bot.settings.types import hide_keys
-from mm_bot.settings.variable import Variable
+from fair_anchor.variable import Variable
+from mm_bot.fields.texts import hide_keys
 
 T = TypeVar("T")
-
-VARIABLES: dict[str, Variable[Any]] = {v.name: v for group in GROUPS for v in group.variables}
-_RULE = "| --- | --- | --- | --- |"
-_NOT_OURS = frozenset(v.name for v in scenarios.variables)
-
-
-class EffectiveValue(NamedTuple):
-    """What a variable is and why; the value has no secret in it."""
-
-    name: str
-    value: str
-    origin: str
-    """`environment` or `default`."""
 
 
 class Reading:
@@ -66,18 +51,6 @@ class Reading:
         if fault not in self.faults:  # two addresses may come from one broken file
             self.faults.append(fault)
 
-    def effective(self) -> tuple[EffectiveValue, ...]:
-        """Every variable of the bot in the order of its declaration."""
-        return tuple(
-            EffectiveValue(
-                name=variable.name,
-                value=self.shown(variable) or variable.absent.replace("`", ""),
-                origin="environment" if self.is_set(variable) else "default",
-            )
-            for variable in VARIABLES.values()
-            if variable.name not in _NOT_OURS
-        )
-
     def take(self, variable: Variable[Any]) -> None:
         """Read one variable: its value, or a fault."""
         text = self._texts.get(variable.name, variable.default_text)
@@ -91,38 +64,3 @@ class Reading:
             self._values[variable.name] = variable.kind.parse(text)
         except ValueError as error:
             self.fault(variable, str(error))
-
-
-def read(environment: Mapping[str, str], *, with_scenarios: bool = False) -> Reading:
-    """Everything the environment says, with a fault for each value or name that is not valid.
-
-    The bot itself does not read the values of `MM_INT_*`; it knows their names, so that a typo in
-    one is seen.
-    """
-    stripped = {name: environment[name].strip() for name in VARIABLES if name in environment}
-    reading = Reading({name: text for name, text in stripped.items() if text})
-    for name in sorted(environment):
-        if name.startswith("MM_") and name not in VARIABLES:
-            reading.faults.append(_unknown(name))
-    for variable in VARIABLES.values():
-        if with_scenarios or variable.name not in _NOT_OURS:
-            reading.take(variable)
-    return reading
-
-
-def markdown() -> str:
-    """The README's table of variables."""
-    parts = []
-    for group in GROUPS:
-        rows = [
-            f"| `{v.name}` | {v.kind.takes} | {v.default} | {v.meaning} |" for v in group.variables
-        ]
-        head = (f"### {group.title}", "", "| variable | valid | default | meaning |", _RULE)
-        parts.append("\n".join((*head, *rows)))
-    return "\n\n".join(parts) + "\n"
-
-
-def _unknown(name: str) -> str:
-    close = get_close_matches(name, VARIABLES, n=1, cutoff=0.75)
-    advice = f"did you mean {close[0]}?" if close else "take it out of the environment"
-    return f"{name} is not a variable of the bot: {advice}"

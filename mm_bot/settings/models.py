@@ -1,0 +1,103 @@
+"""Every model of the bot, in the order of the documentation, and how one environment is read.
+
+A venue is one line in `run.VENUES`. Its module is imported only where that venue is chosen, so
+that the names of another one's variables are unknown there. A part's model is a section here, a
+field of `Models` and a line in `read_all`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from mm_bot.fields.model import Reading, Section
+from mm_bot.observe.settings import ObserveSettings
+from mm_bot.prices.settings import SOURCES, SourceSettings, ZeroExSettings
+from mm_bot.settings.anchor_variables import EXTERNAL, AnchorVariables, ExternalVariables
+from mm_bot.settings.quoting import LimitSettings, QuoteSettings, ReplaceSettings
+from mm_bot.settings.run import DEFAULT_VENUE, VENUES, MarketSettings, RunSettings, ScenarioSettings
+
+MARKET = Section(model=MarketSettings)
+QUOTES = Section(model=QuoteSettings)
+LIMITS = Section(model=LimitSettings)
+REPLACING = Section(model=ReplaceSettings)
+RUN = Section(model=RunSettings)
+OBSERVE = Section(model=ObserveSettings)
+ANCHOR = Section(model=AnchorVariables)
+SOURCE_SECTIONS = {w: Section(model=model, prefix="MM_ANCHOR_") for w, model in SOURCES.items()}
+EXTERNAL_ANCHOR = Section(model=ExternalVariables, prefix=EXTERNAL)
+ZERO_EX = Section(model=ZeroExSettings, prefix=EXTERNAL)
+SCENARIOS = Section(model=ScenarioSettings)
+
+
+class VenueModule(Protocol):
+    """What the module of a line in `VENUES` has."""
+
+    SECTION: Section[Any]
+
+    def resolve(
+        self, reading: Reading, given: Any, market_symbol: str | None, *, wait_for_lock: bool
+    ) -> Any: ...
+
+
+def venue_module(environment: Mapping[str, str]) -> VenueModule:
+    """That of the chosen venue; of the default one where none is, or none that there is."""
+    chosen = Reading(environment, [MARKET], own="\0", whose="").read(MARKET)
+    name = chosen.__dict__.get("venue", DEFAULT_VENUE)
+    return cast(VenueModule, import_module(VENUES[name]))
+
+
+def sections(venue: VenueModule) -> tuple[Section[Any], ...]:
+    """All that the bot itself reads, in the order of the documentation."""
+    return (
+        MARKET,
+        venue.SECTION,
+        QUOTES,
+        LIMITS,
+        REPLACING,
+        RUN,
+        OBSERVE,
+        *SOURCE_SECTIONS.values(),
+        ANCHOR,
+        EXTERNAL_ANCHOR,
+        ZERO_EX,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """As they were read; a field that has a fault is not to be looked at."""
+
+    market: MarketSettings
+    venue: Any
+    quotes: QuoteSettings
+    limits: LimitSettings
+    replacing: ReplaceSettings
+    run: RunSettings
+    observe: ObserveSettings
+    anchor: AnchorVariables
+    sources: dict[str, SourceSettings]
+    external: ExternalVariables
+    zero_ex: ZeroExSettings
+
+
+def read_all(environment: Mapping[str, str], venue: VenueModule) -> tuple[Reading, Models]:
+    """Every model of the bot, and the reading with the faults on the way."""
+    reading = Reading(
+        environment, sections(venue), own="MM_", whose="the bot", beside=SCENARIOS.variables
+    )
+    return reading, Models(
+        market=reading.read(MARKET),
+        venue=reading.read(venue.SECTION),
+        quotes=reading.read(QUOTES),
+        limits=reading.read(LIMITS),
+        replacing=reading.read(REPLACING),
+        run=reading.read(RUN),
+        observe=reading.read(OBSERVE),
+        anchor=reading.read(ANCHOR),
+        sources={word: reading.read(section) for word, section in SOURCE_SECTIONS.items()},
+        external=reading.read(EXTERNAL_ANCHOR),
+        zero_ex=reading.read(ZERO_EX),
+    )
