@@ -20,8 +20,8 @@ from mm_bot.venues.numo.chain import (
     decode_balances,
     market_balances,
 )
-from mm_bot.venues.numo.signing import Domain
 from mm_bot.venues.numo.units import ref
+from mm_bot.venues.signing import Domain
 from tests.venues.desk import CNGN, FUTURE, FUTURE_MARKET, SPOT_MARKET
 
 CASH = "0x" + "33" * 20

@@ -25,7 +25,7 @@ from mm_bot.core.snapshot import Observation, OwnOrders
 from mm_bot.errors import IdentityError, SettingsError, UnreachableError
 from mm_bot.venues.numo.config import VenueConfig
 from mm_bot.venues.numo.exchange import NumoVenue
-from mm_bot.venues.numo.signing import Signer
+from mm_bot.venues.signing import Signer
 from tests.venues.desk import new_order, venue_config, watch
 
 

@@ -14,10 +14,10 @@ import pytest
 from mm_bot.core.commands import Outcome, Verdict
 from mm_bot.core.exact import Amount
 from mm_bot.core.instrument import Instrument, Side
-from mm_bot.venues.numo import signing
+from mm_bot.venues import signing
 from mm_bot.venues.numo.config import VenueConfig
 from mm_bot.venues.numo.order_entry import OrderEntry, machine_token, read_outcome
-from mm_bot.venues.numo.signing import Cancel, Domain, Signer
+from mm_bot.venues.signing import Cancel, Domain, Signer
 from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET, new_order
 
 CAPTURES = Path(__file__).parents[1] / "captures"

@@ -13,9 +13,9 @@ from eth_account.messages import encode_typed_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mm_bot.venues.numo import signing
-from mm_bot.venues.numo.signing import Action, Cancel, Domain, Signer, TradeData
+from mm_bot.venues import signing
 from mm_bot.venues.numo.units import to_chain_exact
+from mm_bot.venues.signing import Action, Cancel, Domain, Signer, TradeData
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "eip712.json").read_text()

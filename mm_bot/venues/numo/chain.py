@@ -32,7 +32,7 @@ from mm_bot.errors import EdgeError
 from mm_bot.io.errors import answered, edge, excerpt
 from mm_bot.io.shapes import Members, Reader
 from mm_bot.venues.numo import units
-from mm_bot.venues.numo.signing import (
+from mm_bot.venues.signing import (
     WORD_BYTES,
     address_bytes,
     address_word,

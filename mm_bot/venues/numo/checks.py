@@ -23,7 +23,7 @@ from mm_bot.venues.numo.chain import CallRevertedError
 from mm_bot.venues.numo.config import VenueConfig
 from mm_bot.venues.numo.reach import Parts, reach
 from mm_bot.venues.numo.rights import RIGHTS, SKEW_MS, TABLES, compare_clocks, rights
-from mm_bot.venues.numo.signing import Domain
+from mm_bot.venues.signing import Domain
 
 _NO_ADDRESS: Final = "0x" + "0" * 40
 _A_DAY_S: Final = 86_400

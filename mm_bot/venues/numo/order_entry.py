@@ -29,7 +29,7 @@ from mm_bot.errors import EdgeError
 from mm_bot.io.errors import FOREIGN, NOT_SENT, describe
 from mm_bot.venues.numo import units, wire
 from mm_bot.venues.numo.config import VenueConfig
-from mm_bot.venues.numo.signing import Action, Cancel, Domain, Signer, TradeData
+from mm_bot.venues.signing import Action, Cancel, Domain, Signer, TradeData
 
 CANCEL_LIFE_S: Final = 120
 _JSON: Final = {"content-type": "application/json"}

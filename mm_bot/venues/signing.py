@@ -1,4 +1,5 @@
-"""EIP-712 signatures over the exchange's two messages, `Action` and `Cancel`.
+"""EIP-712 signatures over the messages of a Matching contract, `Action` and `Cancel`: shared by the
+exchanges that settle on one.
 
 The words are packed by hand, since both messages are static but for one hashed member, and the
 domain separator is computed once. Kept by hand for its time: 38 to 54 us a signature, where
