@@ -11,7 +11,7 @@ from typing import Protocol, cast
 
 from mm_bot.cli.call import Call
 from mm_bot.cli.output import Output
-from mm_bot.errors import BotError, EdgeError
+from mm_bot.errors import BotError, EdgeError, SettingsError
 from mm_bot.observe.redact import Redactor
 from mm_bot.settings import process_environment, secrets
 
@@ -42,9 +42,13 @@ class _Command(Protocol):
 
 def main(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
     """Run one command; the exit code."""
-    environment = process_environment() if environment is None else environment
     arguments = parser().parse_args(argv)
     redactor = Redactor()
+    try:
+        environment = process_environment() if environment is None else environment
+    except SettingsError as error:
+        Output(as_json=arguments.json, redactor=redactor).error(str(error), error.exit_code)
+        return error.exit_code
     for secret in secrets(environment):
         redactor.add(secret)
     output = Output(as_json=arguments.json, redactor=redactor)

@@ -9,9 +9,11 @@ comes out of here: not in a fault, a warning, a repr or the effective values.
 from __future__ import annotations
 
 import os
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import TypeVar
+from pathlib import Path
+from typing import TypeVar, cast
 
 from mm_bot.core.instrument import Instrument, Margin
 from mm_bot.core.policy import Policy, ReferencePolicy, RiskPolicy
@@ -184,8 +186,28 @@ def read_sound(environment: Mapping[str, str], value: Callable[[Models], T], nam
 
 
 def process_environment() -> Mapping[str, str]:
-    """The process's own variables."""
-    return os.environ
+    """The process's own variables, and below them those of a file `.env` in the working folder.
+
+    Raises:
+        SettingsError: where that file is there and cannot be read.
+    """
+    file = Path(".env")
+    if not file.is_file():
+        return os.environ
+    from pydantic_settings import BaseSettings, DotEnvSettingsSource  # 14 MB, for who has one
+
+    try:
+        lines = DotEnvSettingsSource(BaseSettings, env_file=file, case_sensitive=True).env_vars
+    except (OSError, ValueError) as error:
+        told = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        fault = f"{file.absolute()} cannot be read: {told}; give NAME=value lines, or remove it"
+        raise SettingsError([fault]) from None
+    ours = {name: text for name, text in lines.items() if text and _is_ours(name)}
+    return ChainMap(cast("dict[str, str]", os.environ), ours)
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith("MM_") or name in VARIABLES
 
 
 def secrets(environment: Mapping[str, str], settings: Settings | None = None) -> Iterator[str]:

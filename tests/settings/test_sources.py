@@ -1,14 +1,18 @@
-"""Where settings come from: the venue's own names, and secrets."""
+"""Where settings come from: the venue's own names, a file beside the environment, and secrets."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Annotated
 
+import pytest
 from pydantic import Secret, SecretStr
 
+from mm_bot.__main__ import main
 from mm_bot.fields.kinds import SECRET
 from mm_bot.fields.model import Model, Section, is_secret, variable
-from mm_bot.settings import VARIABLES, load, secrets
+from mm_bot.settings import VARIABLES, load, process_environment, secrets
 from mm_bot.settings.secrets import secret_texts
 from tests.settings.test_settings import KEY, REQUIRED, fault, settings
 
@@ -17,6 +21,41 @@ def test_an_unknown_venue_is_a_fault_that_lists_the_valid_ones() -> None:
     """Only what there is a folder for can be chosen."""
     assert settings(MM_VENUE="numo").venue_config == settings().venue_config
     assert fault(MM_VENUE="elsewhere") == "MM_VENUE is 'elsewhere': give one of numo"
+
+
+def test_a_file_beside_the_bot_fills_what_the_environment_leaves_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`.env` in the working folder is read; the environment wins; `config` tells them apart."""
+    lines = [f"{name}='{value}'" for name, value in REQUIRED.items()]
+    text = "\n".join([*lines, "MM_ORDER_SIZE=7", "MM_QUOTE_LEVELS=1", "OTHERS=1"])
+    (tmp_path / ".env").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MM_ORDER_SIZE", "9")
+    environment = process_environment()
+    assert "OTHERS" not in environment
+    effective = {each.name: each for each in load(environment).effective()}
+    assert effective["MM_ORDER_SIZE"][1:] == ("9", "environment")
+    assert effective["MM_QUOTE_LEVELS"][1:] == ("1", ".env")
+    assert effective["MM_HALF_SPREAD_BPS"].origin == "default"
+    monkeypatch.setattr("sys.argv", ["mm-bot", "config", "--set", "--json"])
+    assert main() == 0
+    told = {
+        each["name"]: each["origin"] for each in json.loads(capsys.readouterr().out)["settings"]
+    }
+    assert told.keys() == {*REQUIRED, "MM_ORDER_SIZE", "MM_QUOTE_LEVELS"}
+
+
+def test_a_file_that_is_no_text_is_a_fault_with_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A broken `.env` ends every command before anything is read of it: exit code 2."""
+    (tmp_path / ".env").write_bytes(b"MM_ORDER_SIZE=\xff\n")
+    monkeypatch.chdir(tmp_path)
+    for words in (["mm-bot"], ["mm-bot", "config"]):
+        monkeypatch.setattr("sys.argv", words)
+        assert main() == 2
+        assert ".env cannot be read" in "".join(capsys.readouterr())
 
 
 def test_every_secret_field_is_kept_out_of_the_log_without_being_listed() -> None:
