@@ -16,7 +16,7 @@ demo: install    ## the bot on the embedded exchange, with takers; SECONDS=30 en
 test: install lint ## types, lint, import rules and every test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-page: install ## drives the status page in headless Chromium, if there is one
+test-page: install ## drives the status page in headless Chromium
 	$(BIN)/python -m tests.page.browser page-pictures
 
 scenarios: install ## every live scenario on the local exchange; ROUNDS=3 for a longer run

@@ -82,7 +82,7 @@ class _Process:
         )
         metrics.ready = lambda: not health.reasons()
         metrics.dropped_lines = lambda: log.dropped
-        await self._serve(health, metrics)
+        await self._serve(health, telemetry, metrics)
         self._tell_manager(health)
         for warning in settings.warnings:
             log.warning("settings", note=warning)
@@ -175,13 +175,14 @@ class _Process:
         state_file.check_writable()
         return state_file
 
-    async def _serve(self, health: Health, metrics: Metrics) -> None:
+    async def _serve(self, health: Health, telemetry: Telemetry, metrics: Metrics) -> None:
         settings, log = self._settings, self._log
 
         pages = Pages(
             ready=health.reasons,
             status=health.status,
             metrics=metrics.scrape,
+            history=telemetry.history.shown,
             page=page,
             redact=log.redactor,
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
 from mm_bot.observe.redact import Redactor
-from mm_bot.observe.render import to_json, to_text
+from mm_bot.observe.render import rounded, to_json, to_text
 
 COLOURS = {"good": "32", "warn": "33", "bad": "31;1", "dim": "2", "bold": "1"}
 
@@ -34,9 +34,9 @@ class Output:
         self._write(self._stdout, to_json(value).decode())
 
     def line(self, text: str = "", style: str = "") -> None:
-        """For people; nothing with `--json`."""
+        """For people, with rounded numbers; nothing with `--json`."""
         if not self.as_json:
-            self._write(self._stdout, self._styled(text, style))
+            self._write(self._stdout, self._styled(rounded(text), style))
 
     def table(
         self,
@@ -79,4 +79,4 @@ class Output:
 def _cell(value: object) -> str:
     if value is None or value == "":
         return "-"
-    return to_text(value).replace("\n", " ")
+    return rounded(to_text(value)).replace("\n", " ")

@@ -14,7 +14,7 @@ from mm_bot.cli.output import Output
 from mm_bot.cli.probe import Status, ask, bot_url
 from mm_bot.cli.status import STYLES, headlines, tables
 from mm_bot.errors import UnreachableError
-from mm_bot.observe.render import to_text
+from mm_bot.observe.render import rounded, to_text
 
 _COLOURS = {"good": "green", "warn": "yellow", "bad": "bold red", "bold": "bold", "dim": "dim"}
 
@@ -54,7 +54,7 @@ def _lines(output: Output, url: str, status: Status, every_s: float, times: int)
 
 def _screen(status: Status, output: Output) -> RenderableType:
     parts: list[RenderableType] = [
-        Text(output.redactor(text), style=_COLOURS.get(style, ""))
+        Text(rounded(output.redactor(text)), style=_COLOURS.get(style, ""))
         for text, style in headlines(status)
     ]
     for title, head, rows, right in tables(status):
@@ -70,5 +70,5 @@ def _screen(status: Status, output: Output) -> RenderableType:
 
 
 def _cell(value: object, output: Output) -> Text:
-    text = "-" if value is None or value == "" else output.redactor(to_text(value))
+    text = "-" if value is None or value == "" else rounded(output.redactor(to_text(value)))
     return Text(text, style=_COLOURS.get(STYLES.get(text, ""), ""))

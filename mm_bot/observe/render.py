@@ -10,14 +10,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Mapping, Set
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from enum import Enum
 
 import orjson
 
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 _MAX_DEPTH = 20
+_LONG_NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d{7,}(?![\w.])", re.ASCII)
+_SIXTH = Decimal("0.000001")
 
 
 def to_json(value: object) -> bytes:
@@ -41,6 +44,19 @@ def to_text(value: object) -> str:
         return str(value)
     leaf = _leaf(value) if not isinstance(value, Mapping | list | tuple) else value
     return leaf if isinstance(leaf, str) else to_json(leaf).decode()
+
+
+def rounded(text: str) -> str:
+    """The same with every number in it to six decimals, half to even: for people, who are shown the
+    exact ones where they ask for JSON."""
+    return _LONG_NUMBER.sub(_six_decimals, text)
+
+
+def _six_decimals(found: re.Match[str]) -> str:
+    with localcontext() as context:
+        context.prec = len(found[0])
+        number = Decimal(found[0]).quantize(_SIXTH)
+    return f"{number:f}".rstrip("0").rstrip(".") if number else "0"
 
 
 def error_text(error: BaseException) -> str:

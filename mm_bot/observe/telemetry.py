@@ -11,6 +11,7 @@ from mm_bot.core.fill_signs import disagreements, signs
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.remember import Report
+from mm_bot.observe.history import History
 from mm_bot.observe.log import Log
 from mm_bot.observe.metrics import Metrics, Refreshes
 from mm_bot.observe.narrator import Narrator
@@ -26,6 +27,7 @@ class Telemetry:
     ) -> None:
         self.view: View | None = None
         """Of the last cycle; None before the first has ended."""
+        self.history = History()
         self._clock = clock or SystemClock()
         self._metrics = metrics
         self._log = log
@@ -67,6 +69,7 @@ class Telemetry:
             fills=(*fills, *new_fills)[-FILLS_KEPT:] if new_fills else fills,
             new_fills=new_fills,
         )
+        self.history.take(view)
         self._totals.cycle(decision, report)
         self._metrics.counts.cycle(view, before, timings_ms)
         if before is not None and self._market is not None:

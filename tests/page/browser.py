@@ -27,7 +27,7 @@ def main(folder: Path) -> int:
     browser = find()
     if browser is None:
         print(f"no Chromium here (looked for {', '.join(NAMES)}): the page was not photographed")
-        return 0
+        return 1
     folder.mkdir(parents=True, exist_ok=True)
     faults: list[str] = []
     with (
@@ -66,6 +66,9 @@ def photograph(tab: Tab, url: str, file: Path, status: Mapping[str, Any]) -> lis
     tab.emulate(wide, dark=file.stem.startswith("dark"))
     tab.visit(url)
     tab.wait_until("document.querySelectorAll('[data-list=wanted] tr').length > 1")
+    tab.wait_until("document.querySelectorAll('#prices path.trace').length === 3")
+    tab.wait_until("document.querySelectorAll('#inventory path.trace').length === 3")
+    areas = tab.evaluate("document.querySelectorAll('#depth path.area').length")
     text = tab.evaluate("document.body.innerText")
     assert isinstance(text, str), "a page has text"
     wanted = [str(status["market"]), f"mode {status['mode']}"]
@@ -73,6 +76,8 @@ def photograph(tab: Tab, url: str, file: Path, status: Mapping[str, Any]) -> lis
     wanted += [order["order_id"] for order in status["live"]]
     wanted += [gap["means"] for gap in status["missing"]]
     faults = [f"lacks {each}: {file.name}" for each in wanted if each not in text]
+    if areas != len({order["side"] for order in status["live"]}):
+        faults.append(f"draws the depth of {areas} sides: {file.name}")
     if tab.evaluate("document.documentElement.scrollWidth") != wide:
         faults.append(f"is wider than {wide} pixels: {file.name}")
     faults += [f"reports {error}: {file.name}" for error in tab.errors()]

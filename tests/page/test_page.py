@@ -102,7 +102,7 @@ def test_it_puts_in_text_and_never_markup(read: Reader) -> None:
         assert way not in script
     assert "setTimeout(refresh" in script
     assert script.count("fetch(") == 1
-    assert 'fetch("status"' in script
+    assert re.findall(r'ask\("(\w+)"\)', script) == ["status", "history"]
     assert "method" not in script
 
 

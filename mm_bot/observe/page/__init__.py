@@ -1,7 +1,8 @@
-"""The page for people at `/`: one file without any outside part, which reads `status` beside it.
+"""The page for people at `/`: one file without any outside part, which reads `status` and `history`
+beside it.
 
-The server hands out these bytes as they are. All that the page shows comes from `/status` and is
-put in as text, never as markup.
+The server hands out these bytes as they are. All that the page shows comes from there and is put in
+as text, never as markup.
 """
 
 from __future__ import annotations
@@ -12,5 +13,10 @@ from importlib.resources import files
 
 @cache
 def page() -> bytes:
-    """The HTML, read from disk once."""
-    return files(__name__).joinpath("index.html").read_bytes()
+    """The HTML with its pictures' script inside, read from disk once."""
+    here = files(__name__)
+    return (
+        here.joinpath("index.html")
+        .read_bytes()
+        .replace(b"/* charts.js */", here.joinpath("charts.js").read_bytes())
+    )
