@@ -7,7 +7,7 @@ import os
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from mm_bot import errors
+from mm_bot import errors, strategies
 from mm_bot.bot import Bot, Edges
 from mm_bot.clock import Clock, SteadyClock
 from mm_bot.core.instrument import Instrument
@@ -119,6 +119,7 @@ class _Process:
             ),
             policy,
             memory,
+            strategies.build(policy),
             poll_interval_ms=settings.poll_interval_ms,
         )
         health.waiting = "first cycle"

@@ -33,6 +33,7 @@ from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
 from mm_bot.core.plan import Cancel, CancelCategory, Place, Plan
 from mm_bot.core.policy import OperatorMode, Policy
+from mm_bot.core.quoting import Strategy
 from mm_bot.core.remember import (
     CancelResult,
     PlaceResult,
@@ -81,11 +82,18 @@ class Bot:
     """One market's maker. `policy` may be replaced between cycles."""
 
     def __init__(
-        self, edges: Edges, policy: Policy, memory: Memory, *, poll_interval_ms: int
+        self,
+        edges: Edges,
+        policy: Policy,
+        memory: Memory,
+        strategy: Strategy,
+        *,
+        poll_interval_ms: int,
     ) -> None:
         self.policy = policy
         self.memory = memory
         self._edges = edges
+        self._strategy = strategy
         self._poll_interval_ms = poll_interval_ms
         self._wake = asyncio.Event()
         self._woken_at: float | None = None
@@ -149,7 +157,7 @@ class Bot:
             kill_switch=edges.kill_switch.active(),
         )
         observed = time.perf_counter()
-        decision = decide(snapshot, memory, self.policy, edges.venue.instrument)
+        decision = decide(snapshot, memory, self.policy, edges.venue.instrument, self._strategy)
         edges.hear_local(decision.reference.local, decision.now_ms)
         decided = time.perf_counter()
         report = await self._act(decision.plan)

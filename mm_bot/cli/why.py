@@ -14,9 +14,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mm_bot import strategies
 from mm_bot.app import FIRST_ANCHOR_WITHIN_MS, make_venue
 from mm_bot.cli.call import Call
-from mm_bot.cli.explain import Step, explain, name
 from mm_bot.cli.probe import Status, ask_if_there, bot_url, entries, same_bot
 from mm_bot.clock import SystemClock
 from mm_bot.core.decide import Decision, decide
@@ -28,6 +28,7 @@ from mm_bot.core.snapshot import Snapshot
 from mm_bot.errors import SettingsError
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.mode_file import ModeFile
+from mm_bot.observe.explain import Line, explain, name
 from mm_bot.prices_from_settings import build_anchors
 from mm_bot.settings import Settings
 
@@ -44,7 +45,7 @@ def run(call: Call) -> int:
     status = ask_if_there(url)
     if status is not None and not _of(settings, status):
         status = None
-    steps = (*explain(decision, market, side), _running(status, url, side))
+    steps = (*explain(decision, side), _running(status, url, side))
     output = call.output
     if output.as_json:
         output.json(
@@ -134,7 +135,7 @@ async def fresh_decision(settings: Settings) -> tuple[Decision, Instrument]:
         )
         mode = ModeFile(settings.operator_mode_file, settings.mode).look()
         policy = replace(settings.policy(market), mode=mode)
-        return decide(snapshot, memory, policy, market), market
+        return decide(snapshot, memory, policy, market, strategies.build(policy)), market
 
 
 def _of(settings: Settings, status: Status) -> bool:
@@ -146,9 +147,9 @@ def _of(settings: Settings, status: Status) -> bool:
     )
 
 
-def _running(status: Status | None, url: str, side: Side) -> Step:
+def _running(status: Status | None, url: str, side: Side) -> Line:
     if status is None:
-        return Step(step="running bot", says=f"none of this market and subaccount at {url}")
+        return Line(step="running bot", says=f"none of this market and subaccount at {url}")
     live = [
         f"{each.get('size')} at {each.get('price')}"
         for each in entries(status.get("live"))
@@ -165,4 +166,4 @@ def _running(status: Status | None, url: str, side: Side) -> Step:
         parts.append(f"halted by {', '.join(halts)}")
     elif gaps:
         parts.append(f"lacks a level by {', '.join(gaps)}")
-    return Step(step="running bot", says=f"at {url}, mode {status.get('mode')}: {'; '.join(parts)}")
+    return Line(step="running bot", says=f"at {url}, mode {status.get('mode')}: {'; '.join(parts)}")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from mm_bot.core import freshness, ledger, liability, quoting, reconcile, reference, risk
+from mm_bot.core import freshness, ledger, liability, reconcile, reference, risk
 from mm_bot.core.balances import Funds, funds
 from mm_bot.core.exact import NO_AMOUNT, Amount
 from mm_bot.core.fills import Tally, count
@@ -21,7 +21,7 @@ from mm_bot.core.ledger import Commitment, Stage, Tracked
 from mm_bot.core.memory import Memory
 from mm_bot.core.plan import CancelCategory, Desk, Plan
 from mm_bot.core.policy import OperatorMode, Policy
-from mm_bot.core.quoting import Ladder, Missing, MissingReason
+from mm_bot.core.quoting import Ladder, Missing, MissingReason, Quotes, Strategy, View
 from mm_bot.core.reference import Reference
 from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.core.snapshot import Fill, OwnOrders, Part, Snapshot
@@ -46,7 +46,8 @@ class Decision:
     plan: Plan
     halts: tuple[Halt, ...]
     reference: Reference
-    ladder: Ladder
+    quotes: Quotes
+    """What the strategy said."""
     missing: tuple[Missing, ...]
     """Every wanted level that does not rest after this plan, with its reason."""
     funds: Funds | None
@@ -59,6 +60,10 @@ class Decision:
     signatures: liability.Signatures
 
     @property
+    def ladder(self) -> Ladder:
+        return self.quotes.ladder
+
+    @property
     def halted(self) -> bool:
         return bool(self.halts)
 
@@ -69,7 +74,13 @@ class Decision:
         return bool(self.new_fills)
 
 
-def decide(snapshot: Snapshot, memory: Memory, policy: Policy, market: Instrument) -> Decision:
+def decide(
+    snapshot: Snapshot,
+    memory: Memory,
+    policy: Policy,
+    market: Instrument,
+    strategy: Strategy,
+) -> Decision:
     """The plan of this cycle."""
     snapshot = _without_unlocked_orders(snapshot)
     now_ms, venue = snapshot.now_ms, snapshot.venue
@@ -81,13 +92,17 @@ def decide(snapshot: Snapshot, memory: Memory, policy: Policy, market: Instrumen
     )
     fresh = freshness.measure(snapshot, memory, contradictions)
     money = _funds(snapshot, market)
-    ladder = _ladder(snapshot, tracked, policy, market, chosen, money)
-    desk = _desk(snapshot, memory, tracked, ladder, new_fills, market, policy)
+    view = _view(snapshot, tracked, policy, market, chosen, money, tally, new_fills)
+    quotes = strategy.quote(view, memory.strategy)
+    desk = _desk(
+        snapshot, memory, tracked, quotes.ladder, new_fills, market, policy, strategy.levels
+    )
     wanted = _wanted(snapshot, desk, policy)
     due = _over_budget(policy, memory, wanted, now_ms)
-    found = risk.halts(
-        _risk_input(snapshot, memory, policy, tracked, chosen, fresh, money, due), policy.risk
+    limits = _risk_input(
+        snapshot, memory, policy, tracked, chosen, fresh, money, due, strategy.levels
     )
+    found = risk.in_order(*risk.halts(limits, policy.risk), *quotes.halts)
     if policy.mode is OperatorMode.DRY_RUN_HEALTH:
         wanted = Plan()
     elif found:
@@ -102,8 +117,8 @@ def decide(snapshot: Snapshot, memory: Memory, policy: Policy, market: Instrumen
         plan=wanted,
         halts=found,
         reference=chosen,
-        ladder=ladder,
-        missing=_missing(policy, ladder, wanted, found),
+        quotes=quotes,
+        missing=_missing(policy, quotes.ladder, wanted, found),
         funds=money,
         tracked=tracked,
         tally=tally,
@@ -139,28 +154,32 @@ def _funds(snapshot: Snapshot, market: Instrument) -> Funds | None:
     return funds(market, balances, read.reserved_elsewhere, read.rows)
 
 
-def _ladder(
+def _view(
     snapshot: Snapshot,
     tracked: Tracked,
     policy: Policy,
     market: Instrument,
     chosen: Reference,
     money: Funds | None,
-) -> Ladder:
-    if chosen.price is None or money is None:
-        return Ladder()
-    given = quoting.QuoteInput(
+    tally: Tally,
+    new_fills: tuple[Fill, ...],
+) -> View:
+    return View(
         market=market,
         now_ms=snapshot.now_ms,
         mode=policy.mode,
         reference=chosen.price,
-        widened=chosen.source is reference.ReferenceSource.EXTERNAL,
+        source=chosen.source,
+        reference_ms=reference.as_of_ms(snapshot, chosen.source),
         widening_bps=_widening_bps(snapshot, chosen),
         funds=money,
         walls=walls(snapshot, tracked, firm=True, min_size=policy.reference.min_size),
         resting=unmanaged_resting(tracked),
+        others={side: reference.others(snapshot.venue, side) for side in Side},
+        commitments=tracked.commitments,
+        fills=new_fills,
+        tally=tally,
     )
-    return quoting.quote(given, policy.quote)
 
 
 def _widening_bps(snapshot: Snapshot, chosen: Reference) -> Decimal:
@@ -177,6 +196,7 @@ def _desk(
     new_fills: tuple[Fill, ...],
     market: Instrument,
     policy: Policy,
+    levels: int,
 ) -> Desk:
     behind = new_fills or _balances_behind_fills(snapshot, memory)
     hold = MissingReason.BALANCES_BEHIND_FILLS if behind else None
@@ -184,7 +204,7 @@ def _desk(
         now_ms=snapshot.now_ms,
         market=market,
         startup=memory.startup,
-        levels=policy.quote.levels,
+        levels=levels,
         ladder=ladder,
         commitments=tracked.commitments,
         strays=tracked.strays,
@@ -250,6 +270,7 @@ def _risk_input(
     fresh: Freshness,
     money: Funds | None,
     due: bool,
+    levels: int,
 ) -> risk.RiskInput:
     balances = snapshot.venue.balances.value
     live = [c for c in tracked.commitments if c.stage is Stage.LIVE and not c.cancel_acked]
@@ -271,7 +292,7 @@ def _risk_input(
         replace_cancels_last_minute=len(_last_minute(memory, snapshot.now_ms)),
         rate_due=due,
         rate_held=any(halt.reason is HaltReason.CANCEL_RATE for halt in memory.halts),
-        levels=policy.quote.levels,
+        levels=levels,
     )
 
 

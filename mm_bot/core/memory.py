@@ -15,6 +15,7 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Commitment
 from mm_bot.core.liability import Signatures
 from mm_bot.core.plan import Slot
+from mm_bot.core.quoting import Kept
 from mm_bot.core.risk import Halt, HaltReason
 
 
@@ -42,6 +43,7 @@ class Memory:
     replace_cancels_ms: tuple[int, ...] = ()
     """When each counted cancel of the last 60 seconds was sent."""
     tally: Tally = field(default_factory=Tally)
+    strategy: Kept = field(default_factory=Kept)
     fills_since_ms: int | None = None
     """When the fills began to be followed, with no state file to go on from: those before are known
     to nobody but the balances. None once balances were read after it."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
@@ -101,3 +102,7 @@ class Policy:
     quote: QuotePolicy
     risk: RiskPolicy
     reconcile: ReconcilePolicy
+    strategy: str = "founding"
+    """What makes the quotes: a name of `mm_bot.strategies`, or an import path."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What the strategy's steps are set to, by the variable's name, as text."""

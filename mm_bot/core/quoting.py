@@ -1,8 +1,11 @@
-"""Reference, inventory and capacity in; the wanted `Ladder` out, with a reason per missing side.
+"""What a strategy sees (`View`) and what it says (`Quotes`): the seam between the bot and it.
 
-Entry point: `quote`. Formula and bounds: behaviour.md section 4.
+A strategy is pure: all it knows is the view and what it kept itself (`Kept`). Its `Quotes` say what
+is to rest and carry their own explanation, one `Explanation` for each thing that made a number, so
+that nobody computes it a second time. Whatever a strategy wants, reconciliation holds its levels
+against the ladder's bounds together with what rests already, and every halt wins.
 
-Invariants (property tests cite the numbers):
+Invariants of a ladder, whatever the strategy (behaviour.md section 4; tests cite the numbers):
 1. Bids are floored and asks are ceiled to the tick: rounding is never worse for us.
 2. Own bid < own ask.
 3. No level crosses or touches the best opposite order that is not managed by us.
@@ -15,26 +18,28 @@ Invariants (property tests cite the numbers):
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
+from typing import Protocol
 
 from mm_bot.core.balances import Funds
 from mm_bot.core.exact import (
-    BPS,
-    NO_SIZE,
     Amount,
     Price,
     Size,
-    add,
-    clamp,
     floor_to_step,
     multiply,
-    round_half_even,
+    plain,
     subtract,
 )
-from mm_bot.core.instrument import Instrument, Level, Margin, Side
-from mm_bot.core.policy import OperatorMode, QuotePolicy
+from mm_bot.core.fills import Tally
+from mm_bot.core.instrument import Instrument, Level, Side
+from mm_bot.core.ledger import Commitment
+from mm_bot.core.policy import OperatorMode
+from mm_bot.core.reference import ReferenceSource
+from mm_bot.core.risk import Halt
+from mm_bot.core.snapshot import BookOrder, Fill
 
 
 class MissingReason(Enum):
@@ -65,26 +70,6 @@ class Missing:
     index: int | None
     reason: MissingReason
     numbers: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuoteInput:
-    """Everything `quote` looks at beside the policy."""
-
-    market: Instrument
-    now_ms: int
-    mode: OperatorMode
-    reference: Price
-    widened: bool
-    """The reference is the external bootstrap anchor: wider and smaller."""
-    widening_bps: Decimal = Decimal(0)
-    """Added to the half-spread: how much the sources of the reference disagree."""
-    funds: Funds
-    walls: Mapping[Side, Price]
-    """Best resting price a side of everything that is not managed by us, but for takers who are
-    about to trade with a quote of ours."""
-    resting: Mapping[Side, tuple[Size, Amount]]
-    """Size and cNGN a side of own orders here that are not managed by us: they count in limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,70 +115,6 @@ class Bound:
         return multiply(self.per, price.value) if self.priced else self.per
 
 
-def quote(given: QuoteInput, policy: QuotePolicy) -> Ladder:
-    """The wanted ladder around the reference price."""
-    sides: dict[Side, tuple[Level, ...]] = {}
-    missing: list[Missing] = []
-    bounds = {side: _bounds(given, policy, side) for side in Side}
-    for side in Side:
-        why = _side_off(given, side)
-        if why is not None:
-            sides[side] = ()
-            missing.append(Missing(side=side, index=None, reason=why))
-            continue
-        sides[side], gaps = _side_levels(given, policy, side, bounds[side])
-        missing.extend(gaps)
-    shift, cap = _skew(given, policy)
-    return Ladder(
-        bids=sides[Side.BUY],
-        asks=sides[Side.SELL],
-        missing=tuple(missing),
-        skew_bps=round_half_even(shift, cap, 4),
-        bounds=bounds,
-    )
-
-
-def _side_off(given: QuoteInput, side: Side) -> MissingReason | None:
-    if not given.mode.wants(side):
-        return MissingReason.OPERATOR_MODE
-    if not given.market.is_open(given.now_ms):
-        return MissingReason.MARKET_CLOSED
-    return None
-
-
-def _side_levels(
-    given: QuoteInput, policy: QuotePolicy, side: Side, bounds: tuple[Bound, ...]
-) -> tuple[tuple[Level, ...], list[Missing]]:
-    market = given.market
-    levels: list[Level] = []
-    gaps: list[Missing] = []
-    wanted = policy.order_size
-    if given.widened:
-        wanted = wanted.times(policy.external_size_mult)
-    for index in range(policy.levels):
-        price = _level_price(given, policy, side, index)
-        if price.value <= 0:
-            gaps.append(Missing(side=side, index=index, reason=MissingReason.PRICE_TOO_LOW))
-            break
-        size, binding = fit(market, bounds, price, wanted)
-        if not market.tradable(price, size):
-            reason = binding.reason if binding else MissingReason.PRICE_TOO_LOW
-            gaps.append(
-                Missing(
-                    side=side,
-                    index=index,
-                    reason=reason,
-                    numbers=_numbers(binding, wanted, size, price),
-                )
-            )
-            break  # what does not fit here fits no outer level either (invariant 5)
-        notional = market.notional(price, size)
-        levels.append(Level(side=side, index=index, price=price, size=size, notional=notional))
-        bounds = tuple(bound.used(price, size) for bound in bounds)
-        wanted = wanted.times(policy.level_size_mult)
-    return tuple(levels), gaps
-
-
 def fit(
     market: Instrument, bounds: tuple[Bound, ...], price: Price, wanted: Size
 ) -> tuple[Size, Bound | None]:
@@ -207,76 +128,98 @@ def fit(
     return market.floor_size(size), binding
 
 
-def _level_price(given: QuoteInput, policy: QuotePolicy, side: Side, index: int) -> Price:
-    half = policy.half_spread_bps
-    if given.widened:
-        half = multiply(half, policy.external_spread_mult)
-    half = add(half, given.widening_bps)
-    away = add(half, multiply(policy.level_step_bps, Decimal(index)))
-    shift, cap = _skew(given, policy)
-    outward = subtract(BPS, away) if side is Side.BUY else add(BPS, away)
-    factor = subtract(multiply(outward, cap), shift)
-    numerator = multiply(given.reference.value, factor)
-    denominator = multiply(BPS, cap)
-    market = given.market
-    floored = side is Side.BUY
-    price = (market.floor_price if floored else market.ceil_price)(numerator, denominator)
-    wall = given.walls.get(side.opposite)
-    if wall is None or not side.reaches(price, wall):
-        return price
-    tick = market.price_tick
-    if floored:
-        return market.floor_price((wall - tick).value, Decimal(1))
-    return market.ceil_price((wall + tick).value, Decimal(1))
+Number = Decimal | Price | Size | Amount | str
 
 
-def _skew(given: QuoteInput, policy: QuotePolicy) -> tuple[Decimal, Decimal]:
-    """The skew as an exact fraction: (skew bps x cap, cap); cap 1 where there is no cap."""
-    cap = max(abs(policy.max_long), abs(policy.max_short)).value
-    if not cap:
-        return Decimal(0), Decimal(1)
-    inventory = clamp(given.funds.base_total.value, -cap, cap)
-    return multiply(inventory, policy.skew_bps), cap
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """One thing that was looked at and the number it made.
+
+    `says` is a sentence with `{names}` of `numbers` in braces; a text is made of it only where
+    somebody reads it.
+    """
+
+    step: str
+    says: str
+    numbers: tuple[tuple[str, Number], ...] = ()
+    side: Side | None = None
+    """None where it is about both sides."""
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The numbers as people read them."""
+        return {name: _text(value) for name, value in self.numbers}
+
+    @property
+    def sentence(self) -> str:
+        return self.says.format_map(self.texts)
 
 
-def _bounds(given: QuoteInput, policy: QuotePolicy, side: Side) -> tuple[Bound, ...]:
-    market, funds = given.market, given.funds
-    resting_size, resting_notional = given.resting.get(side, (NO_SIZE, Amount(Decimal(0))))
-    bounds = []
-    if market.margin is not Margin.FUNDED:
-        per = multiply(market.multiplier, market.margin_rate)
-        if per:
-            cash, priced = funds.quote_available.value, market.margin is Margin.QUOTE
-            bounds.append(
-                Bound(reason=MissingReason.QUOTE_BALANCE, left=cash, per=per, priced=priced)
-            )
-    elif side is Side.BUY:
-        left = funds.quote_available.value
-        bounds.append(Bound(reason=MissingReason.QUOTE_BALANCE, left=left, priced=True))
-    else:
-        left = funds.base_available.value
-        bounds.append(Bound(reason=MissingReason.BASE_BALANCE, left=left))
-    if policy.max_notional_per_side is not None:
-        room = policy.max_notional_per_side - resting_notional
-        bounds.append(
-            Bound(
-                reason=MissingReason.NOTIONAL_LIMIT,
-                left=room.value,
-                per=market.multiplier,
-                priced=True,
-            )
-        )
-    inventory = funds.base_total
-    head = policy.max_long - inventory if side is Side.BUY else inventory - policy.max_short
-    headroom = (head - resting_size).value
-    bounds.append(Bound(reason=MissingReason.INVENTORY_LIMIT, left=headroom))
-    return tuple(bounds)
+def _text(value: Number) -> str:
+    return plain(value) if isinstance(value, Decimal) else str(value)
 
 
-def _numbers(
-    binding: Bound | None, wanted: Size, size: Size, price: Price
-) -> tuple[tuple[str, str], ...]:
-    numbers = [("wanted_size", str(wanted)), ("allowed_size", str(size)), ("price", str(price))]
-    if binding is not None:
-        numbers.append(("left", str(Size(binding.left))))
-    return tuple(numbers)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Everything a strategy sees."""
+
+    market: Instrument
+    now_ms: int
+    mode: OperatorMode
+    reference: Price | None
+    """None where nothing can be quoted around; a strategy is asked all the same, to remember."""
+    source: ReferenceSource = ReferenceSource.NONE
+    reference_ms: int | None = None
+    """The reference's own time, where its source tells it; else that of its read."""
+    widening_bps: Decimal = Decimal(0)
+    """How much the sources of the reference disagree."""
+    funds: Funds | None
+    walls: Mapping[Side, Price]
+    """Best resting price a side of everything that is not managed by us, but for takers who are
+    about to trade with a quote of ours."""
+    resting: Mapping[Side, tuple[Size, Amount]]
+    """Size and worth a side of own orders here that are not managed by us: they count in limits."""
+    others: Mapping[Side, tuple[BookOrder, ...]] = field(default_factory=dict)
+    """Orders of everybody but us, best first."""
+    commitments: tuple[Commitment, ...] = ()
+    """Every managed order of ours that may be live."""
+    fills: tuple[Fill, ...] = ()
+    """Our fills that were seen for the first time in this cycle."""
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a strategy keeps from one cycle to the next."""
+
+    value: Mapping[str, object] | None = None
+    """By name, each frozen; None in the first cycle of a process."""
+    saved: Mapping[str, object] = field(default_factory=dict)
+    """What of it survives a restart, as JSON values; written with the next state file."""
+    durable: Mapping[str, object] = field(default_factory=dict)
+    """The same, but on disk before the cycle that changed it is reported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quotes:
+    """What a strategy says."""
+
+    ladder: Ladder
+    explanations: tuple[Explanation, ...] = ()
+    halts: tuple[Halt, ...] = ()
+    """Why nothing of ours may rest, whatever the ladder."""
+    kept: Kept = field(default_factory=Kept)
+
+
+class Strategy(Protocol):
+    """Turns what is seen into what is wanted; pure."""
+
+    @property
+    def levels(self) -> int:
+        """Slots a side; a ladder may have fewer levels."""
+
+    @property
+    def state_kinds(self) -> Mapping[str, type]:
+        """The class of each value of `Kept.value`, so that a journal can be read again."""
+
+    def quote(self, view: View, kept: Kept) -> Quotes: ...

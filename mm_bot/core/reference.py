@@ -82,6 +82,17 @@ def choose(snapshot: Snapshot, policy: ReferencePolicy) -> Reference:
     )
 
 
+def as_of_ms(snapshot: Snapshot, source: ReferenceSource) -> int | None:
+    """The time of that source's price: its own where it tells it, else that of its read."""
+    venue, anchor = snapshot.venue, snapshot.anchor
+    if source is ReferenceSource.EXTERNAL:
+        anchor = snapshot.external
+    if source in (ReferenceSource.ANCHOR, ReferenceSource.EXTERNAL):
+        return anchor.as_of_ms if anchor is not None else None
+    part = venue.book if source is ReferenceSource.BOOK else venue.trades
+    return None if source is ReferenceSource.NONE else part.as_of_ms
+
+
 def deviation_bps(local: Price | None, outside: Price | None) -> Decimal | None:
     """|local - outside| / outside in basis points, half-even to four decimals."""
     if local is None or outside is None or outside.value <= 0:

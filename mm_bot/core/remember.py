@@ -98,6 +98,7 @@ def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: boo
         refused_until_ms=_refusals(memory, report, decision.now_ms),
         replace_cancels_ms=_budget(memory, report, decision.now_ms),
         tally=decision.tally,
+        strategy=decision.quotes.kept,
         fills_since_ms=fills_since_ms(snapshot, memory),
         last_fill_seen_ms=decision.now_ms if decision.new_fills else memory.last_fill_seen_ms,
         last_fill_made_ms=max(

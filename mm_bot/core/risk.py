@@ -85,6 +85,10 @@ def halts(given: RiskInput, policy: RiskPolicy) -> tuple[Halt, ...]:
         *_exposure(given, policy),
         *_operator(given, policy),
     ]
+    return in_order(*found)
+
+
+def in_order(*found: Halt) -> tuple[Halt, ...]:
     order = list(HaltReason)
     return tuple(sorted(found, key=lambda halt: order.index(halt.reason)))
 

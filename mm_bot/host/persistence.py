@@ -13,6 +13,7 @@ from mm_bot.core.fills import Tally
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import LOST_REQUEST_MS, remembered
 from mm_bot.core.memory import Accepted, Memory
+from mm_bot.core.quoting import Kept
 from mm_bot.core.risk import HaltReason
 from mm_bot.host.persistent import AcceptedPrice, InventorySnapshot, LiveOrder, PersistentState
 from mm_bot.host.state_file import StateFile
@@ -27,10 +28,11 @@ class MemoryStore:
     def __init__(self, state_file: StateFile) -> None:
         self._file = state_file
         self._saved_tally: Tally | None = None
+        self._durable: Mapping[str, object] = {}
 
     async def save(self, memory: Memory) -> None:
         """Durable on return where fills were counted, so that none is ever published and then
-        counted again; otherwise written in the background.
+        counted again, and where the strategy asks for it; otherwise written in the background.
 
         Raises:
             EdgeError: where the disk refuses while fills wait: going on would count them twice.
@@ -38,9 +40,10 @@ class MemoryStore:
         state = to_state(memory)
         if state != self._file.state:
             self._file.save(state)
-        if _counts(memory.tally) != _counts(self._saved_tally):
+        durable = memory.strategy.durable
+        if _counts(memory.tally) != _counts(self._saved_tally) or durable != self._durable:
             await self._file.flush()
-        self._saved_tally = memory.tally
+        self._saved_tally, self._durable = memory.tally, durable
 
 
 def first_memory(state: PersistentState, now_ms: int) -> Memory:
@@ -70,6 +73,7 @@ def first_memory(state: PersistentState, now_ms: int) -> Memory:
         started_ms=now_ms,
         commitments=tuple(c for c in known if c is not None),
         tally=_tally(state),
+        strategy=Kept(saved=state.strategy),
         last_halt_reason=next((reason for reason in HaltReason if reason.value == halt), None),
         last_submitted={side: text for side, text in submitted.items() if text},
         last_adopted={side: text for side, text in adopted.items() if text},
@@ -117,6 +121,7 @@ def to_state(memory: Memory) -> PersistentState:
             source: AcceptedPrice(price=each.price.value, at_ms=each.at_ms)
             for source, each in memory.accepted.items()
         },
+        strategy={**memory.strategy.saved, **memory.strategy.durable},
     )
 
 

@@ -87,6 +87,8 @@ class PersistentState:
     """Highest trade id whose fills are in `books`."""
     accepted_prices: Mapping[str, AcceptedPrice] = field(default_factory=dict)
     """The last accepted price of each outside source."""
+    strategy: Mapping[str, object] = field(default_factory=dict)
+    """What the strategy keeps, by the name of each step; JSON values of its own."""
 
     @property
     def nonce_floor(self) -> int:
@@ -134,6 +136,7 @@ def encode(state: PersistentState, identity: StateIdentity) -> bytes:
             for order in state.live_orders
         ],
         "books": dict(state.books),
+        "strategy": dict(state.strategy),
     }
     lines = (f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items())
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
@@ -176,6 +179,9 @@ def _state(fields: Mapping[str, object]) -> PersistentState:
     books = fields.get("books", {})
     if not isinstance(books, dict):
         raise _wrong("books", books)
+    strategy = fields.get("strategy", {})
+    if not isinstance(strategy, dict):
+        raise _wrong("strategy", strategy)
     cursor = fields.get("fills_cursor")
     return PersistentState(
         nonce_reserved_until=_count(fields, "nonce_reserved_until"),
@@ -191,6 +197,7 @@ def _state(fields: Mapping[str, object]) -> PersistentState:
         books=books,
         fills_cursor=None if cursor is None else _count(fields, "fills_cursor"),
         accepted_prices=_accepted(fields.get("accepted_prices", {})),
+        strategy=strategy,
     )
 
 

@@ -54,7 +54,7 @@ def _make() -> Converter:
     converter.register_structure_hook(Decimal, lambda text, _: Decimal(text))
     converter.register_unstructure_hook(bytes, _digest)
     converter.register_structure_hook(bytes, lambda text, _: Digest.fromhex(text))
-    converter.register_structure_hook_func(lambda kind: kind is object, lambda _value, _kind: None)
+    converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _kind: value)
     converter.register_unstructure_hook_factory(_is_mapping, _mapping_out(converter))
     converter.register_structure_hook_factory(_is_mapping, _mapping_in(converter))
     converter.register_unstructure_hook(
@@ -83,6 +83,8 @@ def _is_mapping(kind: Any) -> bool:
 def _mapping_out(converter: Converter) -> Callable[[Any], Callable[[Mapping[Any, Any]], Plain]]:
     def factory(kind: Any) -> Callable[[Mapping[Any, Any]], Plain]:
         key_kind, value_kind = get_args(kind) or (None, None)
+        if value_kind is object:
+            value_kind = None  # its own class says how
 
         def out(mapping: Mapping[Any, Any]) -> Plain:
             pairs = [

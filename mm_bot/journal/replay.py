@@ -6,16 +6,18 @@ is named by the path to what differs, such as `plan.places[0].level.price`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mm_bot.core.decide import decide
+from mm_bot.core.memory import Memory
 from mm_bot.core.plan import Plan
 from mm_bot.core.risk import Halt
-from mm_bot.journal.codec import to_plain
+from mm_bot.journal.codec import from_plain, to_plain
 from mm_bot.journal.reader import Cycle, cycles
+from mm_bot.strategies import build
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,14 @@ def replay(path: Path) -> Iterator[Difference | None]:
 
 def difference(cycle: Cycle) -> Difference | None:
     context = cycle.context
-    decision = decide(cycle.snapshot, cycle.memory, context.policy, context.instrument)
+    strategy = build(context.policy)
+    decision = decide(
+        cycle.snapshot,
+        _with_states(cycle.memory, strategy.state_kinds),
+        context.policy,
+        context.instrument,
+        strategy,
+    )
     again = {
         "reference": None if decision.reference.price is None else str(decision.reference.price),
         "halts": to_plain(decision.halts, tuple[Halt, ...]),
@@ -49,6 +58,15 @@ def difference(cycle: Cycle) -> Difference | None:
         return None
     field, theirs, ours = found
     return Difference(where=cycle.where, at_ms=cycle.at_ms, field=field, written=theirs, again=ours)
+
+
+def _with_states(memory: Memory, kinds: Mapping[str, type]) -> Memory:
+    """What the strategy kept, of the classes that it kept."""
+    plain = memory.strategy.value
+    if plain is None:
+        return memory
+    value: dict[str, object] = {n: from_plain(state, kinds[n]) for n, state in plain.items()}
+    return replace(memory, strategy=replace(memory.strategy, value=value))
 
 
 def _first(written: Any, again: Any, path: str) -> tuple[str, Any, Any] | None:

@@ -101,6 +101,7 @@ class Health:
             "kill_switch": decision.snapshot.kill_switch,
             "reference": parts.reference(view),
             "skew_bps": str(decision.ladder.skew_bps),
+            "why": parts.why(view),
             "wanted": parts.wanted(view),
             "live": [parts.order(c, decision.now_ms) for c in view.live],
             "unknown": [parts.order(c, decision.now_ms) for c in view.unknown],

@@ -17,6 +17,7 @@ from mm_bot.core.quoting import Missing
 from mm_bot.core.remember import Report
 from mm_bot.core.risk import Halt
 from mm_bot.core.snapshot import Part, T
+from mm_bot.observe.explain import quoting
 from mm_bot.observe.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, MISSING_MEANS, SOURCE_MEANS
 from mm_bot.observe.view import NotedFill, Reconciled, View, shown
 
@@ -64,6 +65,17 @@ def wanted(view: View) -> list[dict[str, object]]:
             state = gap.reason.value if gap else state or "not placed"
         found.append({**_level(level), "order_id": order_id, "state": state})
     return found
+
+
+def why(view: View) -> dict[str, object]:
+    """What the strategy says of each side, in the order in which it came to it."""
+    return {
+        side.value: [
+            {"step": line.step, "says": line.says, "numbers": line.numbers}
+            for line in quoting(view.decision, side)
+        ]
+        for side in Side
+    }
 
 
 def missing(gap: Missing) -> dict[str, object]:

@@ -133,6 +133,7 @@ class Narrator:
             "halts": list(view.halt_reasons),
             "missing": [f"{gap.side.value}:{gap.reason.value}" for gap in decision.missing],
             "took_ms": round(view.took_ms, 1),
+            "why": [f"{e.step}: {e.sentence}" for e in decision.quotes.explanations if not e.side],
         }
         if decision.startup:
             self._log.info("startup", **startup_record(decision), **fields)

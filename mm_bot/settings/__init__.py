@@ -38,6 +38,7 @@ from mm_bot.settings.models import Models
 from mm_bot.settings.quoting import check_levels, quote_policy, reference_min_size
 from mm_bot.settings.run import MarketSettings, RunSettings, check_files
 from mm_bot.settings.secrets import secret_texts
+from mm_bot.settings.strategy import check_strategy
 from mm_bot.settings.warnings import warnings
 from mm_bot.venues.numo.config import VenueConfig
 
@@ -117,6 +118,7 @@ class Settings(MarketSettings, RunSettings, ObserveSettings):
             ),
             risk=_risk_policy(given, market),
             reconcile=given.replacing.policy(given.quotes),
+            strategy=given.strategy.strategy,
         )
 
 
@@ -228,6 +230,7 @@ def _check_together(reading: Reading, given: Models, *, wanted: bool) -> None:
     symbol = reading.check(lambda: given.market.market_symbol)
     multiplier = reading.check(lambda: given.external.spread_multiplier) if wanted else None
     reading.check(lambda: check_levels(reading, given.quotes, multiplier or Decimal(1)))
+    reading.check(lambda: check_strategy(reading, given.strategy))
     reading.check(lambda: check_files(reading, given.run))
     if wanted:
         reading.check(lambda: check_one_anchor(reading, given.anchor))

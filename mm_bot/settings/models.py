@@ -18,9 +18,11 @@ from mm_bot.prices.settings import SOURCES, SourceSettings, ZeroExSettings
 from mm_bot.settings.anchor_variables import EXTERNAL, AnchorVariables, ExternalVariables
 from mm_bot.settings.quoting import LimitSettings, QuoteSettings, ReplaceSettings
 from mm_bot.settings.run import DEFAULT_VENUE, VENUES, MarketSettings, RunSettings, ScenarioSettings
+from mm_bot.settings.strategy import StrategySettings
 
 MARKET = Section(model=MarketSettings)
 QUOTES = Section(model=QuoteSettings)
+STRATEGY = Section(model=StrategySettings)
 LIMITS = Section(model=LimitSettings)
 REPLACING = Section(model=ReplaceSettings)
 RUN = Section(model=RunSettings)
@@ -55,6 +57,7 @@ def sections(venue: VenueModule) -> tuple[Section[Any], ...]:
         MARKET,
         venue.SECTION,
         QUOTES,
+        STRATEGY,
         LIMITS,
         REPLACING,
         RUN,
@@ -73,6 +76,7 @@ class Models:
     market: MarketSettings
     venue: Any
     quotes: QuoteSettings
+    strategy: StrategySettings
     limits: LimitSettings
     replacing: ReplaceSettings
     run: RunSettings
@@ -92,6 +96,7 @@ def read_all(environment: Mapping[str, str], venue: VenueModule) -> tuple[Readin
         market=reading.read(MARKET),
         venue=reading.read(venue.SECTION),
         quotes=reading.read(QUOTES),
+        strategy=reading.read(STRATEGY),
         limits=reading.read(LIMITS),
         replacing=reading.read(REPLACING),
         run=reading.read(RUN),

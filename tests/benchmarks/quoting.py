@@ -38,6 +38,7 @@ from mm_bot.host.persistence import MemoryStore, first_memory
 from mm_bot.host.persistent import StateIdentity
 from mm_bot.host.process import run_process
 from mm_bot.host.state_file import StateFile
+from mm_bot.strategies import founding
 from mm_bot.venues.numo.exchange import NumoVenue
 from tests.benchmarks.plain import SIZE, PlainMaker
 from tests.core.settings import POLICY
@@ -149,7 +150,13 @@ async def _compare(
         risk=replace(POLICY.risk, max_cancels_per_minute=None),
         reconcile=replace(POLICY.reconcile, refresh_interval_ms=0),
     )
-    bot = Bot(edges, policy, first_memory(state, clock.now_ms()), poll_interval_ms=1_000)
+    bot = Bot(
+        edges,
+        policy,
+        first_memory(state, clock.now_ms()),
+        founding(policy),
+        poll_interval_ms=1_000,
+    )
     with closing(PlainMaker(exchange)) as plain:
         for anchor.price in islice(cycle(PRICES), 2 * (WARM_UP + turns)):
             await bot.cycle()

@@ -12,6 +12,7 @@ from mm_bot.core.orders import OrderId
 from mm_bot.core.policy import Policy
 from mm_bot.core.remember import PlaceResult, Report, remember
 from mm_bot.core.snapshot import Snapshot
+from mm_bot.strategies import founding
 from tests.core.builders import NOW_MS, POLICY, SPOT, row, snapshot
 
 BID, ASK = row(Side.BUY, "1596", nonce=1), row(Side.SELL, "1604", nonce=2)
@@ -25,7 +26,7 @@ def decided(
     seen: Snapshot | None = None, memory: Memory = EMPTY, policy: Policy = POLICY
 ) -> Decision:
     """What is decided, by default on a healthy world with nothing resting."""
-    return decide(seen or snapshot(), memory, policy, SPOT)
+    return decide(seen or snapshot(), memory, policy, SPOT, founding(policy))
 
 
 def unread(seen: Snapshot) -> Snapshot:

@@ -16,6 +16,7 @@ from mm_bot.core.policy import Policy
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote, Observation
 from mm_bot.errors import EdgeError
+from mm_bot.strategies import founding
 from tests.core.builders import POLICY, SPOT, anchor, observation, own_orders, row
 from tests.sim.virtual_time import VirtualClock, stand_still
 
@@ -152,4 +153,4 @@ class Fake:
             clock=self.clock,
         )
         known = memory or Memory(started_ms=self.clock.now_ms())
-        return Bot(edges, policy, known, poll_interval_ms=1_000)
+        return Bot(edges, policy, known, founding(policy), poll_interval_ms=1_000)

@@ -22,6 +22,7 @@ from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.host.nonces import NonceBlocks
 from mm_bot.host.persistence import first_memory, to_state
 from mm_bot.host.persistent import PersistentState
+from mm_bot.strategies import founding
 from mm_bot.venues.base import Venue
 from tests.sim import limits
 from tests.sim.checker import Checker, Claim
@@ -164,7 +165,13 @@ class World:
             telemetry=self,
             clock=self.clock,
         )
-        bot = Bot(edges, self.policy, memory, poll_interval_ms=self.scenario.poll_ms)
+        bot = Bot(
+            edges,
+            self.policy,
+            memory,
+            founding(self.policy),
+            poll_interval_ms=self.scenario.poll_ms,
+        )
         self._stop = asyncio.Event()
         self._process = asyncio.create_task(bot.run(self._stop))
 

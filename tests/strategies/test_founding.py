@@ -13,8 +13,11 @@ from mm_bot.core.balances import Funds
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.policy import OperatorMode, QuotePolicy
-from mm_bot.core.quoting import Ladder, MissingReason, QuoteInput, quote
-from tests.core.builders import FUTURE, LADDER_OF_THREE, QUOTES, SPOT
+from mm_bot.core.quoting import Kept, Ladder, MissingReason, View
+from mm_bot.core.reference import ReferenceSource
+from mm_bot.strategies import founding
+from tests.core.builders import FUTURE, LADDER_OF_THREE, POLICY, QUOTES, SPOT
+from tests.strategies.founding_formula import founding_formula
 
 
 def _funds(base: str, cash: str) -> Funds:
@@ -37,17 +40,21 @@ def _given(
     walls: dict[Side, Price] | None = None,
     widened: bool = False,
     mode: OperatorMode = OperatorMode.NORMAL,
-) -> QuoteInput:
-    return QuoteInput(
+) -> View:
+    return View(
         market=market,
         now_ms=0,
         mode=mode,
         reference=Price.of(reference),
-        widened=widened,
+        source=ReferenceSource.EXTERNAL if widened else ReferenceSource.ANCHOR,
         funds=_funds(base, cash),
         walls=walls or {},
         resting={},
     )
+
+
+def quote(view: View, policy: QuotePolicy) -> Ladder:
+    return founding(replace(POLICY, quote=policy)).quote(view, Kept()).ladder
 
 
 def _prices(ladder: Ladder) -> tuple[list[str], list[str]]:
@@ -140,9 +147,7 @@ inputs = st.builds(
 
 
 @given(inputs, policies)
-def test_prices_are_on_the_tick_passive_and_not_crossed(
-    seen: QuoteInput, policy: QuotePolicy
-) -> None:
+def test_prices_are_on_the_tick_passive_and_not_crossed(seen: View, policy: QuotePolicy) -> None:
     """Invariants 1, 2, 3: rounded outwards, own bid < own ask, behind every wall."""
     ladder = quote(seen, policy)
     tick = seen.market.price_tick.value
@@ -151,6 +156,7 @@ def test_prices_are_on_the_tick_passive_and_not_crossed(
             assert wanted.price.value % tick == 0
             assert wanted.price.value > 0
             assert not side.reaches(wanted.price, seen.walls[side.opposite])
+            assert seen.reference is not None
             exact = wanted.price <= seen.reference
             assert exact or side is Side.SELL or policy.skew_bps
     if ladder.bids and ladder.asks:
@@ -158,10 +164,11 @@ def test_prices_are_on_the_tick_passive_and_not_crossed(
 
 
 @given(inputs, policies)
-def test_a_side_stays_within_every_bound(seen: QuoteInput, policy: QuotePolicy) -> None:
+def test_a_side_stays_within_every_bound(seen: View, policy: QuotePolicy) -> None:
     """Invariant 4: capacity, notional limit and headroom hold for the sum of a side."""
     ladder = quote(seen, policy)
     market, money = seen.market, seen.funds
+    assert money is not None
     for side in Side:
         levels = ladder.side(side)
         size = sum((x.size for x in levels), NO_SIZE)
@@ -183,7 +190,7 @@ def test_a_side_stays_within_every_bound(seen: QuoteInput, policy: QuotePolicy) 
 
 
 @given(inputs, policies)
-def test_bounds_are_used_up_from_the_best_outwards(seen: QuoteInput, policy: QuotePolicy) -> None:
+def test_bounds_are_used_up_from_the_best_outwards(seen: View, policy: QuotePolicy) -> None:
     """Invariant 5: every level but the last has its full size, and where one is missing so are all
     outer ones."""
     ladder = quote(seen, policy)
@@ -197,7 +204,7 @@ def test_bounds_are_used_up_from_the_best_outwards(seen: QuoteInput, policy: Quo
 
 @given(inputs, policies, st.sampled_from(OperatorMode))
 def test_a_side_is_quoted_or_says_why_not(
-    seen: QuoteInput, policy: QuotePolicy, mode: OperatorMode
+    seen: View, policy: QuotePolicy, mode: OperatorMode
 ) -> None:
     """Invariant 6: a missing level has a reason, one-sided modes their own."""
     ladder = quote(replace(seen, mode=mode), policy)
@@ -260,3 +267,54 @@ def test_a_closed_market_is_not_quoted() -> None:
     assert FUTURE.expiry_ms is not None
     ladder = quote(replace(_given(FUTURE), now_ms=FUTURE.expiry_ms), QUOTES)
     assert {m.reason for m in ladder.missing} == {MissingReason.MARKET_CLOSED}
+
+
+widenings = st.sampled_from(("0", "0.5", "40"))
+
+
+@given(
+    inputs,
+    policies,
+    widenings,
+    st.booleans(),
+    st.sampled_from(OperatorMode),
+    st.sampled_from(("1", "1.5", "0.25")),
+)
+def test_with_every_feature_off_the_ladder_is_the_founding_formula(
+    seen: View,
+    policy: QuotePolicy,
+    widening: str,
+    bootstrap: bool,
+    mode: OperatorMode,
+    size_mult: str,
+) -> None:
+    """The steps give what the one formula gave, to the byte: levels, gaps, skew and bounds."""
+    seen = replace(
+        seen,
+        widening_bps=Decimal(widening),
+        source=ReferenceSource.EXTERNAL if bootstrap else ReferenceSource.ANCHOR,
+        mode=mode,
+    )
+    policy = replace(policy, level_size_mult=Decimal(size_mult))
+    assert repr(quote(seen, policy)) == repr(founding_formula(seen, policy))
+
+
+@given(inputs, policies)
+def test_the_explanation_carries_the_numbers_of_the_ladder(seen: View, policy: QuotePolicy) -> None:
+    """Price and size of every level are those of the last steps that speak of it."""
+    quotes = founding(replace(POLICY, quote=policy)).quote(seen, Kept())
+    for side in Side:
+        said = {e.step: e.texts for e in quotes.explanations if e.side is side}
+        for level in quotes.ladder.side(side):
+            sized = said[f"size level {level.index}"]
+            assert (sized["price"], sized["size"]) == (str(level.price), str(level.size))
+
+
+def test_a_widened_half_spread_is_told_as_decided() -> None:
+    """With 40 bps of disagreement the bid is 1589.6, and that is what is told."""
+    seen = replace(_given(), widening_bps=Decimal(40))
+    quotes = founding(replace(POLICY, quote=QUOTES)).quote(seen, Kept())
+    told = [e.sentence for e in quotes.explanations]
+    assert _prices(quotes.ladder) == (["1589.6"], ["1610.4"])
+    assert "half-spread 25 + 40 (sources disagree) = 65 bps" in told
+    assert "floor(1600 x (1 - 65 bps - 0 bps)) = 1589.6" in told

@@ -1,0 +1,91 @@
+"""The draft of a ladder that steps shape one after the other, and what a `Step` is.
+
+A step sees the draft as the steps before it left it, changes what it is about, and says so. Exact
+numbers only; a statistic crosses into them once, quantised outwards (`statistics.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from mm_bot.core.exact import Price, Size, round_half_even
+from mm_bot.core.instrument import Level, Side
+from mm_bot.core.quoting import Bound, Explanation, Missing, Number, View
+from mm_bot.core.risk import Halt
+
+ONE = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What the steps work on. Basis points are of the reference."""
+
+    reference: Price
+    half_bps: Mapping[Side, Decimal]
+    """From the reference to the best level of that side."""
+    step_bps: Decimal
+    """From one level to the next."""
+    levels: int
+    shift: Decimal = Decimal(0)
+    """Moves both sides, down where positive: `shift / shift_per` basis points, an exact fraction.
+    """
+    shift_per: Decimal = ONE
+    sizes: tuple[Size, ...]
+    """What each level should have, best first."""
+    size_factor: Mapping[Side, Decimal] = field(default_factory=dict)
+    prices: Mapping[Side, tuple[Price, ...]] = field(default_factory=dict)
+    """Best first; on the grid."""
+    bounds: Mapping[Side, tuple[Bound, ...]] = field(default_factory=dict)
+    off: Mapping[Side, Missing] = field(default_factory=dict)
+    """Sides that are not quoted at all."""
+    ladder: Mapping[Side, tuple[Level, ...]] = field(default_factory=dict)
+    gaps: tuple[Missing, ...] = ()
+    said: tuple[Explanation, ...] = ()
+
+    @property
+    def shift_bps(self) -> Decimal:
+        """For people: rounded to 0.0001."""
+        return round_half_even(self.shift, self.shift_per, 4)
+
+    def says(self, step: str, sentence: str, side: Side | None = None, **numbers: Number) -> Draft:
+        """The draft with one more explanation; see `Explanation.says`."""
+        said = Explanation(step=step, says=sentence, numbers=tuple(numbers.items()), side=side)
+        return replace(self, said=(*self.said, said))
+
+    def without(self, side: Side, why: Missing) -> Draft:
+        """The draft with that side withdrawn; the first reason wins."""
+        return self if side in self.off else replace(self, off={**self.off, side: why})
+
+
+class Step:
+    """One step. A subclass overrides what it needs; its settings are its own frozen fields."""
+
+    name = ""
+    """Under which it explains itself and keeps its state."""
+    durable = False
+    """Whether a change of what it saves must be on disk before it is reported."""
+
+    state: type | None = None
+    """The class of its state; None where it keeps none."""
+
+    def begin(self, saved: object, now_ms: int) -> object:
+        """The state of a process's first cycle; `saved` is what `save` gave, None without."""
+        return None
+
+    def look(self, view: View, state: object) -> object:
+        """The state after this cycle's world; asked in every cycle, with a reference or without."""
+        return state
+
+    def halts(self, view: View, state: object) -> tuple[Halt, ...]:
+        """Why nothing may rest."""
+        return ()
+
+    def shape(self, view: View, draft: Draft, state: object) -> Draft:
+        """The draft as this step wants it; asked where there are a reference and balances."""
+        return draft
+
+    def save(self, state: object) -> object:
+        """What of the state survives a restart, as a JSON value; None is nothing."""
+        return None

@@ -1,0 +1,92 @@
+"""A strategy made of steps: each shapes the draft that the one before it left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mm_bot.core.exact import Size
+from mm_bot.core.instrument import Side
+from mm_bot.core.policy import QuotePolicy
+from mm_bot.core.quoting import Explanation, Kept, Ladder, Missing, Quotes, View
+from mm_bot.strategies.draft import Draft, Step
+
+States = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """The steps in the order in which they see the draft."""
+
+    policy: QuotePolicy
+    steps: tuple[Step, ...]
+
+    @property
+    def levels(self) -> int:
+        return self.policy.levels
+
+    @property
+    def state_kinds(self) -> Mapping[str, type]:
+        return {step.name: step.state for step in self.steps if step.state is not None}
+
+    def quote(self, view: View, kept: Kept) -> Quotes:
+        states = self._states(view, kept)
+        halts = tuple(h for step in self.steps for h in step.halts(view, states.get(step.name)))
+        ladder = Ladder()
+        said: tuple[Explanation, ...] = ()
+        if view.reference is not None and view.funds is not None:
+            ladder, said = self._ladder(view, states)
+        return Quotes(ladder=ladder, explanations=said, halts=halts, kept=self._kept(states, kept))
+
+    def _states(self, view: View, kept: Kept) -> States:
+        known = kept.value
+        found: dict[str, object] = {}
+        for step in self.steps:
+            if known is not None:
+                state = known.get(step.name)
+            else:
+                saved = {**kept.saved, **kept.durable}
+                state = step.begin(saved.get(step.name), view.now_ms)
+            state = step.look(view, state)
+            if state is not None:
+                found[step.name] = state
+        return found
+
+    def _ladder(self, view: View, states: States) -> tuple[Ladder, tuple[Explanation, ...]]:
+        draft = self._first_draft(view)
+        for step in self.steps:
+            draft = step.shape(view, draft, states.get(step.name))
+        missing: list[Missing] = []
+        for side in Side:
+            off = draft.off.get(side)
+            missing.extend((off,) if off else (gap for gap in draft.gaps if gap.side is side))
+        ladder = Ladder(
+            bids=draft.ladder[Side.BUY],
+            asks=draft.ladder[Side.SELL],
+            missing=tuple(missing),
+            skew_bps=draft.shift_bps,
+            bounds=draft.bounds,
+        )
+        return ladder, draft.said
+
+    def _first_draft(self, view: View) -> Draft:
+        policy = self.policy
+        assert view.reference is not None, "asked only with one"
+        sizes: list[Size] = []
+        for _ in range(policy.levels):
+            sizes.append(sizes[-1].times(policy.level_size_mult) if sizes else policy.order_size)
+        return Draft(
+            reference=view.reference,
+            half_bps=dict.fromkeys(Side, policy.half_spread_bps),
+            step_bps=policy.level_step_bps,
+            levels=policy.levels,
+            sizes=tuple(sizes),
+        )
+
+    def _kept(self, states: States, before: Kept) -> Kept:
+        saved: dict[bool, dict[str, object]] = {False: {}, True: {}}
+        for step in self.steps:
+            value = step.save(states.get(step.name))
+            if value is not None:
+                saved[step.durable][step.name] = value
+        return Kept(value=states, saved=saved[False], durable=saved[True])
