@@ -40,10 +40,13 @@ def run(*, as_json: bool | None = None) -> int:
         return error.exit_code
     # What the run needs is imported only now: faults in the settings answer at once.
     from mm_bot.app import run as run_bot
+    from mm_bot.host.ending import Ending
     from mm_bot.host.process import run_process
 
+    ending = Ending()
     return run_process(
-        lambda log: run_bot(settings, log),
+        lambda log: run_bot(settings, log, ending),
+        ending=ending,
         log_level=settings.log_level,
         secrets=secrets(environment, settings),
         as_json=as_json,

@@ -11,11 +11,13 @@ from mm_bot import errors, strategies
 from mm_bot.bot import Bot, Edges
 from mm_bot.clock import Clock, SteadyClock
 from mm_bot.core.instrument import Instrument
+from mm_bot.errors import EdgeError
 from mm_bot.host.accepted_file import AcceptedFile
+from mm_bot.host.ending import STOP_WITHIN_S, Ending
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.nonces import NonceBlocks, lane_of
 from mm_bot.host.notify import Pulse, from_environment, report
-from mm_bot.host.persistence import MemoryStore, first_memory
+from mm_bot.host.persistence import MemoryStore, first_memory, usable
 from mm_bot.host.persistent import StateIdentity
 from mm_bot.host.shutdown import Shutdown
 from mm_bot.host.state_file import StateFile
@@ -42,26 +44,29 @@ CANCEL_ALL_WITHIN_MS = 10_000
 CYCLE_OVERDUE_LEAST_MS = 10_000
 
 
-async def run(settings: Settings, log: Log) -> None:
+async def run(settings: Settings, log: Log, ending: Ending) -> None:
     """One bot, from its first connection to its summary.
 
     Raises:
         BotError: each kind with its own exit code.
     """
     async with AsyncExitStack() as cleanup:
-        await _Process(settings, log, cleanup).run()
+        await _Process(settings, log, cleanup, ending).run()
 
 
 class _Process:
     """The parts of one running bot, in the order in which they come up."""
 
-    def __init__(self, settings: Settings, log: Log, cleanup: AsyncExitStack) -> None:
+    def __init__(
+        self, settings: Settings, log: Log, cleanup: AsyncExitStack, ending: Ending
+    ) -> None:
         self._mode = ModeControl(settings, log)
         self._settings = settings.model_copy(update={"mode": self._mode.start})
         self._log = log
         self._cleanup = cleanup
         self._clock = SteadyClock()
-        self._shutdown = Shutdown()
+        self._ending = ending
+        self._shutdown = Shutdown(self._stop_in_time)
         self._hears_from = ""
 
     async def run(self) -> None:
@@ -103,7 +108,10 @@ class _Process:
         nonces = NonceBlocks(
             state_file, lane=lane_of(settings.subaccount_id, settings.market_symbol)
         )
-        await nonces.open(clock.now_ms(), highest_nonce)
+        try:
+            await nonces.open(clock.now_ms(), highest_nonce)
+        except EdgeError as error:
+            raise state_file.unwritable(error) from None
         self._cleanup.push_async_callback(nonces.close)
         bot = Bot(
             Edges(
@@ -137,7 +145,25 @@ class _Process:
             soak.cancel()
             hearing.cancel()
             log.info("summary", **totals.summary(clock.monotonic_ms()))
+            unsaved = await self._flushed(state_file)
+        if unsaved is not None:
+            raise unsaved
+
+    def _stop_in_time(self) -> None:
+        """A signal came. From here on the process ends in time, whatever hangs."""
+        cancels = self._settings.cancel_on_shutdown and not is_silent(self._settings)
+        if cancels:
+            self._ending.code = errors.NotProvenError.exit_code  # until it is proven
+        more_s = CANCEL_ALL_WITHIN_MS / 1000 if cancels else 0.0
+        self._ending.within(STOP_WITHIN_S + more_s)
+
+    async def _flushed(self, state_file: StateFile) -> errors.SettingsError | None:
+        """Why the state file could not be written; None where it is."""
+        try:
             await state_file.flush()
+        except EdgeError as error:
+            return state_file.unwritable(error)
+        return None
 
     def _note_events(self, source: str, why: str) -> None:
         """What wakes the loop beside its poll, each time that this changes."""
@@ -172,7 +198,9 @@ class _Process:
             subaccount_id=settings.subaccount_id,
         )
         # Without the lock another process may own the file: a dry run only reads it.
-        state_file = StateFile(settings.state_file, identity, read_only=is_silent(settings))
+        state_file = StateFile(
+            settings.state_file, identity, read_only=is_silent(settings), usable=usable
+        )
         state_file.check_writable()
         return state_file
 
@@ -271,6 +299,7 @@ class _Process:
     async def _cancel_all(self, bot: Bot) -> None:
         if await bot.cancel_all(CANCEL_ALL_WITHIN_MS):
             self._log.info("cancelled_all", proven=True)
+            self._ending.code = 0
             return
         raise errors.NotProvenError(
             f"{self._settings.market_symbol}: within {CANCEL_ALL_WITHIN_MS // 1000} s no read of "

@@ -55,7 +55,8 @@ SHORTEST_PAUSE_MS = 2
 WAKE_FLOOR_MS = 40
 """Least time from the start of a cycle to that of the next one that an event woke: a storm of
 events costs at most 25 cycles a second, and a single event after quiet waits for nothing."""
-STOP_WITHIN_S = 5.0
+STOP_WITHIN_S = 3.0
+"""Of the five seconds that a stop may take, what a cycle under way may have."""
 FENCE_MS = 1_000
 """How long after a proof of the lock an order may leave us (behaviour.md section 7)."""
 ASK_AFTER_MS = 500
@@ -114,7 +115,7 @@ class Bot:
         self._wake.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Cycles until `stop`, then finishes or abandons the one under way within five seconds.
+        """Cycles until `stop`, then finishes or abandons the one under way in time.
         Quotes stay where they are, so that a restart adopts them."""
         kill = asyncio.create_task(self._watch_kill_switch())
         stopped = asyncio.create_task(stop.wait())
@@ -155,6 +156,7 @@ class Bot:
             anchor=edges.anchor.latest() if edges.anchor else None,
             external=edges.external.latest() if edges.external else None,
             kill_switch=edges.kill_switch.active(),
+            unsaved=edges.store.problem,
         )
         observed = time.perf_counter()
         decision = decide(snapshot, memory, self.policy, edges.venue.instrument, self._strategy)

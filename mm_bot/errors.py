@@ -6,7 +6,7 @@
     ├── UnreachableError   exit 4   a dependency does not answer at start
     ├── NotProvenError     exit 5   asked to cancel, and could not prove that the orders are gone
     ├── DifferentError     exit 6   a decision made again is not what the journal says
-    └── EdgeError          caught   an outside system failed now; halted on and tried again
+    └── EdgeError          caught   an outside system failed now; tried again (exit 4 at a start)
 
 A message names the thing, the value (never a secret) and the remedy.
 """
@@ -57,7 +57,9 @@ class DifferentError(BotError):
 
 class EdgeError(BotError):
     """An outside system did not do what was asked this time. `source` names it: api, postgres,
-    node or an anchor's name."""
+    node or an anchor's name. One that nobody catches came at the start."""
+
+    exit_code = 4
 
     def __init__(self, source: str, reason: str) -> None:
         self.source = source

@@ -33,8 +33,13 @@ class Nonces(Protocol):
 
 
 class Store(Protocol):
+    @property
+    def problem(self) -> str | None:
+        """Why the last memory is not on disk; None where it is, or is on its way there."""
+
     async def save(self, memory: Memory) -> None:
-        """Hand over what must survive; returns once fills are durable, at once for the rest."""
+        """Hand over what must survive; returns once fills are durable, at once for the rest. A
+        disk that refuses is told by `problem` alone."""
 
 
 class Telemetry(Protocol):

@@ -11,6 +11,7 @@ from mm_bot.core.exact import Amount
 from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.policy import OperatorMode
+from mm_bot.core.risk import HaltReason
 from tests.core.builders import POLICY, commitment
 from tests.core.fake_edges import ACCEPTED, FAR_BID, UNKNOWN, Fake
 from tests.sim.virtual_time import run
@@ -93,6 +94,28 @@ def test_without_a_durable_nonce_nothing_is_posted() -> None:
     fake = run(main())
     assert not fake.said("place")
     assert fake.said("event order.no_nonce")
+
+
+def test_a_disk_that_refuses_halts_and_heals() -> None:
+    """What rests is cancelled, nothing is placed, the loop goes on; it quotes again by itself."""
+
+    async def main() -> Fake:
+        fake = Fake()
+        bot = fake.bot()
+        stop = asyncio.Event()
+        running = asyncio.create_task(bot.run(stop))
+        await asyncio.sleep(3)
+        fake.unsaved = "No space left on device"
+        await asyncio.sleep(3)
+        assert not fake.live()
+        assert [h.reason for h in bot.memory.halts] == [HaltReason.STATE_UNSAVED]
+        fake.unsaved = None
+        await asyncio.sleep(3)
+        stop.set()
+        await running
+        return fake
+
+    assert len(run(main()).live()) == 2
 
 
 def test_dry_run_sends_nothing() -> None:

@@ -37,6 +37,10 @@ def shifted(memory: Memory, step_ms: int) -> Memory:
         contradictions=_all(memory.contradictions, step_ms),
         retired=_all(memory.retired, step_ms),
         inventory_at_ms=moved(memory.inventory_at_ms),
+        accepted={
+            source: replace(price, at_ms=price.at_ms + step_ms)
+            for source, price in memory.accepted.items()
+        },
     )
 
 

@@ -277,6 +277,7 @@ def _risk_input(
     return risk.RiskInput(
         mode=policy.mode,
         kill_switch=snapshot.kill_switch,
+        unsaved=snapshot.unsaved,
         # Whose orders and trades are ours comes from the order table: one failed read of it takes
         # the reference away, and how long that may last is for the freshness rules to say.
         has_reference=chosen.price is not None or snapshot.venue.orders.value is None,

@@ -9,7 +9,8 @@ placed. Each ends by itself when its condition does (behaviour.md section 7):
 3. `quote age exceeded` ends once no quote of ours is that old, which its own cancels bring about.
 4. `cancel rate limit exceeded` ends when the last 60 seconds have room to replace every level once.
 5. The operator's two end with the mode or the file.
-6. None needs a restart, and none depends on what we would like to quote.
+6. `state file cannot be written` ends with a write that succeeds; one is tried in every cycle.
+7. None needs a restart, and none depends on what we would like to quote.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from mm_bot.core.policy import OperatorMode, RiskPolicy
 
 
 class HaltReason(Enum):
-    """The fourteen reasons; the value is the label, the log text and the state file's entry."""
+    """Every reason; the value is the label, the log text and the state file's entry."""
 
     NO_REFERENCE = "reference price unavailable"
     MARKET_DATA_STALE = "exchange market data stale"
@@ -40,6 +41,7 @@ class HaltReason(Enum):
     OPERATOR_PAUSE = "operator pause active"
     KILL_SWITCH = "kill switch active"
     CANCEL_RATE = "cancel rate limit exceeded"
+    STATE_UNSAVED = "state file cannot be written"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,8 @@ class RiskInput:
     rate_held: bool
     """`cancel rate limit exceeded` held in the last cycle."""
     levels: int
+    unsaved: str | None = None
+    """Why what must survive a crash is not on disk; None where it is."""
 
 
 def halts(given: RiskInput, policy: RiskPolicy) -> tuple[Halt, ...]:
@@ -167,6 +171,9 @@ def _operator(given: RiskInput, policy: RiskPolicy) -> list[Halt]:
         used = given.replace_cancels_last_minute
         numbers = (("cancels_last_60s", str(used)), ("limit", str(limit)))
         found.append(Halt(reason=HaltReason.CANCEL_RATE, numbers=numbers))
+    if given.unsaved is not None:
+        error = ("error", given.unsaved)
+        found.append(Halt(reason=HaltReason.STATE_UNSAVED, numbers=(error,)))
     return found
 
 

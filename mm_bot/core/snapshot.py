@@ -181,3 +181,5 @@ class Snapshot:
     external: AnchorQuote | None
     """The bootstrap anchor; None where it is off."""
     kill_switch: bool
+    unsaved: str | None = None
+    """Why what must survive a crash is not on disk; None where it is."""

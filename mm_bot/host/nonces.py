@@ -35,6 +35,7 @@ import hashlib
 from typing import Protocol
 
 from mm_bot.core.instrument import Side
+from mm_bot.errors import IdentityError
 
 LANE_BITS = 19
 LANES = 1 << LANE_BITS
@@ -110,10 +111,16 @@ class NonceBlocks:
 
         Raises:
             EdgeError: where the block could not be made durable.
+            IdentityError: where somebody used up the owner's numbers.
         """
         assert self._limit_step == 0, "opened twice"
         step = first_step(now_ms, self._store.nonce_floor(), highest_known)
         limit = step + self._block_size
+        if limit * LANES >= UINT256_LIMIT - (1 << 64):
+            raise IdentityError(
+                f"the owner has used nonce {max(highest_known, self._store.nonce_floor())}, and "
+                "above it a uint256 has no room for more; trade with another owner"
+            )
         await self._store.reserve_nonces(nonce_of(limit, 0))
         self._next_step, self._limit_step = step, limit
 

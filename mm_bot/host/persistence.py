@@ -6,18 +6,28 @@ and the ids that the kill switch can cancel while Postgres is down.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from decimal import Decimal
 
-from mm_bot.core.exact import Amount, Price, Size
+from mm_bot.core.exact import Amount, Price, Size, exact
 from mm_bot.core.fills import Tally
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import LOST_REQUEST_MS, remembered
 from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.quoting import Kept
 from mm_bot.core.risk import HaltReason
-from mm_bot.host.persistent import AcceptedPrice, InventorySnapshot, LiveOrder, PersistentState
+from mm_bot.errors import EdgeError
+from mm_bot.host.persistent import (
+    AcceptedPrice,
+    ForeignStateError,
+    InventorySnapshot,
+    LiveOrder,
+    PersistentState,
+)
 from mm_bot.host.state_file import StateFile
 
+_DECIMAL = re.compile(r"-?\d{1,80}(\.\d{1,80})?(E[-+]?\d{1,2})?", re.ASCII)
 _SIZES = ("position", "bought", "sold")
 _AMOUNTS = ("cash", "cost", "realised")
 
@@ -33,17 +43,20 @@ class MemoryStore:
     async def save(self, memory: Memory) -> None:
         """Durable on return where fills were counted, so that none is ever published and then
         counted again, and where the strategy asks for it; otherwise written in the background.
-
-        Raises:
-            EdgeError: where the disk refuses while fills wait: going on would count them twice.
-        """
-        state = to_state(memory)
-        if state != self._file.state:
-            self._file.save(state)
+        Where the disk refuses, fills stay uncounted on disk together with their cursor, so that
+        the next process counts them once."""
+        self._file.save(to_state(memory))
         durable = memory.strategy.durable
         if _counts(memory.tally) != _counts(self._saved_tally) or durable != self._durable:
-            await self._file.flush()
+            try:
+                await self._file.flush()
+            except EdgeError:
+                return  # `problem` tells of it; tried again in the next cycle
         self._saved_tally, self._durable = memory.tally, durable
+
+    @property
+    def problem(self) -> str | None:
+        return self._file.problem
 
 
 def first_memory(state: PersistentState, now_ms: int) -> Memory:
@@ -125,6 +138,14 @@ def to_state(memory: Memory) -> PersistentState:
     )
 
 
+def usable(state: PersistentState) -> None:
+    """Raises ForeignStateError where the books are none that `to_state` writes."""
+    try:
+        _tally(state)
+    except (ValueError, TypeError, ArithmeticError, KeyError) as error:
+        raise ForeignStateError(f"its books make no sense: {error!r:.80}") from None
+
+
 def _counts(tally: Tally | None) -> tuple[int, int] | None:
     return (tally.buys, tally.sells) if tally else None
 
@@ -133,22 +154,40 @@ def _tally(state: PersistentState) -> Tally:
     books: Mapping[str, object] = state.books
     if state.fills_cursor is None or not books:
         return Tally()
-    seen = books.get("seen")
-    pairs = seen if isinstance(seen, list) else []
+    sizes = {name: Size(_decimal(books, name)) for name in _SIZES}
+    amounts = {name: Amount(_decimal(books, name)) for name in _AMOUNTS}
     return Tally(
         cursor=state.fills_cursor,
-        seen=frozenset((int(trade_id), str(order_id)) for trade_id, order_id in pairs),
+        seen=_seen(books.get("seen", [])),
         buys=_count(books, "buys"),
         sells=_count(books, "sells"),
-        position=Size.of(str(books.get("position", "0"))),
-        bought=Size.of(str(books.get("bought", "0"))),
-        sold=Size.of(str(books.get("sold", "0"))),
-        cash=Amount.of(str(books.get("cash", "0"))),
-        cost=Amount.of(str(books.get("cost", "0"))),
-        realised=Amount.of(str(books.get("realised", "0"))),
+        position=sizes["position"],
+        bought=sizes["bought"],
+        sold=sizes["sold"],
+        cash=amounts["cash"],
+        cost=amounts["cost"],
+        realised=amounts["realised"],
     )
+
+
+def _decimal(books: Mapping[str, object], name: str) -> Decimal:
+    value = books.get(name, "0")
+    if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
+        raise ValueError(f"{name} is {value!r:.40}")
+    return exact(value)
 
 
 def _count(books: Mapping[str, object], name: str) -> int:
     value = books.get(name, 0)
-    return value if isinstance(value, int) else 0
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{name} is {value!r}")
+    return value
+
+
+def _seen(value: object) -> frozenset[tuple[int, str]]:
+    if not isinstance(value, list):
+        raise ValueError(f"seen is {value!r:.40}")
+    for pair in value:
+        if not (isinstance(pair, list) and [type(each) for each in pair] == [int, str]):
+            raise ValueError(f"seen has {pair!r:.40}")
+    return frozenset((trade_id, order_id) for trade_id, order_id in value)

@@ -18,6 +18,8 @@ from mm_bot.core.exact import exact, plain
 from mm_bot.io.json_depth import is_too_deep
 
 VERSION = 1
+NUMBERS_LIMIT = (1 << 256) - (1 << 64)
+"""No number of ours reaches this: above it the contract's uint256 has no room for new nonces."""
 
 
 class ForeignStateError(Exception):
@@ -243,7 +245,7 @@ def _order(value: object) -> LiveOrder:
 
 def _count(fields: Mapping[str, object], name: str) -> int:
     value = fields.get(name, 0)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < NUMBERS_LIMIT:
         raise _wrong(name, value)
     return value
 

@@ -1,7 +1,8 @@
-"""SIGTERM and SIGINT as an event.
+"""Every signal that asks a process to end, as an event.
 
-The first signal sets `requested` and hands both signals back to the operating system's default, so
-that a second one ends the process at once, whatever it is busy with.
+The first one sets `requested` and hands all of them back to the operating system's default, so
+that a second one ends the process at once, whatever it is busy with. They are handled by Python
+itself rather than by the event loop: `on_request` is called though the loop stands still.
 """
 
 from __future__ import annotations
@@ -9,27 +10,29 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
+from types import FrameType
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Shutdown:
     """Wait on `requested`; `signal_name` says what asked for it ("" where nothing did yet)."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_request: Callable[[], None] = lambda: None) -> None:
+        """`on_request` is called once, in a signal's handler."""
+        self._on_request = on_request
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.requested = asyncio.Event()
         self.signal_name = ""
 
     def listen(self) -> Callable[[], None]:
         """Starts listening in the running loop; the returned function puts back what was there."""
-        loop = asyncio.get_running_loop()
-        previous = {number: signal.getsignal(number) for number in _SIGNALS}
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self._received, number)
+        self._loop = asyncio.get_running_loop()
+        previous = {number: signal.signal(number, self._received) for number in _SIGNALS}
 
         def restore() -> None:
+            self._loop = None
             for number, handler in previous.items():
-                loop.remove_signal_handler(number)
                 signal.signal(number, handler)
 
         return restore
@@ -39,9 +42,9 @@ class Shutdown:
         self.signal_name = self.signal_name or why
         self.requested.set()
 
-    def _received(self, number: signal.Signals) -> None:
-        self.request(number.name)
-        loop = asyncio.get_running_loop()
+    def _received(self, number: int, frame: FrameType | None) -> None:
         for each in _SIGNALS:
-            loop.remove_signal_handler(each)
             signal.signal(each, signal.SIG_DFL)
+        self._on_request()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.request, signal.Signals(number).name)

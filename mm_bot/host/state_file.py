@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +31,10 @@ from mm_bot.host.persistent import (
 )
 
 _SETTING = "MM_STATE_FILE"
+WRITE_WITHIN_S = 2.0
+"""A disk that takes longer counts as one that refuses."""
+PROBE_BYTES = 65_536
+"""What a start must be able to write: more than a state file ever has."""
 
 
 class Disk:
@@ -86,12 +92,15 @@ class StateFile:
         *,
         disk: Disk | None = None,
         read_only: bool = False,
+        usable: Callable[[PersistentState], object] = lambda state: None,
     ) -> None:
-        """`read_only` is for dry runs, which may run beside the one writer: the file is read and
+        """`usable` raises ForeignStateError for a state that we would never have written.
+        `read_only` is for dry runs, which may run beside the one writer: the file is read and
         then left alone, every save only remembered."""
         self._path = Path(os.path.realpath(path))  # a link stays one; what it names is replaced
         self._identity = identity
         self._disk = disk or Disk()
+        self._usable = usable
         self._read_only = read_only
         self._state = PersistentState()
         self._wanted = 0
@@ -101,8 +110,17 @@ class StateFile:
         """Whether a nonce was noted that no write has been asked for yet."""
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
-        self.problem: str | None = None
-        """Why the last write failed; None where it did not."""
+        self._refusal: str | None = None
+        self._writing_since: float | None = None
+        """Monotonic seconds; None while nothing is being written."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why the last write failed, or that it takes too long; None where neither."""
+        since = self._writing_since
+        if since is not None and time.monotonic() - since > WRITE_WITHIN_S:
+            return f"{self._path} is not written after {WRITE_WITHIN_S:g} s"
+        return self._refusal
 
     @property
     def state(self) -> PersistentState:
@@ -124,10 +142,12 @@ class StateFile:
             raise self._fault("that is a folder; name a file in it")
         probe = self._path.with_name(f"{self._path.name}.probe-{os.getpid()}")
         try:
-            self._disk.write(probe, b"")
-            probe.unlink()
+            try:
+                self._disk.write(probe, bytes(PROBE_BYTES))
+            finally:
+                probe.unlink(missing_ok=True)
         except OSError as error:
-            remedy = "let this user write there, or name another place"
+            remedy = "free space there, let this user write, or name another place"
             raise self._fault(f"cannot write in {folder}: {error.strerror}; {remedy}") from error
 
     def load(self, now_ms: int) -> Loaded:
@@ -143,7 +163,9 @@ class StateFile:
         except OSError as error:
             raise self._fault(f"cannot read it: {error.strerror}") from error
         try:
-            self._state = decode(content, self._identity)
+            state = decode(content, self._identity)
+            self._usable(state)
+            self._state = state
         except ForeignStateError as reason:
             done = "ignored"
             if not self._read_only:
@@ -183,7 +205,12 @@ class StateFile:
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((self._wanted, written))
         self._start_writer()
-        await written
+        try:
+            async with asyncio.timeout(WRITE_WITHIN_S):
+                await written
+        except TimeoutError:
+            late = f"{self._path} is not written after {WRITE_WITHIN_S:g} s"
+            raise EdgeError("state file", late) from None
 
     def nonce_floor(self) -> int:
         return self._state.nonce_floor
@@ -215,14 +242,16 @@ class StateFile:
         try:
             while self._durable < self._wanted:
                 generation, content = self._wanted, encode(self._state, self._identity)
+                self._writing_since = time.monotonic()
                 await asyncio.to_thread(self._disk.replace_content, self._path, content)
-                self.problem = None
+                self._refusal = None
                 self._durable = generation
                 self._answer(generation, None)
         except OSError as error:
-            self.problem = f"cannot write {self._path}: {error.strerror or error}"
-            failure = EdgeError("state file", self.problem)
+            self._refusal = f"cannot write {self._path}: {error.strerror or error}"
+            failure = EdgeError("state file", self._refusal)
         finally:
+            self._writing_since = None
             if self._durable < self._wanted:
                 self._answer(self._wanted, failure)
 
@@ -250,6 +279,13 @@ class StateFile:
         except OSError as error:
             raise self._fault(f"cannot set it aside: {error.strerror}") from error
         return where
+
+    def unwritable(self, error: EdgeError) -> SettingsError:
+        """What ends a process at its start or end where the disk refuses."""
+        return self._fault(
+            f"{error.reason}; free space there, let this user write, or name another place. Orders "
+            "and fills are in Postgres: nothing of them is lost"
+        )
 
     def _fault(self, what: str) -> SettingsError:
         return SettingsError([f"{_SETTING}={self._path}: {what}"])

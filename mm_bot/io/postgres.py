@@ -126,7 +126,9 @@ class Session:
             raise EdgeError(POSTGRES, f"the query before is not done ({self.address})") from None
         try:
             connection = self._connection or await self._connect()
-            return await self._bounded(connection, _fetch(connection, statement, values), limit)
+            # A session that others use too may have their prepared statements, and lack ours.
+            work = _fetch(connection, statement, values, prepare=self.unfit is None)
+            return await self._bounded(connection, work, limit)
         except (psycopg.Error, *FOREIGN) as error:
             if not _harmless(error):
                 self._sever()
@@ -136,7 +138,10 @@ class Session:
 
     def drop(self) -> None:
         """Give the session up; the next query opens a new one."""
+        connection = self._connection
         self._sever()
+        if connection is not None and not self._turn.locked():
+            connection.pgconn.finish()  # else the query under way ends it
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
@@ -180,7 +185,7 @@ class Session:
     async def _prepared(self, connection: psycopg.AsyncConnection[Row]) -> str:
         """Set the session up, see whose it is, and give its proof."""
         token = secrets.token_hex(8)
-        await connection.execute(_SETTINGS, (token,))
+        await connection.execute(_SETTINGS, (token,), prepare=False)
         proof = await _proof(connection)
         self.unfit = await self._unfitness(connection, proof, token)
         if self._exclusive and self.unfit is not None:
@@ -209,18 +214,27 @@ class Session:
     async def _meets_others(self, ours: psycopg.AsyncConnection[Row], proof: str) -> bool:
         """Whether a second client beside us is ever served by our session, or we by another."""
         beside = await psycopg.AsyncConnection.connect(
-            self._url, **self._where, autocommit=True, application_name=self._name
+            self._url,
+            **self._where,
+            autocommit=True,
+            prepare_threshold=None,
+            application_name=self._name,
         )
+        loop = asyncio.get_running_loop()
+        alarm = loop.call_later(self._timeout_s / 2, _shut, beside)
         try:
             for _ in range(_MEETINGS):
                 await beside.execute("BEGIN")
-                if (await _proof(beside)).split()[0] == proof.split()[0]:
-                    return True
-                if await _proof(ours) != proof:
-                    return True
+                theirs = await _proof(beside)
+                met = theirs.split()[0] == proof.split()[0] or await _proof(ours) != proof
                 await beside.execute("ROLLBACK")
+                if met:
+                    return True
+        except psycopg.OperationalError:
+            return False  # a pool with room for one client, which then is ours alone
         finally:
-            _shut(beside)
+            alarm.cancel()
+            await beside.close()
         return False
 
     async def _bounded(
@@ -263,11 +277,15 @@ async def _proof(connection: psycopg.AsyncConnection[Row]) -> str:
 
 
 async def _fetch(
-    connection: psycopg.AsyncConnection[Row], statement: Statement, values: Mapping[str, object]
+    connection: psycopg.AsyncConnection[Row],
+    statement: Statement,
+    values: Mapping[str, object],
+    *,
+    prepare: bool,
 ) -> list[Row]:
     async with psycopg.AsyncRawCursor(connection) as cursor:
         places = [values[name] for name in statement.names]
-        await cursor.execute(statement.sql, places, prepare=True, binary=True)
+        await cursor.execute(statement.sql, places, prepare=prepare, binary=True)
         return await cursor.fetchall()
 
 

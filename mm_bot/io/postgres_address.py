@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -46,3 +47,18 @@ async def addresses(database_url: str, resolver: Resolver) -> dict[str, Any]:
         raise fault
     columns = (",".join(column) for column in zip(*found, strict=True))
     return dict(zip(("host", "hostaddr", "port"), columns, strict=True))
+
+
+def unusable_url(database_url: str) -> str | None:
+    """What is wrong with a connection string, without quoting it; None where libpq takes it."""
+    try:
+        conninfo_to_dict(database_url)
+    except psycopg.Error as error:
+        option = _UNKNOWN_OPTION.search(str(error))
+        if option is not None:
+            return f"Postgres knows no connection option {option[1]!r}: take it out of the URL"
+        return "it is no connection URL of Postgres: postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+    return None
+
+
+_UNKNOWN_OPTION: Final = re.compile(r'invalid (?:URI query parameter|connection option):? "(\w+)"')

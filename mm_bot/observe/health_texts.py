@@ -32,6 +32,7 @@ HALT_ENDS_WHEN: Final[Mapping[HaltReason, str]] = {
     HaltReason.OPERATOR_PAUSE: "the operator mode is another one than pause",
     HaltReason.KILL_SWITCH: "the kill switch file is gone (`mm-bot resume`)",
     HaltReason.CANCEL_RATE: "the last 60 s have room to replace every level once",
+    HaltReason.STATE_UNSAVED: "MM_STATE_FILE can be written again; it is tried in every cycle",
 }
 
 MISSING_MEANS: Final[Mapping[MissingReason, str]] = {

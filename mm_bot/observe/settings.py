@@ -17,7 +17,7 @@ class ObserveSettings(Model, title="Pages and log"):
     readiness_missing_quote_timeout_ms: Annotated[int | None, zero_is_off(SECONDS)] = variable(
         "MM_READINESS_MISSING_QUOTE_TIMEOUT_SECONDS",
         "Not ready where a wanted side is missing for longer.",
-        default="0",
+        default="30",
     )
     soak_log_interval_ms: Annotated[int | None, zero_is_off(SECONDS)] = variable(
         "MM_SOAK_LOG_INTERVAL_SECONDS", "From status line to status line.", default="0"

@@ -44,6 +44,7 @@ class Fake:
     watched: bool = True
     nonce: int = 1_000
     disk_full: bool = False
+    unsaved: str | None = None
     lock_held: bool = True
     paused_s: float = 0
     """For how long the process stands still when it takes its next nonce."""
@@ -126,6 +127,10 @@ class Fake:
         self.paused_s = 0
         self.nonce += 1
         return self.nonce
+
+    @property
+    def problem(self) -> str | None:
+        return self.unsaved
 
     async def save(self, memory: Memory) -> None:
         self.note("save")

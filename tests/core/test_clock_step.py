@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from mm_bot.core.clock_step import shifted
+from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Side
-from mm_bot.core.memory import Memory
+from mm_bot.core.memory import Accepted, Memory
 from tests.core.builders import NOW_MS, commitment
 
 GIVEN_BY_OTHERS = {"last_fill_made_ms", "expiry_ms"}
@@ -35,6 +36,7 @@ def test_every_time_of_ours_is_moved_and_no_other(step_ms: int) -> None:
         commitments=(order,),
         contradictions={"a": NOW_MS},
         retired={"b": NOW_MS},
+        accepted={"a": Accepted(price=Price.of(1), at_ms=NOW_MS)},
     )
     moved = shifted(memory, step_ms)
     expected = NOW_MS + step_ms
@@ -44,6 +46,7 @@ def test_every_time_of_ours_is_moved_and_no_other(step_ms: int) -> None:
     for mapping in (moved.last_replace_ms, moved.refused_until_ms, moved.contradictions):
         assert set(mapping.values()) == {expected}
     assert moved.retired == {"b": expected}
+    assert moved.accepted["a"].at_ms == expected
     (after,) = moved.commitments
     for name in (f.name for f in fields(after) if f.name.endswith("_ms")):
         assert getattr(after, name) == (NOW_MS if name in GIVEN_BY_OTHERS else expected), name

@@ -1,4 +1,4 @@
-"""The fourteen halts: each begins with its condition and ends with it, by itself."""
+"""The halts: each begins with its condition and ends with it, by itself."""
 
 from __future__ import annotations
 
@@ -91,6 +91,7 @@ CASES: list[tuple[HaltReason, dict[str, Any], dict[str, Any]]] = [
         {"rate_held": True, "replace_cancels_last_minute": 29},
         {"rate_held": True, "replace_cancels_last_minute": 28},
     ),
+    (HaltReason.STATE_UNSAVED, {"unsaved": "No space left on device"}, {"unsaved": None}),
 ]
 
 
@@ -109,9 +110,9 @@ def test_it_begins_and_ends_with_its_condition(
 
 
 def test_every_reason_is_tried() -> None:
-    """The table above has all fourteen."""
+    """The table above has every one."""
     assert {reason for reason, _, _ in CASES} == set(HaltReason)
-    assert len(HaltReason) == 14
+    assert len(HaltReason) == 15
 
 
 def test_a_limit_that_is_off_never_halts() -> None:

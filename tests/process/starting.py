@@ -19,10 +19,14 @@ class Ended:
     output: str
 
 
-def start(environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    """`python -m mm_bot` with that environment and nothing else but PATH."""
+def start(
+    environment: Mapping[str, str], *, files_limit_bytes: int | None = None
+) -> subprocess.Popen[str]:
+    """`python -m mm_bot` with that environment and nothing else but PATH. `files_limit_bytes` is
+    the most that a file may grow to: what is written beyond it fails, as on a full disk."""
+    limit = [] if files_limit_bytes is None else ["prlimit", f"--fsize={files_limit_bytes}"]
     return subprocess.Popen(
-        [sys.executable, "-m", "mm_bot"],
+        [*limit, sys.executable, "-m", "mm_bot"],
         env={"PATH": os.environ.get("PATH", ""), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -35,5 +39,5 @@ def wait(process: subprocess.Popen[str]) -> Ended:
     return Ended(exit_code=process.returncode, output=output)
 
 
-def run(environment: Mapping[str, str]) -> Ended:
-    return wait(start(environment))
+def run(environment: Mapping[str, str], *, files_limit_bytes: int | None = None) -> Ended:
+    return wait(start(environment, files_limit_bytes=files_limit_bytes))

@@ -102,7 +102,7 @@ def test_each_default_is_the_specification_s() -> None:
     assert (s.state_file, s.kill_switch_file) == (Path(".mm-bot-state.json"), None)
     assert (s.cancel_on_shutdown, s.wait_for_lock, s.poll_interval_ms) == (False, False, 2000)
     assert (s.metrics_host, s.metrics_port) == ("127.0.0.1", 8080)
-    assert s.readiness_missing_quote_timeout_ms is s.soak_log_interval_ms is None
+    assert (s.readiness_missing_quote_timeout_ms, s.soak_log_interval_ms) == (30_000, None)
     assert s.anchor.source is AnchorSource.NONE
     assert s.anchor.parts == ()
     assert (s.anchor.carry_rate_apr, s.anchor.max_jump_bps) == (Decimal(0), Decimal(500))

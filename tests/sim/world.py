@@ -100,6 +100,10 @@ class World:
                 on_change(known)
             await self.clock.sleep_ms(50)
 
+    @property
+    def problem(self) -> str | None:
+        return None
+
     async def save(self, memory: Memory) -> None:
         await self.clock.sleep_ms(self.random.choice((0, 0, 3)))
         self.saved = to_state(memory)

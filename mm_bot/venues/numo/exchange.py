@@ -19,9 +19,10 @@ from mm_bot.clock import Clock, SystemClock
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Balances, Book, Observation, OwnOrders, Part, Trade
-from mm_bot.errors import EdgeError, IdentityError
+from mm_bot.errors import EdgeError, IdentityError, SettingsError
 from mm_bot.io.http import open_client
 from mm_bot.io.postgres import Session
+from mm_bot.io.postgres_address import unusable_url
 from mm_bot.venues.base import EthCall, Found
 from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.numo import wire
@@ -50,6 +51,10 @@ class NumoVenue:
     instrument: Instrument
 
     def __init__(self, config: VenueConfig, clock: Clock | None = None) -> None:
+        """Raises SettingsError where the database's URL is none."""
+        fault = unusable_url(config.database_url)
+        if fault is not None:
+            raise SettingsError([f"MM_DATABASE_URL: {fault}"])
         self._config = config
         clock = clock or SystemClock()
         self._now_ms = clock.now_ms
