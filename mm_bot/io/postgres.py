@@ -190,6 +190,7 @@ class Session:
         self.unfit = await self._unfitness(connection, proof, token)
         if self._exclusive and self.unfit is not None:
             self._refused = self.unfit
+            await connection.close()
             raise UnfitSessionError(POSTGRES, self.unfit)
         return proof
 
