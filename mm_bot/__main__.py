@@ -41,11 +41,12 @@ def run(*, as_json: bool | None = None) -> int:
     # What the run needs is imported only now: faults in the settings answer at once.
     from mm_bot.app import run as run_bot
     from mm_bot.host.ending import Ending
+    from mm_bot.host.notify import from_environment
     from mm_bot.host.process import run_process
 
     ending = Ending()
     return run_process(
-        lambda log: run_bot(settings, log, ending),
+        lambda log: run_bot(settings, log, ending, from_environment(environment)),
         ending=ending,
         log_level=settings.log_level,
         secrets=secrets(environment, settings),

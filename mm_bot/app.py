@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -16,7 +15,7 @@ from mm_bot.host.accepted_file import AcceptedFile
 from mm_bot.host.ending import STOP_WITHIN_S, Ending
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.nonces import NonceBlocks, lane_of
-from mm_bot.host.notify import Pulse, from_environment, report
+from mm_bot.host.notify import Notify, Pulse, report
 from mm_bot.host.persistence import MemoryStore, first_memory, usable
 from mm_bot.host.persistent import StateIdentity
 from mm_bot.host.shutdown import Shutdown
@@ -44,25 +43,26 @@ CANCEL_ALL_WITHIN_MS = 10_000
 CYCLE_OVERDUE_LEAST_MS = 10_000
 
 
-async def run(settings: Settings, log: Log, ending: Ending) -> None:
-    """One bot, from its first connection to its summary.
+async def run(settings: Settings, log: Log, ending: Ending, notify: Notify) -> None:
+    """One bot, from its first connection to its summary; a service manager hears by `notify`.
 
     Raises:
         BotError: each kind with its own exit code.
     """
     async with AsyncExitStack() as cleanup:
-        await _Process(settings, log, cleanup, ending).run()
+        await _Process(settings, log, cleanup, ending, notify).run()
 
 
 class _Process:
     """The parts of one running bot, in the order in which they come up."""
 
     def __init__(
-        self, settings: Settings, log: Log, cleanup: AsyncExitStack, ending: Ending
+        self, settings: Settings, log: Log, cleanup: AsyncExitStack, ending: Ending, notify: Notify
     ) -> None:
         self._mode = ModeControl(settings, log)
         self._settings = settings.model_copy(update={"mode": self._mode.start})
         self._log = log
+        self._notify = notify
         self._cleanup = cleanup
         self._clock = SteadyClock()
         self._ending = ending
@@ -226,7 +226,7 @@ class _Process:
 
     def _tell_manager(self, health: Health) -> None:
         """Readiness and watchdog for a service manager, where one started us."""
-        notify = from_environment(os.environ)
+        notify = self._notify
 
         def look() -> Pulse:
             status = self._log.redactor(", ".join(health.reasons()) or "ready")

@@ -1,11 +1,12 @@
-"""Import rules that import-linter does not express."""
+"""Rules of who may use what that import-linter does not express."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
 
-CORE = Path(__file__).parents[1] / "mm_bot" / "core"
+ROOT = Path(__file__).parents[1]
+CORE = ROOT / "mm_bot" / "core"
 ALLOWED = {"__future__", "collections", "dataclasses", "decimal", "enum", "typing", "mm_bot"}
 
 
@@ -30,3 +31,36 @@ def test_the_core_imports_a_short_list_of_the_standard_library() -> None:
             assert not name.startswith("mm_bot") or name.startswith("mm_bot.core"), (
                 f"{file.name} imports {name}"
             )
+
+
+READS_THE_ENVIRONMENT = {
+    "mm_bot/settings/__init__.py",
+    "mm_bot/__main__.py",
+    "mm_bot/cli/main.py",
+    "fair_anchor/__main__.py",
+    "mm_bot/io/dial.py",  # names in its message the file that the TLS library was told to read
+}
+OF_THE_ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+
+
+def _uses(tree: ast.Module) -> set[str]:
+    """Every attribute, and every name that is imported from a module."""
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            names.update(alias.name for alias in node.names)
+    return names
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    """No part of bot or service is told anything by a variable that the settings do not know."""
+    files = [
+        file for package in ("mm_bot", "fair_anchor") for file in (ROOT / package).rglob("*.py")
+    ]
+    reading = {
+        file.relative_to(ROOT).as_posix()
+        for file in files
+        if OF_THE_ENVIRONMENT & _uses(ast.parse(file.read_text()))
+    }
+    assert "mm_bot/settings/__init__.py" in reading
+    assert reading <= READS_THE_ENVIRONMENT
