@@ -10,8 +10,10 @@ from mm_bot import errors, strategies
 from mm_bot.bot import Bot, Edges
 from mm_bot.clock import Clock, SteadyClock
 from mm_bot.core.instrument import Instrument
+from mm_bot.core.policy import Policy
 from mm_bot.errors import EdgeError
 from mm_bot.host.accepted_file import AcceptedFile
+from mm_bot.host.clock_nonces import ClockNonces
 from mm_bot.host.ending import STOP_WITHIN_S, Ending
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.nonces import NonceBlocks, lane_of
@@ -36,11 +38,13 @@ from mm_bot.prices.source import Refusal
 from mm_bot.prices.witness import Witnesses
 from mm_bot.prices_from_settings import build_anchors, source_names, witnesses_from
 from mm_bot.settings import Settings
-from mm_bot.venues.numo.exchange import NumoVenue
+from mm_bot.venues.base import LiveVenue
 
 FIRST_ANCHOR_WITHIN_MS = 1_000
 CANCEL_ALL_WITHIN_MS = 10_000
 CYCLE_OVERDUE_LEAST_MS = 10_000
+LIFE_MARGIN_MS = 60_000
+"""Above the least life that an exchange takes: clocks differ, and requests take their time."""
 
 
 async def run(settings: Settings, log: Log, ending: Ending, notify: Notify) -> None:
@@ -103,11 +107,9 @@ class _Process:
         operator = AcceptedFile(settings.state_file).read
         witnesses = witnesses_from(settings.anchor, operator, memory.accepted)
         anchor, external = await self._anchors(exchange, witnesses)
-        policy = settings.policy(exchange.instrument)
+        policy = self._policy(exchange.instrument)
         telemetry.begin(exchange.instrument, external, anchor)
-        nonces = NonceBlocks(
-            state_file, lane=lane_of(settings.subaccount_id, settings.market_symbol)
-        )
+        nonces = self._nonces(state_file, exchange.instrument)
         try:
             await nonces.open(clock.now_ms(), highest_nonce)
         except EdgeError as error:
@@ -189,6 +191,24 @@ class _Process:
         self._cleanup.callback(close)
         return Journaled(telemetry, writer)
 
+    def _policy(self, instrument: Instrument) -> Policy:
+        """The operator's, but that no order lives shorter than the exchange takes it."""
+        policy = self._settings.policy(instrument)
+        least_ms = instrument.capabilities.least_order_life_ms
+        life_ms = least_ms + LIFE_MARGIN_MS
+        if not least_ms or policy.reconcile.order_life_ms >= life_ms:
+            return policy
+        note = f"orders live {life_ms // 1000} s: this exchange takes none that live shorter"
+        self._log.warning("settings", note=note)
+        return replace(policy, reconcile=replace(policy.reconcile, order_life_ms=life_ms))
+
+    def _nonces(self, state_file: StateFile, instrument: Instrument) -> NonceBlocks | ClockNonces:
+        if instrument.capabilities.nonce_is_time_ns:
+            return ClockNonces(state_file, self._clock)
+        settings = self._settings
+        lane = lane_of(settings.subaccount_id, settings.market_symbol)
+        return NonceBlocks(state_file, lane=lane)
+
     def _state_file(self) -> StateFile:
         settings = self._settings
         identity = StateIdentity(
@@ -241,7 +261,7 @@ class _Process:
 
         self._cleanup.callback(stop)
 
-    async def _opened(self, exchange: NumoVenue, health: Health) -> int | None:
+    async def _opened(self, exchange: LiveVenue, health: Health) -> int | None:
         """The highest nonce used so far; None where a signal came before the exchange was ready."""
 
         def waiting(holder: str) -> None:
@@ -273,7 +293,7 @@ class _Process:
         return highest_nonce
 
     async def _anchors(
-        self, exchange: NumoVenue, witnesses: Witnesses
+        self, exchange: LiveVenue, witnesses: Witnesses
     ) -> tuple[AnchorRunner | None, AnchorRunner | None]:
         anchor, external = build_anchors(
             self._settings,
@@ -307,26 +327,9 @@ class _Process:
         )
 
 
-def make_venue(
-    settings: Settings,
-    clock: Clock,
-    *,
-    command: bool = False,
-    timeout_ms: int = 0,
-) -> NumoVenue:
-    """The exchange of these settings, nothing of it contacted yet. A `command` never waits for the
-    one-writer lock, and takes it only by `claim`; its every wait is bounded by `timeout_ms`."""
-    config = replace(settings.venue_config, dry_run=is_silent(settings))
-    if command:
-        config = replace(
-            config,
-            command=True,
-            dry_run=False,
-            wait_for_lock=False,
-            request_timeout_ms=timeout_ms,
-            reach_timeout_ms=timeout_ms,
-        )
-    return NumoVenue(config, clock)
+def make_venue(settings: Settings, clock: Clock) -> LiveVenue:
+    """The exchange of these settings, nothing of it contacted yet."""
+    return settings.venue_config.build(clock, dry_run=is_silent(settings))
 
 
 def bot_metrics(build: BuildInfo, anchor_sources: tuple[str, ...] = ()) -> Metrics:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from mm_bot.app import make_venue
 from mm_bot.clock import SystemClock
 from mm_bot.errors import EdgeError, UnreachableError
 from mm_bot.settings import Settings
@@ -20,9 +19,8 @@ T = TypeVar("T")
 @asynccontextmanager
 async def commanding(settings: Settings, timeout_s: float = 5.0) -> AsyncIterator[LiveVenue]:
     """The exchange of these settings for one command; every wait is bounded by `timeout_s`."""
-    venue = make_venue(
-        settings, SystemClock(), command=True, timeout_ms=max(100, int(timeout_s * 1000))
-    )
+    config = settings.venue_config.for_command(max(100, int(timeout_s * 1000)))
+    venue = config.build(SystemClock(), dry_run=False)
     try:
         yield venue
     finally:

@@ -87,9 +87,7 @@ def decide(
     tracked = ledger.track(memory.commitments, venue.orders, now_ms)
     tally, new_fills = _fills(snapshot, memory)
     chosen = reference.choose(snapshot, policy.reference)
-    contradictions = freshness.contradictions(
-        snapshot, memory, tracked, market.capabilities.book_depth
-    )
+    contradictions = freshness.contradictions(snapshot, memory, tracked, market.capabilities)
     fresh = freshness.measure(snapshot, memory, contradictions)
     money = _funds(snapshot, market)
     view = _view(snapshot, tracked, policy, market, chosen, money, tally, new_fills)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mm_bot.core.exact import Price
-from mm_bot.core.instrument import Side
+from mm_bot.core.instrument import Capabilities, Side
 from mm_bot.core.ledger import Tracked
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderStatus
@@ -67,18 +67,17 @@ def measure(snapshot: Snapshot, memory: Memory, contradictions: Mapping[str, int
 
 
 def contradictions(
-    snapshot: Snapshot, memory: Memory, tracked: Tracked, book_depth: int | None
+    snapshot: Snapshot, memory: Memory, tracked: Tracked, able: Capabilities
 ) -> dict[str, int]:
     """Each contradiction that holds now, and since when without a break. Where a source was not
     read in this cycle nothing new is known, and what was known stays."""
     book, orders = snapshot.venue.book, snapshot.venue.orders
     if orders.value is None or book.value is None or book.error is not None:
         return dict(memory.contradictions)
-    found = {
-        *_lost_rows(tracked),
-        *_ghosts(book.value, memory, tracked),
-        *_unlisted(book.value, snapshot, book_depth),
-    }
+    found = set(_lost_rows(tracked))
+    if able.book_names_orders:
+        found.update(_ghosts(book.value, memory, tracked))
+        found.update(_unlisted(book.value, snapshot, able.book_depth))
     return {key: memory.contradictions.get(key, snapshot.now_ms) for key in sorted(found)}
 
 

@@ -93,6 +93,10 @@ class Capabilities:
     self_trade: SelfTrade = SelfTrade.ALLOWED
     user_stream: bool = False
     """The exchange pushes what happens to our orders."""
+    nonce_is_time_ns: bool = False
+    """Nonces are the time in nanoseconds, and refused where that is far from now."""
+    book_names_orders: bool = True
+    """The book lists orders by id; elsewhere levels, from which the adapter takes ours out."""
     book_depth: int | None = None
     """Orders a side that a read of the book lists at most; None is all of them."""
 
@@ -111,6 +115,8 @@ class Instrument:
     price_tick: Price
     size_step: Size
     """The grid of sizes; where `notional_step` is set, the finest size there is."""
+    least_size: Size | None = None
+    """The smallest order; None is one step."""
     notional_step: Amount | None = None
     """Where set, an order's amount is a whole multiple of this much of the quote, and its size
     whatever that comes to at its price."""
@@ -148,7 +154,7 @@ class Instrument:
         """Whether `size` reaches the smallest order there is: one step of its grid."""
         if self.notional_step is not None:
             return self.notional(price, size) >= self.notional_step
-        return size >= self.size_step
+        return size >= (self.least_size or self.size_step)
 
     def counted(self, size: Size, notional: Amount) -> Amount:
         """`size`, worth `notional`, in what the exchange counts orders and fills in: the quote

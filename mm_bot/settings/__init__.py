@@ -40,7 +40,7 @@ from mm_bot.settings.run import MarketSettings, RunSettings, check_files
 from mm_bot.settings.secrets import secret_texts
 from mm_bot.settings.strategy import check_strategy
 from mm_bot.settings.warnings import warnings
-from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.base import VenueConfig
 
 __all__ = [
     "VARIABLES",
@@ -216,8 +216,7 @@ def secrets(environment: Mapping[str, str], settings: Settings | None = None) ->
     """Every text that must never be written; with settings also keys out of keystores."""
     yield from secret_texts(environment, VARIABLES.values(), own="MM_")
     if settings is not None:
-        yield settings.venue_config.owner_key.hex()
-        yield settings.venue_config.signer_key.hex()
+        yield from (key.hex() for key in settings.venue_config.keys)
 
 
 def markdown() -> str:

@@ -22,7 +22,10 @@ from mm_bot.fields.kinds import (
 )
 from mm_bot.fields.model import Model, Reading, variable
 
-VENUES = {"numo": "mm_bot.venues.numo.resolve"}
+VENUES = {
+    "numo": "mm_bot.venues.numo.resolve",
+    "derive": "mm_bot.venues.derive.settings",
+}
 """By the name that chooses it: the module that has its `SECTION` and `resolve`."""
 DEFAULT_VENUE = "numo"
 

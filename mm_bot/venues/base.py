@@ -18,12 +18,44 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from mm_bot.clock import Clock
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Observation, OwnOrders
 from mm_bot.venues.checks import Check
+
+
+@runtime_checkable
+class VenueConfig(Protocol):
+    """What every adapter's configuration has beside its own."""
+
+    @property
+    def chain_id(self) -> int: ...
+
+    @property
+    def owner(self) -> str:
+        """In lower case."""
+
+    @property
+    def subaccount_id(self) -> int: ...
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """Every private key, for who keeps them out of what is written."""
+
+    @property
+    def rpc_url(self) -> str | None:
+        """The node that `LiveVenue.eth_call` reads; None where there is none."""
+
+    def build(self, clock: Clock, *, dry_run: bool) -> LiveVenue:
+        """The venue, nothing of it contacted yet."""
+
+    def for_command(self, timeout_ms: int) -> VenueConfig:
+        """The same for one command of the operator, its every wait bounded by `timeout_ms`. It
+        never waits for the one-writer lock, and takes it only by `claim`."""
+
 
 EthCall = Callable[[str, bytes], Awaitable[bytes]]
 """Contract address and calldata in, what the contract returns out; raises EdgeError."""
@@ -83,7 +115,7 @@ class LiveVenue(Venue, Protocol):
     def eth_call(self) -> EthCall:
         """Reads of the chain that the exchange settles on, for price feeds there."""
 
-    async def open(self, on_waiting: Callable[[str], None]) -> int:
+    async def open(self, on_waiting: Callable[[str], None] = ...) -> int:
         """Prove who and where we are and become the one writer; gives the highest nonce that our
         owner ever used there, 0 for none. `on_waiting` is told who holds the lock meanwhile.
 

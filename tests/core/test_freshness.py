@@ -22,6 +22,7 @@ from tests.core.builders import (
     running,
     snapshot,
 )
+from tests.core.settings import ABLE
 
 DEPTH_LIMIT = 25
 RESTING = row(Side.BUY, "1596")
@@ -33,7 +34,7 @@ def _found(
     venue = observation(read, shown=shown, at_ms=now_ms)
     seen: Snapshot = snapshot(venue=venue, now_ms=now_ms)
     tracked = track(memory.commitments, venue.orders, now_ms)
-    return contradictions(seen, memory, tracked, DEPTH_LIMIT)
+    return contradictions(seen, memory, tracked, ABLE)
 
 
 def test_a_quiet_exchange_is_fresh() -> None:

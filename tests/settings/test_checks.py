@@ -21,6 +21,7 @@ from tests.settings.test_settings import (
     ZERO_EX,
     fault,
     faults,
+    numo,
     settings,
 )
 
@@ -55,8 +56,8 @@ def test_a_signer_of_its_own_is_told_apart_from_the_owner() -> None:
         MM_OWNER_ADDRESS=checksummed(OWNER),
         MM_SIGNER_ADDRESS=SIGNER,
     )
-    assert (s.owner_address, s.venue_config.signer) == (OWNER, SIGNER)
-    assert s.venue_config.signer_key == bytes.fromhex(OTHER_KEY)
+    assert (s.owner_address, numo(s).signer) == (OWNER, SIGNER)
+    assert numo(s).signer_key == bytes.fromhex(OTHER_KEY)
 
 
 def test_an_address_that_is_not_the_key_s_is_a_fault_with_the_right_one() -> None:
@@ -76,7 +77,7 @@ def test_keys_come_from_keystores_too(tmp_path: Path) -> None:
         | {"MM_SIGNER_KEYSTORE_FILE": signer_file}
         | {"MM_SIGNER_KEYSTORE_PASSWORD_FILE": signer_password}
     )
-    assert (s.owner_address, s.venue_config.signer) == (OWNER, SIGNER)
+    assert (s.owner_address, numo(s).signer) == (OWNER, SIGNER)
     assert s.warnings == ()
     Path(password).chmod(0o644)
     assert "can be read by every user" in " ".join(load(s_environment(file, password)).warnings)
@@ -116,14 +117,14 @@ def test_addresses_come_from_the_named_folders_and_overrides_win(tmp_path: Path)
     matching = {"matching": "0x" + "01" * 20, "trade": "0x" + "02" * 20}
     paths = write_deployment(tmp_path, matching, core)
     s = settings(**paths, MM_ANCHOR_SOURCE_TYPE="oracle_carry")
-    assert (s.venue_config.matching, s.venue_config.trade) == (
+    assert (numo(s).matching, numo(s).trade) == (
         matching["matching"],
         matching["trade"],
     )
-    assert s.venue_config.sub_accounts == core["subAccounts"]
+    assert numo(s).sub_accounts == core["subAccounts"]
     assert [part.spec for part in s.anchor.parts] == [OracleSpec(address=FEED)]
     s = settings(**paths, MM_TRADE_MODULE_ADDRESS=TOKEN)
-    assert (s.venue_config.matching, s.venue_config.trade) == (matching["matching"], TOKEN)
+    assert (numo(s).matching, numo(s).trade) == (matching["matching"], TOKEN)
 
 
 def test_a_file_that_lacks_an_address_is_named(tmp_path: Path) -> None:
@@ -148,7 +149,7 @@ def test_an_unknown_chain_says_which_variables_to_set() -> None:
     assert "known: 8453, 84532" in found[0]
     assert "MM_MATCHING_REPO_PATH" in found[0]
     names = ("MM_MATCHING_ADDRESS", "MM_TRADE_MODULE_ADDRESS", "MM_SUBACCOUNTS_ADDRESS")
-    assert load(REQUIRED | LOCAL | dict.fromkeys(names, TOKEN)).venue_config.matching == TOKEN
+    assert numo(load(REQUIRED | LOCAL | dict.fromkeys(names, TOKEN))).matching == TOKEN
 
 
 ALONE = [

@@ -16,6 +16,7 @@ from mm_bot.fields.keys import address_of
 from mm_bot.prices.specs import ZeroExSpec
 from mm_bot.settings import VARIABLES, Settings, load
 from mm_bot.settings.anchor_variables import AnchorSource, ExternalProvider
+from mm_bot.venues.numo.config import NumoConfig
 
 EXTERNAL = "MM_USDCCNGN_SPOT_EXTERNAL_ANCHOR_"
 KEY = "11" * 32
@@ -60,6 +61,12 @@ def settings(**changes: str) -> Settings:
     return load(REQUIRED | changes)
 
 
+def numo(given: Settings) -> NumoConfig:
+    """The configuration of the founding exchange."""
+    assert isinstance(given.venue_config, NumoConfig)
+    return given.venue_config
+
+
 def faults(environment: Mapping[str, str]) -> list[str]:
     """What is wrong with an environment."""
     with pytest.raises(SettingsError) as caught:
@@ -77,27 +84,27 @@ def fault(**changes: str) -> str:
 def test_each_default_is_the_specification_s() -> None:
     """With only the required variables set, everything is as the specification says."""
     s = settings()
-    assert (s.chain_id, s.market_symbol, s.subaccount_id, s.venue_config.recipient_id) == (
+    assert (s.chain_id, s.market_symbol, s.subaccount_id, numo(s).recipient_id) == (
         8453,
         "USDCcNGN-SPOT",
         10,
         10,
     )
-    assert s.venue_config.matching == "0x9e90a9cd13d859bd6a08168082fb1f6f7405f191"
-    assert s.venue_config.trade == "0x44813ad30b2ffc1bb2871eed9b19f63c8196ed1c"
-    assert s.venue_config.sub_accounts == "0x7019244e25fa416e6ca2ed2f3ca25277aef72843"
-    assert s.venue_config.owner_key == s.venue_config.signer_key == bytes.fromhex(KEY)
-    assert s.owner_address == s.venue_config.signer == address_of(bytes.fromhex(KEY))
-    assert (s.venue_config.worst_fee, s.venue_config.service_name, s.venue_config.price_tick) == (
+    assert numo(s).matching == "0x9e90a9cd13d859bd6a08168082fb1f6f7405f191"
+    assert numo(s).trade == "0x44813ad30b2ffc1bb2871eed9b19f63c8196ed1c"
+    assert numo(s).sub_accounts == "0x7019244e25fa416e6ca2ed2f3ca25277aef72843"
+    assert numo(s).owner_key == numo(s).signer_key == bytes.fromhex(KEY)
+    assert s.owner_address == numo(s).signer == address_of(bytes.fromhex(KEY))
+    assert (numo(s).worst_fee, numo(s).service_name, numo(s).price_tick) == (
         0,
         "market-maker",
         None,
     )
-    assert (s.venue_config.contract_size, s.venue_config.margin_rate) == (
+    assert (numo(s).contract_size, numo(s).margin_rate) == (
         Decimal(10000),
         Decimal("0.2"),
     )
-    assert s.venue_config.protected_prefixes == ("validation:", "test:", "smoke:", "manual:")
+    assert numo(s).protected_prefixes == ("validation:", "test:", "smoke:", "manual:")
     assert (s.mode, s.dry_run, s.log_level) == (OperatorMode.NORMAL, False, "INFO")
     assert (s.state_file, s.kill_switch_file) == (Path(".mm-bot-state.json"), None)
     assert (s.cancel_on_shutdown, s.wait_for_lock, s.poll_interval_ms) == (False, False, 2000)
@@ -209,8 +216,8 @@ def test_the_plain_database_variable_serves_where_ours_is_unset() -> None:
     """DATABASE_URL is used, but MM_DATABASE_URL wins, and one of them is needed."""
     rest = {n: v for n, v in REQUIRED.items() if n != "MM_DATABASE_URL"}
     plain = "postgresql:///exchange?host=/run/postgres"
-    assert load(rest | {"DATABASE_URL": plain}).venue_config.database_url == plain
-    assert settings(DATABASE_URL=plain).venue_config.database_url == REQUIRED["MM_DATABASE_URL"]
+    assert numo(load(rest | {"DATABASE_URL": plain})).database_url == plain
+    assert numo(settings(DATABASE_URL=plain)).database_url == REQUIRED["MM_DATABASE_URL"]
     assert len(faults(rest)) == 1
 
 

@@ -13,7 +13,7 @@ from mm_bot.core.commands import NewOrder, Watch
 from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Kind, Margin, Side
 from mm_bot.core.orders import OrderId
-from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.units import FINEST_SIZE, AssetRef
 from mm_bot.venues.numo.wire import CAPABILITIES
 
@@ -55,12 +55,12 @@ FUTURE_MARKET = Instrument(
 _nonces = itertools.count(time.time_ns() // 500)
 
 
-def venue_config(running: LocalExchange, symbol: str, **changes: Any) -> VenueConfig:
+def venue_config(running: LocalExchange, symbol: str, **changes: Any) -> NumoConfig:
     """The maker's configuration for a market of the local exchange."""
     maker, subaccount_id = running.account_for(running.instrument(symbol))
     key = bytes.fromhex(maker.private_key.removeprefix("0x"))
     addresses = running.deployment.addresses
-    config = VenueConfig(
+    config = NumoConfig(
         api_base_url=running.api_url,
         rpc_url=running.rpc_url,
         database_url=running.database_url,

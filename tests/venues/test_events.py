@@ -13,7 +13,7 @@ from integration_harness.stack.orders import Signer as TakerSigner
 from integration_harness.stack.up import LocalExchange
 from mm_bot.core.commands import Verdict
 from mm_bot.core.instrument import Side
-from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.exchange import NumoVenue
 from tests.venues.desk import new_order, venue_config
 
@@ -47,7 +47,7 @@ class Heard:
 
 
 @asynccontextmanager
-async def listening(config: VenueConfig, heard: Heard) -> AsyncIterator[NumoVenue]:
+async def listening(config: NumoConfig, heard: Heard) -> AsyncIterator[NumoVenue]:
     """A venue whose events are heard."""
     venue = NumoVenue(dataclasses.replace(config, dry_run=True))
     await venue.open()

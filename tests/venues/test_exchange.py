@@ -23,14 +23,14 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderStatus
 from mm_bot.core.snapshot import Observation, OwnOrders
 from mm_bot.errors import IdentityError, SettingsError, UnreachableError
-from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.exchange import NumoVenue
 from mm_bot.venues.signing import Signer
 from tests.venues.desk import new_order, venue_config, watch
 
 
 @asynccontextmanager
-async def opened(config: VenueConfig) -> AsyncIterator[NumoVenue]:
+async def opened(config: NumoConfig) -> AsyncIterator[NumoVenue]:
     """An exchange that has passed its checks; closed at the end."""
     venue = NumoVenue(config)
     try:
@@ -40,7 +40,7 @@ async def opened(config: VenueConfig) -> AsyncIterator[NumoVenue]:
         await venue.aclose()
 
 
-def refusal(config: VenueConfig, kind: type[Exception]) -> str:
+def refusal(config: NumoConfig, kind: type[Exception]) -> str:
     """What start-up says to that configuration."""
 
     async def run() -> None:

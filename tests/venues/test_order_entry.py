@@ -15,7 +15,7 @@ from mm_bot.core.commands import Outcome, Verdict
 from mm_bot.core.exact import Amount
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.venues import signing
-from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.order_entry import OrderEntry, machine_token, read_outcome
 from mm_bot.venues.signing import Cancel, Domain, Signer
 from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET, new_order
@@ -23,7 +23,7 @@ from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET, new_order
 CAPTURES = Path(__file__).parents[1] / "captures"
 OWNER_KEY, SESSION_KEY = bytes([1]) * 32, bytes([2]) * 32
 OWNER, SESSION = Signer(OWNER_KEY).address, Signer(SESSION_KEY).address
-CONFIG = VenueConfig(
+CONFIG = NumoConfig(
     api_base_url="http://user:secret@api",
     rpc_url="http://node/secret",
     database_url="postgresql://user:secret@db/x",

@@ -20,7 +20,7 @@ from mm_bot.io.errors import redact
 from mm_bot.venues.checks import Checks
 from mm_bot.venues.numo import wire
 from mm_bot.venues.numo.chain import CallRevertedError
-from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.reach import Parts, reach
 from mm_bot.venues.numo.rights import RIGHTS, SKEW_MS, TABLES, compare_clocks, rights
 from mm_bot.venues.signing import Domain
@@ -229,7 +229,7 @@ async def _postgres(parts: Parts, checks: Checks) -> bool:
     return rights(checks, tables)
 
 
-def instrument_of(config: VenueConfig, checks: Checks, listing: wire.Listing) -> Instrument | None:
+def instrument_of(config: NumoConfig, checks: Checks, listing: wire.Listing) -> Instrument | None:
     """Our market; None where the price tick of the settings does not fit it."""
     try:
         return wire.to_market(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from mm_bot.clock import Clock
 from mm_bot.core.exact import Price
+from mm_bot.venues.base import LiveVenue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VenueConfig:
+class NumoConfig:
     """Where the exchange is and who we are on it. Addresses are kept in lower case; keys and URLs
     (which may carry credentials) never show in the repr."""
 
@@ -46,3 +48,23 @@ class VenueConfig:
     def __post_init__(self) -> None:
         for name in ("matching", "trade", "sub_accounts", "owner", "signer"):
             object.__setattr__(self, name, getattr(self, name).lower())
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        return self.owner_key, self.signer_key
+
+    def build(self, clock: Clock, *, dry_run: bool) -> LiveVenue:
+        """See `base.VenueConfig`."""
+        from mm_bot.venues.numo.exchange import NumoVenue
+
+        return NumoVenue(replace(self, dry_run=dry_run), clock)
+
+    def for_command(self, timeout_ms: int) -> NumoConfig:
+        """See `base.VenueConfig`."""
+        return replace(
+            self,
+            command=True,
+            wait_for_lock=False,
+            request_timeout_ms=timeout_ms,
+            reach_timeout_ms=timeout_ms,
+        )

@@ -21,7 +21,7 @@ from websockets.exceptions import WebSocketException
 
 from mm_bot.core.instrument import Instrument
 from mm_bot.io.errors import describe
-from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.units import ref
 
 COALESCE_S: Final = 0.002
@@ -46,7 +46,7 @@ class MarketEvents:
 
     def __init__(
         self,
-        config: VenueConfig,
+        config: NumoConfig,
         market: Instrument,
         *,
         on_event: Callable[[], None],

@@ -28,7 +28,7 @@ from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.numo import wire
 from mm_bot.venues.numo.chain import Chain, market_balances
 from mm_bot.venues.numo.checks import find_listing, instrument_of, prove, reach_api
-from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.find import find
 from mm_bot.venues.numo.market_data import MarketData
 from mm_bot.venues.numo.order_entry import OrderEntry
@@ -50,7 +50,7 @@ class NumoVenue:
 
     instrument: Instrument
 
-    def __init__(self, config: VenueConfig, clock: Clock | None = None) -> None:
+    def __init__(self, config: NumoConfig, clock: Clock | None = None) -> None:
         """Raises SettingsError where the database's URL is none."""
         fault = unusable_url(config.database_url)
         if fault is not None:
@@ -329,7 +329,7 @@ class _Last(Generic[T]):
         return Part(value=self._value, as_of_ms=as_of_ms, error=error.reason)
 
 
-def _application_name(config: VenueConfig) -> str:
+def _application_name(config: NumoConfig) -> str:
     """Who we are to whoever asks Postgres who holds the lock."""
     role = "mm-bot command" if config.command else "mm-bot"
     who = f"{role} {config.market_symbol} {config.service_name}"

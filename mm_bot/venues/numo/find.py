@@ -19,7 +19,7 @@ from mm_bot.io.postgres import Session
 from mm_bot.io.shapes import Reader
 from mm_bot.venues.base import Found, FoundOrder
 from mm_bot.venues.numo import order_queries, units, wire
-from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.config import NumoConfig
 
 _read = Reader(wire.API)
 
@@ -27,7 +27,7 @@ _read = Reader(wire.API)
 async def find(
     session: Session,
     api: httpx.AsyncClient,
-    config: VenueConfig,
+    config: NumoConfig,
     instrument: Instrument | None,
     order_ids: Sequence[str],
 ) -> Found:
@@ -60,7 +60,7 @@ async def find(
 
 
 def _ours(
-    config: VenueConfig,
+    config: NumoConfig,
     instrument: Instrument | None,
     order_id: str,
     nonce: int,

@@ -28,7 +28,7 @@ from mm_bot.core.instrument import Instrument
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import FOREIGN, NOT_SENT, describe
 from mm_bot.venues.numo import units, wire
-from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.signing import Action, Cancel, Domain, Signer, TradeData
 
 CANCEL_LIFE_S: Final = 120
@@ -45,7 +45,7 @@ class OrderEntry:
 
     def __init__(
         self,
-        config: VenueConfig,
+        config: NumoConfig,
         client: httpx.AsyncClient,
         now_ms: Callable[[], int],
     ) -> None:

@@ -14,7 +14,7 @@ from mm_bot.io.errors import redact
 from mm_bot.io.postgres import Session, UnfitSessionError
 from mm_bot.venues.checks import Checks
 from mm_bot.venues.numo.chain import CallRevertedError, Chain
-from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.market_data import MarketData
 
 _RETRY_S: Final = 0.2
@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Parts:
     """The services that are asked, and the clock that theirs are compared with."""
 
-    config: VenueConfig
+    config: NumoConfig
     api: httpx.AsyncClient
     data: MarketData
     chain: Chain

@@ -12,8 +12,9 @@ from pydantic import Secret
 import deployments
 from mm_bot.fields.keys import address_of, checksummed, parse_address, read_keystore
 from mm_bot.fields.model import Reading, Section
-from mm_bot.venues.numo.config import VenueConfig
+from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.settings import NumoSettings, addresses_in
+from mm_bot.venues.prefixes import check_prefixes
 
 REQUEST_TIMEOUT_MS = 2_000
 SECTION = Section(model=NumoSettings)
@@ -21,13 +22,13 @@ SECTION = Section(model=NumoSettings)
 
 def resolve(
     reading: Reading, given: NumoSettings, market_symbol: str | None, *, wait_for_lock: bool
-) -> VenueConfig | None:
+) -> NumoConfig | None:
     """The adapter's configuration; None after a fault. Local files are read, nothing else."""
     database_url = reading.check(lambda: _database(reading, given))
     owner_key, signer_key = _keys(reading, given)
     where = [_contract(reading, given, *each) for each in _CONTRACTS]
     if market_symbol is not None:
-        reading.check(lambda: _check_prefixes(reading, given, f"mm:{market_symbol}:"))
+        reading.check(lambda: check_prefixes(reading, given.protected_prefixes, market_symbol))
     if reading.faults:
         return None
     matching, trade, sub_accounts = where
@@ -36,7 +37,7 @@ def resolve(
     assert market_symbol is not None, "else a fault"
     assert owner_key is not None, "else a fault"
     assert signer_key is not None, "else a fault"
-    return VenueConfig(
+    return NumoConfig(
         api_base_url=given.api_base_url,
         rpc_url=given.rpc_url,
         database_url=database_url,
@@ -164,12 +165,3 @@ def _deployed(path: Path | None, chain_id: int, name: str) -> str:
         return own[name]
     file = "core.json" if name == "subAccounts" else "matching.json"
     return addresses_in(path, chain_id, file, name)[name]
-
-
-def _check_prefixes(reading: Reading, given: NumoSettings, ours: str) -> None:
-    for prefix in given.protected_prefixes:
-        if ours.startswith(prefix) or prefix.startswith(ours):
-            reading.fault(
-                "MM_PROTECTED_ORDER_ID_PREFIXES",
-                f"{prefix!r} would protect the bot's own orders, {ours!r}: take it out",
-            )

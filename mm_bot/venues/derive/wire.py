@@ -1,0 +1,282 @@
+"""Bodies of Derive: human decimals as text in, exact types out. Pure.
+
+1. Numbers go out in plain notation, never with an exponent, and with at most `ENGINE_DECIMALS`: the
+   engine refuses what is finer. What is signed and what is said are the same numbers.
+2. Fills are numbered by (time, hash of their id): the same fill has the same number for ever, and
+   later fills have higher ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from mm_bot.core.exact import (
+    NO_AMOUNT,
+    NO_SIZE,
+    Amount,
+    Price,
+    Size,
+    add,
+    ceil_to_step,
+    multiply,
+    plain,
+    subtract,
+)
+from mm_bot.core.instrument import (
+    Capabilities,
+    Instrument,
+    Kind,
+    Margin,
+    SelfTrade,
+    Side,
+)
+from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
+from mm_bot.core.snapshot import Book, BookOrder, Fill, Trade
+from mm_bot.io.shapes import Members, Reader
+from mm_bot.venues.derive.api import DERIVE
+
+ENGINE_DECIMALS: Final = 12
+LEAST_LIFE_MS: Final = 300_000
+"""Signatures that expire sooner are refused (11011)."""
+CAPABILITIES: Final = Capabilities(
+    post_only=True,
+    dead_man=True,
+    least_order_life_ms=LEAST_LIFE_MS,
+    resend_safe=True,
+    self_trade=SelfTrade.TAKER_REFUSED,
+    user_stream=True,
+    book_names_orders=False,
+    nonce_is_time_ns=True,
+)
+_ONE: Final = Decimal(1)
+_CHAIN: Final = Decimal(10**18)
+_FINEST: Final = Decimal(1).scaleb(-ENGINE_DECIMALS)
+_FEE_MARGIN: Final = Decimal("1.1")
+_TERMINAL: Final = {
+    "filled": OrderStatus.FILLED,
+    "cancelled": OrderStatus.CANCELLED,
+    "rejected": OrderStatus.CANCELLED,
+    "expired": OrderStatus.EXPIRED,
+}
+_LIVE: Final = ("open", "untriggered", "algo_active")
+
+_read: Final = Reader(DERIVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Perpetual:
+    """The `venue_ref` of an instrument here: what signing and fees need of its listing."""
+
+    asset: str
+    """Lower case."""
+    sub_id: int
+    taker_fee_rate: Decimal
+    base_fee: Decimal
+    """USD that a taker pays an order, whatever its size."""
+
+    def max_fee(self, price: Decimal, amount: Decimal) -> Decimal:
+        """USDC a unit of size that an order must allow for, a tenth above the published fees."""
+        percent = multiply(multiply(price, self.taker_fee_rate), _FEE_MARGIN)
+        flat = ceil_to_step(self.base_fee, amount, _FINEST)
+        return ceil_to_step(add(percent, flat), _ONE, _FINEST)
+
+
+def perpetual(market: Instrument) -> Perpetual:
+    assert isinstance(market.venue_ref, Perpetual), f"{market.symbol} is no instrument of Derive"
+    return market.venue_ref
+
+
+def instrument(listing: object, *, price_tick: Price | None, margin_rate: Decimal) -> Instrument:
+    """A perpetual as `public/get_instrument` lists it; raises EdgeError for anything else."""
+    entry = _read.members(listing, "instrument")
+    kind = _read.text(entry, "instrument_type", "instrument")
+    if kind != "perp":
+        raise _read.fault("instrument.instrument_type", kind, "perp: only perpetuals are quoted")
+    return Instrument(
+        symbol=_read.text(entry, "instrument_name", "instrument"),
+        base=_read.text(entry, "base_currency", "instrument"),
+        quote=_read.text(entry, "quote_currency", "instrument"),
+        kind=Kind.PERPETUAL,
+        price_tick=price_tick or Price(_read.number(entry, "tick_size", "instrument")),
+        size_step=Size(_read.number(entry, "amount_step", "instrument")),
+        least_size=Size(_read.number(entry, "minimum_amount", "instrument")),
+        multiplier=_ONE,
+        margin=Margin.QUOTE,
+        margin_rate=margin_rate,
+        collateral=_read.text(entry, "quote_currency", "instrument"),
+        expiry_ms=None,
+        capabilities=CAPABILITIES,
+        venue_ref=Perpetual(
+            asset=_read.text(entry, "base_asset_address", "instrument").lower(),
+            sub_id=_read.integer(entry, "base_asset_sub_id", "instrument"),
+            taker_fee_rate=_read.number(entry, "taker_fee_rate", "instrument"),
+            base_fee=_read.number(entry, "base_fee", "instrument"),
+        ),
+    )
+
+
+def text(value: Decimal) -> str:
+    """A number as the engine takes it; raises ValueError for one finer than it keeps."""
+    exponent = value.normalize().as_tuple().exponent
+    assert isinstance(exponent, int)
+    if -exponent > ENGINE_DECIMALS:
+        raise ValueError(f"{value} has more than {ENGINE_DECIMALS} decimals")
+    return plain(value)
+
+
+def chain(value: Decimal) -> int:
+    """The same number as it is signed."""
+    scaled = multiply(value, _CHAIN)
+    assert scaled == int(scaled), f"{value} has more than 18 decimals"
+    return int(scaled)
+
+
+def book(data: object, resting: Iterable[RestingOrder]) -> tuple[int, Book]:
+    """A snapshot of the order book without us: `publish_id`, and levels less what we rest there."""
+    entry = _read.members(data, "book")
+    own: dict[tuple[Side, Decimal], Decimal] = {}
+    for row in resting:
+        key = (row.side, row.price.value)
+        own[key] = add(own.get(key, Decimal(0)), row.size.value)
+    sides = {side: _levels(entry, name, side, own) for side, name in _SIDES.items()}
+    number = _read.integer(entry, "publish_id", "book")
+    return number, Book(bids=sides[Side.BUY], asks=sides[Side.SELL])
+
+
+_SIDES: Final = {Side.BUY: "bids", Side.SELL: "asks"}
+
+
+def _levels(
+    entry: Members, name: str, side: Side, own: dict[tuple[Side, Decimal], Decimal]
+) -> tuple[BookOrder, ...]:
+    found = []
+    for level in _read.array(_read.member(entry, name, "book"), name):
+        price_text, size_text = _read.array(level, f"{name} level")
+        numbers = {"price": price_text, "size": size_text}
+        price = _read.number(numbers, "price", f"book.{name}")
+        size = subtract(
+            _read.number(numbers, "size", f"book.{name}"), own.get((side, price), Decimal(0))
+        )
+        if size > 0:
+            found.append(
+                BookOrder(
+                    order_id=f"{name}@{plain(price)}",
+                    side=side,
+                    price=Price(price),
+                    size=Size(size),
+                    ours=False,
+                )
+            )
+    return tuple(sorted(found, key=lambda order: side.best_first(order.price)))
+
+
+def order(entry: object, market: Instrument, protected: tuple[str, ...]) -> RestingOrder | None:
+    """An order object as the core sees it; None for one of another instrument."""
+    members = _read.members(entry, "order")
+    if _read.text(members, "instrument_name", "order") != market.symbol:
+        return None
+    side = _side(members)
+    price = Price(_read.number(members, "limit_price", "order"))
+    amount = _read.number(members, "amount", "order")
+    left = Size(subtract(amount, _read.number(members, "filled_amount", "order")))
+    label, nonce = _read.text(members, "label", "order"), _read.integer(members, "nonce", "order")
+    status = _read.text(members, "order_status", "order")
+    return RestingOrder(
+        order_id=label or f"venue:{_read.text(members, 'order_id', 'order')}",
+        side=side,
+        price=price,
+        size=left,
+        notional=market.notional(price, left),
+        original_size=Size(amount),
+        lot=market.size_step,
+        status=OrderStatus.ACTIVE if status in _LIVE else _terminal(status),
+        nonce=nonce,
+        created_ms=_read.integer(members, "creation_timestamp", "order"),
+        expiry_ms=_read.integer(members, "signature_expiry_sec", "order") * 1000,
+        ownership=classify(label, side, nonce, market.symbol, protected)
+        if label
+        else Ownership.AMBIGUOUS,
+        cancel_reason=_read.text(members, "cancel_reason", "order"),
+    )
+
+
+def _terminal(status: str) -> OrderStatus:
+    if status not in _TERMINAL:
+        raise _read.fault("order.order_status", status, "a known status")
+    return _TERMINAL[status]
+
+
+def _side(members: Members) -> Side:
+    direction = _read.text(members, "direction", "order")
+    if direction not in ("buy", "sell"):
+        raise _read.fault("direction", direction, "buy or sell")
+    return Side(direction)
+
+
+def fill_number(trade_id: str, at_ms: int) -> int:
+    """See invariant 2. Below 2**106."""
+    digest = hashlib.sha256(trade_id.encode()).digest()
+    return (at_ms << 64) | int.from_bytes(digest[:8])
+
+
+def fill(entry: object, market: Instrument, left: dict[str, Size]) -> Fill | None:
+    """A private trade; None for one of another instrument. `left` is what remains of each order of
+    ours, by its id."""
+    members = _read.members(entry, "trade")
+    if _read.text(members, "instrument_name", "trade") != market.symbol:
+        return None
+    at_ms = _read.integer(members, "timestamp", "trade")
+    price = Price(_read.number(members, "trade_price", "trade"))
+    size = Size(_read.number(members, "trade_amount", "trade"))
+    order_id = _read.text(members, "label", "trade")
+    return Fill(
+        trade_id=fill_number(_read.text(members, "trade_id", "trade"), at_ms),
+        order_id=order_id or f"venue:{_read.text(members, 'order_id', 'trade')}",
+        side=_side(members),
+        price=price,
+        size=size,
+        notional=market.notional(price, size),
+        at_ms=at_ms,
+        is_maker=_read.text(members, "liquidity_role", "trade") == "maker",
+        completes_order=not left.get(order_id, NO_SIZE),
+    )
+
+
+def trade(entry: object) -> Trade:
+    """A public trade."""
+    members = _read.members(entry, "trade")
+    at_ms = _read.integer(members, "timestamp", "trade")
+    return Trade(
+        trade_id=fill_number(_read.text(members, "trade_id", "trade"), at_ms),
+        price=Price(_read.number(members, "trade_price", "trade")),
+        size=Size(_read.number(members, "trade_amount", "trade")),
+        at_ms=at_ms,
+        maker_order_id="",
+        taker_order_id="",
+    )
+
+
+def holdings(account: object, market: Instrument) -> tuple[Size, Amount]:
+    """Of `private/get_subaccount`: our signed position here, and the collateral in its currency."""
+    members = _read.members(account, "subaccount")
+    position = NO_SIZE
+    for entry in _read.array(_read.member(members, "positions", "subaccount"), "positions"):
+        held = _read.members(entry, "position")
+        if _read.text(held, "instrument_name", "position") == market.symbol:
+            position = Size(_signed(held, "amount"))
+    cash = NO_AMOUNT
+    for entry in _read.array(_read.member(members, "collaterals", "subaccount"), "collaterals"):
+        held = _read.members(entry, "collateral")
+        if _read.text(held, "asset_name", "collateral") == market.collateral:
+            cash = Amount(_signed(held, "amount"))
+    return position, cash
+
+
+def _signed(members: Members, name: str) -> Decimal:
+    said: Any = _read.text(members, name, "balance")
+    magnitude = _read.number({name: said.removeprefix("-")}, name, "balance")
+    return -magnitude if said.startswith("-") else magnitude

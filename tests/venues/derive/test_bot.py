@@ -1,0 +1,174 @@
+"""The bot, as a process, on a server that speaks Derive's wire and checks every signature."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from integration_harness.bot_process import BotProcess
+from integration_harness.stack.supervisor import Supervisor
+from integration_harness.venues.derive import DeriveServer, Order
+
+OWNER = Account.from_key("0x" + "a1" * 32).address
+SESSION_KEY = "0x" + "b2" * 32
+SUBACCOUNT = 75723
+
+
+@pytest.fixture
+def server() -> Iterator[DeriveServer]:
+    """The exchange, with our wallet and its session key."""
+    running = DeriveServer()
+    running.add_trader(OWNER, SUBACCOUNT, Account.from_key(SESSION_KEY).address)
+    running.start()
+    yield running
+    running.close()
+
+
+Start = Callable[..., BotProcess]
+
+
+@pytest.fixture
+def start(server: DeriveServer, tmp_path: Path) -> Iterator[Start]:
+    """Starts a bot there; the same state file each time."""
+    with Supervisor() as supervisor:
+        bots: list[BotProcess] = []
+
+        def started(**changes: str) -> BotProcess:
+            environment = {
+                "MM_VENUE": "derive",
+                "MM_DERIVE_NETWORK": "testnet",
+                "MM_DERIVE_SOCKET_URL": server.socket_url,
+                "MM_DERIVE_HTTP_URL": server.http_url,
+                "MM_DERIVE_LOCK_FILE": str(tmp_path / "lock"),
+                "MM_OWNER_ADDRESS": OWNER,
+                "MM_SIGNER_PRIVATE_KEY": SESSION_KEY,
+                "MM_SUBACCOUNT_ID": str(SUBACCOUNT),
+                "MM_MARKET_SYMBOL": server.symbol,
+                "MM_ORDER_SIZE": "0.5",
+                "MM_MAX_LONG_INVENTORY": "10",
+                "MM_MAX_SHORT_INVENTORY": "-10",
+                "MM_ANCHOR_SOURCE_TYPE": "fixed",
+                "MM_ANCHOR_FIXED_PRICE": "3000",
+                "MM_ANCHOR_MIN_PRICE": "100",
+                "MM_ANCHOR_MAX_PRICE": "100000",
+                "MM_KILL_SWITCH_FILE": str(tmp_path / "kill"),
+                "MM_POLL_INTERVAL_MS": "200",
+                "MM_QUOTE_REFRESH_INTERVAL_MS": "100",
+                **changes,
+            }
+            bot = BotProcess(supervisor, f"bot{len(bots)}", environment, tmp_path / "state.json")
+            bots.append(bot)
+            return bot.start()
+
+        yield started
+        for bot in bots:
+            bot.close()
+
+
+def live(server: DeriveServer) -> dict[str, Order]:
+    """Our open orders by label; two with one label or side would be a doubled order."""
+    orders = server.live(SUBACCOUNT)
+    assert len({o.label for o in orders}) == len(orders)
+    return {o.label: o for o in orders}
+
+
+def wait(what: str, holds: Callable[[], bool], bot: BotProcess, seconds: float = 20) -> None:
+    give_up_at = time.monotonic() + seconds
+    while not holds():
+        assert bot.running, bot.log_tail()
+        assert time.monotonic() < give_up_at, f"{what}\n{bot.log_tail()}"
+        time.sleep(0.05)
+
+
+def quoted(server: DeriveServer) -> bool:
+    return sorted(o.direction for o in live(server).values()) == ["buy", "sell"]
+
+
+def test_it_quotes_counts_a_fill_once_and_cancels_at_the_kill_switch(
+    server: DeriveServer, start: Start, tmp_path: Path
+) -> None:
+    """Two signed post-only quotes around the anchor; a partial fill is counted once, with
+    duplicated and reordered pushes; the kill switch leaves nothing live."""
+    bot = start()
+    wait("two quotes", lambda: quoted(server), bot)
+    prices = {o.direction: o.price for o in live(server).values()}
+    assert prices == {"buy": Decimal("2992.50"), "sell": Decimal("3007.50")}
+    server.faults.duplicate_pushes = server.faults.reversed_pushes = True
+    server.take("sell", "0.2")
+    counted = 'mm_bot_fills_total{side="buy"}'
+    wait("the fill is counted", lambda: bot.metrics()[counted] == 1, bot)
+    wait("the position shows", lambda: Decimal(bot.status()["balances"]["base"]["total"]) > 0, bot)
+    (tmp_path / "kill").write_text("")
+    wait("nothing is live", lambda: not live(server), bot)
+    assert bot.metrics()[counted] == 1
+    assert bot.stop() == 0
+
+
+def test_a_lost_reply_never_doubles(server: DeriveServer, start: Start) -> None:
+    """Orders are taken and not answered, or answered with a confirmation timeout: the side rests
+    once, and the order that the exchange took is the one the bot goes on with."""
+    server.faults.lose_replies = 1
+    server.faults.confirmation_timeouts = 1
+    bot = start()
+    wait("two quotes", lambda: quoted(server), bot)
+    wait("it is ready", lambda: bot.ready()[0], bot)
+    assert len(live(server)) == 2
+    nonces = [params["nonce"] for method, params in server.received if method == "private/order"]
+    assert {o.nonce for o in live(server).values()} <= set(nonces)
+
+
+def test_a_restart_adopts_what_rests(server: DeriveServer, start: Start) -> None:
+    """After a crash without cancel-on-disconnect, the same two orders are adopted; a foreign
+    label of this account is cancelled at start, a protected one left alone."""
+    bot = start()
+    wait("two quotes", lambda: quoted(server), bot)
+    before = set(live(server))
+    server.traders[SUBACCOUNT].cancel_on_disconnect = False
+    bot.kill()
+    again = start()
+    wait("a cycle", lambda: again.startup() is not None, again)
+    found = again.startup()
+    assert found is not None
+    assert set(found.adopted) == before
+    assert set(live(server)) == before
+
+
+def test_a_dropped_socket_ends_exposure_and_comes_back(server: DeriveServer, start: Start) -> None:
+    """Cancel-on-disconnect takes the orders; the bot reconnects by itself and quotes anew."""
+    bot = start()
+    wait("two quotes", lambda: quoted(server), bot)
+    before = set(live(server))
+    server.drop_sockets()
+    assert not set(live(server)) & before
+    wait("two new quotes", lambda: quoted(server), bot)
+
+
+def test_a_rate_storm_keeps_cancels_moving(
+    server: DeriveServer, start: Start, tmp_path: Path
+) -> None:
+    """Orders are refused for their rate: nothing is doubled, and the kill switch still empties."""
+    server.faults.rate_limited = 3
+    bot = start()
+    wait("two quotes", lambda: quoted(server), bot, seconds=30)
+    (tmp_path / "kill").write_text("")
+    wait("nothing is live", lambda: not live(server), bot)
+
+
+def test_without_the_dead_man_s_switch_it_does_not_start(
+    server: DeriveServer, start: Start
+) -> None:
+    """Cancel-on-disconnect that is not kept ends the start with 3, before any order."""
+    server.faults.disarmed = True
+    bot = start()
+    give_up_at = time.monotonic() + 20
+    while bot.running:
+        assert time.monotonic() < give_up_at
+        time.sleep(0.05)
+    assert bot.exit_code == 3, bot.log_tail()
+    assert "cancel-on-disconnect" in bot.log_tail()
+    assert not server.orders
