@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
+import orjson
+
 from mm_bot.core.exact import exact, plain
-from mm_bot.io.json_depth import is_too_deep
 
 VERSION = 1
 NUMBERS_LIMIT = (1 << 256) - (1 << 64)
@@ -151,12 +152,12 @@ def decode(content: bytes, identity: StateIdentity) -> PersistentState:
         ForeignStateError: where it is not a whole state of this version and this process.
     """
     try:
-        text = content.decode()
-        fields = None if is_too_deep(text) else json.loads(text)
+        # This parser has a bound of its own on nesting; the other recurses in C, under a limit
+        # that libraries raise, and keeps numbers exact.
+        orjson.loads(content)
+        fields = json.loads(content.decode())
     except (ValueError, RecursionError):
         raise ForeignStateError("it is torn: not one whole JSON object") from None
-    if fields is None:
-        raise ForeignStateError("it is torn: not one whole JSON object")
     if not isinstance(fields, dict):
         raise ForeignStateError("it is no JSON object")
     if _type_of(fields.get("version")) is not int or fields["version"] != VERSION:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import socket
 import ssl
 from collections import deque
@@ -83,8 +82,7 @@ def trust_store() -> ssl.SSLContext:
     try:
         return httpx.create_ssl_context()
     except OSError as error:
-        named = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
-        reason = f"SSL_CERT_FILE {named!r} holds no authorities ({type(error).__name__})"
+        reason = f"what SSL_CERT_FILE names holds no authorities ({type(error).__name__})"
         raise NoConnectionError(reason) from None
 
 

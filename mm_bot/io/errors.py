@@ -241,9 +241,10 @@ def target(url: httpx.URL, location: str) -> str:
     could be a key."""
     try:
         joined = url.join(location)
-        return redact(str(joined)) + _COULD_BE_A_KEY.sub("…", joined.path.replace("/", " /"))[
-            :EXCERPT_CHARACTERS
-        ].replace(" /", "/")
+        parts = (
+            "…" if _COULD_BE_A_KEY.fullmatch(part) else part for part in joined.path.split("/")
+        )
+        return redact(str(joined)) + "/".join(parts)[:EXCERPT_CHARACTERS]
     except (httpx.InvalidURL, ValueError):
         return "<malformed url>"
 

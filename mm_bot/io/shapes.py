@@ -76,12 +76,15 @@ class Reader:
 
     def integer(self, entry: Members, name: str, where: str) -> int:
         """A whole number that is not negative; some are written as JSON numbers, some as text."""
-        value = self.member(entry, name, where)
+        return self.whole(self.member(entry, name, where), f"{where}.{name}")
+
+    def whole(self, value: object, where: str) -> int:
+        """As `integer`, of a value by itself."""
         if type(value) is int and value >= 0:
             return value
         if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
             return int(value)
-        raise self.fault(f"{where}.{name}", value, "a whole number")
+        raise self.fault(where, value, "a whole number")
 
     def converted(self, convert: Callable[[], T], where: str) -> T:
         """What `convert` gives; a ValueError of it becomes ours."""

@@ -13,12 +13,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from mm_bot.core.exact import Price, round_half_even
-from mm_bot.io.json_depth import is_too_deep
 from mm_bot.prices.source import AnchorError, Refusal
 
 DIGITS_MAX = 50
 """Significant digits of a number we believe; exact arithmetic downstream has room for 200."""
 EXPONENT_MAX = 30
+BRACKETS_MAX = 1_000
+"""No answer that we read has so many, and no text with fewer nests deep enough to exhaust the
+standard library's parser, which recurses in C under a limit that other libraries raise."""
 INVERSE_DECIMALS = 6
 """Decimals of an inverted price, the precision in which the exchange shows prices."""
 
@@ -42,7 +44,7 @@ class NumberText(str):
 def json_body(body: bytes, source: str) -> object:
     """The JSON value of `body`, each number a `NumberText`."""
     text = _text(body, source)
-    if is_too_deep(text):
+    if text.count("[") + text.count("{") > BRACKETS_MAX:
         raise AnchorError(source, Refusal.MALFORMED, f"nested too deep: {_shown(text)}")
     try:
         return json.loads(

@@ -39,7 +39,7 @@ from mm_bot.settings.quoting import check_levels, quote_policy, reference_min_si
 from mm_bot.settings.run import MarketSettings, RunSettings, check_files
 from mm_bot.settings.secrets import secret_texts
 from mm_bot.settings.strategy import check_strategy
-from mm_bot.settings.warnings import warnings
+from mm_bot.settings.warnings import unused_proxies, warnings
 from mm_bot.venues.base import VenueConfig
 
 __all__ = [
@@ -162,7 +162,7 @@ def load(environment: Mapping[str, str]) -> Settings:
             agreement_bps=given.limits.max_anchor_deviation_bps,
         ),
         external_anchor=external,
-        warnings=warnings(reading, given),
+        warnings=(*warnings(reading, given), *unused_proxies(environment)),
         given=given,
         reading=reading,
     )

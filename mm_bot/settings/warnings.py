@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mm_bot.core.policy import OperatorMode
@@ -26,6 +26,14 @@ def warnings(reading: Reading, given: Models) -> tuple[str, ...]:
         *_slower_than_limits(given),
         *_seen(reading, given),
     )
+
+
+def unused_proxies(environment: Mapping[str, str]) -> Iterator[str]:
+    """What other programs' variables ask for and we do not do. A value may hold a password."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        for given in (name, name.lower()):
+            if environment.get(given):
+                yield f"{given} is set, and not used: every connection is made directly"
 
 
 def _guards_off(reading: Reading) -> Iterator[str]:

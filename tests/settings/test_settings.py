@@ -280,3 +280,11 @@ def test_a_price_needs_a_tenth_of_the_order_size() -> None:
     assert off.policy(market()).reference.min_size == Size.of(0)
     assert "MM_REFERENCE_MIN_SIZE is 0: anybody's smallest" in off.warnings[0]
     assert settings(MM_REFERENCE_MIN_SIZE="3").policy(market()).reference.min_size == Size.of(3)
+
+
+def test_a_proxy_that_is_not_used_is_told() -> None:
+    """By its name alone: its value may hold a password."""
+    given = {"HTTPS_PROXY": "http://u:s3cret@proxy.test:3128", "http_proxy": "x", "NO_PROXY": "y"}
+    told = settings(**given).warnings
+    assert [warning.split()[0] for warning in told] == ["http_proxy", "HTTPS_PROXY"]
+    assert "s3cret" not in " ".join(told)

@@ -49,7 +49,7 @@ def own_orders(row: Row, desk: Desk, watch: Watch) -> OwnOrders:
         lookups=_lookups(_entries(asked), _entries(nonces), desk, watch),
         fills=counted,
         own_trade_ids=frozenset(_trade_ids(own_trades)),
-        newest_trade_id=newest if newest is None else int(newest),
+        newest_trade_id=None if newest is None else _read.whole(newest, "newest trade"),
         others=tuple(_other(entry, desk) for entry in _entries(others)),
         reserved_elsewhere=reserved(_entries(elsewhere), desk),
     )
@@ -75,7 +75,7 @@ def resting_order(entry: Members, desk: Desk) -> RestingOrder:
         created_ms=_read.integer(entry, "created_ms", "row"),
         expiry_ms=_read.integer(entry, "expiry", "row") * 1000,
         ownership=classify(order_id, side, nonce, market.symbol, desk.protected_prefixes),
-        cancel_reason=entry.get("cancel_reason") or "",
+        cancel_reason=_cancel_reason(entry),
     )
 
 
@@ -87,7 +87,9 @@ def reserved(entries: list[Members], desk: Desk) -> Reserved:
     markets = {units.ref(market): market for market in desk.others}
     cash, cngn = Decimal(0), Decimal(0)
     for entry in entries:
-        market, numbers = markets[_asset(entry)], read_numbers(_read, entry, "row")
+        market, numbers = markets.get(_asset(entry)), read_numbers(_read, entry, "row")
+        if market is None:
+            raise _read.fault("row.asset_address", _asset(entry), "of a market we asked for")
         size = units.human_size(market, numbers.left, numbers.price)
         if not market.is_spot:
             cash = add(cash, market.margin_of(size).value)
@@ -144,6 +146,11 @@ def _other(entry: Members, desk: Desk) -> BookOrder:
     )
 
 
+def _cancel_reason(entry: Members) -> str:
+    """Empty where there is none; only some questions ask for it."""
+    return _read.text(entry, "cancel_reason", "row") if entry.get("cancel_reason") else ""
+
+
 def _status(entry: Members) -> OrderStatus:
     text = _read.text(entry, "status", "row")
     return _read.converted(lambda: OrderStatus(text), "row.status")
@@ -171,4 +178,5 @@ def _entries(column: object) -> list[Members]:
 
 
 def _trade_ids(column: object) -> list[int]:
-    return [] if column is None else [int(trade_id) for trade_id in _read.array(column, "trades")]
+    trades = [] if column is None else _read.array(column, "trades")
+    return [_read.whole(trade_id, "trade id") for trade_id in trades]
