@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mm_bot import errors, strategies
 from mm_bot.bot import Bot, Edges
-from mm_bot.clock import Clock, SteadyClock
+from mm_bot.clock import SteadyClock
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.policy import Policy
 from mm_bot.errors import EdgeError
@@ -95,7 +95,7 @@ class _Process:
         self._tell_manager(health)
         for warning in settings.warnings:
             log.warning("settings", note=warning)
-        exchange = make_venue(settings, clock)
+        exchange = settings.venue_of(clock)
         self._cleanup.push_async_callback(exchange.aclose)
         highest_nonce = await self._opened(exchange, health)
         if highest_nonce is None:
@@ -325,11 +325,6 @@ class _Process:
             f"{self._settings.market_symbol}: within {CANCEL_ALL_WITHIN_MS // 1000} s no read of "
             "the order table showed that none of our orders is live; look at active_orders"
         )
-
-
-def make_venue(settings: Settings, clock: Clock) -> LiveVenue:
-    """The exchange of these settings, nothing of it contacted yet."""
-    return settings.venue_config.build(clock, dry_run=is_silent(settings))
 
 
 def bot_metrics(build: BuildInfo, anchor_sources: tuple[str, ...] = ()) -> Metrics:

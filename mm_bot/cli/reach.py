@@ -19,8 +19,8 @@ T = TypeVar("T")
 @asynccontextmanager
 async def commanding(settings: Settings, timeout_s: float = 5.0) -> AsyncIterator[LiveVenue]:
     """The exchange of these settings for one command; every wait is bounded by `timeout_s`."""
-    config = settings.venue_config.for_command(max(100, int(timeout_s * 1000)))
-    venue = config.build(SystemClock(), dry_run=False)
+    timeout_ms = max(100, int(timeout_s * 1000))
+    venue = settings.venue_of(SystemClock(), command_timeout_ms=timeout_ms)
     try:
         yield venue
     finally:

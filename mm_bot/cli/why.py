@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mm_bot import strategies
-from mm_bot.app import FIRST_ANCHOR_WITHIN_MS, make_venue
+from mm_bot.app import FIRST_ANCHOR_WITHIN_MS
 from mm_bot.cli.call import Call
 from mm_bot.cli.probe import Status, ask_if_there, bot_url, entries, same_bot
 from mm_bot.clock import SystemClock
@@ -111,7 +111,7 @@ async def fresh_decision(settings: Settings) -> tuple[Decision, Instrument]:
     """
     clock = SystemClock()
     async with AsyncExitStack() as cleanup:
-        exchange = make_venue(settings.model_copy(update={"dry_run": True}), clock)
+        exchange = settings.model_copy(update={"dry_run": True}).venue_of(clock)
         cleanup.push_async_callback(exchange.aclose)
         await exchange.open()
         market = exchange.instrument

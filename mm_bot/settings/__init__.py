@@ -13,10 +13,11 @@ from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
+from mm_bot.clock import Clock
 from mm_bot.core.instrument import Instrument, Margin
-from mm_bot.core.policy import Policy, ReferencePolicy, RiskPolicy
+from mm_bot.core.policy import OperatorMode, Policy, ReferencePolicy, RiskPolicy
 from mm_bot.errors import SettingsError
 from mm_bot.fields.model import EffectiveValue, Reading, UnsoundError, Variable
 from mm_bot.fields.model import markdown as _markdown
@@ -40,7 +41,7 @@ from mm_bot.settings.run import MarketSettings, RunSettings, check_files
 from mm_bot.settings.secrets import secret_texts
 from mm_bot.settings.strategy import check_strategy
 from mm_bot.settings.warnings import unused_proxies, warnings
-from mm_bot.venues.base import VenueConfig
+from mm_bot.venues.base import LiveVenue, VenueConfig
 
 __all__ = [
     "VARIABLES",
@@ -68,6 +69,8 @@ class Settings(MarketSettings, RunSettings, ObserveSettings):
     Times are in milliseconds. None is "off" or "not given".
     """
 
+    venue_module: Any
+    """`models.VenueModule` of the chosen venue."""
     venue_config: VenueConfig
     anchor: AnchorSettings
     external_anchor: ExternalAnchorSettings | None
@@ -76,6 +79,17 @@ class Settings(MarketSettings, RunSettings, ObserveSettings):
     """What start-up has to say, each a sentence."""
     given: Models
     reading: Reading
+
+    def venue_of(self, clock: Clock, *, command_timeout_ms: int | None = None) -> LiveVenue:
+        """The exchange of these settings, nothing of it contacted yet; with a time-out that of one
+        command, see `VenueConfig.for_command`."""
+        config = self.venue_config
+        if command_timeout_ms is not None:
+            config = config.for_command(command_timeout_ms)
+        silent = self.dry_run or self.mode is OperatorMode.DRY_RUN_HEALTH
+        dry_run = silent and command_timeout_ms is None
+        built: LiveVenue = self.venue_module.build(config, clock, dry_run=dry_run)
+        return built
 
     @property
     def chain_id(self) -> int:
@@ -153,6 +167,7 @@ def load(environment: Mapping[str, str]) -> Settings:
         **dict(given.market),
         **dict(given.run),
         **dict(given.observe),
+        venue_module=venue,
         venue_config=config,
         anchor=resolve_anchor(
             given.anchor,

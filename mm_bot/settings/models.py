@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
 
+from mm_bot.clock import Clock
 from mm_bot.fields.model import Reading, Section
 from mm_bot.observe.settings import ObserveSettings
 from mm_bot.prices.settings import SOURCES, SourceSettings, ZeroExSettings
@@ -19,6 +20,7 @@ from mm_bot.settings.anchor_variables import EXTERNAL, AnchorVariables, External
 from mm_bot.settings.quoting import LimitSettings, QuoteSettings, ReplaceSettings
 from mm_bot.settings.run import DEFAULT_VENUE, VENUES, MarketSettings, RunSettings, ScenarioSettings
 from mm_bot.settings.strategy import StrategySettings
+from mm_bot.venues.base import LiveVenue
 
 MARKET = Section(model=MarketSettings)
 QUOTES = Section(model=QuoteSettings)
@@ -35,13 +37,16 @@ SCENARIOS = Section(model=ScenarioSettings)
 
 
 class VenueModule(Protocol):
-    """What the module of a line in `VENUES` has."""
+    """What the module of a line in `VENUES` has: its variables, what they come to, and the venue
+    of that."""
 
     SECTION: Section[Any]
 
     def resolve(
         self, reading: Reading, given: Any, market_symbol: str | None, *, wait_for_lock: bool
     ) -> Any: ...
+
+    def build(self, config: Any, clock: Clock, *, dry_run: bool) -> LiveVenue: ...
 
 
 def venue_module(environment: Mapping[str, str]) -> VenueModule:

@@ -20,7 +20,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from mm_bot.clock import Clock
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Observation, OwnOrders
@@ -48,9 +47,6 @@ class VenueConfig(Protocol):
     @property
     def rpc_url(self) -> str | None:
         """The node that `LiveVenue.eth_call` reads; None where there is none."""
-
-    def build(self, clock: Clock, *, dry_run: bool) -> LiveVenue:
-        """The venue, nothing of it contacted yet."""
 
     def for_command(self, timeout_ms: int) -> VenueConfig:
         """The same for one command of the operator, its every wait bounded by `timeout_ms`. It

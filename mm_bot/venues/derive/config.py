@@ -7,9 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from mm_bot.clock import Clock
 from mm_bot.core.exact import Price
-from mm_bot.venues.base import LiveVenue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +66,6 @@ class DeriveConfig:
     @property
     def rpc_url(self) -> None:
         """Nothing is read of a chain."""
-
-    def build(self, clock: Clock, *, dry_run: bool) -> LiveVenue:
-        """See `base.VenueConfig`."""
-        from mm_bot.venues.derive.venue import DeriveVenue
-
-        return DeriveVenue(replace(self, dry_run=dry_run), clock)
 
     def for_command(self, timeout_ms: int) -> DeriveConfig:
         """See `base.VenueConfig`."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Secret
 
+from mm_bot.clock import Clock
 from mm_bot.core.exact import Price
 from mm_bot.fields.keys import address_of
 from mm_bot.fields.kinds import (
@@ -26,6 +28,7 @@ from mm_bot.fields.kinds import (
     one_of,
 )
 from mm_bot.fields.model import Model, Reading, Section, variable
+from mm_bot.venues.base import LiveVenue
 from mm_bot.venues.derive.config import NETWORKS, DeriveConfig
 from mm_bot.venues.prefixes import check_prefixes
 
@@ -109,3 +112,10 @@ def resolve(
         wait_for_lock=wait_for_lock,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
     )
+
+
+def build(config: DeriveConfig, clock: Clock, *, dry_run: bool) -> LiveVenue:
+    """The venue, nothing of it contacted yet."""
+    from mm_bot.venues.derive.venue import DeriveVenue  # heavier than all the settings
+
+    return DeriveVenue(replace(config, dry_run=dry_run), clock)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from mm_bot.clock import Clock
 from mm_bot.core.exact import Price
-from mm_bot.venues.base import LiveVenue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +50,6 @@ class NumoConfig:
     @property
     def keys(self) -> tuple[bytes, ...]:
         return self.owner_key, self.signer_key
-
-    def build(self, clock: Clock, *, dry_run: bool) -> LiveVenue:
-        """See `base.VenueConfig`."""
-        from mm_bot.venues.numo.exchange import NumoVenue
-
-        return NumoVenue(replace(self, dry_run=dry_run), clock)
 
     def for_command(self, timeout_ms: int) -> NumoConfig:
         """See `base.VenueConfig`."""

@@ -5,13 +5,16 @@ Local files are read, nothing else. What is broken is a fault of the reading.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Secret
 
 import deployments
+from mm_bot.clock import Clock
 from mm_bot.fields.keys import address_of, checksummed, parse_address, read_keystore
 from mm_bot.fields.model import Reading, Section
+from mm_bot.venues.base import LiveVenue
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.settings import NumoSettings, addresses_in
 from mm_bot.venues.prefixes import check_prefixes
@@ -62,6 +65,13 @@ def resolve(
         wait_for_lock=wait_for_lock,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
     )
+
+
+def build(config: NumoConfig, clock: Clock, *, dry_run: bool) -> LiveVenue:
+    """The venue, nothing of it contacted yet."""
+    from mm_bot.venues.numo.exchange import NumoVenue  # heavier than all the settings
+
+    return NumoVenue(replace(config, dry_run=dry_run), clock)
 
 
 def _database(reading: Reading, given: NumoSettings) -> str | None:
