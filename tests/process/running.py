@@ -16,7 +16,7 @@ import httpx
 from integration_harness.stack.supervisor import free_port
 from tests.process.starting import ENDS_WITHIN_S, Ended, start
 
-WITHIN_S = 20
+WITHIN_S = 60
 UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
 
