@@ -171,7 +171,7 @@ def _view(
         reference_ms=reference.as_of_ms(snapshot, chosen.source),
         widening_bps=_widening_bps(snapshot, chosen),
         funds=money,
-        walls=walls(snapshot, tracked, firm=True, min_size=policy.reference.min_size),
+        walls=walls(snapshot, tracked, firm=True, policy=policy.reference),
         resting=unmanaged_resting(tracked),
         others={side: reference.others(snapshot.venue, side) for side in Side},
         commitments=tracked.commitments,
@@ -208,7 +208,7 @@ def _desk(
         strays=tracked.strays,
         last_replace_ms=memory.last_replace_ms,
         refused_until_ms=memory.refused_until_ms,
-        walls=walls(snapshot, tracked, firm=False, min_size=policy.reference.min_size),
+        walls=walls(snapshot, tracked, firm=False, policy=policy.reference),
         hold_places=hold,
     )
 

@@ -37,6 +37,9 @@ class ReferencePolicy:
     external_max_age_ms: int
     min_size: Size
     """A local price or a trade with less of others' size behind it is none; 0 takes any."""
+    lot: Amount
+    """By how much of the quote an order may fall short of the size that it was meant to have: the
+    step of a grid that is on the quote, else 0."""
     low: Price | None
     """No reference is below, whatever its source; None is no bound."""
     high: Price | None

@@ -6,7 +6,8 @@ Invariants (behaviour.md section 3; the property tests cite the numbers):
 3. Alone in the book with a constant anchor it does not move, whatever we quote.
 4. General order: anchor, book, trade. Spot bootstrap: book, trade, external anchor.
 5. A price needs size: a side's price is where others' size, added up from the best, reaches
-   `min_size`, and a smaller trade is none. Dust moves neither the reference nor the deviation.
+   `min_size` but for the lot that each order may fall short, and a smaller trade is none. Dust
+   moves neither the reference nor the deviation.
 6. No reference is outside of the policy's bounds, whatever its source.
 """
 
@@ -17,7 +18,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
-from mm_bot.core.exact import BPS, NO_SIZE, Price, Size, multiply, round_half_even
+from mm_bot.core.exact import (
+    BPS,
+    NO_AMOUNT,
+    NO_SIZE,
+    Amount,
+    Price,
+    Size,
+    multiply,
+    round_half_even,
+)
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import ReferencePolicy
 from mm_bot.core.snapshot import AnchorQuote, BookOrder, Observation, Snapshot, Trade
@@ -115,25 +125,35 @@ def others(venue: Observation, side: Side) -> tuple[BookOrder, ...]:
     return _best_first(found.values(), side)
 
 
-def price_with_size(orders: Iterable[BookOrder], min_size: Size) -> Price | None:
-    """The price at which the sizes of `orders`, best first, add up to `min_size`; None where they
-    do not."""
-    total = NO_SIZE
+def price_with_size(orders: Iterable[BookOrder], policy: ReferencePolicy) -> Price | None:
+    """The price at which the sizes of `orders`, best first, add up to the policy's least size; None
+    where they do not. Implausible ones count for nothing."""
+    total, short = NO_SIZE, NO_AMOUNT
     for order in orders:
-        total += order.size
-        if total >= min_size:
+        if not _is_plausible(order.price, policy):
+            continue
+        total, short = total + order.size, short + policy.lot
+        if _reaches(total, order.price, policy.min_size, short):
             return order.price
     return None
 
 
+def _reaches(size: Size, price: Price, least: Size, short: Amount) -> bool:
+    """Whether `size` is `least` but for what the grid cut off, which is never half of it."""
+    return size + size >= least and price * size + short >= price * least
+
+
+def _is_plausible(price: Price, policy: ReferencePolicy) -> bool:
+    above = policy.low is None or price >= policy.low
+    return above and (policy.high is None or price <= policy.high)
+
+
 def _bounded(candidate: Candidate, policy: ReferencePolicy) -> Candidate:
-    price, low, high = candidate.price, policy.low, policy.high
-    if price is None:
+    price = candidate.price
+    if price is None or _is_plausible(price, policy):
         return candidate
-    if (low is not None and price < low) or (high is not None and price > high):
-        why = f"implausible: {price} outside {low or 0} .. {high or 'any'}"
-        return Candidate(source=candidate.source, price=None, why_not=why)
-    return candidate
+    why = f"implausible: {price} outside {policy.low or 0} .. {policy.high or 'any'}"
+    return Candidate(source=candidate.source, price=None, why_not=why)
 
 
 def _best_first(orders: Iterable[BookOrder], side: Side) -> tuple[BookOrder, ...]:
@@ -148,10 +168,10 @@ def _book_candidate(venue: Observation, policy: ReferencePolicy) -> Candidate:
     if not bids or not asks:
         missing = "bid" if not bids else "ask"
         return Candidate(source=source, price=None, why_not=f"no {missing} of others")
-    bid, ask = (price_with_size(side, policy.min_size) for side in (bids, asks))
+    bid, ask = (price_with_size(side, policy) for side in (bids, asks))
     if bid is None or ask is None:
         thin, name = (bids, "bid") if bid is None else (asks, "ask")
-        size = sum((order.size for order in thin), NO_SIZE)
+        size = sum((o.size for o in thin if _is_plausible(o.price, policy)), NO_SIZE)
         why = f"too small: {name} size of others {size}, needs {policy.min_size}"
         return Candidate(source=source, price=None, why_not=why)
     if bid >= ask:
@@ -174,12 +194,12 @@ def _trade_candidates(
         foreign = [t for t in fresh if t.trade_id not in own_ids and t.trade_id <= told]
         fresh = [t for t in fresh if t.trade_id in own_ids]
         why = "no trade of others" if not trades else "none of others within the maximum age"
-    large = [t for t in foreign if t.size >= policy.min_size]
+    large = [t for t in foreign if _reaches(t.size, t.price, policy.min_size, policy.lot)]
     if foreign and not large:
         why = f"too small: largest of others {_largest(foreign)}, needs {policy.min_size}"
     newest = large[0].price if large else None
     # One of ours may be somebody else's crumb too.
-    own_large = [t for t in fresh if t.size >= policy.min_size]
+    own_large = [t for t in fresh if _reaches(t.size, t.price, policy.min_size, policy.lot)]
     own = own_large[0].price if own_large and venue.orders.value is not None else None
     return (
         Candidate(source=ReferenceSource.TRADE, price=newest, why_not="" if newest else why),

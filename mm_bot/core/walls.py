@@ -8,14 +8,17 @@ from mm_bot.core import reference
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Stage, Tracked
+from mm_bot.core.policy import ReferencePolicy
 from mm_bot.core.snapshot import BookOrder, Snapshot
 
 
-def walls(snapshot: Snapshot, tracked: Tracked, *, firm: bool, min_size: Size) -> dict[Side, Price]:
+def walls(
+    snapshot: Snapshot, tracked: Tracked, *, firm: bool, policy: ReferencePolicy
+) -> dict[Side, Price]:
     """Best price a side of what our plan cannot move: others, and own orders we do not manage.
 
-    Others count from where their size, added up from the best, reaches `min_size`: less is simply
-    taken, at its better price. Own orders count whatever their size.
+    Others count from where their size, added up from the best, reaches the policy's least:
+    less is simply taken, at its better price. Own orders count whatever their size.
 
     With `firm`, without orders that cross a resting quote of ours: the matcher is about to fill us
     with those at our price, and a target moved behind them would pull the quote away from them.
@@ -31,7 +34,7 @@ def walls(snapshot: Snapshot, tracked: Tracked, *, firm: bool, min_size: Size) -
         if firm:
             quotes = [c.price for c in resting if c.side is side.opposite]
             orders = [o for o in orders if not any(side.reaches(o.price, q) for q in quotes)]
-        wall = reference.price_with_size(orders, min_size)
+        wall = reference.price_with_size(orders, policy)
         prices = [] if wall is None else [wall]
         prices.extend(row.price for row in tracked.strays if row.side is side)
         shown = _own_shown(snapshot, side)

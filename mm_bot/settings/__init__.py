@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from mm_bot.clock import Clock
+from mm_bot.core.exact import NO_AMOUNT
 from mm_bot.core.instrument import Instrument, Margin
 from mm_bot.core.policy import OperatorMode, Policy, ReferencePolicy, RiskPolicy
 from mm_bot.errors import SettingsError
@@ -121,6 +122,7 @@ class Settings(MarketSettings, RunSettings, ObserveSettings):
                 bootstrap_only=given.external.bootstrap_only,
                 external_max_age_ms=given.external.max_age_ms,
                 min_size=reference_min_size(given.quotes, given.limits),
+                lot=market.notional_step or NO_AMOUNT,
                 low=low,
                 high=high,
             ),

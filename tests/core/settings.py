@@ -66,6 +66,7 @@ REFERENCES = ReferencePolicy(
     bootstrap_only=True,
     external_max_age_ms=30_000,
     min_size=Size.of(0),
+    lot=Amount.of(1),
     low=None,
     high=None,
 )

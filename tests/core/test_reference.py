@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.exact import Price, Size
+from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.reference import (
     Reference,
@@ -142,6 +142,7 @@ def test_deviation(local: str, outside: str, bps: str) -> None:
 
 
 SIZED = replace(REFERENCES, min_size=Size.of(10))
+EXACT = replace(SIZED, lot=Amount.of(0))
 DUST = (order(Side.BUY, "1676", "0.001"), order(Side.SELL, "1678", "0.001"))
 ABSURD = (order(Side.BUY, "0.0000000000001", "0.001"), order(Side.SELL, "99999999999999", "0.001"))
 
@@ -158,9 +159,18 @@ def test_dust_moves_no_mid() -> None:
 def test_sizes_add_up_from_the_best() -> None:
     """The price of a side is where the size is reached, and at the limit it is."""
     steps = [order(Side.SELL, str(1600 + i), "2.5") for i in range(4)]
-    assert price_with_size(steps, Size.of(10)) == Price.of(1603)
-    assert price_with_size(steps, Size.of("10.000001")) is None
-    assert price_with_size(steps, Size.of(0)) == Price.of(1600)
+    needs = {text: replace(EXACT, min_size=Size.of(text)) for text in ("10", "10.000001", "0")}
+    assert price_with_size(steps, needs["10"]) == Price.of(1603)
+    assert price_with_size(steps, needs["10.000001"]) is None
+    assert price_with_size(steps, needs["0"]) == Price.of(1600)
+
+
+def test_an_order_of_whole_cngn_may_fall_one_short_of_its_size() -> None:
+    """10 USDC at 1676.33 is 16763 cNGN, which is 9.99982 USDC; two short of 10 is short."""
+    assert price_with_size([order(Side.BUY, "1676.33", "9.99982")], SIZED) == Price.of("1676.33")
+    assert price_with_size([order(Side.BUY, "1676.33", "9.999")], SIZED) is None
+    meant = replace(trade(1, "1676.33"), size=Size.of("9.99982"))
+    assert _choose(trades=(meant,), policy=SIZED).price == Price.of("1676.33")
 
 
 def test_a_small_trade_is_no_reference() -> None:
@@ -178,10 +188,20 @@ def test_a_small_trade_is_no_reference() -> None:
 
 def test_absurd_dust_makes_no_deviation() -> None:
     """A dust order at an absurd price moves neither mid nor guard, so it halts nobody."""
+    cheap = (order(Side.BUY, "0.01", "0.5"), order(Side.SELL, "1612"))
+    assert _choose(*cheap, quote=anchor("1600"), policy=SIZED).deviation_bps is None
     found = _choose(*ABSURD, quote=anchor("1600"), policy=SIZED)
     assert (found.price, found.deviation_bps) == (Price.of(1600), None)
     among = _choose(*MID, *ABSURD, quote=anchor("1600"), policy=SIZED)
     assert among.deviation_bps == Decimal("6.2500")
+
+
+def test_an_implausible_order_counts_for_no_side() -> None:
+    """A bid of 10 at 1 costs next to nothing: with real asks its mid would pass for plausible."""
+    bounded = replace(SIZED, low=Price.of(100), high=Price.of(100_000))
+    shown = (order(Side.BUY, "1", "10"), order(Side.SELL, "1612"))
+    assert _choose(*shown, policy=SIZED).price == Price.of("806.5")
+    assert _choose(*shown, policy=bounded).source is ReferenceSource.NONE
 
 
 @pytest.mark.parametrize("price", ["0.000625", "99.999999", "100000.000001", "1600000"])
@@ -192,10 +212,10 @@ def test_bounds_hold_for_every_source(price: str) -> None:
         order(Side.BUY, str(Decimal(price) * Decimal("0.9999999"))),
         order(Side.SELL, str(Decimal(price) * Decimal("1.0000001"))),
     )
+    assert _choose(*around, policy=bounded).source is ReferenceSource.NONE
     quote = anchor(price)
     own = own_orders(own_trade_ids=frozenset({1}))
     for found in (
-        _choose(*around, policy=bounded),
         _choose(quote=quote, policy=bounded),
         _choose(external=quote, policy=replace(bounded, bootstrap=True)),
         _choose(trades=(trade(1, price),), policy=bounded),
