@@ -144,6 +144,7 @@ class Bot:
         seen = await edges.venue.observe(
             watch(
                 memory.commitments,
+                memory.settlements,
                 fills_after=memory.tally.cursor,
                 first=not memory.signatures_known,
             )

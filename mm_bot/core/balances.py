@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.orders import Ownership, RestingOrder
+from mm_bot.core.settlement import Pending
 from mm_bot.core.snapshot import Balances, Reserved
+
+NONE_PENDING = Pending()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,9 @@ class Funds:
     quote_total: Amount
     quote_reserved: Amount
     quote_available: Amount
+    base_highest: Size
+    """The most it can be: with every buy whose settlement no block proves yet."""
+    base_lowest: Size
 
     @property
     def base_unreserved(self) -> Size:
@@ -42,9 +48,14 @@ class Funds:
 
 
 def funds(
-    market: Instrument, balances: Balances, elsewhere: Reserved, rows: Iterable[RestingOrder]
+    market: Instrument,
+    balances: Balances,
+    elsewhere: Reserved,
+    rows: Iterable[RestingOrder],
+    pending: Pending = NONE_PENDING,
 ) -> Funds:
-    """What is there and what is free, given our live orders here and elsewhere."""
+    """What is there and what is free, given our live orders here and elsewhere, and fills that the
+    balances may lack: those have used up what they cost, and brought nothing."""
     managed, fixed = Reserved(), elsewhere
     for row in rows:
         if not row.live:
@@ -53,13 +64,16 @@ def funds(
             managed = _plus(managed, reserve(market, row))
         else:
             fixed = _plus(fixed, reserve(market, row))
+    spent = pending.bought_for if market.is_spot else NO_AMOUNT
     return Funds(
         base_total=balances.base,
         base_reserved=fixed.base + managed.base,
-        base_available=max(balances.base - fixed.base, NO_SIZE),
+        base_available=max(balances.base - fixed.base - pending.sold, NO_SIZE),
         quote_total=balances.quote,
         quote_reserved=fixed.quote + managed.quote,
-        quote_available=max(balances.quote - fixed.quote, NO_AMOUNT),
+        quote_available=max(balances.quote - fixed.quote - spent, NO_AMOUNT),
+        base_highest=balances.base + pending.bought,
+        base_lowest=balances.base - pending.sold,
     )
 
 

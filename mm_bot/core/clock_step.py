@@ -41,17 +41,23 @@ def shifted(memory: Memory, step_ms: int) -> Memory:
             source: replace(price, at_ms=price.at_ms + step_ms)
             for source, price in memory.accepted.items()
         },
+        settlements={
+            order_id: replace(entry, since_ms=entry.since_ms + step_ms)
+            for order_id, entry in memory.settlements.items()
+        },
     )
 
 
 def _commitment(known: Commitment, step_ms: int) -> Commitment:
     acked_ms, absent_ms = known.cancel_acked_ms, known.absent_since_ms
+    matching_ms = known.matching_since_ms
     return replace(
         known,
         created_ms=known.created_ms + step_ms,
         next_send_ms=known.next_send_ms + step_ms,
         next_cancel_ms=known.next_cancel_ms + step_ms,
         cancel_acked_ms=None if acked_ms is None else acked_ms + step_ms,
+        matching_since_ms=None if matching_ms is None else matching_ms + step_ms,
         absent_since_ms=None if absent_ms is None else absent_ms + step_ms,
     )
 

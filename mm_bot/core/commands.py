@@ -69,6 +69,8 @@ class Watch:
     """Nonces of ours that another order may hold (after a conflict): whose are they?"""
     fills_after: int | None
     """Number of the fill after which fills are wanted; None, before the first read, for none."""
+    settling: tuple[tuple[str, int], ...] = ()
+    """Order ids and nonces whose fills are wanted as of the balances' own block."""
     include_unexpired: bool
     """Also every order of ours here that has not expired, whatever its status: once, at start-up,
     for what our old signatures can still cost."""

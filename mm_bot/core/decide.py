@@ -14,7 +14,7 @@ from decimal import Decimal
 from mm_bot.core import freshness, ledger, liability, reconcile, reference, risk
 from mm_bot.core.balances import Funds, funds
 from mm_bot.core.exact import NO_AMOUNT, Amount
-from mm_bot.core.fills import Tally, count
+from mm_bot.core.fills import Tally, count, reverted
 from mm_bot.core.freshness import Freshness
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.ledger import Commitment, Stage, Tracked
@@ -24,6 +24,14 @@ from mm_bot.core.policy import OperatorMode, Policy
 from mm_bot.core.quoting import Ladder, Missing, MissingReason, Quotes, Strategy, View
 from mm_bot.core.reference import Reference
 from mm_bot.core.risk import Halt, HaltReason
+from mm_bot.core.settlement import (
+    Settlement,
+    Settlements,
+    pending,
+    settle,
+    unasked,
+    unsettled_sizes,
+)
 from mm_bot.core.snapshot import Fill, OwnOrders, Part, Snapshot
 from mm_bot.core.walls import unmanaged_resting, walls
 
@@ -54,6 +62,7 @@ class Decision:
     tracked: Tracked
     tally: Tally
     new_fills: tuple[Fill, ...]
+    settlements: Settlements
     freshness: Freshness
     contradictions: Mapping[str, int]
     open_notional: Amount
@@ -82,19 +91,20 @@ def decide(
     strategy: Strategy,
 ) -> Decision:
     """The plan of this cycle."""
-    snapshot = _without_unlocked_orders(snapshot)
+    snapshot = _without_dead_rows(_without_unlocked_orders(snapshot))
     now_ms, venue = snapshot.now_ms, snapshot.venue
     tracked = ledger.track(memory.commitments, venue.orders, now_ms)
     tally, new_fills = _fills(snapshot, memory)
+    settlements = _settlements(snapshot, memory, new_fills)
+    tally = reverted(tally, settlements, market)
     chosen = reference.choose(snapshot, policy.reference)
     contradictions = freshness.contradictions(snapshot, memory, tracked, market.capabilities)
     fresh = freshness.measure(snapshot, memory, contradictions)
-    money = _funds(snapshot, market)
+    money = _funds(snapshot, settlements, market)
     view = _view(snapshot, tracked, policy, market, chosen, money, tally, new_fills)
     quotes = strategy.quote(view, memory.strategy)
-    desk = _desk(
-        snapshot, memory, tracked, quotes.ladder, new_fills, market, policy, strategy.levels
-    )
+    behind = bool(new_fills) or unasked(settlements) or _balances_behind_fills(snapshot, memory)
+    desk = _desk(snapshot, memory, tracked, quotes.ladder, behind, market, policy, strategy.levels)
     wanted = _wanted(snapshot, desk, policy)
     due = _over_budget(policy, memory, wanted, now_ms)
     limits = _risk_input(
@@ -121,10 +131,11 @@ def decide(
         tracked=tracked,
         tally=tally,
         new_fills=new_fills,
+        settlements=settlements,
         freshness=fresh,
         contradictions=contradictions,
         open_notional=_open_notional(tracked.commitments),
-        signatures=_signatures(snapshot, memory),
+        signatures=_signatures(snapshot, memory, settlements),
     )
 
 
@@ -138,6 +149,22 @@ def _without_unlocked_orders(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, venue=replace(snapshot.venue, orders=unread))
 
 
+def _without_dead_rows(snapshot: Snapshot) -> Snapshot:
+    part = snapshot.venue.orders
+    if part.value is None:
+        return snapshot
+    read = ledger.without_dead_rows(part.value, _expiry_clock_ms(snapshot))
+    return replace(snapshot, venue=replace(snapshot.venue, orders=replace(part, value=read)))
+
+
+def _expiry_clock_ms(snapshot: Snapshot) -> int:
+    """What is past by this is past: a signature dies by the chain's clock, whatever ours says."""
+    balances = snapshot.venue.balances.value
+    if balances is None:
+        return snapshot.now_ms
+    return min(snapshot.now_ms, balances.block_time_ms)
+
+
 def _fills(snapshot: Snapshot, memory: Memory) -> tuple[Tally, tuple[Fill, ...]]:
     read = snapshot.venue.orders.value
     if read is None:
@@ -145,11 +172,27 @@ def _fills(snapshot: Snapshot, memory: Memory) -> tuple[Tally, tuple[Fill, ...]]
     return count(memory.tally, read.fills, read.newest_trade_id or 0, snapshot.now_ms)
 
 
-def _funds(snapshot: Snapshot, market: Instrument) -> Funds | None:
+def _settlements(
+    snapshot: Snapshot, memory: Memory, new_fills: tuple[Fill, ...]
+) -> dict[str, Settlement]:
+    read = snapshot.venue.orders.value
+    return settle(
+        memory.settlements,
+        read.rows if read is not None else (),
+        new_fills,
+        snapshot.venue.balances.value,
+        snapshot.now_ms,
+        books_begin=memory.tally.cursor is None,
+        taken_out=memory.tally.reverted,
+    )
+
+
+def _funds(snapshot: Snapshot, settlements: Settlements, market: Instrument) -> Funds | None:
     balances, read = snapshot.venue.balances.value, snapshot.venue.orders.value
     if balances is None or read is None:
         return None
-    return funds(market, balances, read.reserved_elsewhere, read.rows)
+    waiting = pending(settlements, market)
+    return funds(market, balances, read.reserved_elsewhere, read.rows, waiting)
 
 
 def _view(
@@ -191,12 +234,11 @@ def _desk(
     memory: Memory,
     tracked: Tracked,
     ladder: Ladder,
-    new_fills: tuple[Fill, ...],
+    behind: bool,
     market: Instrument,
     policy: Policy,
     levels: int,
 ) -> Desk:
-    behind = new_fills or _balances_behind_fills(snapshot, memory)
     hold = MissingReason.BALANCES_BEHIND_FILLS if behind else None
     return Desk(
         now_ms=snapshot.now_ms,
@@ -324,7 +366,10 @@ def _missing(
     return ladder.missing + wanted.missing
 
 
-def _signatures(snapshot: Snapshot, memory: Memory) -> liability.Signatures:
+def _signatures(
+    snapshot: Snapshot, memory: Memory, settlements: Settlements
+) -> liability.Signatures:
     read = snapshot.venue.orders.value
     rows = read.rows if read is not None else ()
-    return liability.updated(memory.signatures, rows, snapshot.now_ms)
+    unsettled, now_ms = unsettled_sizes(settlements), _expiry_clock_ms(snapshot)
+    return liability.updated(memory.signatures, rows, unsettled, now_ms)

@@ -9,8 +9,8 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from mm_bot.core.exact import (
@@ -23,9 +23,12 @@ from mm_bot.core.exact import (
     round_half_even,
 )
 from mm_bot.core.instrument import Instrument, Side
+from mm_bot.core.settlement import Settlements
 from mm_bot.core.snapshot import Fill
 
 SETTLING_MS = 60_000
+REVERTED_KEPT = 500
+"""Orders whose reverted matches are remembered, the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,8 @@ class Tally:
     realised: Amount = NO_AMOUNT
     bought: Size = NO_SIZE
     sold: Size = NO_SIZE
+    reverted: Mapping[str, int] = field(default_factory=dict)
+    """By order id, in steps, what was booked and then taken out: its match reverted on chain."""
 
     def unrealised(self, market: Instrument, price: Price) -> Amount:
         """What closing the position at `price` would add, in cNGN."""
@@ -67,6 +72,33 @@ def count(
             tally = _booked(replace(tally, seen=tally.seen | {key}), fill)
             new.append(fill)
     return _advanced(tally, newest_trade_id, now_ms), tuple(new)
+
+
+def reverted(tally: Tally, settlements: Settlements, market: Instrument) -> Tally:
+    """The books without what reverted on chain, and with what settled after all. A fill that was
+    counted stays counted; position, cash and volumes are put right."""
+    for order_id, entry in settlements.items():
+        out = max(0, entry.reverted - entry.unbooked)
+        change = out - tally.reverted.get(order_id, 0)
+        if not change:
+            continue
+        size = entry.size(change if entry.side is Side.BUY else -change)
+        worth = entry.notional(market, abs(change))
+        worth = worth if (change > 0) == (entry.side is Side.BUY) else -worth
+        cost, realised = _settle(tally, -size, -worth)
+        kept = dict(list({**tally.reverted, order_id: out}.items())[-REVERTED_KEPT:])
+        volume = entry.size(change)
+        tally = replace(
+            tally,
+            position=tally.position - size,
+            cash=tally.cash + worth,
+            cost=cost,
+            realised=realised,
+            bought=tally.bought - (volume if entry.side is Side.BUY else NO_SIZE),
+            sold=tally.sold - (NO_SIZE if entry.side is Side.BUY else volume),
+            reverted=kept,
+        )
+    return tally
 
 
 def _booked(tally: Tally, fill: Fill) -> Tally:

@@ -19,6 +19,7 @@ from mm_bot.core.commands import PreparedOrder, Watch
 from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderId, OrderStatus, Ownership, RestingOrder
+from mm_bot.core.settlement import Settlement
 from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
 
 ARRIVAL_GRACE_MS = 5_000
@@ -26,8 +27,18 @@ ARRIVAL_GRACE_MS = 5_000
 UNHEARD_MS = 60_000
 """How long after its last sending a request may still be on its way, inside whatever stands between
 us and the exchange. Past it, and without a row, it never arrived."""
+DEAD_AFTER_MS = 30_000
+"""How long after its expiry a row may still say `active` or `matching`. Expiry is lazy and does not
+touch `matching`, which nothing recovers once the matcher died; no signature trades that late."""
+STUCK_AFTER_MS = 5_000
+"""How long an order may be `matching` before it counts as stuck: a slow match takes seconds."""
 LOST_REQUEST_MS = 5_000
 """How long after its process died a request may still turn up, the grace aside."""
+
+
+SETTLING_ASKED = 100
+"""Orders a read whose fills the chain is asked about; the others stay pending meanwhile."""
+NOTHING: Mapping[str, Settlement] = {}
 
 
 class Stage(Enum):
@@ -71,6 +82,8 @@ class Commitment:
     """What the last cancel was counted as."""
     ack_contradicted: bool = False
     """Its row was read as live after its cancel had been acknowledged."""
+    matching_since_ms: int | None = None
+    """Since when every read of its row has shown `matching`."""
     absent_since_ms: int | None = None
     """Since when reads of the order table lack a row that should be there."""
 
@@ -155,10 +168,35 @@ def track(commitments: tuple[Commitment, ...], part: Part[OwnOrders], now_ms: in
     )
 
 
-def watch(commitments: tuple[Commitment, ...], *, fills_after: int | None, first: bool) -> Watch:
+def without_dead_rows(read: OwnOrders, now_ms: int) -> OwnOrders:
+    """The same read, rows long past their expiry as what they are, whatever their status says.
+    `now_ms` is the earlier of our clock and the block's."""
+    dead = [row for row in read.rows if row.live and now_ms > row.expiry_ms + DEAD_AFTER_MS]
+    if not dead:
+        return read
+    rows = (replace(r, status=OrderStatus.EXPIRED) if r in dead else r for r in read.rows)
+    return replace(read, rows=tuple(rows))
+
+
+def stuck(known: Commitment, now_ms: int) -> bool:
+    """Whether the exchange's matcher holds an order so long that it cannot be a slow match."""
+    since_ms = known.matching_since_ms
+    return since_ms is not None and now_ms - since_ms > STUCK_AFTER_MS
+
+
+def watch(
+    commitments: tuple[Commitment, ...],
+    settlements: Mapping[str, Settlement] = NOTHING,
+    *,
+    fills_after: int | None,
+    first: bool,
+) -> Watch:
     """What the next read of the order table must answer."""
+    settling = {order_id: entry.nonce for order_id, entry in settlements.items()}
+    settling |= {c.order_id: c.nonce for c in commitments if not c.nonce_in_doubt}
     return Watch(
-        order_ids=tuple(c.order_id for c in commitments),
+        order_ids=tuple(dict.fromkeys([*(c.order_id for c in commitments), *settlements])),
+        settling=tuple(settling.items())[:SETTLING_ASKED],
         nonces=tuple(c.nonce for c in commitments if c.conflict),
         fills_after=fills_after,
         include_unexpired=first,
@@ -207,6 +245,8 @@ def _discovered(row: RestingOrder) -> Commitment:
 def _seen(known: Commitment, row: RestingOrder, read_ms: int) -> Commitment:
     acked = known.cancel_acked_ms
     contradicted = acked is not None and read_ms > acked
+    matching = row.status is OrderStatus.MATCHING
+    matching_since_ms = (known.matching_since_ms or read_ms) if matching else None
     return replace(
         known,
         side=row.side,
@@ -220,6 +260,7 @@ def _seen(known: Commitment, row: RestingOrder, read_ms: int) -> Commitment:
         conflict=False,
         resend_refused=False,
         absent_since_ms=None,
+        matching_since_ms=matching_since_ms,
         cancel_acked_ms=None if contradicted else acked,
         ack_contradicted=known.ack_contradicted or contradicted,
     )

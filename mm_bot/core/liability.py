@@ -28,11 +28,19 @@ class Signature:
 Signatures = Mapping[str, Signature]
 
 
-def updated(signatures: Signatures, rows: Iterable[RestingOrder], now_ms: int) -> Signatures:
-    """With what the rows say is left, and without what has expired."""
+def updated(
+    signatures: Signatures,
+    rows: Iterable[RestingOrder],
+    unsettled: Mapping[str, Size],
+    now_ms: int,
+) -> Signatures:
+    """With what the rows say is left and what of their fills the chain lacks (`unsettled`), and
+    without what has expired at `now_ms`, the earlier of our clock and the block's."""
     merged = dict(signatures)
     for row in rows:
-        merged[row.order_id] = Signature(row.side, row.size, row.expiry_ms)
+        merged[row.order_id] = Signature(
+            row.side, row.size + unsettled.get(row.order_id, NO_SIZE), row.expiry_ms
+        )
     return {k: s for k, s in merged.items() if s.expiry_ms + 1_000 > now_ms and s.left}
 
 

@@ -17,6 +17,7 @@ from mm_bot.core.liability import Signatures
 from mm_bot.core.plan import Slot
 from mm_bot.core.quoting import Kept
 from mm_bot.core.risk import Halt, HaltReason
+from mm_bot.core.settlement import Settlements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,8 @@ class Memory:
     """When each counted cancel of the last 60 seconds was sent."""
     tally: Tally = field(default_factory=Tally)
     strategy: Kept = field(default_factory=Kept)
+    settlements: Settlements = field(default_factory=dict)
+    """Orders with fills, until the chain shows all of them."""
     fills_since_ms: int | None = None
     """When the fills began to be followed, with no state file to go on from: those before are known
     to nobody but the balances. None once balances were read after it."""

@@ -98,6 +98,8 @@ class RestingOrder:
     expiry_ms: int
     ownership: Ownership
     cancel_reason: str = ""
+    filled_steps: int = 0
+    """Filled of it by its row, in whole steps of its amount (see `lot`)."""
 
     @property
     def live(self) -> bool:

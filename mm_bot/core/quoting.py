@@ -59,6 +59,7 @@ class MissingReason(Enum):
     BALANCES_BEHIND_FILLS = "balances_behind_fills"
     ORDERS_UNREAD = "orders_unread"
     CANCEL_PENDING = "cancel_pending"
+    STUCK_IN_MATCHING = "stuck_in_matching"
     CROSSED_BY_OTHERS = "crossed_by_others"
 
 

@@ -25,7 +25,7 @@ from dataclasses import replace
 from mm_bot.core.exact import BPS, multiply
 from mm_bot.core.exposure import beside_what_stays, past_a_bound, within_bounds
 from mm_bot.core.instrument import Level, Side
-from mm_bot.core.ledger import Commitment, Stage
+from mm_bot.core.ledger import Commitment, Stage, stuck
 from mm_bot.core.orders import Ownership, RestingOrder
 from mm_bot.core.pairing import pair
 from mm_bot.core.plan import RENEWAL, Cancel, CancelCategory, Desk, Held, Place, Plan, gap
@@ -133,6 +133,9 @@ def _slots_plan(
         elif level is not wanted:  # cut: its order is judged anew
             order = pairs[level.index]
             made = _hold_or_replace(desk, _patient(policy, level, order), level, order, blocking)
+        if level.index in pairs and stuck(pairs[level.index], desk.now_ms):
+            gone = gap(level, MissingReason.STUCK_IN_MATCHING)  # neither in the book nor to cancel
+            made = replace(made, missing=(gone,))
         found = found.and_also(made)
     return found
 

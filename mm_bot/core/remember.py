@@ -14,7 +14,7 @@ from mm_bot.core.commands import Outcome, PreparedOrder, Verdict
 from mm_bot.core.decide import MINUTE_MS, Decision, fills_since_ms
 from mm_bot.core.exact import NO_SIZE
 from mm_bot.core.instrument import Level, Side
-from mm_bot.core.ledger import Commitment, Stage
+from mm_bot.core.ledger import Commitment, Stage, stuck
 from mm_bot.core.liability import Signature
 from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.plan import Cancel, Slot
@@ -28,6 +28,8 @@ CANCEL_RETRY_MAX_MS = 250
 """Pauses before a cancel whose outcome is unknown is sent again: they double from the first on.
 A blink of the matcher, the usual cause, is shorter. An order that may not exist is asked for less
 often, see `RESEND_MAX_MS`."""
+STUCK_RETRY_MAX_MS = 10_000
+"""The same for an order that the matcher does not give back."""
 VERIFY_AFTER_MS = 100
 RETIRED_KEPT_MS = 600_000
 RETIRED_KEPT = 500
@@ -99,6 +101,7 @@ def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: boo
         replace_cancels_ms=_budget(memory, report, decision.now_ms),
         tally=decision.tally,
         strategy=decision.quotes.kept,
+        settlements=decision.settlements,
         fills_since_ms=fills_since_ms(snapshot, memory),
         last_fill_seen_ms=decision.now_ms if decision.new_fills else memory.last_fill_seen_ms,
         last_fill_made_ms=max(
@@ -150,6 +153,8 @@ def _cancelled(known: Commitment, result: CancelResult) -> Commitment:
     if result.outcome.verdict is Verdict.ACCEPTED:
         return replace(known, cancels=tries, cancel_acked_ms=result.done_ms)
     longest_ms = RESEND_MAX_MS if known.stage is Stage.UNKNOWN else CANCEL_RETRY_MAX_MS
+    if stuck(known, result.done_ms):
+        longest_ms = STUCK_RETRY_MAX_MS
     pause_ms = min(CANCEL_RETRY_MS * 2 ** min(tries - 1, 10), longest_ms)
     return replace(known, cancels=tries, next_cancel_ms=result.done_ms + pause_ms)
 

@@ -6,7 +6,8 @@ do, since a decision about orders on yesterday's orders would place them twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Generic, TypeVar
 
@@ -134,6 +135,9 @@ class Balances:
     """Spot: wrapped cNGN. Future: cash in USDC."""
     block_number: int
     block_time_ms: int
+    settled: Mapping[str, int] = field(default_factory=dict)
+    """By order id, in steps, what the chain counts as filled of the orders asked about, at this
+    very block: the balances contain that much of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,6 +107,7 @@ def to_state(memory: Memory) -> PersistentState:
     books |= {
         "buys": tally.buys,
         "sells": tally.sells,
+        "reverted": sorted([order_id, steps] for order_id, steps in tally.reverted.items()),
         "seen": sorted([trade_id, order_id] for trade_id, order_id in tally.seen),
     }
     return PersistentState(
@@ -146,8 +147,8 @@ def usable(state: PersistentState) -> None:
         raise ForeignStateError(f"its books make no sense: {error!r:.80}") from None
 
 
-def _counts(tally: Tally | None) -> tuple[int, int] | None:
-    return (tally.buys, tally.sells) if tally else None
+def _counts(tally: Tally | None) -> tuple[int, int, int] | None:
+    return (tally.buys, tally.sells, sum(tally.reverted.values())) if tally else None
 
 
 def _tally(state: PersistentState) -> Tally:
@@ -159,6 +160,7 @@ def _tally(state: PersistentState) -> Tally:
     return Tally(
         cursor=state.fills_cursor,
         seen=_seen(books.get("seen", [])),
+        reverted=_reverted(books.get("reverted", [])),
         buys=_count(books, "buys"),
         sells=_count(books, "sells"),
         position=sizes["position"],
@@ -175,6 +177,18 @@ def _decimal(books: Mapping[str, object], name: str) -> Decimal:
     if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
         raise ValueError(f"{name} is {value!r:.40}")
     return exact(value)
+
+
+def _reverted(value: object) -> dict[str, int]:
+    """Pairs of an order id and a whole number of steps."""
+    if not isinstance(value, list):
+        raise ValueError(f"reverted is {value!r:.40}")
+    found = {}
+    for order_id, steps in value:
+        if not isinstance(order_id, str) or type(steps) is not int or steps < 0:
+            raise ValueError(f"reverted has {order_id!r:.40}: {steps!r:.40}")
+        found[order_id] = steps
+    return found
 
 
 def _count(books: Mapping[str, object], name: str) -> int:

@@ -52,6 +52,7 @@ MISSING_MEANS: Final[Mapping[MissingReason, str]] = {
     MissingReason.BALANCES_BEHIND_FILLS: "fills were seen that the balances do not show yet",
     MissingReason.ORDERS_UNREAD: "our orders could not be read in this cycle",
     MissingReason.CANCEL_PENDING: "a cancel that must come first is not acknowledged",
+    MissingReason.STUCK_IN_MATCHING: "the matcher holds its order and does not give it back",
     MissingReason.CROSSED_BY_OTHERS: "it would trade with an order that is being matched just now",
 }
 

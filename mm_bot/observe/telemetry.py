@@ -84,6 +84,17 @@ class Telemetry:
         self._newest_trade = max(newest, self._newest_trade)
         for text in disagreements(before, decision, market):
             self._log.warning("fills.disagree", what=text)
+        for order_id, entry in decision.settlements.items():
+            known = before.settlements.get(order_id)
+            if entry.reverted != (known.reverted if known else 0):
+                self._log.warning(
+                    "fills.reverted" if entry.reverted else "fills.settled_after_all",
+                    order_id=order_id,
+                    out_of_books=str(entry.size(entry.reverted)),
+                    filled_by_row=str(entry.size(entry.filled)),
+                    filled_on_chain=str(entry.size(entry.settled)),
+                    executable_until_ms=entry.expiry_ms,
+                )
 
     def soak(self) -> None:
         """The periodic status line."""

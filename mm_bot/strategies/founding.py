@@ -233,8 +233,10 @@ class Bounds(Step):
                     priced=True,
                 )
             )
-        inventory = funds.base_total
-        head = policy.max_long - inventory if side is Side.BUY else inventory - policy.max_short
+        if side is Side.BUY:
+            head = policy.max_long - funds.base_highest
+        else:
+            head = funds.base_lowest - policy.max_short
         headroom = (head - resting_size).value
         bounds.append(Bound(reason=MissingReason.INVENTORY_LIMIT, left=headroom))
         return tuple(bounds)

@@ -17,8 +17,8 @@ from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote, Observation
 from mm_bot.errors import EdgeError
 from mm_bot.strategies import founding
-from tests.core.builders import POLICY, SPOT, anchor, observation, own_orders, row
-from tests.sim.virtual_time import VirtualClock, stand_still
+from tests.core.builders import POLICY, SPOT, anchor, balances, observation, own_orders, row
+from tests.sim.virtual_time import EPOCH_MS, VirtualClock, stand_still
 
 ACCEPTED = Outcome(verdict=Verdict.ACCEPTED)
 UNKNOWN = Outcome(verdict=Verdict.UNKNOWN)
@@ -68,7 +68,9 @@ class Fake:
         at_ms = self.clock.now_ms()
         await self.clock.sleep_ms(self.observe_ms)
         asked = [r for r in self.rows if r.live or r.order_id in watch.order_ids]
-        return observation(own_orders(*asked), at_ms=at_ms)
+        block_ms = EPOCH_MS + round(self.clock.monotonic_ms())  # nobody sets the chain's clock
+        funds = balances(block_ms=block_ms)
+        return observation(own_orders(*asked), at_ms=at_ms, funds=funds)
 
     def prepare(self, order: NewOrder) -> PreparedOrder:
         return PreparedOrder(order=order, body=b"")

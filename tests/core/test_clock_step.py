@@ -8,11 +8,24 @@ from typing import Any
 import pytest
 
 from mm_bot.core.clock_step import shifted
-from mm_bot.core.exact import Price
+from mm_bot.core.exact import Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Accepted, Memory
+from mm_bot.core.settlement import Settlement
 from tests.core.builders import NOW_MS, commitment
 
+SETTLEMENT = Settlement(
+    nonce=1,
+    side=Side.BUY,
+    price=Price.of(1600),
+    lot=Size.of(1),
+    filled=1,
+    settled=0,
+    asked=True,
+    since_ms=NOW_MS,
+    since_block_ms=NOW_MS,
+    expiry_ms=NOW_MS,
+)
 GIVEN_BY_OTHERS = {"last_fill_made_ms", "expiry_ms"}
 
 
@@ -25,6 +38,7 @@ def test_every_time_of_ours_is_moved_and_no_other(step_ms: int) -> None:
         commitment(Side.BUY, "1600", created_ms=NOW_MS),
         cancel_acked_ms=NOW_MS,
         absent_since_ms=NOW_MS,
+        matching_since_ms=NOW_MS,
         next_send_ms=NOW_MS,
         next_cancel_ms=NOW_MS,
         expiry_ms=NOW_MS,
@@ -37,6 +51,7 @@ def test_every_time_of_ours_is_moved_and_no_other(step_ms: int) -> None:
         contradictions={"a": NOW_MS},
         retired={"b": NOW_MS},
         accepted={"a": Accepted(price=Price.of(1), at_ms=NOW_MS)},
+        settlements={"c": SETTLEMENT},
     )
     moved = shifted(memory, step_ms)
     expected = NOW_MS + step_ms
@@ -47,6 +62,7 @@ def test_every_time_of_ours_is_moved_and_no_other(step_ms: int) -> None:
         assert set(mapping.values()) == {expected}
     assert moved.retired == {"b": expected}
     assert moved.accepted["a"].at_ms == expected
+    assert moved.settlements["c"] == replace(SETTLEMENT, since_ms=expected)
     (after,) = moved.commitments
     for name in (f.name for f in fields(after) if f.name.endswith("_ms")):
         assert getattr(after, name) == (NOW_MS if name in GIVEN_BY_OTHERS else expected), name

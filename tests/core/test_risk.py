@@ -21,6 +21,8 @@ FUNDS = Funds(
     quote_total=Amount.of(1_000),
     quote_reserved=NO_AMOUNT,
     quote_available=Amount.of(100),
+    base_highest=Size.of(1_000),
+    base_lowest=Size.of(1_000),
 )
 HEALTHY = RiskInput(
     mode=OperatorMode.NORMAL,

@@ -28,6 +28,8 @@ def _funds(base: str, cash: str) -> Funds:
         quote_total=Amount.of(cash),
         quote_reserved=NO_AMOUNT,
         quote_available=Amount.of(cash),
+        base_highest=Size.of(base),
+        base_lowest=Size.of(base),
     )
 
 

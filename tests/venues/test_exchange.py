@@ -118,6 +118,8 @@ def test_our_signature_is_taken_by_the_chain(
             assert seen.balances.value is not None
             moved = seen.balances.value.base - before.balances.value.base
             assert moved == (Size.of(size) if side is Side.BUY else -Size.of(size))
+            assert seen.balances.value.settled == {row.order_id: row.filled_steps}
+            assert row.lot.times(Decimal(row.filled_steps)) == row.original_size
             assert seen.trades.value is not None
             assert seen.trades.value[0].price == Price.of(price)
 
@@ -126,7 +128,9 @@ def test_our_signature_is_taken_by_the_chain(
 
 async def filled(venue: NumoVenue, signed: PreparedOrder, cursor: int) -> Observation:
     """The observation that first has a fill of that order, with the balances after it."""
-    asked = watch(order_ids=(signed.order.order_id,), fills_after=cursor)
+    order = signed.order
+    settling = ((order.order_id, order.nonce),)
+    asked = watch(order_ids=(order.order_id,), settling=settling, fills_after=cursor)
     for _ in range(200):
         if own(await venue.observe(asked)).fills:
             return await venue.observe(asked)

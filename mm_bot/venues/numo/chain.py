@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,10 +49,14 @@ _REVERT_DATA: Final = re.compile(r"(Reverted )?0x([0-9a-fA-F]{2})*")
 _PROGRAM_AGAIN_S: Final = 1.0
 _PROGRAM_AGAIN_AT_MOST_S: Final = 60.0
 _BALANCE_WORDS: Final = 3
-_SUCCESS_AT: Final = 51
-"""Where the program goes on after a call that succeeded."""
-_PROGRAM_BYTES: Final = 73
+_HEAD_BYTES: Final = 8
+_CALL_BYTES: Final = 59
+_TAIL_BYTES: Final = 15
+"""Lengths of the parts of `at_block_program`."""
 _read: Final = Reader(NODE)
+
+Call = tuple[str, bytes]
+"""A contract and its calldata."""
 
 
 class CallRevertedError(EdgeError):
@@ -78,11 +83,28 @@ class AccountBalances:
     block_number: int
     block_time_s: int
     entries: tuple[AssetBalance, ...]
+    filled: tuple[int, ...] = ()
+    """What `FilledCounts` asked for, in its order: chain integers."""
 
     def of(self, asset: str, sub_id: int) -> int:
         """One balance; zero where it is left out."""
         found = (e.balance for e in self.entries if (e.asset, e.sub_id) == (asset, sub_id))
         return next(found, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilledCounts:
+    """`TradeModule.filled(owner, nonce)` of these nonces, wanted at the balances' block."""
+
+    trade: str
+    owner: str
+    nonces: tuple[int, ...]
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        function = "filled(address,uint256)"
+        owner = address_word(self.owner)
+        return tuple((self.trade, calldata(function, owner + uint_word(n))) for n in self.nonces)
 
 
 class Chain:
@@ -110,33 +132,41 @@ class Chain:
         """Call a contract at the latest block."""
         return await self._call({"to": to, "data": "0x" + data.hex()})
 
-    async def balances(self, sub_accounts: str, subaccount_id: int) -> AccountBalances:
-        """All balances of a subaccount, with the block they are of."""
+    async def balances(
+        self, sub_accounts: str, subaccount_id: int, counted: FilledCounts | None = None
+    ) -> AccountBalances:
+        """All balances of a subaccount, with the block they are of and what is filled by then."""
+        words = counted.calls if counted is not None else ()
         call = calldata("getAccountBalances(uint256)", uint_word(subaccount_id))
         now_s = asyncio.get_running_loop().time()
         if now_s < self._program_not_before_s:
-            return await self._balances_at_latest(sub_accounts, call)
-        program = at_block_program(sub_accounts, call)
+            return await self._balances_at_latest(sub_accounts, call, words)
+        program = at_block_program(sub_accounts, call, words)
         try:
             answer = await self._call({"data": "0x" + program.hex()})
         except RequestRefusedError:
-            account = await self._balances_at_latest(sub_accounts, call)
+            account = await self._balances_at_latest(sub_accounts, call, words)
             # It answers that and not this: a while without this.
             longer_s = max(2 * self._program_pause_s, _PROGRAM_AGAIN_S)
             self._program_pause_s = min(longer_s, _PROGRAM_AGAIN_AT_MOST_S)
             self._program_not_before_s = now_s + self._program_pause_s
             return account
         self._program_pause_s = 0.0
-        return decode_balances(answer)
+        return decode_balances(answer, len(words))
 
-    async def _balances_at_latest(self, sub_accounts: str, call: bytes) -> AccountBalances:
+    async def _balances_at_latest(
+        self, sub_accounts: str, call: bytes, words: Sequence[Call]
+    ) -> AccountBalances:
         latest = await self._request("eth_getBlockByNumber", "latest", False)
         block = _read.members(latest, "block")
         number = _quantity(_read.member(block, "number", "block"), "block.number")
         time_s = _quantity(_read.member(block, "timestamp", "block"), "block.timestamp")
-        transaction = {"to": sub_accounts, "data": "0x" + call.hex()}
-        answer = await self._request("eth_call", transaction, hex(number))
-        return decode_balances(uint_word(number) + uint_word(time_s) + _hex(answer, "eth_call"))
+        answers = []
+        for to, data in (*words, (sub_accounts, call)):
+            transaction = {"to": to, "data": "0x" + data.hex()}
+            answers.append(_hex(await self._request("eth_call", transaction, hex(number)), "call"))
+        packed = uint_word(number) + uint_word(time_s) + b"".join(answers)
+        return decode_balances(packed, len(words))
 
     async def owner_of(self, sub_accounts: str, subaccount_id: int) -> str:
         """Who holds a subaccount's token; `CallRevertedError` where there is none of that id."""
@@ -190,25 +220,35 @@ def calldata(function: str, words: bytes = b"") -> bytes:
     return keccak_256(function.encode())[:4] + words
 
 
-def at_block_program(to: str, call: bytes) -> bytes:
-    """Creation code that calls `to` and returns block number, block time and the answer."""
-    assert len(call) < 256, "the program counts the call's length in one byte"
-    size = len(call)
-    code = bytes.fromhex(
-        f"60{size:02x} 60{_PROGRAM_BYTES:02x} 6000 39"  # memory[0:] = the call, which follows
-        f"6000 6000 60{size:02x} 6000 73{address_bytes(to).hex()} 5a fa"  # staticcall, all gas
-        f"60{_SUCCESS_AT:02x} 57"  # where it failed,
-        "3d 6000 6000 3e 3d 6000 fd"  # revert with what it said;
-        "5b 43 6000 52 42 6020 52"  # else memory[0] = number, memory[32] = timestamp,
-        "3d 6000 6040 3e"  # memory[64:] = the answer,
-        "3d 6040 01 6000 f3"  # and return all of it
-    )
-    assert len(code) == _PROGRAM_BYTES, len(code)
-    return code + call
+def at_block_program(to: str, call: bytes, words: Sequence[Call] = ()) -> bytes:
+    """Creation code that returns block number, block time, the first word that each of `words`
+    answers, and the whole answer of `to`; it reverts with what a call reverted with."""
+    calls = (*words, (to, call))
+    scratch = (2 + len(words)) * WORD_BYTES  # memory[:scratch] is the answer, a call goes behind it
+    data_at = len(calls) * _CALL_BYTES + _HEAD_BYTES + _TAIL_BYTES
+    code = bytes.fromhex("43 6000 52 42 6020 52")  # memory[0] = number, memory[32] = timestamp
+    for index, (address, data) in enumerate(calls):
+        size, kept_at = len(data), (2 + index) * WORD_BYTES
+        kept = WORD_BYTES if index < len(words) else 0
+        success_at = len(code) + _CALL_BYTES - 1
+        code += bytes.fromhex(
+            f"61{size:04x} 61{data_at:04x} 61{scratch:04x} 39"  # the call, which follows the code
+            f"60{kept:02x} 61{kept_at:04x} 61{size:04x} 61{scratch:04x}"
+            f"73{address_bytes(address).hex()} 5a fa"  # staticcall, all gas
+            f"61{success_at:04x} 57 3d 6000 6000 3e 3d 6000 fd 5b"  # where it failed, revert
+        )
+        data_at += size
+    code += bytes.fromhex(f"3d 6000 61{scratch:04x} 3e")  # the last answer goes behind the words
+    code += bytes.fromhex(f"3d 61{scratch:04x} 01 6000 f3")
+    assert len(code) == len(calls) * _CALL_BYTES + _HEAD_BYTES + _TAIL_BYTES, len(code)
+    return code + b"".join(data for _, data in calls)
 
 
-def decode_balances(answer: bytes) -> AccountBalances:
-    """What `at_block_program` brings back of `getAccountBalances`."""
+def decode_balances(answer: bytes, words: int = 0) -> AccountBalances:
+    """What `at_block_program` brings back of `getAccountBalances`, behind so many words."""
+    head = (2 + words) * WORD_BYTES
+    filled = tuple(int.from_bytes(_word(answer, 2 + i), "big") for i in range(words))
+    answer = answer[: 2 * WORD_BYTES] + answer[head:]
     number, time_s, offset = (int.from_bytes(_word(answer, i), "big") for i in range(3))
     if offset != WORD_BYTES:
         raise EdgeError(NODE, f"balances start at {offset}, not {WORD_BYTES}")
@@ -224,11 +264,14 @@ def decode_balances(answer: bytes) -> AccountBalances:
         )
         for i in firsts
     )
-    return AccountBalances(block_number=number, block_time_s=time_s, entries=entries)
+    return AccountBalances(block_number=number, block_time_s=time_s, entries=entries, filled=filled)
 
 
-def market_balances(account: AccountBalances, market: Instrument, cash: str) -> Balances:
-    """The two balances that trade in `market`; `cash` is the trade module's quote asset."""
+def market_balances(
+    account: AccountBalances, market: Instrument, cash: str, counted: Sequence[str] = ()
+) -> Balances:
+    """The two balances that trade in `market`; `cash` is the trade module's quote asset, `counted`
+    names the orders of `account.filled`."""
     cash_balance = units.from_chain(account.of(cash, 0))
     here = units.ref(market)
     traded = units.from_chain(account.of(here.asset, here.sub_id))
@@ -238,6 +281,10 @@ def market_balances(account: AccountBalances, market: Instrument, cash: str) -> 
         quote=Amount(quote),
         block_number=account.block_number,
         block_time_ms=account.block_time_s * 1000,
+        settled={
+            order_id: units.whole_steps(market, amount)
+            for order_id, amount in zip(counted, account.filled, strict=True)
+        },
     )
 
 

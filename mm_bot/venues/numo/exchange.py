@@ -26,7 +26,7 @@ from mm_bot.io.postgres_address import unusable_url
 from mm_bot.venues.base import EthCall, Found
 from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.numo import wire
-from mm_bot.venues.numo.chain import Chain, market_balances
+from mm_bot.venues.numo.chain import Chain, FilledCounts, market_balances
 from mm_bot.venues.numo.checks import find_listing, instrument_of, prove, reach_api
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.find import find
@@ -251,8 +251,8 @@ class NumoVenue:
         """Orders and balances at once; where no fills are followed yet, one after the other: fills
         before the first read of the orders are known from the balances alone."""
         if watch.fills_after is not None:
-            return await asyncio.gather(self._read_orders(watch), self._read_balances())
-        return await self._read_orders(watch), await self._read_balances()
+            return await asyncio.gather(self._read_orders(watch), self._read_balances(watch))
+        return await self._read_orders(watch), await self._read_balances(watch)
 
     async def _read_book(self) -> Book:
         return await self._data.book(self.instrument, self._config.owner)
@@ -260,9 +260,15 @@ class NumoVenue:
     async def _read_trades(self) -> tuple[Trade, ...]:
         return await self._data.trades(self.instrument)
 
-    async def _read_balances(self) -> Part[Balances]:
+    async def _read_balances(self, watch: Watch) -> Part[Balances]:
         began_ms = self._now_ms()
-        read = self._chain.balances(self._config.sub_accounts, self._config.subaccount_id)
+        config, last = self._config, self._balances.value
+        counted = FilledCounts(
+            trade=config.trade,
+            owner=config.owner,
+            nonces=tuple(nonce for _, nonce in watch.settling),
+        )
+        read = self._chain.balances(config.sub_accounts, config.subaccount_id, counted)
         try:
             account = await self._in_time(read)
         except EdgeError as error:
@@ -271,7 +277,11 @@ class NumoVenue:
         if ahead_ms > BLOCK_AHEAD_MS:  # the future is no freshness
             fault = f"the latest block is {ahead_ms // 1000} s ahead of this clock; is each right?"
             return self._balances.kept(EdgeError("node", fault))
-        balances = market_balances(account, self.instrument, self._cash)
+        if last is not None and account.block_number < last.block_number:
+            older = f"block {account.block_number} is older than {last.block_number}, used before"
+            return self._balances.kept(EdgeError("node", older))
+        ids = [order_id for order_id, _ in watch.settling]
+        balances = market_balances(account, self.instrument, self._cash, ids)
         return self._balances.replaced(balances, began_ms, as_of_ms=balances.block_time_ms)
 
     async def _read_orders(self, watch: Watch) -> tuple[Part[OwnOrders], bool]:
@@ -303,6 +313,10 @@ class _Last(Generic[T]):
         """By the source's own word; None where the read is all there is."""
         self._read_at_ms: float | None = None
         """Monotonic."""
+
+    @property
+    def value(self) -> T | None:
+        return self._value
 
     @property
     def read_ms(self) -> int | None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import httpx
 
 from mm_bot.core.instrument import Instrument
+from mm_bot.core.ledger import DEAD_AFTER_MS
 from mm_bot.core.orders import OrderId, OrderStatus, Ownership, classify
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import FOREIGN, describe
@@ -46,7 +47,10 @@ async def find(
     for order_id, nonce, side, asset, sub_id, status, expiry_s in rows:
         where = units.AssetRef(asset=asset, sub_id=int(sub_id))
         if order_id in order_ids or _ours(config, instrument, order_id, int(nonce), side, where):
-            live = OrderStatus(status).live and int(expiry_s) > time.time()
+            state = OrderStatus(status)
+            # What the matcher holds may still be settled; its word comes late, if at all.
+            grace_s = DEAD_AFTER_MS // 1000 if state is OrderStatus.MATCHING else 0
+            live = state.live and int(expiry_s) + grace_s > time.time()
             found.append(
                 FoundOrder(
                     order_id=order_id,

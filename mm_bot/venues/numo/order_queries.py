@@ -12,7 +12,7 @@ from typing import Final
 from mm_bot.io.postgres import SESSION_PROOF, Statement
 
 FILLS_LIMIT: Final = 1000
-"""Fills in one read; the cursor goes on from the last of them."""
+"""Fills in one page; pages follow until one is not full."""
 TRADES_LIMIT: Final = 100
 """Latest trades that are looked at for own ones: as many as the API shows."""
 OTHERS_LIMIT: Final = 2
@@ -32,7 +32,32 @@ _ROW_WITH_REASON: Final = _ROW + ", to_jsonb(o) ->> 'cancel_reason' AS cancel_re
 
 _MINE: Final = "o.owner_address = %(owner)s AND o.subaccount_id = %(subaccount)s::numeric"
 _HERE: Final = "o.asset_address = %(asset)s AND o.sub_id = %(sub_id)s::numeric"
+_LATELY_SIGNED: Final = "o.expiry + 120 >= floor(extract(epoch FROM now()))"
+"""Not expired, or so lately that a fill may not be on the chain yet."""
 _UNEXPIRED: Final = "o.expiry >= floor(extract(epoch FROM now()))"
+
+_NEW_FILLS: Final = f"""new_fills AS (
+    SELECT f.trade_id, f.price, f.size, o.order_id = f.maker_order_id AS is_maker, o.order_id,
+           o.side, o.desired_amount, o.filled_amount,
+           floor(extract(epoch FROM f.created_at) * 1000)::bigint AS at_ms,
+           sum(f.size::numeric) OVER (
+               PARTITION BY o.order_id ORDER BY f.trade_id DESC ROWS UNBOUNDED PRECEDING
+           ) - f.size::numeric AS filled_later
+    FROM trade_fills f
+    CROSS JOIN LATERAL (  -- OFFSET 0: by the primary key, whatever the statistics say
+        SELECT * FROM active_orders WHERE order_id IN (f.maker_order_id, f.taker_order_id) OFFSET 0
+    ) o
+    WHERE f.trade_id > %(fills_after)s AND {_MINE}
+      AND f.asset_address = %(asset)s AND f.sub_id = %(sub_id)s::numeric
+)
+"""
+
+_FILLS: Final = f"""
+        SELECT trade_id, order_id, side, price, size, at_ms, is_maker,
+               filled_amount::numeric - filled_later >= desired_amount::numeric AS completes_order
+        FROM new_fills ORDER BY trade_id
+        FETCH FIRST {FILLS_LIMIT} ROWS WITH TIES
+"""
 
 OBSERVE: Final = Statement.of(f"""
 WITH live AS MATERIALIZED (
@@ -55,20 +80,7 @@ others AS (
     FROM live o
     WHERE {_HERE} AND {_UNEXPIRED} AND NOT ({_MINE})
 ),
-new_fills AS (
-    SELECT f.trade_id, f.price, f.size, o.order_id = f.maker_order_id AS is_maker, o.order_id,
-           o.side, o.desired_amount, o.filled_amount,
-           floor(extract(epoch FROM f.created_at) * 1000)::bigint AS at_ms,
-           sum(f.size::numeric) OVER (
-               PARTITION BY o.order_id ORDER BY f.trade_id DESC ROWS UNBOUNDED PRECEDING
-           ) - f.size::numeric AS filled_later
-    FROM trade_fills f
-    CROSS JOIN LATERAL (  -- OFFSET 0: by the primary key, whatever the statistics say
-        SELECT * FROM active_orders WHERE order_id IN (f.maker_order_id, f.taker_order_id) OFFSET 0
-    ) o
-    WHERE f.trade_id > %(fills_after)s AND {_MINE}
-      AND f.asset_address = %(asset)s AND f.sub_id = %(sub_id)s::numeric
-),
+{_NEW_FILLS},
 latest AS (
     SELECT trade_id, maker_order_id, taker_order_id FROM trade_fills
     WHERE asset_address = %(asset)s AND sub_id = %(sub_id)s::numeric
@@ -88,12 +100,8 @@ SELECT
           AND o.nonce = ANY(%(nonces)s::text[]::numeric[])) r) AS nonces,
     (SELECT json_agg(r) FROM (
         SELECT {_ROW_WITH_REASON} FROM active_orders o
-        WHERE %(include_unexpired)s AND {_MINE} AND {_HERE} AND {_UNEXPIRED}) r) AS unexpired,
-    (SELECT json_agg(r) FROM (
-        SELECT trade_id, order_id, side, price, size, at_ms, is_maker,
-               filled_amount::numeric - filled_later >= desired_amount::numeric AS completes_order
-        FROM new_fills ORDER BY trade_id
-        FETCH FIRST {FILLS_LIMIT} ROWS WITH TIES) r) AS fills,
+        WHERE %(include_unexpired)s AND {_MINE} AND {_HERE} AND {_LATELY_SIGNED}) r) AS unexpired,
+    (SELECT json_agg(r) FROM ({_FILLS}) r) AS fills,
     (SELECT json_agg(l.trade_id) FROM latest l WHERE EXISTS (
         SELECT FROM active_orders o
         WHERE o.order_id IN (l.maker_order_id, l.taker_order_id)
@@ -109,6 +117,11 @@ FIND: Final = Statement.of("""
     WHERE o.owner_address = %(owner)s AND o.subaccount_id = %(subaccount)s::numeric
       AND (o.status IN ('active', 'matching') OR o.order_id = ANY(%(asked)s::text[]))
 """)
+
+MORE_FILLS: Final = Statement.of(
+    f"WITH {_NEW_FILLS} SELECT (SELECT json_agg(r) FROM ({_FILLS}) r) AS fills"
+)
+"""The page after the fill `fills_after`; a page with fewer than `FILLS_LIMIT` is the last."""
 
 HIGHEST_NONCE: Final = Statement.of(
     "SELECT max(nonce)::text FROM active_orders WHERE owner_address = %(owner)s"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from mm_bot.core.commands import Watch
-from mm_bot.core.exact import Amount, Size, add
+from mm_bot.core.exact import Amount, Size, add, subtract
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
 from mm_bot.core.snapshot import BookOrder, Fill, IdLookup, OwnOrders, Reserved
@@ -18,6 +19,8 @@ from mm_bot.venues.numo.order_queries import FILLS_LIMIT
 from mm_bot.venues.numo.wire import engine_side, read_numbers
 
 _read: Final = Reader(POSTGRES)
+FILLS_COLUMN: Final = 6
+"""Where `OBSERVE` has the first page of fills."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +36,17 @@ class Desk:
     protected_prefixes: tuple[str, ...]
 
 
-def own_orders(row: Row, desk: Desk, watch: Watch) -> OwnOrders:
-    """One answer of the table, taken apart."""
+def own_orders(row: Row, desk: Desk, watch: Watch, more: Sequence[object] = ()) -> OwnOrders:
+    """One answer of the table, taken apart; `more` are the further pages of its fills."""
     live, elsewhere, others, asked, nonces, unexpired, fills, own_trades, newest, _ = row
     # The later ones carry the reason of a cancel.
     own = {}
     for entry in (*_entries(live), *_entries(unexpired), *_entries(asked)):
         if _is_here(entry, desk):
             own[_read.text(entry, "order_id", "row")] = resting_order(entry, desk)
-    counted = tuple(_fill(entry, desk.market) for entry in _entries(fills))
-    if len(counted) >= FILLS_LIMIT:
-        newest = counted[-1].trade_id  # the rest comes next time: no cursor may pass it meanwhile
+    counted = tuple(
+        _fill(entry, desk.market) for page in (fills, *more) for entry in _entries(page)
+    )
     return OwnOrders(
         rows=tuple(sorted(own.values(), key=lambda order: order.nonce)),
         lookups=_lookups(_entries(asked), _entries(nonces), desk, watch),
@@ -53,6 +56,14 @@ def own_orders(row: Row, desk: Desk, watch: Watch) -> OwnOrders:
         others=tuple(_other(entry, desk) for entry in _entries(others)),
         reserved_elsewhere=reserved(_entries(elsewhere), desk),
     )
+
+
+def last_of_full_page(fills: object) -> int | None:
+    """The trade id after which the next page begins; None where this is the last."""
+    entries = _entries(fills)
+    if len(entries) < FILLS_LIMIT:
+        return None
+    return _read.integer(entries[-1], "trade_id", "fill")
 
 
 def resting_order(entry: Members, desk: Desk) -> RestingOrder:
@@ -76,6 +87,7 @@ def resting_order(entry: Members, desk: Desk) -> RestingOrder:
         expiry_ms=_read.integer(entry, "expiry", "row") * 1000,
         ownership=classify(order_id, side, nonce, market.symbol, desk.protected_prefixes),
         cancel_reason=_cancel_reason(entry),
+        filled_steps=int(subtract(numbers.desired, numbers.left)),
     )
 
 

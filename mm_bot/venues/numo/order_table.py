@@ -22,7 +22,7 @@ from mm_bot.core.snapshot import OwnOrders
 from mm_bot.errors import EdgeError
 from mm_bot.io.postgres import POSTGRES, Session
 from mm_bot.venues.numo import order_queries, units
-from mm_bot.venues.numo.order_rows import Desk, own_orders
+from mm_bot.venues.numo.order_rows import FILLS_COLUMN, Desk, last_of_full_page, own_orders
 
 START_TIMEOUT_S: Final = 10.0
 """For the read of everything unexpired, which no index serves; it happens once."""
@@ -75,9 +75,15 @@ class OrderTable:
         held = await self.try_lock()
         generation = self._session.generation
         rows = await self._session.query(order_queries.OBSERVE, values, timeout_s)
+        pages, last = [], last_of_full_page(rows[0][FILLS_COLUMN])
+        while last is not None:  # to the end, however many were committed at once
+            values["fills_after"] = last
+            page = await self._session.query(order_queries.MORE_FILLS, values, timeout_s)
+            pages.append(page[0][0])
+            last = last_of_full_page(page[0][0])
         # The session may have been replaced in between: then the lock went with the old one.
         held = held and (not self._takes_lock or self._same_session(rows[0][-1], generation))
-        return TableRead(orders=own_orders(rows[0], self._desk, watch), lock_held=held)
+        return TableRead(orders=own_orders(rows[0], self._desk, watch, pages), lock_held=held)
 
     async def try_lock(self) -> bool:
         """Whether we are the one writer now; asks the server only where we were not before."""

@@ -156,6 +156,12 @@ def lot_size(market: Instrument, engine_price: Decimal) -> Size:
     return human_size(market, _ONE, engine_price)
 
 
+def whole_steps(market: Instrument, amount: int) -> int:
+    """A chain amount of an order in whole steps of it, downwards: cNGN on spot, lots else."""
+    step = WHOLE_CNGN if market.is_spot else FUTURE_LOT.value
+    return amount // to_chain_exact(step)
+
+
 def chain_text(value: int) -> str:
     """A chain integer as the plain decimal text of what it stands for."""
     return plain(from_chain(value))

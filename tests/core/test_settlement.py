@@ -1,0 +1,162 @@
+"""Fills between the table and the chain: the worse of both counts until a block proves them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mm_bot.core.exact import NO_AMOUNT, Size
+from mm_bot.core.fills import Tally
+from mm_bot.core.instrument import Side
+from mm_bot.core.liability import outstanding
+from mm_bot.core.memory import Memory
+from mm_bot.core.orders import OrderStatus, RestingOrder
+from mm_bot.core.quoting import MissingReason
+from mm_bot.core.remember import Report, remember
+from mm_bot.core.settlement import REVERTED_AFTER_MS
+from mm_bot.core.snapshot import Fill, Snapshot
+from mm_bot.host.persistence import first_memory, to_state
+from tests.core.builders import NOW_MS, POLICY, QUOTES, fill, own_orders, row, snapshot
+from tests.core.decisions import ASK, decided
+
+LOT = Size.of("0.000625")
+"""One cNGN at 1600."""
+FILLED = replace(
+    row(Side.BUY, "1600", nonce=1, status=OrderStatus.FILLED),
+    size=Size.of(0),
+    lot=LOT,
+    filled_steps=160_000,
+)
+"""A bid for 100 that is filled by its row."""
+FILL = fill(1, Side.BUY, "1600", "100", order_id=FILLED.order_id)
+TIGHT = replace(POLICY, quote=replace(QUOTES, max_long=Size.of(10_100)))
+"""Room for one order of 100 beside the 10,000 held."""
+BEGUN = Memory(started_ms=NOW_MS, startup=False, signatures_known=True, tally=Tally(cursor=0))
+
+
+def seen(
+    *rows: RestingOrder,
+    fills: tuple[Fill, ...] = (),
+    settled: int | None = None,
+    base: str = "10000",
+    later_ms: int = 0,
+) -> Snapshot:
+    """A moment at which the chain counts so much of the filled bid."""
+    now_ms = NOW_MS + later_ms
+    made = snapshot(own_orders(*rows, fills=fills), now_ms=now_ms)
+    held = made.venue.balances
+    assert held.value is not None
+    counts = {} if settled is None else {FILLED.order_id: settled}
+    value = replace(held.value, base=Size.of(base), block_time_ms=now_ms, settled=counts)
+    part = replace(held, value=value, as_of_ms=now_ms)
+    return replace(made, venue=replace(made.venue, balances=part))
+
+
+def after_the_fill() -> Memory:
+    """The fill was told, and no block shows it."""
+    first = decided(seen(ASK, FILLED, fills=(FILL,), settled=0), BEGUN, TIGHT)
+    assert not first.plan.places
+    return remember(BEGUN, first, Report(), dry_run=False)
+
+
+def test_a_fill_that_no_block_shows_takes_its_headroom() -> None:
+    """However often the lagging balance is read anew, the bid has no room until the chain counts
+    the fill."""
+    memory = after_the_fill()
+    for later_ms in (1_000, 5_000, 9_000):
+        lagging = decided(seen(ASK, FILLED, settled=0, later_ms=later_ms), memory, TIGHT)
+        assert not lagging.plan.places
+        assert MissingReason.INVENTORY_LIMIT in {gap.reason for gap in lagging.missing}
+        memory = remember(memory, lagging, Report(), dry_run=False)
+    wide = replace(POLICY, quote=replace(QUOTES, max_long=Size.of(10_200)))
+    shown = seen(ASK, FILLED, settled=160_000, base="10100", later_ms=10_000)
+    proven = decided(shown, memory, wide)
+    assert [place.level.side for place in proven.plan.places] == [Side.BUY]
+    assert not proven.settlements
+
+
+def test_a_fill_is_not_taken_twice() -> None:
+    """Once a block contains it, the balance alone counts."""
+    memory = after_the_fill()
+    proven = decided(seen(ASK, FILLED, settled=160_000, later_ms=1_000), memory, TIGHT)
+    assert proven.funds is not None
+    assert proven.funds.base_highest == proven.funds.base_total
+
+
+def test_a_sale_that_no_block_shows_is_gone_from_what_asks_may_sell() -> None:
+    """The other side is not helped by a fill the balance lacks, and the sold base is not offered
+    again."""
+    sold = replace(FILLED, side=Side.SELL)
+    told = decided(seen(sold, settled=0), BEGUN)
+    assert told.funds is not None
+    assert told.funds.base_available == Size.of(9_900)
+    assert told.funds.base_lowest == Size.of(9_900)
+    assert told.funds.base_highest == Size.of(10_000)
+
+
+def test_a_match_that_reverted_leaves_the_books_and_its_signature_counts() -> None:
+    """Blocks go on and none has it: position and cash are as before, the headroom is back, and what
+    the signature can still fill is in the liability."""
+    memory = after_the_fill()
+    assert memory.tally.position == Size.of(100)
+    late = seen(ASK, FILLED, settled=0, later_ms=REVERTED_AFTER_MS + 1)
+    told = decided(late, memory, TIGHT)
+    assert (told.tally.position, told.tally.bought) == (Size.of(0), Size.of(0))
+    assert (told.tally.cash, told.tally.realised) == (NO_AMOUNT, NO_AMOUNT)
+    assert told.funds is not None
+    assert told.funds.base_highest == Size.of(10_000)
+    assert outstanding(told.signatures, Side.BUY) == Size.of(100)
+    memory = remember(memory, told, Report(), dry_run=False)
+    assert decided(late, memory, TIGHT).tally == told.tally
+
+
+def test_a_match_that_settles_after_all_returns_to_the_books() -> None:
+    """What was taken out as reverted is booked again once the chain counts it."""
+    memory = after_the_fill()
+    before = memory.tally
+    late = seen(ASK, FILLED, settled=0, later_ms=REVERTED_AFTER_MS + 1)
+    memory = remember(memory, decided(late, memory, TIGHT), Report(), dry_run=False)
+    shown = seen(ASK, FILLED, settled=160_000, base="10100", later_ms=REVERTED_AFTER_MS + 2_000)
+    back = decided(shown, memory, TIGHT).tally
+    assert (back.position, back.cash, back.bought) == (before.position, before.cash, before.bought)
+
+
+def test_a_restart_takes_nothing_out_twice() -> None:
+    """What left the books is saved with them: the next process neither books it anew nor takes it
+    out once more."""
+    memory = after_the_fill()
+    late = seen(ASK, FILLED, settled=0, later_ms=REVERTED_AFTER_MS + 1)
+    out = decided(late, memory, TIGHT).tally
+    again = first_memory(to_state(replace(memory, tally=out)), NOW_MS + REVERTED_AFTER_MS)
+    assert again.tally == replace(out, checkpoint=None)
+    told = decided(late, again, TIGHT)
+    assert told.tally.position == Size.of(0)
+    second = remember(again, told, Report(), dry_run=False)
+    later = seen(ASK, FILLED, settled=0, later_ms=3 * REVERTED_AFTER_MS)
+    assert decided(later, second, TIGHT).tally.position == Size.of(0)
+    assert told.settlements[FILLED.order_id].pending == 0
+
+
+def test_what_was_filled_before_the_books_began_is_not_taken_out_of_them() -> None:
+    """With a lost state file the books begin empty: an old match that reverted changes nothing."""
+    empty = Memory(started_ms=NOW_MS)
+    first = decided(seen(FILLED, settled=0), empty)
+    memory = remember(empty, first, Report(), dry_run=False)
+    late = seen(FILLED, settled=0, later_ms=REVERTED_AFTER_MS + 1)
+    assert decided(late, memory).tally.position == Size.of(0)
+
+
+def test_a_row_past_its_expiry_is_dead_whatever_its_status_says() -> None:
+    """The matcher died with the order in `matching`: a while after the expiry its slot is filled
+    anew; before that the slot has a reason, and the cancels of it back off."""
+    jammed = row(Side.BUY, "1500", nonce=1, status=OrderStatus.MATCHING, life_ms=60_000)
+    memory, rests = BEGUN, []
+    for later_ms in range(0, 100_000, 2_000):
+        told = decided(seen(jammed, ASK, later_ms=later_ms), memory)
+        rests.append([p.level.side for p in told.plan.places if not p.after])
+        reasons = {gap.reason for gap in told.missing}
+        if 6_000 < later_ms < 60_000:
+            assert MissingReason.STUCK_IN_MATCHING in reasons
+        memory = remember(memory, told, Report(), dry_run=False)
+    dead_at = (59_000 + 30_000) // 2_000 + 1
+    assert not any(Side.BUY in sides for sides in rests[4:dead_at])
+    assert Side.BUY in rests[dead_at]
