@@ -19,7 +19,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import dict_row
 
-from integration_harness.chain_view import ChainView
+from integration_harness.stack.chain import Chain
 from integration_harness.stack.instruments import Instrument
 from integration_harness.stack.orders import ExchangeClient, HumanBook
 from integration_harness.stack.quantities import Side, engine_side
@@ -95,7 +95,7 @@ class MarketView:
         self.target: Final = target
         self.instrument: Final = target.instrument
         self.api: Final = ExchangeClient(target.api_url)
-        self.chain: Final = ChainView(target.rpc_url, target.deployment)
+        self.chain: Final = Chain(target.rpc_url, target.deployment)
         self._connection: psycopg.Connection[dict[str, Any]] | None = None
         self._values = {"asset": self.instrument.asset_address, "sub_id": self.instrument.sub_id}
 

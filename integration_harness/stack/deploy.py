@@ -1,66 +1,52 @@
-"""Put the whole exchange on an empty development chain.
+"""Put the whole exchange on a development chain.
 
-Everything is sent by the deployer (the first development key, unlocked in the node), so the
-addresses are known beforehand. One transaction follows the receipt of the one before: sent all at
-once, the node's mixed mining sometimes leaves the rest of the queue behind for ever. Amounts are
-chain integers with 18 decimals.
+Everything is sent by the deployer (the first development key, unlocked in the node). One
+transaction follows the receipt of the one before: sent all at once, the node's mixed mining
+sometimes leaves the rest of the queue behind for ever. Amounts are chain integers with 18 decimals.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from integration_harness.stack import contracts
-from integration_harness.stack.deployment import Account, Addresses, Deployment
+from integration_harness.stack.chain import Chain, create
+from integration_harness.stack.deployment import Account, Addresses, Deployment, Funds
 from integration_harness.stack.evm_node import DEV_KEYS
-from integration_harness.stack.rpc import (
-    Call,
-    Rpc,
-    Word,
-    call_data,
-    contract_address,
-    encode_words,
-)
+from integration_harness.stack.node_client import connected
+
+if TYPE_CHECKING:
+    from web3 import Web3
 
 ONE = 10**18
-_DEPLOY_GAS = 4_000_000
-_CALL_GAS = 1_000_000
+_FEE_RECIPIENT_ID = 1  # the first subaccount there is
 
-# In the order they are deployed: the deployer's first transactions. The name in `Addresses`, the
-# contract, and the constructor's arguments, where text names another of the addresses.
-_CONTRACTS: tuple[tuple[str, str, tuple[Word, ...]], ...] = (
+# In the order they are deployed. The name in `Addresses`, the contract, and the constructor's
+# arguments, where text names one of the addresses before it.
+_CONTRACTS: tuple[tuple[str, str, tuple[str | int | bool, ...]], ...] = (
     ("sub_accounts", "SubAccounts", ()),
     ("cash", "Cash", ()),
     ("matching", "Matching", ("sub_accounts",)),
-    ("trade", "TradeModule", ("matching", "sub_accounts", "cash", 1)),
+    ("trade", "TradeModule", ("matching", "sub_accounts", "cash", _FEE_RECIPIENT_ID)),
     ("wrapped_cngn", "WrappedCngn", ("sub_accounts", "trade", "cash")),
     ("future", "Future", ("sub_accounts", "trade", "cash")),
     ("deposit", "Treasury", ("sub_accounts", True)),
     ("withdrawal", "Treasury", ("sub_accounts", False)),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Funds:
-    """What one subaccount starts with."""
-
-    cash: int = 0
-    wrapped_cngn: int = 0
+_ADMINISTRATORS = ("deployer", "executor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployOptions:
     """Everything a test or a scenario may want otherwise."""
 
-    maker_spot: Funds = Funds(cash=100_000 * ONE, wrapped_cngn=160_000_000 * ONE)
-    maker_future: Funds = Funds(cash=2_000_000 * ONE)
-    maker_spare: Funds = Funds()
-    taker: Funds = Funds(cash=20_000_000 * ONE, wrapped_cngn=1_600_000_000 * ONE)
+    maker_spot: Funds = field(default=Funds(cash=100_000 * ONE, wrapped_cngn=160_000_000 * ONE))
+    maker_future: Funds = field(default=Funds(cash=2_000_000 * ONE))
+    maker_spare: Funds = field(default=Funds())
+    taker: Funds = field(default=Funds(cash=20_000_000 * ONE, wrapped_cngn=1_600_000_000 * ONE))
     taker_count: int = 2
     # Expiry in unix seconds -> first mark, cNGN per USDC.
     marks: Mapping[int, int] = field(
@@ -73,15 +59,16 @@ class DeployOptions:
 def deploy(rpc_url: str, folder: Path, options: DeployOptions | None = None) -> Deployment:
     """Deploy, fund and write `<folder>/<chain id>/matching.json` and `core.json`."""
     wanted = options or DeployOptions()
-    with Rpc(rpc_url) as rpc:
-        chain_id, count = rpc.batch(
-            [("eth_chainId", ()), ("eth_getTransactionCount", (DEV_KEYS[0][0], "latest"))]
+    with connected(rpc_url) as web3:
+        bare = Deployment(
+            chain_id=web3.eth.chain_id,
+            addresses=_create_contracts(web3, wanted),
+            accounts={role: _account(role, key) for key, role in enumerate(_ADMINISTRATORS)},
+            fee_recipient_id=0,
+            future_expiries=tuple(wanted.marks),
         )
-        assert int(count, 16) == 0, "the chain was used before: addresses would differ"
-        plan = _Plan(options=wanted)
-        deployment = plan.build(int(chain_id, 16))
-        for index, call in enumerate(plan.calls()):
-            _mine(rpc, index, call)
+    with Chain(rpc_url, bare) as chain:
+        deployment = _furnish(chain, bare, wanted)
     write_files(deployment, folder)
     return deployment
 
@@ -108,95 +95,54 @@ def write_files(deployment: Deployment, folder: Path) -> None:
     (target / "core.json").write_text(json.dumps(core, indent=2))
 
 
-class _Plan:
-    """Collects the deployer's transactions, whose order gives every address and account id."""
+def _create_contracts(web3: Web3, options: DeployOptions) -> Addresses:
+    feed = ("feed", "PriceFeed", (options.feed_decimals, options.feed_answer))
+    addresses: dict[str, str] = {}
+    for name, source, arguments in (*_CONTRACTS, feed):
+        words = [addresses[word] if isinstance(word, str) else word for word in arguments]
+        addresses[name] = create(web3, source, *words, sender=DEV_KEYS[0][0])
+    return Addresses(**addresses)
 
-    def __init__(self, *, options: DeployOptions) -> None:
-        self._options = options
-        self._sender = DEV_KEYS[0][0]
-        self._transactions: list[dict[str, Any]] = []
-        self._account_count = 0
 
-    def build(self, chain_id: int) -> Deployment:
-        addresses = self._create_contracts()
-        where = Addresses(**addresses)
-        for mover in ("trade", "wrapped_cngn", "future", "deposit", "withdrawal"):
-            self._call(where.sub_accounts, "authorise(address,bool)", addresses[mover], True)
-        self._call(where.matching, "setTradeExecutor(address,bool)", DEV_KEYS[1][0], True)
-        self._call(where.matching, "setAllowedModule(address,bool)", where.trade, True)
-        fee_recipient_id = self._open(where, DEV_KEYS[0][0], Funds())
-        accounts = self._create_accounts(where, fee_recipient_id)
-        for expiry, mark in self._options.marks.items():
-            self._call(where.future, "setMark(uint256,int256)", expiry, mark)
-        return Deployment(
-            chain_id=chain_id,
-            addresses=where,
-            accounts=accounts,
-            fee_recipient_id=fee_recipient_id,
-            future_expiries=tuple(self._options.marks),
-        )
+def _furnish(chain: Chain, bare: Deployment, options: DeployOptions) -> Deployment:
+    """Permissions, people and their money, futures: everything behind the bare contracts."""
+    where = bare.addresses
+    for mover in (where.trade, where.wrapped_cngn, where.future, where.deposit, where.withdrawal):
+        chain.administer(chain.sub_accounts.authorise(mover, True))
+    chain.administer(chain.matching.setTradeExecutor(bare.executor.address, True))
+    chain.administer(chain.matching.setAllowedModule(where.trade, True))
+    fee_recipient_id = chain.open_subaccount(bare.deployer.address, Funds())
+    assert fee_recipient_id == _FEE_RECIPIENT_ID, "the trade module pays fees to another account"
+    accounts = {
+        "deployer": replace(bare.deployer, subaccount_ids=(fee_recipient_id,)),
+        "executor": bare.executor,
+    }
+    for name, key, funds in _traders(options):
+        accounts[name] = chain.create_account(name, DEV_KEYS[key][1], funds)
+    accounts["stranger"] = _stranger(chain)
+    for expiry, mark in options.marks.items():
+        chain.set_mark(expiry, mark)
+    return replace(bare, accounts=accounts, fee_recipient_id=fee_recipient_id)
 
-    def calls(self) -> list[Call]:
-        return [
-            ("eth_sendTransaction", ({**transaction, "nonce": hex(nonce)},))
-            for nonce, transaction in enumerate(self._transactions)
-        ]
 
-    def _create_contracts(self) -> dict[str, str]:
-        addresses = {
-            name: contract_address(self._sender, nonce)
-            for nonce, (name, _, _) in enumerate(_CONTRACTS)
-        }
-        for _, contract, arguments in _CONTRACTS:
-            self._create(
-                contract,
-                *(addresses[word] if isinstance(word, str) else word for word in arguments),
-            )
-        addresses["feed"] = contract_address(self._sender, len(self._transactions))
-        self._create("PriceFeed", self._options.feed_decimals, self._options.feed_answer)
-        return addresses
+def _traders(options: DeployOptions) -> list[tuple[str, int, Sequence[Funds]]]:
+    """Role, number of the key, and funds a subaccount."""
+    assert 1 <= options.taker_count <= len(DEV_KEYS) - 4, "more takers than development keys"
+    maker = (options.maker_spot, options.maker_future, options.maker_spare)
+    return [
+        ("maker", 2, maker),
+        *(
+            (f"taker{each}", 2 + each, (options.taker,))
+            for each in range(1, options.taker_count + 1)
+        ),
+    ]
 
-    def _create_accounts(self, where: Addresses, fee_recipient_id: int) -> dict[str, Account]:
-        options = self._options
-        assert 1 <= options.taker_count <= len(DEV_KEYS) - 4, "more takers than development keys"
-        roles: list[tuple[str, int, Sequence[Funds]]] = [
-            ("maker", 2, (options.maker_spot, options.maker_future, options.maker_spare))
-        ]
-        roles += [
-            (f"taker{number}", 2 + number, (options.taker,))
-            for number in range(1, options.taker_count + 1)
-        ]
-        accounts = {
-            "deployer": _account("deployer", 0, fee_recipient_id),
-            "executor": _account("executor", 1),
-        }
-        for name, key, funds in roles:
-            ids = [self._open(where, DEV_KEYS[key][0], each) for each in funds]
-            accounts[name] = _account(name, key, *ids)
-        self._call(where.sub_accounts, "createAccount(address)", DEV_KEYS[-1][0])
-        self._account_count += 1
-        accounts["stranger"] = _account("stranger", len(DEV_KEYS) - 1, self._account_count)
-        return accounts
 
-    def _open(self, where: Addresses, owner: str, funds: Funds) -> int:
-        """A new subaccount in custody, with its money."""
-        self._call(where.matching, "createSubAccountFor(address)", owner)
-        self._account_count += 1
-        for asset, amount in ((where.cash, funds.cash), (where.wrapped_cngn, funds.wrapped_cngn)):
-            if amount:
-                signature = "move(uint256,address,uint256)"
-                self._call(where.deposit, signature, self._account_count, asset, amount)
-        return self._account_count
-
-    def _create(self, contract: str, *arguments: Word) -> None:
-        code = contracts.load(contract).creation_code + encode_words(*arguments)
-        self._send(_DEPLOY_GAS, data="0x" + code.hex())
-
-    def _call(self, to: str, signature: str, *words: Word) -> None:
-        self._send(_CALL_GAS, to=to, data=call_data(signature, *words))
-
-    def _send(self, gas: int, **members: str) -> None:
-        self._transactions.append({"from": self._sender, "gas": hex(gas), **members})
+def _stranger(chain: Chain) -> Account:
+    """Whose subaccount exists but is not in custody."""
+    last = len(DEV_KEYS) - 1
+    made = chain.administer(chain.sub_accounts.createAccount(DEV_KEYS[last][0]))
+    return _account("stranger", last, int.from_bytes(made["logs"][-1]["topics"][3], "big"))
 
 
 def _account(name: str, key: int, *subaccount_ids: int) -> Account:
@@ -204,13 +150,3 @@ def _account(name: str, key: int, *subaccount_ids: int) -> Account:
     return Account(
         name=name, address=address, private_key=private_key, subaccount_ids=subaccount_ids
     )
-
-
-def _mine(rpc: Rpc, index: int, call: Call) -> None:
-    """Send one transaction, wait until it is mined, and assert that it succeeded."""
-    sent = rpc.batch([call])[0]
-    give_up_at = time.monotonic() + 10
-    while (receipt := rpc.call("eth_getTransactionReceipt", sent)) is None:
-        assert time.monotonic() < give_up_at, f"transaction {index} is not mined within 10 s"
-        time.sleep(0.001)
-    assert receipt["status"] == "0x1", f"transaction {index} of the deployment reverted"

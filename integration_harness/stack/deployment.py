@@ -13,6 +13,14 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Funds:
+    """What one subaccount starts with; 18 decimals."""
+
+    cash: int = 0
+    wrapped_cngn: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """One owner: a key and the subaccounts it holds, in the order they were created."""
 

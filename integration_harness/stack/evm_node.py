@@ -14,7 +14,7 @@ import platform
 import signal
 from pathlib import Path
 
-from integration_harness.stack.rpc import Rpc
+from integration_harness.stack.node_client import ask, connected
 from integration_harness.stack.supervisor import ChildProcess, Supervisor, answers, free_port
 
 DEFAULT_CHAIN_ID = 31337
@@ -111,8 +111,8 @@ class EvmNode:
     def mine_by_interval(self) -> None:
         """From now on a transaction is mined with the next block, over every restart too."""
         self._by_interval = True
-        with Rpc(self.url) as rpc:
-            rpc.call("evm_setIntervalMining", self._block_time_seconds)
+        with connected(self.url) as web3:
+            ask(web3, "evm_setIntervalMining", self._block_time_seconds)
 
     def stop(self) -> None:
         """Stop and keep the chain for the next `start()`."""

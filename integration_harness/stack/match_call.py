@@ -1,16 +1,20 @@
-"""The call of `Matching.verifyAndMatch`, encoded: signed actions, taker first, and the match."""
+"""What `Matching.verifyAndMatch` takes: signed actions, taker first, and the match."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from integration_harness.stack.rpc import Word, encode_words, selector
+from eth_abi.abi import encode
 
-VERIFY_AND_MATCH = selector(
-    "verifyAndMatch((uint256,uint256,address,bytes,uint256,address,address)[],bytes[],bytes)"
+VERIFY_AND_MATCH = (
+    "(uint256,uint256,address,bytes,uint256,address,address)[]",
+    "bytes[]",
+    "bytes",
 )
-GET_ACTION_HASH = selector("getActionHash((uint256,uint256,address,bytes,uint256,address,address))")
+"""The types of its arguments."""
+_MATCH = "(uint256,uint256,(uint256,uint256,int256,uint256)[],bytes)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,19 @@ class Action:
     expiry: int
     owner: str
     signer: str
+
+    @property
+    def members(self) -> tuple[Any, ...]:
+        """In the order of the contract's struct."""
+        return (
+            self.subaccount_id,
+            self.nonce,
+            self.module,
+            self.data,
+            self.expiry,
+            self.owner,
+            self.signer,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,72 +63,15 @@ class Match:
     manager_data: bytes = b""
 
 
-def verify_and_match_data(
+def match_arguments(
     actions: Sequence[Action], signatures: Sequence[bytes], match: Match
-) -> str:
-    """The transaction's input; `actions` is the taker, then a maker for each fill."""
-    arguments = _tuple(
-        _Tail(_array([_encode_action(action) for action in actions])),
-        _Tail(_array([_bytes(signature) for signature in signatures])),
-        _Tail(_bytes(_encode_match(match))),
-    )
-    return VERIFY_AND_MATCH + arguments.hex()
+) -> tuple[list[tuple[Any, ...]], list[bytes], bytes]:
+    """The three arguments of `verifyAndMatch`; `actions` is the taker, then a maker for each fill.
 
-
-def action_hash_data(action: Action) -> str:
-    """The input of `Matching.getActionHash`."""
-    return GET_ACTION_HASH + _tuple(_Tail(_encode_action(action))).hex()
-
-
-@dataclass(frozen=True, slots=True)
-class _Tail:
-    """A member of variable length: the head holds its offset, it follows behind."""
-
-    content: bytes
-
-
-def _encode_action(action: Action) -> bytes:
-    return _tuple(
-        action.subaccount_id,
-        action.nonce,
-        action.module,
-        _Tail(_bytes(action.data)),
-        action.expiry,
-        action.owner,
-        action.signer,
-    )
-
-
-def _encode_match(match: Match) -> bytes:
-    fills = b"".join(
-        encode_words(fill.filled_account, fill.amount_filled, fill.price, fill.fee)
-        for fill in match.fills
-    )
-    members = _tuple(
-        match.taker_account,
-        match.taker_fee,
-        _Tail(encode_words(len(match.fills)) + fills),
-        _Tail(_bytes(match.manager_data)),
-    )
-    return _tuple(_Tail(members))
-
-
-def _tuple(*members: Word | _Tail) -> bytes:
-    head = b""
-    tail = b""
-    for member in members:
-        if isinstance(member, _Tail):
-            head += encode_words(32 * len(members) + len(tail))
-            tail += member.content
-        else:
-            head += encode_words(member)
-    return head + tail
-
-
-def _array(items: Sequence[bytes]) -> bytes:
-    """An array whose items are of variable length."""
-    return encode_words(len(items)) + _tuple(*(_Tail(item) for item in items))
-
-
-def _bytes(data: bytes) -> bytes:
-    return encode_words(len(data)) + data + b"\0" * (-len(data) % 32)
+    The match travels as bytes: the module decodes them, `Matching` only passes them on.
+    """
+    fills = [
+        (fill.filled_account, fill.amount_filled, fill.price, fill.fee) for fill in match.fills
+    ]
+    packed = encode([_MATCH], [(match.taker_account, match.taker_fee, fills, match.manager_data)])
+    return [action.members for action in actions], list(signatures), packed

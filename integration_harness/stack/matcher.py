@@ -18,7 +18,6 @@ As measured on the real services:
 
 from __future__ import annotations
 
-import http.client
 import logging
 import os
 import signal
@@ -30,6 +29,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import psycopg
+import requests
 
 from integration_harness.stack.instruments import Instrument
 from integration_harness.stack.match_store import (
@@ -40,7 +40,6 @@ from integration_harness.stack.match_store import (
     crossing_pair,
     release,
 )
-from integration_harness.stack.rpc import Rpc
 from integration_harness.stack.settings import MatcherSettings, matcher_settings
 from integration_harness.stack.settlement import Executor, Match
 
@@ -51,7 +50,6 @@ _OUTAGES: Final = (
     psycopg.OperationalError,
     psycopg.errors.UndefinedTable,
     OSError,
-    http.client.HTTPException,
 )
 
 
@@ -98,8 +96,8 @@ class Matcher:
             )
             executor = None
             if settings.settlement == "chain":
-                rpc = connections.enter_context(Rpc(settings.chain.rpc_url))
-                executor = Executor(rpc, settings)
+                session = connections.enter_context(requests.Session())
+                executor = Executor(session, settings)
             self._finish(database, executor)
             print("ready", flush=True)
             while not self._stop.is_set():

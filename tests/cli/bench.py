@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 
 from integration_harness.demo.bots import BotProcess
 from integration_harness.stack.chain import Chain
-from integration_harness.stack.deploy import ONE, Funds
-from integration_harness.stack.deployment import Account
+from integration_harness.stack.deploy import ONE
+from integration_harness.stack.deployment import Account, Funds
 from integration_harness.stack.up import LocalExchange
 from mm_bot.cli.main import main
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
+from web3.exceptions import Web3RPCError
 
 from integration_harness.stack.chain import Chain
 from integration_harness.stack.deploy import DeployOptions, deploy
 from integration_harness.stack.evm_node import EvmNode
-from integration_harness.stack.rpc import RpcError
+from integration_harness.stack.node_client import ask
 from integration_harness.stack.supervisor import Supervisor
 from mm_bot.core.carry import YEAR_MS
 from mm_bot.core.exact import Price
@@ -43,9 +44,10 @@ def eth_call_of(chain: Chain, calls: list[bytes] | None = None) -> EthCall:
             calls.append(data)
         request = {"to": address, "data": "0x" + data.hex()}
         try:
-            returned = await asyncio.to_thread(chain.rpc.call, "eth_call", request, "latest")
-        except RpcError as error:
-            raise EdgeError("node", f"eth_call failed with code {error.code}") from None
+            returned = await asyncio.to_thread(ask, chain.web3, "eth_call", request, "latest")
+        except Web3RPCError as error:
+            code = (error.rpc_response or {})["error"]["code"]
+            raise EdgeError("node", f"eth_call failed with code {code}") from None
         return bytes.fromhex(returned[2:])
 
     return eth_call

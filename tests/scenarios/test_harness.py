@@ -22,7 +22,7 @@ from integration_harness.market_view import MarketView
 from integration_harness.scenarios import SCENARIOS
 from integration_harness.settings import env_target, read_options
 from integration_harness.stack.chain import Chain
-from integration_harness.stack.deploy import Funds
+from integration_harness.stack.deployment import Funds
 from integration_harness.stack.orders import OrderTicket, Signer
 from integration_harness.stack.up import LocalExchange
 from integration_harness.target import Party, RefusedError, Target

@@ -30,9 +30,9 @@ def one_chain() -> Iterator[Chain]:
 @pytest.fixture
 def chain(one_chain: Chain) -> Iterator[Chain]:
     """The exchange's contracts as just deployed; what a test does to them is undone after it."""
-    snapshot = one_chain.rpc.call("evm_snapshot")
+    snapshot = one_chain.request("evm_snapshot")
     yield one_chain
-    one_chain.rpc.call("evm_revert", snapshot)
+    one_chain.request("evm_revert", snapshot)
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ import pytest
 from eth_abi.abi import encode
 from eth_account import Account as Signer
 from eth_account.messages import SignableMessage, encode_typed_data
+from eth_utils.abi import function_signature_to_4byte_selector
+from web3.exceptions import ContractLogicError
 
 from integration_harness.stack.chain import Chain, address_for
 from integration_harness.stack.deployment import Account
 from integration_harness.stack.match_call import Action, Fill, Match
-from integration_harness.stack.rpc import RpcError, selector
 
 ONE = 10**18
 DAY_SECONDS = 86_400
@@ -144,6 +145,7 @@ def trade(
 @contextmanager
 def refused(error: str) -> Iterator[None]:
     """The block must end in a revert with this custom error."""
-    with pytest.raises(RpcError) as caught:
+    with pytest.raises(ContractLogicError) as caught:
         yield
-    assert caught.value.data[:10] == selector(error), caught.value
+    data = str(caught.value.data)
+    assert data[:10] == "0x" + function_signature_to_4byte_selector(error).hex(), caught.value

@@ -22,11 +22,11 @@ from typing import Any, Final
 import psycopg
 import pytest
 
+from integration_harness.stack.chain import Chain
 from integration_harness.stack.deploy import deploy
 from integration_harness.stack.evm_node import EvmNode
 from integration_harness.stack.instruments import Instrument, dump_instruments
 from integration_harness.stack.postgres import ADMIN, Postgres
-from integration_harness.stack.rpc import Rpc, call_data
 from integration_harness.stack.service import Service
 from integration_harness.stack.supervisor import Supervisor, answers, free_port
 
@@ -256,12 +256,8 @@ def test_custody_is_read_from_the_chain(replay: Replay) -> None:
         deployment = deploy(node.url, supervisor.folder)
         addresses, maker = deployment.addresses, deployment.maker
         assert maker.subaccount_ids == (2, 3, 4)
-        with Rpc(node.url) as rpc:
-            data = call_data("withdrawSubAccount(uint256)", 3)
-            rpc.call(
-                "eth_sendTransaction",
-                {"from": maker.address, "to": addresses.matching, "data": data},
-            )
+        with Chain(node.url, deployment) as deployed:
+            deployed.send(maker.address, deployed.matching.withdrawSubAccount(3))
         database_url = replay.fresh_database()
         chain = {
             "STACK_CHECK_CUSTODY": "true",

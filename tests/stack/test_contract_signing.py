@@ -11,18 +11,8 @@ from eth_abi.abi import encode
 from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
 
-from integration_harness.stack.chain import Chain
-from integration_harness.stack.match_call import (
-    Action,
-    Fill,
-    Match,
-    action_hash_data,
-    verify_and_match_data,
-)
-from integration_harness.stack.rpc import (
-    address_of,
-    selector,
-)
+from integration_harness.stack.chain import Chain, contract
+from integration_harness.stack.match_call import Action, Fill, Match, match_arguments
 from tests.stack.signing_desk import (
     SPOT_PRICE,
     Order,
@@ -41,37 +31,27 @@ def test_domain_separator(chain: Chain) -> None:
         subaccount_id=0, nonce=0, module="0x" + "00" * 20, data=b"", expiry=0,
         owner="0x" + "00" * 20, signer="0x" + "00" * 20,
     )  # fmt: skip
-    words = chain.rpc.read(chain.deployment.addresses.matching, "domainSeparator()")
-    assert words[0].to_bytes(32, "big") == typed_action(domain(chain), action).header
+    separator = chain.matching.domainSeparator().call()
+    assert separator == typed_action(domain(chain), action).header
 
 
 def test_action_hash(chain: Chain, bid: Order) -> None:
     """The contract's action hash is the EIP-712 struct hash, under the exchange's selector."""
     action = action_of(chain, bid)
-    data = action_hash_data(action)
-    answer = chain.rpc.call(
-        "eth_call", {"to": chain.deployment.addresses.matching, "data": data}, "latest"
-    )
-    assert data[:10] == "0xef817240"
-    assert bytes.fromhex(answer[2:]) == typed_action(domain(chain), action).body
+    asked = chain.matching.getActionHash(action.members)
+    assert asked.selector == "0xef817240"
+    assert asked.call() == typed_action(domain(chain), action).body
 
 
 def test_action_type_hash(chain: Chain) -> None:
     """The type hash is the exchange's."""
-    words = chain.rpc.read(chain.deployment.addresses.matching, "ACTION_TYPEHASH()")
-    assert words[0] == 0x4D7A9F27C403FF9C0F19BCE61D76D82F9AA29F8D6D4B0C5474607D9770D1AF17
+    type_hash = chain.matching.ACTION_TYPEHASH().call()
+    assert type_hash.hex() == "4d7a9f27c403ff9c0f19bce61d76d82f9aa29f8d6d4b0c5474607d9770d1af17"
 
 
 def recovered(chain: Chain, digest: bytes, signature: bytes) -> str:
     """Who the contract says signed."""
-    data = (
-        selector("recoverSigner(bytes32,bytes)")
-        + encode(["bytes32", "bytes"], [digest, signature]).hex()
-    )
-    answer = chain.rpc.call(
-        "eth_call", {"to": chain.deployment.addresses.matching, "data": data}, "latest"
-    )
-    return address_of(int(answer, 16))
+    return str(chain.matching.recoverSigner(digest, signature).call())
 
 
 def vector_digest(vector: dict[str, Any]) -> bytes:
@@ -112,7 +92,7 @@ def test_malformed_signatures(chain: Chain) -> None:
 
 
 def test_call_encoding(chain: Chain, ask: Order, bid: Order) -> None:
-    """The hand-packed call is byte for byte what a general ABI library packs."""
+    """A match is packed as the exchange packs it, under its selector."""
     pairs = [sign(chain, bid), sign(chain, ask)]
     match = Match(
         taker_account=bid.account_id,
@@ -140,5 +120,8 @@ def test_call_encoding(chain: Chain, ask: Order, bid: Order) -> None:
         [f"{action_type}[]", "bytes[]", "bytes"],
         [actions, signatures, encode([order_type], [order])],
     )
-    mine = verify_and_match_data([action for action, _ in pairs], signatures, match)
-    assert mine == selector(f"verifyAndMatch({action_type}[],bytes[],bytes)") + packed.hex()
+    arguments = match_arguments([action for action, _ in pairs], signatures, match)
+    matching = contract(chain.web3, "Matching", chain.deployment.addresses.matching)
+    call = matching.encode_abi("verifyAndMatch", args=list(arguments))
+    selector = keccak(f"verifyAndMatch({action_type}[],bytes[],bytes)".encode())[:4]
+    assert call == "0x" + (selector + packed).hex()

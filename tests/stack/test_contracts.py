@@ -8,18 +8,9 @@ from typing import Any
 import pytest
 from eth_utils.crypto import keccak
 
-from integration_harness.stack import contracts
-from integration_harness.stack.chain import Chain, address_for
-from integration_harness.stack.deployment import Account
-from integration_harness.stack.match_call import (
-    Fill,
-    Match,
-    verify_and_match_data,
-)
-from integration_harness.stack.rpc import (
-    call_data,
-    contract_address,
-)
+from integration_harness.stack.chain import Chain, address_for, contract, create
+from integration_harness.stack.deployment import Account, Funds
+from integration_harness.stack.match_call import Fill, Match, match_arguments
 from tests.stack.signing_desk import (
     ONE,
     SPOT_PRICE,
@@ -37,9 +28,7 @@ def test_partial_fills(chain: Chain, ask: Order, bid: Order) -> None:
     """Fills of one order add up to its size and not one unit more."""
     trade(chain, bid, ask, amount=400 * ONE)
     trade(chain, bid, ask, amount=600 * ONE)
-    trade_module = chain.deployment.addresses.trade
-    maker = ask.owner.address
-    assert chain.rpc.read(trade_module, "filled(address,uint256)", maker, 1) == [1000 * ONE]
+    assert chain.filled(ask.owner.address, 1) == 1000 * ONE
     with refused("TM_FillLimitCrossed()"):
         trade(chain, replace(bid, nonce=2), ask, amount=1)
 
@@ -47,9 +36,7 @@ def test_partial_fills(chain: Chain, ask: Order, bid: Order) -> None:
 def test_nonce_is_bound_to_data(chain: Chain, ask: Order, bid: Order) -> None:
     """After its first use a nonce is good for the very same data only, whichever the expiry."""
     trade(chain, bid, ask, amount=ONE)
-    trade_module = chain.deployment.addresses.trade
-    seen = chain.rpc.read(trade_module, "seenNonces(address,uint256)", ask.owner.address, 1)[0]
-    assert seen.to_bytes(32, "big") == keccak(ask.data)
+    assert chain.trade.seenNonces(ask.owner.address, 1).call() == keccak(ask.data)
     with refused("TM_InvalidNonce()"):
         trade(chain, bid, replace(ask, price=SPOT_PRICE - 1), amount=ONE)
     trade(chain, bid, replace(ask, expiry=chain.now() + 3600), amount=ONE)
@@ -114,23 +101,19 @@ def test_only_the_executor(chain: Chain, ask: Order, bid: Order) -> None:
 
 def test_expiry_is_inclusive(chain: Chain, ask: Order, bid: Order) -> None:
     """An action is valid in the very second of its expiry and expired in the next one."""
-    block = chain.rpc.call("eth_getBlockByNumber", "latest", False)
-    at = int(block["timestamp"], 16)
+    block = chain.web3.eth.get_block("latest")
+    at = block["timestamp"]
 
     def settle(expiry: int) -> None:
         pairs = [sign(chain, replace(order, expiry=expiry)) for order in (bid, ask)]
         fill = Fill(filled_account=ask.account_id, amount_filled=ONE, price=SPOT_PRICE)
-        data = verify_and_match_data(
+        arguments = match_arguments(
             [pair[0] for pair in pairs],
             [pair[1] for pair in pairs],
             Match(taker_account=bid.account_id, fills=(fill,)),
         )
-        call = {
-            "from": chain.deployment.executor.address,
-            "to": chain.deployment.addresses.matching,
-            "data": data,
-        }
-        chain.rpc.call("eth_call", call, block["number"])
+        call = chain.matching.verifyAndMatch(*arguments)
+        call.call({"from": chain.deployment.executor.address}, block["number"])
 
     settle(at)
     with refused("OV_ActionExpired()"):
@@ -146,14 +129,9 @@ def test_session_key(chain: Chain, ask: Order, bid: Order) -> None:
     chain.register_session_key(maker, address_for(key), chain.now() + 100_000)
     trade(chain, far_bid, by_key, amount=ONE)
     chain.deregister_session_key(maker, address_for(key))
-    words = chain.rpc.read(
-        chain.deployment.addresses.matching,
-        "sessionKeys(address,address)",
-        address_for(key),
-        maker.address,
-    )
-    assert 590 <= words[0] - chain.now() <= 600
-    chain.advance(words[0] - chain.now() - 30)
+    until = chain.matching.sessionKeys(address_for(key), maker.address).call()
+    assert 590 <= until - chain.now() <= 600
+    chain.advance(until - chain.now() - 30)
     trade(chain, far_bid, by_key, amount=ONE)
     chain.advance(31)
     with refused("OV_SignerNotOwnerOrSessionKeyExpired()"):
@@ -162,18 +140,8 @@ def test_session_key(chain: Chain, ask: Order, bid: Order) -> None:
 
 def test_contract_signer(chain: Chain, ask: Order, bid: Order) -> None:
     """A smart contract owns a subaccount and signs by ERC-1271."""
-    code = "0x" + contracts.load("ContractWallet").creation_code.hex()
-    admin = chain.deployment.deployer.address
-    count = int(chain.rpc.call("eth_getTransactionCount", admin, "latest"), 16)
-    chain.rpc.call("eth_sendTransaction", {"from": admin, "data": code, "gas": hex(10**6)})
-    wallet = contract_address(admin, count)
-    receipt = chain.send(
-        admin,
-        chain.deployment.addresses.matching,
-        call_data("createSubAccountFor(address)", wallet),
-    )
-    account_id = int(receipt["logs"][-1]["topics"][1], 16)
-    chain.deposit(account_id, ask.asset, 10 * ONE)
+    wallet = create(chain.web3, "ContractWallet", sender=chain.deployment.deployer.address)
+    account_id = chain.open_subaccount(wallet, Funds(wrapped_cngn=10 * ONE))
     owner = Account(
         name="wallet", address=wallet, private_key="0x" + "44" * 32, subaccount_ids=(account_id,)
     )
@@ -181,7 +149,8 @@ def test_contract_signer(chain: Chain, ask: Order, bid: Order) -> None:
     with refused("OV_InvalidSignature()"):
         trade(chain, bid, order, amount=ONE)
     message = typed_action(domain(chain), action_of(chain, order))
-    digest = "0x" + keccak(b"\x19\x01" + message.header + message.body).hex()
-    chain.send(admin, wallet, call_data("approveDigest(bytes32)", digest))
+    digest = keccak(b"\x19\x01" + message.header + message.body)
+    approved: Any = contract(chain.web3, "ContractWallet", wallet).functions
+    chain.administer(approved.approveDigest(digest))
     trade(chain, bid, order, amount=ONE)
     assert chain.balance(account_id, ask.asset) == 9 * ONE

@@ -7,46 +7,40 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from web3.exceptions import ContractLogicError
 
 from integration_harness.stack.chain import Chain
-from integration_harness.stack.deploy import Funds, write_files
-from integration_harness.stack.deployment import Deployment
-from integration_harness.stack.rpc import RpcError, address_of, call_data, signed
+from integration_harness.stack.deploy import write_files
+from integration_harness.stack.deployment import Deployment, Funds
 from tests.stack.signing_desk import ONE, Order, refused, trade
 
 
 def test_feed(chain: Chain) -> None:
     """The feed has Chainlink's shape and can be healthy, stale, or nonsense."""
-    feed = chain.deployment.addresses.feed
-    assert chain.rpc.read(feed, "decimals()") == [8]
+    assert chain.feed.decimals().call() == 8
     chain.set_feed(62_500)
-    fresh = chain.rpc.read(feed, "latestRoundData()")
+    fresh = chain.feed.latestRoundData().call()
     assert fresh[1] == 62_500
     assert fresh[3] == chain.now()
     chain.set_feed_round(-1, 1_000)
-    stale = chain.rpc.read(feed, "latestRoundData()")
-    assert (signed(stale[1]), stale[3], stale[0]) == (-1, 1_000, fresh[0] + 1)
+    stale = chain.feed.latestRoundData().call()
+    assert (stale[1], stale[3], stale[0]) == (-1, 1_000, fresh[0] + 1)
 
 
 def test_administration_is_closed(chain: Chain) -> None:
     """A stranger can neither move funds, nor the mark, nor the feed, nor admit an executor."""
     where, stranger = chain.deployment.addresses, chain.deployment.accounts["stranger"].address
     attempts = (
-        ("TR_OnlyAdmin()", where.deposit, "move(uint256,address,uint256)", (7, where.cash, 1)),
-        ("FA_OnlyKeeper()", where.future, "setMark(uint256,int256)", (1, 1)),
-        ("PF_OnlyOwner()", where.feed, "setAnswer(int256)", (1,)),
-        ("M_OnlyAdmin()", where.matching, "setTradeExecutor(address,bool)", (stranger, True)),
-        ("AC_OnlyAdmin()", where.sub_accounts, "authorise(address,bool)", (stranger, True)),
-        (
-            "AC_NotAuthorised()",
-            where.sub_accounts,
-            "adjustBalance(uint256,address,uint256,int256)",
-            (7, where.cash, 0, 1),
-        ),
+        ("TR_OnlyAdmin()", chain.treasury.move(7, where.cash, 1)),
+        ("FA_OnlyKeeper()", chain.future.setMark(1, 1)),
+        ("PF_OnlyOwner()", chain.feed.setAnswer(1)),
+        ("M_OnlyAdmin()", chain.matching.setTradeExecutor(stranger, True)),
+        ("AC_OnlyAdmin()", chain.sub_accounts.authorise(stranger, True)),
+        ("AC_NotAuthorised()", chain.sub_accounts.adjustBalance(7, where.cash, 0, 1)),
     )
-    for error, to, signature, words in attempts:
+    for error, attempt in attempts:
         with refused(error):
-            chain.send(stranger, to, call_data(signature, *words))
+            chain.send(stranger, attempt)
 
 
 def test_custody(chain: Chain) -> None:
@@ -55,28 +49,25 @@ def test_custody(chain: Chain) -> None:
     account_id = stranger.subaccount_ids[0]
 
     def owners() -> tuple[str, str]:
-        token = chain.rpc.read(where.sub_accounts, "ownerOf(uint256)", account_id)[0]
-        human = chain.rpc.read(where.matching, "subAccountToOwner(uint256)", account_id)[0]
-        return address_of(token), address_of(human)
+        token = chain.sub_accounts.ownerOf(account_id).call()
+        return token, chain.matching.subAccountToOwner(account_id).call()
 
-    nobody = address_of(0)
+    nobody = "0x" + "0" * 40
     assert owners() == (stranger.address, nobody)
-    deposit = call_data("depositSubAccount(uint256)", account_id)
+    deposit = chain.matching.depositSubAccount(account_id)
     with refused("ERC721InsufficientApproval(address,uint256)"):
-        chain.send(stranger.address, where.matching, deposit)
-    approve = call_data("approve(address,uint256)", where.matching, account_id)
-    chain.send(stranger.address, where.sub_accounts, approve)
-    chain.send(stranger.address, where.matching, deposit)
+        chain.send(stranger.address, deposit)
+    chain.send(stranger.address, chain.sub_accounts.approve(where.matching, account_id))
+    chain.send(stranger.address, deposit)
     assert owners() == (where.matching, stranger.address)
-    withdraw = call_data("withdrawSubAccount(uint256)", account_id)
-    chain.send(stranger.address, where.matching, withdraw)
+    chain.send(stranger.address, chain.matching.withdrawSubAccount(account_id))
     assert owners() == (stranger.address, nobody)
 
 
 def test_absent_account(chain: Chain) -> None:
     """`ownerOf` of an account that does not exist reverts as OpenZeppelin's does, with the id."""
-    with pytest.raises(RpcError) as caught:
-        chain.rpc.read(chain.deployment.addresses.sub_accounts, "ownerOf(uint256)", 99)
+    with pytest.raises(ContractLogicError) as caught:
+        chain.sub_accounts.ownerOf(99).call()
     assert caught.value.data == "0x7e273289" + f"{99:064x}"
 
 
@@ -100,5 +91,4 @@ def test_deployment_files(chain: Chain, tmp_path: Path) -> None:
     where = deployment.addresses
     assert (matching["matching"], matching["trade"]) == (where.matching, where.trade)
     assert (core["subAccounts"], core["cash"]) == (where.sub_accounts, where.cash)
-    quote = chain.rpc.read(where.trade, "quoteAsset()")[0]
-    assert address_of(quote) == where.cash
+    assert chain.cash_asset() == where.cash.lower()

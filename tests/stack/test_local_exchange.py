@@ -14,9 +14,9 @@ import httpx
 import psycopg
 import pytest
 
+from integration_harness.stack.chain import Chain
 from integration_harness.stack.guardian import process_table
 from integration_harness.stack.orders import ExchangeClient, OrderTicket, Signer
-from integration_harness.stack.rpc import Rpc
 from integration_harness.stack.up import ExchangeOptions, LocalExchange, Part
 
 REPOSITORY = Path(__file__).parents[2]
@@ -61,13 +61,9 @@ def test_a_bot_finds_everything_in_its_environment() -> None:
                 ("MM_RISK_CORE_REPO_PATH", "core.json"),
             ):
                 assert (Path(environment[name]) / "deployments" / "424242" / file).is_file()
-            with Rpc(environment["MM_RPC_URL"]) as rpc:
-                owner = rpc.read(
-                    exchange.deployment.addresses.matching,
-                    "subAccountToOwner(uint256)",
-                    int(environment["MM_SUBACCOUNT_ID"]),
-                )
-                assert owner == [int(exchange.deployment.maker.address, 16)]
+            with Chain(environment["MM_RPC_URL"], exchange.deployment) as chain:
+                owner = chain.subaccount_owner(int(environment["MM_SUBACCOUNT_ID"]))
+                assert owner == exchange.deployment.maker.address.lower()
         with psycopg.connect(environment["MM_DATABASE_URL"], autocommit=True) as connection:
             for table in ("active_orders", "trade_fills", "market_events"):
                 connection.execute(f"SELECT count(*) FROM {table}".encode())
@@ -79,12 +75,11 @@ def test_a_bot_finds_everything_in_its_environment() -> None:
 
 def test_the_feed_answers_the_price_it_is_set_to() -> None:
     """`set_price` takes cNGN per USDC; the feed says USD per cNGN with its own time."""
-    with LocalExchange() as exchange, Rpc(exchange.rpc_url) as rpc:
-        feed = exchange.deployment.addresses.feed
+    with LocalExchange() as exchange, Chain(exchange.rpc_url, exchange.deployment) as chain:
         exchange.set_price(Decimal("1562.5"))
-        assert rpc.read(feed, "latestRoundData()")[1] == 64_000
+        assert chain.feed.latestRoundData().call()[1] == 64_000
         exchange.set_price_at(Decimal("1600"), 1_700_000_000)
-        answer = rpc.read(feed, "latestRoundData()")
+        answer = chain.feed.latestRoundData().call()
         assert (answer[1], answer[3]) == (62_500, 1_700_000_000)
 
 

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from eth_account import Account as EthAccount
 
+from integration_harness.stack.chain import Chain
 from integration_harness.stack.orders import ExchangeClient, OrderTicket, Signer
-from integration_harness.stack.rpc import Rpc, call_data
 from integration_harness.stack.up import ExchangeOptions, LocalExchange
 
 
@@ -80,10 +80,8 @@ def test_a_session_key_signs_while_it_is_registered(
     status, text = refused(exchange, "/v1/orders", signer.order_body(ticket(exchange)))
     assert (status, text) == (400, "signer_address is not a live session key of owner_address")
     until = int(time.time()) + 3600
-    data = call_data("registerSessionKey(address,uint256)", key.address, until)
-    with Rpc(exchange.rpc_url) as rpc:
-        to = exchange.deployment.addresses.matching
-        rpc.call("eth_sendTransaction", {"from": owner.address, "to": to, "data": data})
+    with Chain(exchange.rpc_url, exchange.deployment) as chain:
+        chain.register_session_key(owner, key.address, until)
     give_up_at = time.monotonic() + 5  # the API keeps the answer for two seconds
     while time.monotonic() < give_up_at:
         body = signer.order_body(ticket(exchange))

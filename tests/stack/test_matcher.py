@@ -16,10 +16,11 @@ import httpx
 import psycopg
 import pytest
 
+from integration_harness.stack.chain import Chain
 from integration_harness.stack.instruments import Instrument
+from integration_harness.stack.node_client import ask, connected
 from integration_harness.stack.orders import ExchangeClient, OrderTicket, Signer
 from integration_harness.stack.quantities import Side
-from integration_harness.stack.rpc import Rpc, signed
 from integration_harness.stack.up import ExchangeOptions, LocalExchange
 
 
@@ -70,14 +71,8 @@ class Desk:
             ).fetchall()
 
     def filled_on_chain(self, order: dict[str, Any]) -> int:
-        with Rpc(self.exchange.rpc_url) as rpc:
-            words = rpc.read(
-                self.exchange.deployment.addresses.trade,
-                "filled(address,uint256)",
-                order["owner_address"],
-                int(order["nonce"]),
-            )
-            return words[0]
+        with Chain(self.exchange.rpc_url, self.exchange.deployment) as chain:
+            return chain.filled(order["owner_address"], int(order["nonce"]))
 
     def settles(self, order: dict[str, Any], amount: int) -> None:
         """Wait until the chain has filled so much of an order."""
@@ -134,17 +129,9 @@ def test_a_partial_fill_is_the_same_on_chain_and_in_the_table(desk: Desk) -> Non
     for order in (maker, taker):
         desk.settles(order, int(amount) * 10**18)
     where = desk.exchange.deployment.addresses
-    with Rpc(desk.exchange.rpc_url) as rpc:
+    with Chain(desk.exchange.rpc_url, desk.exchange.deployment) as chain:
         balances = [
-            signed(
-                rpc.read(
-                    where.sub_accounts,
-                    "getBalance(uint256,address,uint256)",
-                    desk.maker.subaccount_id,
-                    asset,
-                    0,
-                )[0]
-            )
+            chain.balance(desk.maker.subaccount_id, asset)
             for asset in (where.wrapped_cngn, where.cash)
         ]
     gained = int(amount) * 10**18
@@ -214,8 +201,8 @@ def test_the_table_leads_the_chain() -> None:
         eventually(lambda: len(desk.fills()) == 1, "no fill")
         assert desk.status(maker)["status"] == "filled"
         assert desk.filled_on_chain(maker) == 0
-        with Rpc(exchange.rpc_url) as rpc:
-            rpc.call("evm_mine")
+        with connected(exchange.rpc_url) as web3:
+            ask(web3, "evm_mine")
         assert desk.filled_on_chain(maker) == 10**17
 
 
@@ -231,9 +218,9 @@ def test_a_match_that_was_booked_and_reverts_leaves_its_row() -> None:
         taker = desk.place(desk.taker, future, "buy", "1600", "0.1")
         eventually(lambda: len(desk.fills()) == 1, "no fill")
         executor = exchange.deployment.executor.address
-        with Rpc(exchange.rpc_url) as rpc:
+        with connected(exchange.rpc_url) as web3:
             eventually(
-                lambda: rpc.call("eth_getTransactionCount", executor, "latest") == "0x1",
+                lambda: ask(web3, "eth_getTransactionCount", executor, "latest") == "0x1",
                 "the match is not mined",
             )
         for order in (maker, taker):

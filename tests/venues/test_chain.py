@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from eth_abi.abi import encode
 
-from integration_harness.stack.rpc import Rpc
+from integration_harness.stack.node_client import ask, connected
 from integration_harness.stack.up import LocalExchange
 from mm_bot.core.exact import Amount, Size
 from mm_bot.errors import EdgeError
@@ -38,8 +38,8 @@ def test_balances_come_with_their_own_block(exchange: LocalExchange) -> None:
             return await chain.balances(addresses.sub_accounts, maker.subaccount_ids[0])
 
     account = asyncio.run(read())
-    with Rpc(exchange.rpc_url) as rpc:
-        block = rpc.call("eth_getBlockByNumber", hex(account.block_number), False)
+    with connected(exchange.rpc_url) as web3:
+        block = ask(web3, "eth_getBlockByNumber", hex(account.block_number), False)
     assert account.block_time_s == int(block["timestamp"], 16)
     assert account.of(addresses.cash.lower(), 0) > 0
     assert account.of(addresses.wrapped_cngn.lower(), 0) > 0
