@@ -61,6 +61,7 @@ class MissingReason(Enum):
     CANCEL_PENDING = "cancel_pending"
     STUCK_IN_MATCHING = "stuck_in_matching"
     CROSSED_BY_OTHERS = "crossed_by_others"
+    SIZE_SKEW = "size_skew"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +203,16 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One number of a strategy for the metrics."""
+
+    name: str
+    labels: tuple[str, ...] = ()
+    value: Decimal | None
+    """None is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quotes:
     """What a strategy says."""
 
@@ -210,6 +221,7 @@ class Quotes:
     halts: tuple[Halt, ...] = ()
     """Why nothing of ours may rest, whatever the ladder."""
     kept: Kept = field(default_factory=Kept)
+    measures: tuple[Measure, ...] = ()
 
 
 class Strategy(Protocol):

@@ -42,6 +42,9 @@ class HaltReason(Enum):
     KILL_SWITCH = "kill switch active"
     CANCEL_RATE = "cancel rate limit exceeded"
     STATE_UNSAVED = "state file cannot be written"
+    PRICE_SHOCK = "price shock"
+    DAILY_LOSS = "daily loss limit"
+    BREAKER_COOLDOWN = "breaker cooldown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

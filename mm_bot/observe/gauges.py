@@ -16,6 +16,7 @@ from mm_bot.core.quoting import MissingReason
 from mm_bot.core.risk import HaltReason
 from mm_bot.observe.gauge import SIDES, Gauge, Number, Values, flags
 from mm_bot.observe.gauges_prices import data_gauges, price_gauges
+from mm_bot.observe.gauges_strategy import strategy_gauges
 from mm_bot.observe.view import View
 
 
@@ -27,6 +28,7 @@ def every_gauge(anchor_sources: Iterable[str]) -> tuple[Gauge, ...]:
         *_results(),
         *data_gauges(),
         *price_gauges(tuple(anchor_sources)),
+        *strategy_gauges(),
     )
 
 

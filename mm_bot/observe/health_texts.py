@@ -33,6 +33,14 @@ HALT_ENDS_WHEN: Final[Mapping[HaltReason, str]] = {
     HaltReason.KILL_SWITCH: "the kill switch file is gone (`mm-bot resume`)",
     HaltReason.CANCEL_RATE: "the last 60 s have room to replace every level once",
     HaltReason.STATE_UNSAVED: "MM_STATE_FILE can be written again; it is tried in every cycle",
+    HaltReason.PRICE_SHOCK: (
+        "MM_SHOCK_PAUSE_SECONDS are over and the price moved less than MM_SHOCK_CALM_BPS in them"
+    ),
+    HaltReason.DAILY_LOSS: (
+        "the next day (UTC) begins; with MM_BREAKER_RESUME=cooldown after each cooldown, up to "
+        "MM_BREAKER_MAX_TRIPS times a day"
+    ),
+    HaltReason.BREAKER_COOLDOWN: "MM_BREAKER_COOLDOWN_SECONDS are over; then see daily loss limit",
 }
 
 MISSING_MEANS: Final[Mapping[MissingReason, str]] = {
@@ -53,6 +61,7 @@ MISSING_MEANS: Final[Mapping[MissingReason, str]] = {
     MissingReason.ORDERS_UNREAD: "our orders could not be read in this cycle",
     MissingReason.CANCEL_PENDING: "a cancel that must come first is not acknowledged",
     MissingReason.STUCK_IN_MATCHING: "the matcher holds its order and does not give it back",
+    MissingReason.SIZE_SKEW: "the stock is so far from its target that this side has no size",
     MissingReason.CROSSED_BY_OTHERS: "it would trade with an order that is being matched just now",
 }
 

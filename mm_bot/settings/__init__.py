@@ -135,6 +135,7 @@ class Settings(MarketSettings, RunSettings, ObserveSettings):
             risk=_risk_policy(given, market),
             reconcile=given.replacing.policy(given.quotes),
             strategy=given.strategy.strategy,
+            options=given.strategy.options,
         )
 
 
@@ -246,7 +247,13 @@ def _check_together(reading: Reading, given: Models, *, wanted: bool) -> None:
     symbol = reading.check(lambda: given.market.market_symbol)
     multiplier = reading.check(lambda: given.external.spread_multiplier) if wanted else None
     reading.check(lambda: check_levels(reading, given.quotes, multiplier or Decimal(1)))
-    reading.check(lambda: check_strategy(reading, given.strategy))
+    reading.check(
+        lambda: check_strategy(
+            reading,
+            given.strategy,
+            quote_policy(given.quotes, given.limits, Decimal(1), Decimal(1)),
+        )
+    )
     reading.check(lambda: check_files(reading, given.run))
     if wanted:
         reading.check(lambda: check_one_anchor(reading, given.anchor))

@@ -19,12 +19,12 @@ from mm_bot.prices.settings import SOURCES, SourceSettings, ZeroExSettings
 from mm_bot.settings.anchor_variables import EXTERNAL, AnchorVariables, ExternalVariables
 from mm_bot.settings.quoting import LimitSettings, QuoteSettings, ReplaceSettings
 from mm_bot.settings.run import DEFAULT_VENUE, VENUES, MarketSettings, RunSettings, ScenarioSettings
-from mm_bot.settings.strategy import StrategySettings
+from mm_bot.settings.strategy import STRATEGY_MODEL, StrategySettings
 from mm_bot.venues.base import LiveVenue
 
 MARKET = Section(model=MarketSettings)
 QUOTES = Section(model=QuoteSettings)
-STRATEGY = Section(model=StrategySettings)
+STRATEGY: Section[StrategySettings] = Section(model=STRATEGY_MODEL)
 LIMITS = Section(model=LimitSettings)
 REPLACING = Section(model=ReplaceSettings)
 RUN = Section(model=RunSettings)

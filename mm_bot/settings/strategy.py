@@ -1,26 +1,92 @@
-"""What makes the quotes: `MM_STRATEGY`."""
+"""What makes the quotes: `MM_STRATEGY`, and the options of its features.
+
+The options are declared beside their steps in `mm_bot.strategies`; here each becomes a variable
+whose text is checked by its sort and kept as it is.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Any, cast
+
+from pydantic import create_model
 
 from mm_bot import strategies
-from mm_bot.fields.kinds import token
+from mm_bot.core.policy import QuotePolicy
+from mm_bot.fields.kinds import BOOLEAN, Kind, Range, decimal, one_of, seconds, token, whole
 from mm_bot.fields.model import Model, Reading, variable
+from mm_bot.strategies.options import Option, Sort
+
+_BUILT_IN = ", ".join(strategies.BUILT_IN)
 
 
 class StrategySettings(Model, title="Strategy"):
     strategy: Annotated[
         str,
         token(
-            "founding, or an import path `package.module:Name`", r"[A-Za-z0-9_.]{1,200}(:\w{1,80})?"
+            f"{_BUILT_IN}, or an import path `package.module:Name`",
+            r"[A-Za-z0-9_.-]{1,200}(:\w{1,80})?",
         ),
     ] = variable("MM_STRATEGY", "What makes the quotes.", default=strategies.FOUNDING)
 
+    @property
+    def options(self) -> dict[str, str]:
+        """What is set of the options, by the variable's name."""
+        texts = {name: getattr(self, _field(name)) for name in _NAMES}
+        return {name: text for name, text in texts.items() if text is not None}
 
-def check_strategy(reading: Reading, given: StrategySettings) -> None:
-    """It is there."""
+
+def _field(name: str) -> str:
+    return name.removeprefix("MM_").lower()
+
+
+def _kind(option: Option) -> Kind[str]:
+    """Of the option's sort, giving the text that was checked."""
+    kind: Kind[Any]
+    if option.sort is Sort.SWITCH:
+        kind = BOOLEAN
+    elif option.sort is Sort.WORD:
+        kind = one_of(*option.words)
+    elif option.sort is Sort.WHOLE:
+        kind = whole(option.unit, least=int(option.least or 0))
+    elif option.sort is Sort.SECONDS:
+        kind = seconds(at_least=int(option.least or 0))
+    else:
+        kind = decimal(option.unit, _range(option))
+
+    def checked(text: str) -> str:
+        kind.parse(text)
+        return text.lower() if option.sort is Sort.WORD else text
+
+    return Kind(takes=kind.takes, parse=checked, show=kind.show)
+
+
+def _range(option: Option) -> Range:
+    bounds = (option.least, option.above, option.most)
+    least, above, most = (None if each is None else Decimal(each) for each in bounds)
+    return Range(at_least=least, above=above, at_most=most)
+
+
+_NAMES = tuple(option.name for option in strategies.options())
+STRATEGY_MODEL: type[StrategySettings] = cast(Any, create_model)(
+    "Strategy",
+    __base__=StrategySettings,
+    **{
+        _field(option.name): (
+            Annotated[str | None, _kind(option)],
+            variable(option.name, option.meaning, default=option.default, absent=option.absent),
+        )
+        for option in strategies.options()
+    },
+)
+
+
+def check_strategy(reading: Reading, given: StrategySettings, quote: QuotePolicy) -> None:
+    """It is there, and nothing set for it contradicts something else."""
     try:
         strategies.find(given.strategy)
     except strategies.UnknownStrategyError as error:
         reading.fault("MM_STRATEGY", str(error))
+        return
+    for name, remedy in strategies.contradictions(given.strategy, given.options, quote):
+        reading.fault(name, remedy)

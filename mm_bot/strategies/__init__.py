@@ -1,31 +1,35 @@
 """Strategies: what to quote, given what is seen. Pure; they import the core and nothing else.
 
 `build` makes the one that `MM_STRATEGY` names. `founding.py` is the ladder of the founding text;
-each further feature is one step in one file of its own, and the order in which the steps see the
-draft is the tuple in `_steps`. A strategy of your own: `docs/strategies.md`.
+each further feature is one file of this folder that exports a `FEATURE` (or `FEATURES`): it is
+found here, its options become variables of the settings, and its step sees the draft at its place.
+A strategy of your own: `docs/strategies.md`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
+from pkgutil import iter_modules
 
 from mm_bot.core.policy import Policy, QuotePolicy
 from mm_bot.core.quoting import Strategy
 from mm_bot.strategies.draft import Step
+from mm_bot.strategies.fitting import Bounds, Sizes
 from mm_bot.strategies.founding import (
     Bootstrap,
-    Bounds,
     Disagreement,
     InventorySkew,
     Passive,
     Prices,
-    Sizes,
     Spread,
 )
+from mm_bot.strategies.models import AS, GLFT
+from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place
 from mm_bot.strategies.pipeline import Pipeline
 
 FOUNDING = "founding"
+BUILT_IN = (FOUNDING, AS, GLFT)
 Factory = Callable[[Policy], Strategy]
 
 
@@ -44,38 +48,63 @@ def build(policy: Policy) -> Strategy:
 
 def find(name: str) -> Factory:
     """What makes it; raises as `build` does."""
-    return _BUILT_IN.get(name) or _imported(name)
+    return founding if name in BUILT_IN else _imported(name)
 
 
-def founding(policy: Policy) -> Pipeline:
-    """The founding ladder."""
-    return Pipeline(policy=policy.quote, steps=_steps(policy.quote))
+def founding(policy: Policy, *more: tuple[Place, Step]) -> Pipeline:
+    """The founding ladder with every feature that is on, and `more` steps of the caller's own."""
+    quote = policy.quote
+    steps = [*_founding(quote, models=policy.strategy in (AS, GLFT)), *more]
+    for feature in features(policy.strategy):
+        step = feature.build(Options(feature.options, policy.options), quote)
+        if step is not None:
+            steps.append((feature.place, step))
+    steps.sort(key=lambda each: each[0])  # stable: the founding step of a place comes first
+    return Pipeline(policy=quote, steps=tuple(step for _, step in steps))
 
 
-def _steps(policy: QuotePolicy) -> tuple[Step, ...]:
-    return (
-        Bootstrap(spread_mult=policy.external_spread_mult, size_mult=policy.external_size_mult),
-        Disagreement(),
-        Spread(),
-        InventorySkew(
-            skew_bps=policy.skew_bps, max_long=policy.max_long, max_short=policy.max_short
-        ),
-        Prices(),
-        Passive(),
-        Bounds(policy=policy),
-        Sizes(),
+def features(strategy: str | None = None) -> tuple[Feature, ...]:
+    """All there are, or those for that strategy, in the order of place and name."""
+    found = (f for f in _FEATURES if strategy is None or strategy in (f.strategies or (strategy,)))
+    return tuple(sorted(found, key=lambda feature: (feature.place, feature.name)))
+
+
+def options() -> tuple[Option, ...]:
+    """Every variable of every feature, once."""
+    return tuple({option.name: option for f in features() for option in f.options}.values())
+
+
+def contradictions(
+    strategy: str, texts: Mapping[str, str], quote: QuotePolicy
+) -> Iterator[Contradiction]:
+    """What of the features that are for this strategy cannot be set together."""
+    for feature in features(strategy):
+        yield from feature.contradictions(Options(feature.options, texts), quote)
+
+
+def _founding(quote: QuotePolicy, *, models: bool) -> Iterator[tuple[Place, Step]]:
+    yield (
+        Place.WIDENED,
+        Bootstrap(spread_mult=quote.external_spread_mult, size_mult=quote.external_size_mult),
     )
-
-
-_BUILT_IN: dict[str, Factory] = {FOUNDING: founding}
+    yield Place.WIDENED, Disagreement()
+    yield Place.GUARD, Spread()
+    if not models:  # they have a skew of their own
+        skew = InventorySkew(
+            skew_bps=quote.skew_bps, max_long=quote.max_long, max_short=quote.max_short
+        )
+        yield Place.SHIFT, skew
+    yield Place.PRICES, Prices()
+    yield Place.PASSIVE, Passive()
+    yield Place.BOUNDS, Bounds(policy=quote)
+    yield Place.LADDER, Sizes()
 
 
 def _imported(path: str) -> Factory:
     module, _, name = path.partition(":")
     if not module or not name:
-        built_in = ", ".join(_BUILT_IN)
         raise UnknownStrategyError(
-            f"{path!r} is no strategy; use {built_in} or an import path such as "
+            f"{path!r} is no strategy; use {', '.join(BUILT_IN)} or an import path such as "
             "'mypackage.quotes:Mine'"
         )
     try:
@@ -85,3 +114,15 @@ def _imported(path: str) -> Factory:
     if factory is None:
         raise UnknownStrategyError(f"{path!r}: {module} has no {name}")
     return factory
+
+
+def _discovered() -> Iterator[Feature]:
+    for found in iter_modules(__path__):
+        module = import_module(f"{__name__}.{found.name}")
+        yield from getattr(module, "FEATURES", ())
+        feature = getattr(module, "FEATURE", None)
+        if feature is not None:
+            yield feature
+
+
+_FEATURES = tuple(_discovered())

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from mm_bot.core.exact import Price, Size, round_half_even
 from mm_bot.core.instrument import Level, Side
-from mm_bot.core.quoting import Bound, Explanation, Missing, Number, View
+from mm_bot.core.quoting import Bound, Explanation, Measure, Missing, Number, View
 from mm_bot.core.risk import Halt
 
 ONE = Decimal(1)
@@ -32,9 +32,11 @@ class Draft:
     """Moves both sides, down where positive: `shift / shift_per` basis points, an exact fraction.
     """
     shift_per: Decimal = ONE
-    sizes: tuple[Size, ...]
-    """What each level should have, best first."""
-    size_factor: Mapping[Side, Decimal] = field(default_factory=dict)
+    sizes: Mapping[Side, tuple[Size, ...]]
+    """What each level should have, best first, before the factor."""
+    size_factor: Mapping[Side, Decimal]
+    skewed: bool = False
+    """Whether the factors are a skew: then a level they leave nothing of is missing for it."""
     prices: Mapping[Side, tuple[Price, ...]] = field(default_factory=dict)
     """Best first; on the grid."""
     bounds: Mapping[Side, tuple[Bound, ...]] = field(default_factory=dict)
@@ -51,12 +53,16 @@ class Draft:
 
     def says(self, step: str, sentence: str, side: Side | None = None, **numbers: Number) -> Draft:
         """The draft with one more explanation; see `Explanation.says`."""
-        said = Explanation(step=step, says=sentence, numbers=tuple(numbers.items()), side=side)
-        return replace(self, said=(*self.said, said))
+        return replace(self, said=(*self.said, said(step, sentence, side, **numbers)))
 
     def without(self, side: Side, why: Missing) -> Draft:
         """The draft with that side withdrawn; the first reason wins."""
         return self if side in self.off else replace(self, off={**self.off, side: why})
+
+
+def said(step: str, sentence: str, side: Side | None = None, **numbers: Number) -> Explanation:
+    """One explanation; a step that has many puts them into the draft together."""
+    return Explanation(step=step, says=sentence, numbers=tuple(numbers.items()), side=side)
 
 
 class Step:
@@ -86,6 +92,16 @@ class Step:
         """The draft as this step wants it; asked where there are a reference and balances."""
         return draft
 
+    def measures(self, view: View, state: object) -> tuple[Measure, ...]:
+        """Its numbers for the metrics; every label in every cycle."""
+        return ()
+
     def save(self, state: object) -> object:
         """What of the state survives a restart, as a JSON value; None is nothing."""
         return None
+
+
+def on_tick(view: View, side: Side, numerator: Decimal, denominator: Decimal) -> Price:
+    """Bids floored and asks ceiled to the tick."""
+    to_tick = view.market.floor_price if side is Side.BUY else view.market.ceil_price
+    return to_tick(numerator, denominator)

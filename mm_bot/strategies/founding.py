@@ -12,20 +12,16 @@ from decimal import Decimal
 
 from mm_bot.core.exact import (
     BPS,
-    NO_AMOUNT,
-    NO_SIZE,
-    Price,
     Size,
     add,
     clamp,
     multiply,
     subtract,
 )
-from mm_bot.core.instrument import Level, Margin, Side
-from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Bound, Missing, MissingReason, View, fit
+from mm_bot.core.instrument import Side
+from mm_bot.core.quoting import View
 from mm_bot.core.reference import ReferenceSource
-from mm_bot.strategies.draft import Draft, Step
+from mm_bot.strategies.draft import Draft, Step, on_tick, said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +36,15 @@ class Bootstrap(Step):
         if view.source is not ReferenceSource.EXTERNAL:
             return draft
         half = {side: multiply(bps, self.spread_mult) for side, bps in draft.half_bps.items()}
-        sizes = tuple(size.times(self.size_mult) for size in draft.sizes)
-        return replace(draft, half_bps=half, sizes=sizes).says(
+        factor = {side: multiply(f, self.size_mult) for side, f in draft.size_factor.items()}
+        return replace(draft, half_bps=half, size_factor=factor).says(
             self.name,
-            "external anchor: half-spread {from_bps} x {spread_mult} = {half_bps} bps, size x "
-            "{size_mult} = {size}",
+            "external anchor: half-spread {from_bps} x {spread_mult} = {half_bps} bps, sizes x "
+            "{size_mult}",
             from_bps=draft.half_bps[Side.BUY],
             spread_mult=self.spread_mult,
             half_bps=half[Side.BUY],
             size_mult=self.size_mult,
-            size=sizes[0],
         )
 
 
@@ -121,8 +116,8 @@ class Prices(Step):
     name = "price"
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
-        prices = {}
-        denominator = multiply(BPS, draft.shift_per)
+        prices, told = {}, []
+        denominator, skew_bps = multiply(BPS, draft.shift_per), draft.shift_bps
         for side in Side:
             found = []
             for index in range(draft.levels):
@@ -132,17 +127,19 @@ class Prices(Step):
                 numerator = multiply(draft.reference.value, factor)
                 price = on_tick(view, side, numerator, denominator)
                 found.append(price)
-                draft = draft.says(
-                    f"price level {index}",
-                    _FORMULA[side],
-                    side,
-                    reference=draft.reference,
-                    away_bps=away,
-                    skew_bps=draft.shift_bps,
-                    price=price,
+                told.append(
+                    said(
+                        f"price level {index}",
+                        _FORMULA[side],
+                        side,
+                        reference=draft.reference,
+                        away_bps=away,
+                        skew_bps=skew_bps,
+                        price=price,
+                    )
                 )
             prices[side] = tuple(found)
-        return replace(draft, prices=prices)
+        return replace(draft, prices=prices, said=(*draft.said, *told))
 
 
 _FORMULA = {
@@ -183,143 +180,5 @@ class Passive(Step):
         return replace(draft, prices=prices)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds(Step):
-    """What limits the sum of each side."""
-
-    name = "bound"
-    policy: QuotePolicy
-
-    def shape(self, view: View, draft: Draft, state: object) -> Draft:
-        bounds = {side: self._side(view, side) + draft.bounds.get(side, ()) for side in Side}
-        for side, found in bounds.items():
-            for bound in found:
-                draft = draft.says(
-                    f"bound {bound.reason.value}",
-                    "{left} left for the whole side, {per} "
-                    + ("x price " if bound.priced else "")
-                    + "for each unit of size",
-                    side,
-                    left=bound.left,
-                    per=bound.per,
-                )
-        return replace(draft, bounds=bounds)
-
-    def _side(self, view: View, side: Side) -> tuple[Bound, ...]:
-        market, funds, policy = view.market, view.funds, self.policy
-        assert funds is not None, "asked only with balances"
-        resting_size, resting_notional = view.resting.get(side, (NO_SIZE, NO_AMOUNT))
-        bounds = []
-        if market.margin is not Margin.FUNDED:
-            per = multiply(market.multiplier, market.margin_rate)
-            if per:
-                cash, priced = funds.quote_available.value, market.margin is Margin.QUOTE
-                bounds.append(
-                    Bound(reason=MissingReason.QUOTE_BALANCE, left=cash, per=per, priced=priced)
-                )
-        elif side is Side.BUY:
-            left = funds.quote_available.value
-            bounds.append(Bound(reason=MissingReason.QUOTE_BALANCE, left=left, priced=True))
-        else:
-            left = funds.base_available.value
-            bounds.append(Bound(reason=MissingReason.BASE_BALANCE, left=left))
-        if policy.max_notional_per_side is not None:
-            room = policy.max_notional_per_side - resting_notional
-            bounds.append(
-                Bound(
-                    reason=MissingReason.NOTIONAL_LIMIT,
-                    left=room.value,
-                    per=market.multiplier,
-                    priced=True,
-                )
-            )
-        if side is Side.BUY:
-            head = policy.max_long - funds.base_highest
-        else:
-            head = funds.base_lowest - policy.max_short
-        headroom = (head - resting_size).value
-        bounds.append(Bound(reason=MissingReason.INVENTORY_LIMIT, left=headroom))
-        return tuple(bounds)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes(Step):
-    """The levels: each as large as wanted or as the bounds leave, from the best outwards
-    (invariants 4, 5 and 6)."""
-
-    name = "size"
-
-    def shape(self, view: View, draft: Draft, state: object) -> Draft:
-        ladder: dict[Side, tuple[Level, ...]] = {}
-        for side in Side:
-            reason = _side_off(view, side)
-            if reason is not None:
-                draft = draft.without(side, Missing(side=side, index=None, reason=reason))
-            if side in draft.off:
-                ladder[side] = ()
-                off = draft.off[side]
-                draft = draft.says(self.name, f"side not quoted: {off.reason.value}", side)
-            else:
-                draft, ladder[side] = self._side(view, draft, side)
-        return replace(draft, ladder=ladder)
-
-    def _side(self, view: View, draft: Draft, side: Side) -> tuple[Draft, tuple[Level, ...]]:
-        market, bounds = view.market, draft.bounds[side]
-        levels: list[Level] = []
-        for index, price in enumerate(draft.prices[side]):
-            wanted = draft.sizes[index]
-            gap = Missing(side=side, index=index, reason=MissingReason.PRICE_TOO_LOW)
-            if price.value <= 0:
-                draft = draft.says(f"size level {index}", "no price, no order", side, price=price)
-                return replace(draft, gaps=(*draft.gaps, gap)), tuple(levels)
-            size, binding = fit(market, bounds, price, wanted)
-            fits = market.tradable(price, size)
-            draft = draft.says(
-                f"size level {index}",
-                "{size} of {wanted} wanted"
-                + (f", cut by {binding.reason.value}" if binding else "")
-                + (_TOO_SMALL if not fits else ""),
-                side,
-                size=size,
-                wanted=wanted,
-                price=price,
-            )
-            if not fits:
-                # what does not fit here fits no outer level either (invariant 5)
-                reason = binding.reason if binding else MissingReason.PRICE_TOO_LOW
-                gap = replace(gap, reason=reason, numbers=_numbers(binding, wanted, size, price))
-                return replace(draft, gaps=(*draft.gaps, gap)), tuple(levels)
-            notional = market.notional(price, size)
-            levels.append(Level(side=side, index=index, price=price, size=size, notional=notional))
-            bounds = tuple(bound.used(price, size) for bound in bounds)
-        return draft, tuple(levels)
-
-
-_TOO_SMALL = ": below the smallest order, so this level and all behind it fall away"
-
-
-def on_tick(view: View, side: Side, numerator: Decimal, denominator: Decimal) -> Price:
-    """Bids floored and asks ceiled to the tick."""
-    to_tick = view.market.floor_price if side is Side.BUY else view.market.ceil_price
-    return to_tick(numerator, denominator)
-
-
 def _way(shift: Decimal) -> str:
     return "down" if shift > 0 else "up" if shift < 0 else "nowhere"
-
-
-def _side_off(view: View, side: Side) -> MissingReason | None:
-    if not view.mode.wants(side):
-        return MissingReason.OPERATOR_MODE
-    if not view.market.is_open(view.now_ms):
-        return MissingReason.MARKET_CLOSED
-    return None
-
-
-def _numbers(
-    binding: Bound | None, wanted: Size, size: Size, price: Price
-) -> tuple[tuple[str, str], ...]:
-    numbers = [("wanted_size", str(wanted)), ("allowed_size", str(size)), ("price", str(price))]
-    if binding is not None:
-        numbers.append(("left", str(Size(binding.left))))
-    return tuple(numbers)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from mm_bot.core.exact import Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Explanation, Kept, Ladder, Missing, Quotes, View
+from mm_bot.core.quoting import Explanation, Kept, Ladder, Measure, Missing, Quotes, View
 from mm_bot.strategies.draft import Draft, Step
 
 States = Mapping[str, object]
@@ -32,11 +33,25 @@ class Pipeline:
     def quote(self, view: View, kept: Kept) -> Quotes:
         states = self._states(view, kept)
         halts = tuple(h for step in self.steps for h in step.halts(view, states.get(step.name)))
+        measures = tuple(
+            m for step in self.steps for m in step.measures(view, states.get(step.name))
+        )
         ladder = Ladder()
         said: tuple[Explanation, ...] = ()
         if view.reference is not None and view.funds is not None:
-            ladder, said = self._ladder(view, states)
-        return Quotes(ladder=ladder, explanations=said, halts=halts, kept=self._kept(states, kept))
+            draft = self._draft(view, states)
+            ladder, said = _ladder(draft), draft.said
+            measures += tuple(
+                Measure(name="mm_bot_half_spread_bps", labels=(side.value,), value=half)
+                for side, half in draft.half_bps.items()
+            )
+        return Quotes(
+            ladder=ladder,
+            explanations=said,
+            halts=halts,
+            kept=self._kept(states),
+            measures=measures,
+        )
 
     def _states(self, view: View, kept: Kept) -> States:
         known = kept.value
@@ -52,41 +67,45 @@ class Pipeline:
                 found[step.name] = state
         return found
 
-    def _ladder(self, view: View, states: States) -> tuple[Ladder, tuple[Explanation, ...]]:
+    def _draft(self, view: View, states: States) -> Draft:
         draft = self._first_draft(view)
         for step in self.steps:
             draft = step.shape(view, draft, states.get(step.name))
-        missing: list[Missing] = []
-        for side in Side:
-            off = draft.off.get(side)
-            missing.extend((off,) if off else (gap for gap in draft.gaps if gap.side is side))
-        ladder = Ladder(
-            bids=draft.ladder[Side.BUY],
-            asks=draft.ladder[Side.SELL],
-            missing=tuple(missing),
-            skew_bps=draft.shift_bps,
-            bounds=draft.bounds,
-        )
-        return ladder, draft.said
+        return draft
 
     def _first_draft(self, view: View) -> Draft:
         policy = self.policy
         assert view.reference is not None, "asked only with one"
-        sizes: list[Size] = []
+        each: list[Size] = []
         for _ in range(policy.levels):
-            sizes.append(sizes[-1].times(policy.level_size_mult) if sizes else policy.order_size)
+            each.append(each[-1].times(policy.level_size_mult) if each else policy.order_size)
         return Draft(
             reference=view.reference,
             half_bps=dict.fromkeys(Side, policy.half_spread_bps),
             step_bps=policy.level_step_bps,
             levels=policy.levels,
-            sizes=tuple(sizes),
+            sizes=dict.fromkeys(Side, tuple(each)),
+            size_factor=dict.fromkeys(Side, Decimal(1)),
         )
 
-    def _kept(self, states: States, before: Kept) -> Kept:
+    def _kept(self, states: States) -> Kept:
         saved: dict[bool, dict[str, object]] = {False: {}, True: {}}
         for step in self.steps:
             value = step.save(states.get(step.name))
             if value is not None:
                 saved[step.durable][step.name] = value
         return Kept(value=states, saved=saved[False], durable=saved[True])
+
+
+def _ladder(draft: Draft) -> Ladder:
+    missing: list[Missing] = []
+    for side in Side:
+        off = draft.off.get(side)
+        missing.extend((off,) if off else (gap for gap in draft.gaps if gap.side is side))
+    return Ladder(
+        bids=draft.ladder[Side.BUY],
+        asks=draft.ladder[Side.SELL],
+        missing=tuple(missing),
+        skew_bps=draft.shift_bps,
+        bounds=draft.bounds,
+    )

@@ -1,4 +1,5 @@
-"""`python -m tests.sim SEED [MUTATION]` replays one seed with a trace of everything."""
+"""`python -m tests.sim SEED [MUTATION]` replays one seed with a trace of everything; `SEED+` is the
+seed with the strategy's features."""
 
 from __future__ import annotations
 
@@ -9,13 +10,14 @@ from tests.sim.world import simulate
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments or not arguments[0].isdigit():
+    if not arguments or not arguments[0].removesuffix("+").isdigit():
         names = ", ".join(m.name for m in MUTATIONS)
         print(f"usage: python -m tests.sim SEED [MUTATION]\nmutations: {names}")
         return 2
+    seed, plus, _ = arguments[0].partition("+")
     wanted = arguments[1] if len(arguments) > 1 else None
     mutation = next((m for m in MUTATIONS if m.name == wanted), None)
-    result = simulate(int(arguments[0]), mutation, trace=True)
+    result = simulate(int(seed), mutation, trace=True, features=bool(plus))
     print(f"{result.cycles} cycles, {result.placed} posts, {result.fills} fills")
     for claim, text in result.violations:
         print(f"{claim.value}: {text}")

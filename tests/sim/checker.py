@@ -47,6 +47,7 @@ class Claim(Enum):
     LIABILITY = "k: signed liability covers what rests"
     PASSIVE = "l: no price crosses or touches what others show"
     ALIVE = "m: the loop never raises"
+    PULLED = "n: a shock or a loss takes every quote away, over restarts too"
 
 
 @dataclass(slots=True)
@@ -221,7 +222,11 @@ class Checker:
         for result in report.cancels:
             row = self.model.rows.get(result.cancel.order_id)
             driven = result.cancel.category is CancelCategory.REPLACE_DRIVEN
-            if row is not None and driven and not _due(row, result.sent_ms):
+            if (
+                row is not None
+                and driven
+                and not _due(row, result.sent_ms, self.policy.reconcile.order_life_ms)
+            ):
                 sent.append(result.sent_ms)
         sent.sort()
         for first, last in zip(sent, sent[limit:], strict=False):
@@ -276,6 +281,7 @@ class Checker:
             self.fail(Claim.CONVERGES, f"{self.sending_cycles} cycles sent something")
 
 
-def _due(row: Row, now_ms: int) -> bool:
-    """Whether the bot may have cancelled it as a renewal."""
-    return 3 * (now_ms - row.created_ms) >= 2 * (row.expiry_ms - row.created_ms) - 3_000
+def _due(row: Row, now_ms: int, life_ms: int) -> bool:
+    """Whether the bot may have cancelled it as a renewal: its life began when it was signed, which
+    may be long before the exchange had it."""
+    return 3 * (row.expiry_ms - now_ms) <= life_ms + 3_000

@@ -23,6 +23,7 @@ LASTING = {
     HaltReason.MIN_QUOTE,
     HaltReason.ANCHOR_DEVIATION,
     HaltReason.NO_REFERENCE,
+    HaltReason.DAILY_LOSS,
 }
 """Halts that a calm world does not end by itself."""
 BOUNDED = {
@@ -30,6 +31,7 @@ BOUNDED = {
     MissingReason.NOTIONAL_LIMIT,
     MissingReason.BASE_BALANCE,
     MissingReason.QUOTE_BALANCE,
+    MissingReason.SIZE_SKEW,
 }
 
 Amounts = list[tuple[Decimal, Decimal]]

@@ -28,6 +28,8 @@ class People:
         self._anchor = FIRST_PRICE
         self._anchor_frozen_ms: int | None = None
         self._count = 0
+        self.jumps: Random | None = None
+        """Where it is set, the anchor jumps now and then by more than a shock."""
 
     def anchor_quote(self) -> AnchorQuote:
         at_ms = self._anchor_frozen_ms or self._model.clock.now_ms()
@@ -109,6 +111,8 @@ class People:
         else:
             self._anchor_frozen_ms = None
             bps = self._random.choice((1, 4, 10, 60)) * self._random.choice((-1, 1))
+            if self.jumps is not None and self.jumps.random() < 0.15:
+                bps = self.jumps.choice((-300, -250, 250, 300))
             self._anchor = self._on_tick(self._anchor * (1 + Decimal(bps) / 10_000))
 
     def _add(

@@ -10,13 +10,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from mm_bot.bot import Bot, Edges
 from mm_bot.core.decide import Decision
 from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
+from mm_bot.core.policy import Policy
+from mm_bot.core.quoting import Strategy
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.host.nonces import NonceBlocks
@@ -27,6 +29,7 @@ from mm_bot.venues.base import Venue
 from tests.sim import limits
 from tests.sim.checker import Checker, Claim
 from tests.sim.edge import Edge
+from tests.sim.features import Features, drawn
 from tests.sim.model import US, Model
 from tests.sim.people import People
 from tests.sim.scenario import Scenario
@@ -46,6 +49,7 @@ class Mutation:
     exchange: Callable[[Edge, World], Venue] | None = None
     world: Callable[[World], None] | None = None
     """Changes the world before it starts."""
+    strategy: Callable[[Policy], Strategy] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +64,21 @@ class Result:
 class World:
     """Everything of one seed. The parts that a mutation may change are public."""
 
-    def __init__(self, seed: int, mutation: Mutation | None = None, trace: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        mutation: Mutation | None = None,
+        trace: bool = False,
+        features: bool = False,
+    ) -> None:
         self.random = Random(seed)
         self.scenario = Scenario.drawn(self.random)
         self.clock = VirtualClock()
         self.model = Model(self.scenario.market, self.clock, Random(seed + 1))
         quiet = self.scenario.quiet
         self.weather: Weather = calm() if quiet else storm(self.random)
-        self.policy = self.scenario.policy
+        self.features = Features(drawn(Random(seed + 2), self.scenario.quiet) if features else {})
+        self.policy = replace(self.scenario.policy, options=self.features.options)
         self.kill = False
         self.kill_visible = True
         self.forget_nonces = False
@@ -83,6 +94,7 @@ class World:
         )
         self.model.changed = self.checker.changed
         self.people = People(self.model, self.scenario, self.random)
+        self.people.jumps = Random(seed + 3) if features else None
         self._recent: deque[Decision] = deque(maxlen=SETTLED_CYCLES)
         self._process: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
@@ -125,6 +137,8 @@ class World:
         self, decision: Decision, report: Report, memory: Memory, timings_ms: dict[str, float]
     ) -> None:
         self.checker.cycle(decision, report, memory)
+        for text in self.features.faults(decision):
+            self.checker.fail(Claim.PULLED, text)
         self._recent.append(decision)
 
     def event(self, name: str, /, **fields: object) -> None:
@@ -152,6 +166,7 @@ class World:
     async def _start(self) -> None:
         memory = first_memory(self.saved, self.clock.now_ms())
         self.checker.started(memory)
+        self.features.started(self.saved == PersistentState())
         nonces = NonceBlocks(self, lane=LANE, block_size=8)
         used = [] if self.forget_nonces else [n for owner, n in self.model.nonces if owner == US]
         await nonces.open(0 if self.forget_nonces else self.clock.now_ms(), max(used, default=0))
@@ -173,7 +188,9 @@ class World:
             edges,
             self.policy,
             memory,
-            founding(self.policy),
+            self.mutation.strategy(self.policy)
+            if self.mutation and self.mutation.strategy
+            else founding(self.policy),
             poll_interval_ms=self.scenario.poll_ms,
         )
         self._stop = asyncio.Event()
@@ -229,6 +246,8 @@ class World:
             setattr(self.weather, name, value)
         until_ms = self.clock.now_ms() + self.scenario.calm_ms
         await self._calm_for(11_000)  # makers leave, trades grow too old to be a reference
+        if self.features.options:
+            await self._calm_for(25_000)  # what moved the width is forgotten
         while self._unsettled() and self.clock.now_ms() < until_ms:
             if self.checker.violations:
                 return
@@ -258,11 +277,13 @@ class World:
             self.checker.moment()
 
 
-def simulate(seed: int, mutation: Mutation | None = None, *, trace: bool = False) -> Result:
-    """One seed from start to end."""
+def simulate(
+    seed: int, mutation: Mutation | None = None, *, trace: bool = False, features: bool = False
+) -> Result:
+    """One seed from start to end, with `features` also the strategy's."""
 
     async def main() -> World:
-        world = World(seed, mutation, trace)
+        world = World(seed, mutation, trace, features)
         if mutation is not None and mutation.world is not None:
             mutation.world(world)
         await world.live()

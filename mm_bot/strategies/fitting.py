@@ -1,0 +1,150 @@
+"""The last two steps of every ladder: what bounds a side, and the levels that fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Price, Size, multiply
+from mm_bot.core.instrument import Level, Margin, Side
+from mm_bot.core.policy import QuotePolicy
+from mm_bot.core.quoting import Bound, Explanation, Missing, MissingReason, View, fit
+from mm_bot.strategies.draft import Draft, Step, said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds(Step):
+    """What limits the sum of each side."""
+
+    name = "bound"
+    policy: QuotePolicy
+
+    def shape(self, view: View, draft: Draft, state: object) -> Draft:
+        bounds = {side: self._side(view, side) + draft.bounds.get(side, ()) for side in Side}
+        told = [
+            said(
+                f"bound {bound.reason.value}",
+                _PRICED if bound.priced else _PLAIN,
+                side,
+                left=bound.left,
+                per=bound.per,
+            )
+            for side in Side
+            for bound in bounds[side]
+        ]
+        return replace(draft, bounds=bounds, said=(*draft.said, *told))
+
+    def _side(self, view: View, side: Side) -> tuple[Bound, ...]:
+        market, funds, policy = view.market, view.funds, self.policy
+        assert funds is not None, "asked only with balances"
+        resting_size, resting_notional = view.resting.get(side, (NO_SIZE, NO_AMOUNT))
+        bounds = []
+        if market.margin is not Margin.FUNDED:
+            per = multiply(market.multiplier, market.margin_rate)
+            if per:
+                cash, priced = funds.quote_available.value, market.margin is Margin.QUOTE
+                bounds.append(
+                    Bound(reason=MissingReason.QUOTE_BALANCE, left=cash, per=per, priced=priced)
+                )
+        elif side is Side.BUY:
+            left = funds.quote_available.value
+            bounds.append(Bound(reason=MissingReason.QUOTE_BALANCE, left=left, priced=True))
+        else:
+            left = funds.base_available.value
+            bounds.append(Bound(reason=MissingReason.BASE_BALANCE, left=left))
+        if policy.max_notional_per_side is not None:
+            room = policy.max_notional_per_side - resting_notional
+            bounds.append(
+                Bound(
+                    reason=MissingReason.NOTIONAL_LIMIT,
+                    left=room.value,
+                    per=market.multiplier,
+                    priced=True,
+                )
+            )
+        if side is Side.BUY:
+            head = policy.max_long - funds.base_highest
+        else:
+            head = funds.base_lowest - policy.max_short
+        headroom = (head - resting_size).value
+        bounds.append(Bound(reason=MissingReason.INVENTORY_LIMIT, left=headroom))
+        return tuple(bounds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes(Step):
+    """The levels: each as large as wanted or as the bounds leave, from the best outwards
+    (invariants 4, 5 and 6)."""
+
+    name = "size"
+
+    def shape(self, view: View, draft: Draft, state: object) -> Draft:
+        ladder: dict[Side, tuple[Level, ...]] = {}
+        for side in Side:
+            reason = _side_off(view, side)
+            if reason is not None:
+                draft = draft.without(side, Missing(side=side, index=None, reason=reason))
+            if side in draft.off:
+                ladder[side] = ()
+                off = draft.off[side]
+                draft = draft.says(self.name, f"side not quoted: {off.reason.value}", side)
+            else:
+                draft, ladder[side] = self._side(view, draft, side)
+        return replace(draft, ladder=ladder)
+
+    def _side(self, view: View, draft: Draft, side: Side) -> tuple[Draft, tuple[Level, ...]]:
+        market, bounds = view.market, draft.bounds[side]
+        factor = draft.size_factor[side]
+        levels: list[Level] = []
+        told: list[Explanation] = []
+        gaps: tuple[Missing, ...] = ()
+        for index, price in enumerate(draft.prices[side]):
+            wanted = draft.sizes[side][index].times(factor)
+            gap = Missing(side=side, index=index, reason=MissingReason.PRICE_TOO_LOW)
+            if price.value <= 0:
+                told.append(said(f"size level {index}", "no price, no order", side, price=price))
+                gaps = (gap,)
+                break
+            size, binding = fit(market, bounds, price, wanted)
+            fits = market.tradable(price, size)
+            sentence = f"{_WANTED}, cut by {binding.reason.value}" if binding else _WANTED
+            if not fits:
+                sentence += _TOO_SMALL
+            told.append(
+                said(f"size level {index}", sentence, side, size=size, wanted=wanted, price=price)
+            )
+            if not fits:
+                # what does not fit here fits no outer level either (invariant 5)
+                reason = binding.reason if binding else MissingReason.PRICE_TOO_LOW
+                if binding is None and draft.skewed:
+                    reason = MissingReason.SIZE_SKEW
+                numbers = _numbers(binding, wanted, size, price)
+                gaps = (replace(gap, reason=reason, numbers=numbers),)
+                break
+            notional = market.notional(price, size)
+            levels.append(Level(side=side, index=index, price=price, size=size, notional=notional))
+            bounds = tuple(bound.used(price, size) for bound in bounds)
+        draft = replace(draft, gaps=draft.gaps + gaps, said=(*draft.said, *told))
+        return draft, tuple(levels)
+
+
+_PLAIN = "{left} left for the whole side, {per} for each unit of size"
+_PRICED = "{left} left for the whole side, {per} x price for each unit of size"
+_WANTED = "{size} of {wanted} wanted"
+_TOO_SMALL = ": below the smallest order, so this level and all behind it fall away"
+
+
+def _side_off(view: View, side: Side) -> MissingReason | None:
+    if not view.mode.wants(side):
+        return MissingReason.OPERATOR_MODE
+    if not view.market.is_open(view.now_ms):
+        return MissingReason.MARKET_CLOSED
+    return None
+
+
+def _numbers(
+    binding: Bound | None, wanted: Size, size: Size, price: Price
+) -> tuple[tuple[str, str], ...]:
+    numbers = [("wanted_size", str(wanted)), ("allowed_size", str(size)), ("price", str(price))]
+    if binding is not None:
+        numbers.append(("left", str(Size(binding.left))))
+    return tuple(numbers)

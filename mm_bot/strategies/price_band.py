@@ -1,0 +1,86 @@
+"""Price ceiling and floor: no bid above the one, no ask below the other.
+
+The best level is moved to the bound and the outer ones keep their distance to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from mm_bot.core.exact import Price
+from mm_bot.core.instrument import Side
+from mm_bot.core.policy import QuotePolicy
+from mm_bot.core.quoting import View
+from mm_bot.strategies.draft import Draft, Step, on_tick
+from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
+
+_CEILING, _FLOOR = "MM_PRICE_CEILING", "MM_PRICE_FLOOR"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceBand(Step):
+    name = "price_band"
+
+    ceiling: Price | None
+    floor: Price | None
+
+    def shape(self, view: View, draft: Draft, state: object) -> Draft:
+        for side, bound in ((Side.BUY, self.ceiling), (Side.SELL, self.floor)):
+            prices = draft.prices[side]
+            if bound is None or not prices:
+                continue
+            target = on_tick(view, side, bound.value, Decimal(1))
+            best = prices[0]
+            if best <= target if side is Side.BUY else best >= target:
+                continue
+            moved = tuple(target + (price - best) for price in prices)
+            draft = replace(draft, prices={**draft.prices, side: moved}).says(
+                self.name,
+                "{from_price} is beyond the bound {bound}: {price}",
+                side,
+                from_price=best,
+                bound=bound,
+                price=target,
+            )
+        return draft
+
+
+def _build(options: Options, quote: QuotePolicy) -> Step | None:
+    ceiling, floor = options.number(_CEILING), options.number(_FLOOR)
+    if not ceiling and not floor:
+        return None
+    return PriceBand(
+        ceiling=Price(ceiling) if ceiling else None, floor=Price(floor) if floor else None
+    )
+
+
+def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradiction]:
+    ceiling, floor = options.number(_CEILING), options.number(_FLOOR)
+    if ceiling and floor and floor >= ceiling:
+        yield _FLOOR, f"it must be below {_CEILING}"
+
+
+FEATURE = Feature(
+    name="price_band",
+    place=Place.LEVELS,
+    options=(
+        Option(
+            name=_CEILING,
+            sort=Sort.NUMBER,
+            meaning="No bid is above; 0 is off.",
+            unit="cNGN",
+            least="0",
+        ),
+        Option(
+            name=_FLOOR,
+            sort=Sort.NUMBER,
+            meaning="No ask is below; 0 is off.",
+            unit="cNGN",
+            least="0",
+        ),
+    ),
+    build=_build,
+    contradictions=_contradictions,
+)

@@ -1,0 +1,197 @@
+"""Price-shock pull: a move of more than X within W seconds takes every quote away for P seconds.
+
+Quoting resumes at the new level once the last P seconds were calm; else the pause begins anew. One
+source is compared with itself alone. A source that is missing neither trips nor resumes.
+
+State: the samples of the last W and P seconds of the chosen source, one a second, and until when
+the pause holds. Its end survives a restart, on disk before the cycle that set it is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from mm_bot.core.exact import BPS, Price, multiply, round_half_even
+from mm_bot.core.policy import QuotePolicy
+from mm_bot.core.quoting import Measure, View
+from mm_bot.core.risk import Halt, HaltReason
+from mm_bot.strategies.draft import Step
+from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
+
+SAMPLE_MS = 1_000
+_SHOCK, _CALM = "MM_SHOCK_BPS", "MM_SHOCK_CALM_BPS"
+_WINDOW, _PAUSE = "MM_SHOCK_WINDOW_SECONDS", "MM_SHOCK_PAUSE_SECONDS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    at_ms: int
+    price: Price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shock:
+    """`until_ms` is None while quoting; then `moved_bps` is of the last shock."""
+
+    source: str = ""
+    window: tuple[Sample, ...] = ()
+    """Oldest first; one a second, the newest of all last."""
+    until_ms: int | None = None
+    moved_bps: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShockPull(Step):
+    name = "shock"
+    durable = True
+    state = Shock
+
+    shock_bps: Decimal
+    calm_bps: Decimal
+    window_ms: int
+    pause_ms: int
+
+    def begin(self, saved: object, now_ms: int) -> Shock:
+        if isinstance(saved, int) and not isinstance(saved, bool):
+            # a clock that was wrong must not hold the bot for years
+            return Shock(until_ms=min(saved, now_ms + self.pause_ms))
+        return Shock()
+
+    def look(self, view: View, state: object) -> Shock:
+        assert isinstance(state, Shock)
+        price, at_ms, source = view.reference, view.reference_ms, view.source.value
+        if price is None or at_ms is None:
+            return state
+        if source != state.source:
+            state = replace(state, source=source, window=())
+        now = Sample(at_ms=at_ms, price=price)
+        if state.window and at_ms < state.window[-1].at_ms:
+            return state
+        base = self._shocked_by(state.window, now)
+        if base is not None:
+            moved = multiply(abs(price - base).value, BPS)
+            return Shock(
+                source=source,
+                window=(now,),
+                until_ms=max(state.until_ms or 0, view.now_ms + self.pause_ms),
+                moved_bps=round_half_even(moved, base.value, 4),
+            )
+        state = replace(state, window=self._appended(state.window, now))
+        if state.until_ms is None or view.now_ms < state.until_ms:
+            return state
+        if self._calm(state.window, at_ms):
+            return Shock(source=source, window=(now,))
+        return replace(state, until_ms=view.now_ms + self.pause_ms)
+
+    def _shocked_by(self, window: tuple[Sample, ...], now: Sample) -> Price | None:
+        for sample in window:
+            moved = multiply(abs(now.price - sample.price).value, BPS)
+            recent = now.at_ms - sample.at_ms <= self.window_ms
+            if recent and moved > multiply(self.shock_bps, sample.price.value):
+                return sample.price
+        return None
+
+    def _appended(self, window: tuple[Sample, ...], now: Sample) -> tuple[Sample, ...]:
+        """The newest replaces the one before until that is a second younger than its own."""
+        oldest_ms = now.at_ms - max(self.window_ms, self.pause_ms)
+        kept = tuple(sample for sample in window if sample.at_ms >= oldest_ms)
+        if len(kept) > 1 and kept[-1].at_ms - kept[-2].at_ms < SAMPLE_MS:
+            kept = kept[:-1]
+        return (*kept, now)
+
+    def _calm(self, window: tuple[Sample, ...], at_ms: int) -> bool:
+        prices = [s.price.value for s in window if at_ms - s.at_ms <= self.pause_ms]
+        if len(prices) < 2:
+            return False
+        low, high = min(prices), max(prices)
+        return multiply(high - low, BPS) < multiply(self.calm_bps, low)
+
+    def halts(self, view: View, state: object) -> tuple[Halt, ...]:
+        assert isinstance(state, Shock)
+        if state.until_ms is None:
+            return ()
+        numbers = (
+            ("moved_bps", str(state.moved_bps)),
+            ("limit_bps", str(self.shock_bps)),
+            ("calm_in_ms", str(max(0, state.until_ms - view.now_ms))),
+        )
+        return (Halt(reason=HaltReason.PRICE_SHOCK, numbers=numbers),)
+
+    def measures(self, view: View, state: object) -> tuple[Measure, ...]:
+        assert isinstance(state, Shock)
+        return guard_active(self.name, both=state.until_ms is not None)
+
+    def save(self, state: object) -> object:
+        assert isinstance(state, Shock)
+        return state.until_ms
+
+
+def guard_active(guard: str, *, both: bool) -> tuple[Measure, ...]:
+    """The gauge of a guard that takes both sides away."""
+    return tuple(
+        Measure(
+            name="mm_bot_guard_active",
+            labels=(guard, side),
+            value=Decimal(both),
+        )
+        for side in ("buy", "sell")
+    )
+
+
+def _build(options: Options, quote: QuotePolicy) -> Step | None:
+    if not options.number(_SHOCK):
+        return None
+    return ShockPull(
+        shock_bps=options.number(_SHOCK),
+        calm_bps=options.number(_CALM),
+        window_ms=options.ms(_WINDOW),
+        pause_ms=options.ms(_PAUSE),
+    )
+
+
+def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradiction]:
+    shock, calm = options.number(_SHOCK), options.number(_CALM)
+    if shock and calm >= shock:
+        yield _CALM, f"what is calm must be less than what is a shock: keep it below {_SHOCK}"
+
+
+FEATURE = Feature(
+    name="shock",
+    place=Place.GUARD,
+    options=(
+        Option(
+            name=_SHOCK,
+            sort=Sort.NUMBER,
+            meaning="A move of the reference by more than this within the window takes all quotes "
+            "away; 200 is usual, 0 is off.",
+            unit="basis points",
+            least="0",
+        ),
+        Option(
+            name=_WINDOW,
+            sort=Sort.SECONDS,
+            meaning="Within how long a move is a shock.",
+            default="10",
+            least="1",
+        ),
+        Option(
+            name=_PAUSE,
+            sort=Sort.SECONDS,
+            meaning="Least time without quotes after a shock.",
+            default="30",
+            least="1",
+        ),
+        Option(
+            name=_CALM,
+            sort=Sort.NUMBER,
+            meaning="Quoting resumes once the reference moved less than this during the pause.",
+            default="50",
+            unit="basis points",
+            above="0",
+        ),
+    ),
+    build=_build,
+    contradictions=_contradictions,
+)

@@ -1,0 +1,118 @@
+"""Size skew: the side that brings the stock back to its target is larger, the other smaller.
+
+Both factors add up to 2, are 1 each at the target and 0 and 2 at the ends of a range around it.
+Exact fractions; a factor is floored to 0.0001 before it meets a size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+
+from mm_bot.core.exact import multiply
+from mm_bot.core.instrument import Side
+from mm_bot.core.policy import QuotePolicy
+from mm_bot.core.quoting import View
+from mm_bot.strategies.draft import Draft, Step
+from mm_bot.strategies.options import Feature, Option, Options, Place, Sort
+
+_ON, _PCT, _RANGE = "MM_SIZE_SKEW", "MM_SIZE_SKEW_TARGET_PCT", "MM_SIZE_SKEW_RANGE_MULT"
+_ALL = Fraction(2)
+_NONE = Fraction(0)
+
+
+def factors(
+    base: Fraction, quote: Fraction, pct: Fraction, reach: Fraction
+) -> tuple[Fraction, Fraction]:
+    """Of the bids and of the asks. All in quote units: the stock's worth, the quote balance, and
+    half the width of the range, which is never more than half of everything."""
+    whole = base + quote
+    reach = min(reach, whole / 2)
+    if whole <= 0 or reach <= 0:
+        return _NONE, _NONE
+    target = whole * pct / 100
+    left, right = max(target - reach, _NONE), target + reach
+    if base >= right:
+        bid = _NONE
+    elif base >= target:
+        bid = 1 - (base - target) / reach
+    elif base <= left:
+        bid = _ALL
+    else:
+        bid = _ALL - (base - left) / (target - left)
+    return bid, _ALL - bid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeSkew(Step):
+    name = "size_skew"
+
+    pct: Decimal
+    range_mult: Decimal
+
+    def shape(self, view: View, draft: Draft, state: object) -> Draft:
+        assert view.funds is not None, "asked only with balances"
+        if not view.market.is_spot:
+            return draft.says(self.name, "it is for spot alone: not used")
+        m = Fraction(draft.reference.value)
+        size = sum(
+            (Fraction(each.value) for side in Side for each in draft.sizes[side]), Fraction(0)
+        )
+        bid, ask = factors(
+            Fraction(view.funds.base_total.value) * m,
+            Fraction(view.funds.quote_total.value),
+            Fraction(self.pct),
+            Fraction(self.range_mult) * size * m,
+        )
+        found = {Side.BUY: _floored(bid), Side.SELL: _floored(ask)}
+        factor = {side: multiply(draft.size_factor[side], found[side]) for side in Side}
+        return replace(draft, size_factor=factor, skewed=True).says(
+            self.name,
+            "{inventory} in stock: bids x {bid_factor}, asks x {ask_factor}",
+            inventory=view.funds.base_total,
+            bid_factor=found[Side.BUY],
+            ask_factor=found[Side.SELL],
+        )
+
+
+def _floored(factor: Fraction) -> Decimal:
+    return Decimal(factor * 10_000 // 1).scaleb(-4)
+
+
+def _build(options: Options, quote: QuotePolicy) -> Step | None:
+    if not options.switch(_ON):
+        return None
+    return SizeSkew(pct=options.number(_PCT), range_mult=options.number(_RANGE))
+
+
+FEATURE = Feature(
+    name="size_skew",
+    place=Place.SIZES,
+    options=(
+        Option(
+            name=_ON,
+            sort=Sort.SWITCH,
+            meaning="Sizes lean by the stock: more of the side that brings it back; spot alone.",
+            default="false",
+        ),
+        Option(
+            name=_PCT,
+            sort=Sort.NUMBER,
+            meaning="The part of all that is owned at which both sides have their full size.",
+            default="50",
+            unit="percent",
+            above="0",
+            most="100",
+        ),
+        Option(
+            name=_RANGE,
+            sort=Sort.NUMBER,
+            meaning="How far from it one side is gone, as a multiple of both sides' full size.",
+            default="1",
+            unit="times",
+            above="0",
+        ),
+    ),
+    build=_build,
+)

@@ -1,0 +1,124 @@
+"""Target inventory: the skew is by what is held beyond a target, per side of the room left.
+
+`shift = skew x clamp(q, -R, R) / R`, an exact fraction, with `q = I - T` and the room `R` from the
+target to the limit on that side. `T` is a size, or on spot a percentage of all that is owned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from mm_bot.core.exact import NO_SIZE, Size, add, clamp, floor_to_step, multiply, subtract
+from mm_bot.core.policy import QuotePolicy
+from mm_bot.core.quoting import View
+from mm_bot.strategies.draft import Draft, Step
+from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
+
+TARGET_SIZE, _PCT = "MM_TARGET_INVENTORY", "MM_TARGET_BASE_PCT"
+
+
+def target_of(options: Options) -> Size:
+    """The target as a size; 0 where none is set, or where a percentage says it."""
+    return Size(options.number(TARGET_SIZE)) if options.given(TARGET_SIZE) else NO_SIZE
+
+
+def percentage(view: View, draft: Draft, pct: Decimal) -> Size:
+    """That part of everything owned, in base: `floor_lot(pct/100 x (I + Q/m))`."""
+    assert view.funds is not None, "asked only with balances"
+    m = draft.reference.value
+    owned = add(multiply(view.funds.base_total.value, m), view.funds.quote_total.value)
+    step = view.market.size_step.value
+    return Size(floor_to_step(multiply(pct, owned), multiply(Decimal(100), m), step))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSkew(Step):
+    name = "target"
+
+    target: Size | None
+    """None where `pct` says it."""
+    pct: Decimal
+    skew_bps: Decimal
+    max_long: Size
+    max_short: Size
+
+    def shape(self, view: View, draft: Draft, state: object) -> Draft:
+        assert view.funds is not None, "asked only with balances"
+        target = self.target
+        if target is None:
+            if not view.market.is_spot:
+                return draft.says(self.name, "a percentage is for spot alone: not used")
+            target = percentage(view, draft, self.pct)
+        excess = subtract(view.funds.base_total.value, target.value)
+        limit = self.max_long if excess > 0 else self.max_short
+        room = (limit - target if excess > 0 else target - limit).value
+        if room > 0:
+            held, per = clamp(excess, -room, room), room
+        else:
+            held, per = Decimal((excess > 0) - (excess < 0)), Decimal(1)
+        draft = replace(draft, shift=multiply(held, self.skew_bps), shift_per=per)
+        return draft.says(
+            self.name,
+            "excess {excess} over the target {target}, room {room}: skew {skew_bps} of {full_bps} "
+            "bps",
+            excess=excess,
+            target=target,
+            room=room,
+            skew_bps=draft.shift_bps,
+            full_bps=self.skew_bps,
+        )
+
+
+def _build(options: Options, quote: QuotePolicy) -> Step | None:
+    size, pct = options.given(TARGET_SIZE), options.given(_PCT)
+    if not size and not pct:
+        return None
+    return TargetSkew(
+        target=Size(options.number(TARGET_SIZE)) if size else None,
+        pct=options.number(_PCT) if pct else Decimal(0),
+        skew_bps=quote.skew_bps,
+        max_long=quote.max_long,
+        max_short=quote.max_short,
+    )
+
+
+def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradiction]:
+    if options.given(TARGET_SIZE) and options.given(_PCT):
+        yield _PCT, f"{TARGET_SIZE} says the target already: give one of the two"
+    if options.given(TARGET_SIZE):
+        target = Size(options.number(TARGET_SIZE))
+        if not quote.max_short <= target <= quote.max_long:
+            yield (
+                TARGET_SIZE,
+                "it is outside of MM_MAX_SHORT_INVENTORY and MM_MAX_LONG_INVENTORY: keep it inside",
+            )
+
+
+FEATURE = Feature(
+    name="target",
+    place=Place.SHIFT,
+    options=(
+        Option(
+            name=TARGET_SIZE,
+            sort=Sort.NUMBER,
+            meaning="The inventory to come back to; quotes lean by what is held beyond it.",
+            default=None,
+            absent="0, with the skew by the larger limit",
+            unit="USDC (spot) or contracts",
+        ),
+        Option(
+            name=_PCT,
+            sort=Sort.NUMBER,
+            meaning="The same as a percentage of all that is owned; spot alone.",
+            default=None,
+            unit="percent",
+            least="0",
+            most="100",
+        ),
+    ),
+    build=_build,
+    contradictions=_contradictions,
+    strategies=("founding",),
+)

@@ -1,0 +1,76 @@
+"""Levels in USD: the size of the best level as dollars instead of base units or contracts.
+
+Where the base is the dollar itself that is a size, and on a future so many contracts; elsewhere
+each level is so many dollars at its own price, each side at its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from mm_bot.core.exact import Price, Size, floor_to_step, multiply
+from mm_bot.core.instrument import Side
+from mm_bot.core.policy import QuotePolicy
+from mm_bot.core.quoting import View
+from mm_bot.strategies.draft import Draft, Step
+from mm_bot.strategies.options import Feature, Option, Options, Place, Sort
+
+_USD = "MM_LEVEL_SIZE_USD"
+DOLLARS = frozenset(("USD", "USDC", "USDT"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsdLevels(Step):
+    name = "level_usd"
+
+    usd: Decimal
+    level_size_mult: Decimal
+
+    def shape(self, view: View, draft: Draft, state: object) -> Draft:
+        sizes = {side: self._side(view, draft.prices[side]) for side in Side}
+        best = {side: each[0] if each else Size(Decimal(0)) for side, each in sizes.items()}
+        return replace(draft, sizes=sizes).says(
+            self.name,
+            "{usd} USD a level: {bid_size} bid, {ask_size} asked",
+            usd=self.usd,
+            bid_size=best[Side.BUY],
+            ask_size=best[Side.SELL],
+        )
+
+    def _side(self, view: View, prices: tuple[Price, ...]) -> tuple[Size, ...]:
+        market, usd, sizes = view.market, self.usd, []
+        for price in prices:
+            if market.base in DOLLARS:
+                size = Size(usd) if market.is_spot else self._lots(view, usd, market.multiplier)
+            elif price.value > 0:
+                size = self._lots(view, usd, multiply(price.value, market.multiplier))
+            else:
+                size = Size(Decimal(0))
+            sizes.append(size)
+            usd = multiply(usd, self.level_size_mult)
+        return tuple(sizes)
+
+    def _lots(self, view: View, usd: Decimal, each: Decimal) -> Size:
+        return Size(floor_to_step(usd, each, view.market.size_step.value))
+
+
+def _build(options: Options, quote: QuotePolicy) -> Step | None:
+    usd = options.number(_USD)
+    return UsdLevels(usd=usd, level_size_mult=quote.level_size_mult) if usd else None
+
+
+FEATURE = Feature(
+    name="level_usd",
+    place=Place.SIZES,
+    options=(
+        Option(
+            name=_USD,
+            sort=Sort.NUMBER,
+            meaning="Size of the best level in USD, instead of `MM_ORDER_SIZE`; 0 is off.",
+            unit="USD",
+            least="0",
+        ),
+    ),
+    build=_build,
+)

@@ -1,0 +1,158 @@
+"""The models against their papers: published vectors, limits, and the tables of 2008."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import replace
+from decimal import Decimal
+from functools import lru_cache
+from math import exp, sqrt
+from random import Random
+
+import pytest
+
+from mm_bot.core.exact import Price, Size
+from mm_bot.core.instrument import Kind, Margin
+from mm_bot.core.policy import QuotePolicy
+from mm_bot.core.quoting import Kept
+from mm_bot.strategies import founding
+from mm_bot.strategies.draft import Step
+from mm_bot.strategies.models import ModelQuotes, avellaneda_stoikov, glft
+from mm_bot.strategies.options import Place
+from tests.core.builders import FUTURE, POLICY, QUOTES
+from tests.strategies.views import Asked, policy, view
+
+GLFT = {
+    "a": Decimal("2.986162360812285"),
+    "k": Decimal("0.04235741115084049"),
+    "sigma": Decimal("10.69"),
+}
+
+
+def test_the_published_glft_vector() -> None:
+    """Half-spread and skew of the tutorial, to all digits of a double."""
+    half, skew = glft(gamma=Decimal("0.05"), **GLFT)
+    assert float(half) == pytest.approx(20.47208533844371, rel=1e-14)
+    assert float(skew) == pytest.approx(9.76326865029227, rel=1e-14)
+
+
+def test_without_aversion_the_width_is_one_over_k() -> None:
+    """The limit gamma -> 0 of both models."""
+    k = Decimal("1.5")
+    tiny = Decimal("1e-12")
+    for gamma in (Decimal(0), tiny):
+        half, _ = glft(gamma=gamma, sigma=Decimal(2), k=k, a=Decimal(140))
+        assert float(half) == pytest.approx(1 / 1.5, rel=1e-5)
+        half, _ = avellaneda_stoikov(gamma=gamma, sigma=Decimal(2), k=k, tau_s=Decimal(1))
+        assert float(half) == pytest.approx(1 / 1.5, rel=1e-5)
+
+
+def test_a_model_is_chosen_by_name_and_explains_itself() -> None:
+    """MM_STRATEGY=glft: the width is the model's, both quotes lean by the excess, `why` says so."""
+    chosen = policy(model_sigma="0.5", model_k="0.5", model_a="1", model_gamma="0.01")
+    quotes = Asked(replace(chosen, strategy="glft")).quote(view(base="300"))
+    (said,) = (e.sentence for e in quotes.explanations if e.step == "model")
+    assert said.startswith("glft: half-spread ")
+    half, skew = glft(gamma=Decimal("0.01"), sigma=Decimal("0.5"), k=Decimal("0.5"), a=Decimal(1))
+    middle = (quotes.ladder.bids[0].price + quotes.ladder.asks[0].price).value / 2
+    assert abs(middle - (1600 - 3 * skew)) < Decimal("0.02")
+    apart = (quotes.ladder.asks[0].price - quotes.ladder.bids[0].price).value
+    assert abs(apart - 2 * half) < Decimal("0.03")
+
+
+S0, SIGMA, DT, K, A, STEPS, RUNS = 100.0, 2.0, 0.005, 1.5, 140.0, 200, 1000
+MARKET = replace(
+    FUTURE,
+    kind=Kind.PERPETUAL,
+    margin=Margin.BASE,
+    multiplier=Decimal(1),
+    margin_rate=Decimal(0),
+    price_tick=Price.of("0.0001"),
+    expiry_ms=None,
+    size_step=Size.of(1),
+)
+PAPER: QuotePolicy = replace(
+    QUOTES, order_size=Size.of(1), max_long=Size.of(1000), max_short=Size.of(-1000)
+)
+
+
+class Quoting:
+    """The real quoting code at each time of the paper's horizon, asked once for each stock held:
+    its distances from the mid are the same at every mid, to a tick of a hundredth of a cent."""
+
+    def __init__(self, gamma: str, *, by_inventory: bool) -> None:
+        self._gamma, self._by_inventory = Decimal(gamma), by_inventory
+        self.quotes = lru_cache(maxsize=None)(self._quotes)
+        self.strategy = lru_cache(maxsize=None)(self._strategy)
+
+    def _strategy(self, step: int) -> Step:
+        left = Decimal(1) - Decimal(step) * Decimal(str(DT))
+        half, risk = avellaneda_stoikov(
+            gamma=self._gamma,
+            sigma=Decimal(2),
+            k=Decimal("1.5"),
+            tau_s=left if self._by_inventory else Decimal("0.5"),
+        )
+        if not self._by_inventory:  # the average spread of the horizon, around the mid
+            half, risk = self._average(), Decimal(0)
+        return ModelQuotes(
+            model="paper",
+            widths=(half, risk),
+            order_size=PAPER.order_size,
+            max_long=PAPER.max_long,
+            max_short=PAPER.max_short,
+        )
+
+    def _average(self) -> Decimal:
+        gamma = self._gamma
+        edge = (1 + gamma / Decimal("1.5")).ln() / gamma
+        return gamma + edge  # gamma sigma^2 T / 2 is 2 gamma, half of it gamma
+
+    def _quotes(self, step: int, held: int) -> tuple[float, float]:
+        seen = view("100", market=MARKET, base=str(held), cash="1000000")
+        policy_of_paper = replace(POLICY, quote=PAPER)
+        pipeline = founding(policy_of_paper, (Place.SHIFT, self.strategy(step)))
+        ladder = pipeline.quote(seen, Kept()).ladder
+        return S0 - float(ladder.bids[0].price.value), float(ladder.asks[0].price.value) - S0
+
+
+def runs(gamma: str, *, by_inventory: bool) -> tuple[list[float], list[int]]:
+    """Profit and final inventory of each run of the paper's section 3.3."""
+    quoting = Quoting(gamma, by_inventory=by_inventory)
+    random = Random(f"{gamma} {by_inventory}")
+    profits, inventories = [], []
+    for _ in range(RUNS):
+        cash, held, moves = 0.0, 0, 0
+        for step in range(STEPS):
+            mid = S0 + moves * SIGMA * sqrt(DT)
+            below, above = quoting.quotes(step, held)
+            sold = random.random() < min(1.0, A * exp(-K * above) * DT)
+            bought = random.random() < min(1.0, A * exp(-K * below) * DT)
+            cash += sold * (mid + above) - bought * (mid - below)
+            held += bought - sold
+            moves += 1 if random.random() < 0.5 else -1
+        profits.append(cash + held * (S0 + moves * SIGMA * sqrt(DT)))
+        inventories.append(held)
+    return profits, inventories
+
+
+@pytest.mark.parametrize(
+    ("gamma", "inventory", "symmetric"),
+    [
+        ("0.1", (64.87, 6.54), (68.21, 13.44)),
+        ("0.01", (68.38, 8.94), (68.67, 13.68)),
+        ("1", (31.45, 4.83), (43.84, 10.82)),
+    ],
+)
+def test_the_tables_of_avellaneda_and_stoikov(
+    gamma: str, inventory: tuple[float, float], symmetric: tuple[float, float]
+) -> None:
+    """Mean and spread of the profit of 1,000 runs are the paper's within chance, and leaning by the
+    inventory keeps it smaller."""
+    spreads = []
+    for by_inventory, (mean, std) in ((True, inventory), (False, symmetric)):
+        profits, held = runs(gamma, by_inventory=by_inventory)
+        assert abs(statistics.mean(profits) - mean) < 4 * std / sqrt(RUNS)
+        assert abs(statistics.stdev(profits) - std) < 3.5 * std / sqrt(2 * RUNS)
+        spreads.append(statistics.stdev(held))
+    assert spreads[0] < spreads[1]

@@ -1,0 +1,80 @@
+"""The page that builds a strategy of one's own says what works."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from mm_bot.core.quoting import Kept
+from mm_bot.strategies import UnknownStrategyError, build, features, find
+from tests.strategies.views import policy, view
+
+PAGE = Path(__file__).parents[2] / "docs" / "strategies.md"
+OWN, TEST = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's strategy where Python finds it."""
+    package = tmp_path / "mypackage"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "quotes.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("mypackage", "mypackage.quotes"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_page_builds_a_strategy_that_passes_its_own_test() -> None:
+    """Both listings as they stand."""
+    exec(compile(TEST, "page", "exec"), {})
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_import_path_is_a_strategy() -> None:
+    """`MM_STRATEGY=mypackage.quotes:Mine` is built with the policy, and explains itself."""
+    chosen = find("mypackage.quotes:Mine")(policy())
+    quotes = chosen.quote(view(at_s=12 * 3600), Kept())
+    assert "office_hours" in {e.step for e in quotes.explanations}
+
+
+@pytest.mark.parametrize("path", ["nothing", "no.such.module:Mine", "mm_bot.strategies:Nothing"])
+def test_what_cannot_be_loaded_is_named(path: str) -> None:
+    """The message has the path and what would be valid or what is missing."""
+    with pytest.raises(UnknownStrategyError, match=path.split(":")[0]):
+        find(path)
+
+
+def test_every_step_of_the_page_exists() -> None:
+    """The table names every feature, and no step that there is not."""
+    rows = [line.split("|")[1] for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    told = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    models = {"avellaneda-stoikov", "glft"}
+    known = {feature.name for feature in features()} - models | {"model"}
+    assert known <= told
+    founding_steps = {"bootstrap", "widening", "skew", "price", "passive", "bound", "size"}
+    assert told - known == founding_steps
+
+
+def test_everything_on_is_built() -> None:
+    """All features together are one pipeline that quotes."""
+    everything = policy(
+        volatility_spread_mult="1",
+        shock_bps="200",
+        target_inventory="0",
+        size_skew="true",
+        level_size_usd="100",
+        penny_jump="true",
+        price_ceiling="1700",
+        price_floor="1500",
+        micro_price_max_shift_bps="2",
+        max_daily_loss="100000",
+    )
+    quotes = build(everything).quote(view(cash="16000000"), Kept())
+    assert quotes.ladder.bids
+    assert quotes.ladder.asks
+    assert not quotes.halts

@@ -1,0 +1,82 @@
+"""A shock takes the quotes away, and calm at the new level brings them back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies.views import Asked, halts, measure, policy, view
+
+ON = policy(shock_bps="200")
+SHOCK = ["price shock"]
+
+
+def states(path: list[tuple[float, str | None]], asked: Asked | None = None) -> list[bool]:
+    asked = asked or Asked(ON)
+    return [bool(asked.quote(view(price, at_s=at_s)).halts) for at_s, price in path]
+
+
+@pytest.mark.parametrize(("price", "trips"), [("1632", False), ("1632.01", True), ("1568", False)])
+def test_more_than_two_percent_within_ten_seconds(price: str, trips: bool) -> None:
+    """Exactly 2 % does not trip, a tick more does, both ways."""
+    assert states([(0, "1600"), (5, price)]) == [False, trips]
+
+
+def test_a_slow_move_is_no_shock() -> None:
+    """2.25 % in 12 seconds: no two moments within the window are 2 % apart."""
+    assert not any(states([(i, str(1600 + 3 * i)) for i in range(13)]))
+
+
+@given(st.integers(101, 900), st.booleans())
+def test_a_step_resumes_after_exactly_the_pause(bps: int, down: bool) -> None:
+    """A step of any size that then stays flat: quoting again after 30 s, at the new level."""
+    size = bps + 200
+    new = str(1600 * (10_000 - size if down else 10_000 + size) / 10_000)
+    path: list[tuple[float, str | None]] = [(0, "1600"), (1, "1600")]
+    path += [(2 + i, new) for i in range(32)]
+    found = states(path)
+    assert found == [False, False, *[True] * 30, False, False]
+
+
+def test_no_calm_no_quotes() -> None:
+    """A price that swings by 0.6 % never resumes; exactly 0.5 % does not either."""
+    for other in ("1659.9", "1658.25"):
+        path: list[tuple[float, str | None]] = [(0, "1600")]
+        path += [(1 + i, "1650" if i % 2 else other) for i in range(200)]
+        assert all(states(path)[1:])
+
+
+def test_a_fresh_shock_extends_the_pause() -> None:
+    """The second step counts its own 30 seconds."""
+    path: list[tuple[float, str | None]] = [(0, "1600"), (1, "1650")]
+    path += [(2 + i, "1650") for i in range(9)] + [(11 + i, "1700") for i in range(32)]
+    found = states(path)
+    assert found.count(True) == 40
+    assert not found[-1]
+
+
+def test_a_missing_source_neither_trips_nor_resumes() -> None:
+    """Without a price the pause goes on, and two samples are needed to end it."""
+    path: list[tuple[float, str | None]] = [(0, "1600"), (1, "1650"), (2, None), (40, None)]
+    path += [(41, "1650")]
+    assert states(path) == [False, True, True, True, True]
+
+
+def test_a_restart_keeps_the_pause() -> None:
+    """The end of the pause is durable; the window is not needed for it."""
+    asked = Asked(ON)
+    states([(0, "1600"), (1, "1650")], asked)
+    asked.restart()
+    quotes = asked.quote(view("1650", at_s=2))
+    assert halts(quotes) == SHOCK
+    assert measure(quotes, "mm_bot_guard_active", "shock", "buy") == 1
+    assert not any(states([(2 + i, "1650") for i in range(1, 40)], asked)[30:])
+
+
+def test_a_clock_that_went_back_does_not_shorten_it() -> None:
+    """A second shock under an earlier clock leaves the later end."""
+    asked = Asked(ON)
+    states([(100, "1600"), (101, "1650")], asked)
+    asked.quote(view("1650", at_s=50))
+    assert halts(asked.quote(view("1650", at_s=102))) == SHOCK

@@ -1,0 +1,117 @@
+"""The half-spread follows what the reference moves, exactly as specified."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mm_bot.core.exact import plain
+from mm_bot.core.quoting import Quotes
+from mm_bot.core.reference import ReferenceSource
+from mm_bot.strategies.volatility import Volatility
+from tests.strategies.views import Asked, measure, policy, view
+
+ON = policy(volatility_spread_mult="1")
+PATH = ((0, "1600"), (1, "1600.8"), (2, "1600"), (5, "1601.6"), (6, "1601.6"))
+HALF, SIGMA = "mm_bot_half_spread_bps", "mm_bot_volatility_bps_sqrt_s"
+
+
+def after(path: tuple[tuple[float, str], ...], asked: Asked) -> Quotes:
+    quotes = [asked.quote(view(price, at_s=at_s)) for at_s, price in path]
+    return quotes[-1]
+
+
+def sums(asked: Asked) -> tuple[Decimal, Decimal]:
+    value = asked.kept.value
+    assert value is not None
+    state = value["volatility"]
+    assert isinstance(state, Volatility)
+    found = state.sums["anchor"]
+    return found.a, found.b
+
+
+def test_the_vector_of_the_specification() -> None:
+    """A, B, sigma and, once it is warm, the half-spread of the known path."""
+    asked = Asked(policy(volatility_spread_mult="1", volatility_half_life_seconds="60"))
+    quotes = after(PATH, asked)
+    a, b = sums(asked)
+    assert str(a).startswith("146.29544680134661")
+    assert str(b).startswith("5.86425797765")
+    assert measure(quotes, SIGMA) is None
+    assert measure(quotes, HALF, "buy") == 75, "cold: the widest"
+    found = (a / b).sqrt()
+    assert str(found).startswith("4.99469382567")
+
+
+def test_a_warm_estimate_widens_by_the_horizon() -> None:
+    """Alternating 1600, 1600.16 each second is 1 bps a second: over 30 s half is 25 + 5.4773."""
+    asked = Asked(ON)
+    path = tuple((float(i), "1600" if i % 2 else "1600.16") for i in range(600))
+    quotes = after(path, asked)
+    sigma = measure(quotes, SIGMA)
+    assert sigma is not None
+    assert abs(sigma - 1) < Decimal("0.0002")
+    half = measure(quotes, HALF, "buy")
+    assert half is not None
+    assert abs(half - Decimal("30.4773")) < Decimal("0.002")
+    told = [e.sentence for e in quotes.explanations if e.step == "volatility"]
+    assert told == [f"{plain(sigma)} bps/sqrt(s): half-spread 25 -> {half} bps"]
+
+
+def test_a_constant_price_leaves_the_base() -> None:
+    """Nothing moves: half is base, once that is known."""
+    asked = Asked(ON)
+    quotes = after(tuple((float(i), "1600") for i in range(60)), asked)
+    assert measure(quotes, HALF, "sell") == 25
+
+
+def test_silence_is_wide_again() -> None:
+    """Three half-lives without a sample: the widest, not what was known last."""
+    asked = Asked(ON)
+    after(tuple((float(i), "1600") for i in range(60)), asked)
+    gone = asked.quote(view(None, at_s=300))
+    assert not gone.ladder.bids
+    late = view("1600", at_s=300)
+    frozen = asked.quote(replace(late, reference_ms=late.now_ms - 240_000))
+    assert measure(frozen, HALF, "buy") == 75
+
+
+def test_another_source_starts_anew() -> None:
+    """The difference between two sources is no return."""
+    asked = Asked(ON)
+    after(tuple((float(i), "1600") for i in range(60)), asked)
+    switched = asked.quote(view("1700", at_s=61, source=ReferenceSource.BOOK))
+    assert measure(switched, HALF, "buy") == 75
+    back = asked.quote(view("1600", at_s=62))
+    assert measure(back, HALF, "buy") == 25
+
+
+def test_the_sums_survive_a_restart() -> None:
+    """A process that starts within the half-life quotes as wide as the one before."""
+    asked = Asked(ON)
+    path = tuple((float(i), "1600" if i % 2 else "1600.16") for i in range(301))
+    before = measure(after(path, asked), SIGMA)
+    asked.restart()
+    assert measure(asked.quote(view("1600.16", at_s=300)), SIGMA) == before
+
+
+MOVES = st.lists(st.integers(-50, 50), min_size=40, max_size=60)
+
+
+@given(MOVES, st.sampled_from(("2", "0.5", "3.7")))
+def test_scaling_all_prices_changes_nothing(moves: list[int], scale: str) -> None:
+    """Sigma is relative; half stays between base and the widest."""
+    plain, scaled = Asked(ON), Asked(ON)
+    price, quotes = Decimal(1600), []
+    for i, move in enumerate(moves):
+        price += Decimal(move) / 100
+        for asked, seen in ((plain, price), (scaled, price * Decimal(scale))):
+            quotes.append(asked.quote(view(str(seen), at_s=float(i))))
+    one, other = (measure(q, SIGMA) for q in quotes[-2:])
+    assert one == other
+    half = measure(quotes[-1], HALF, "buy")
+    assert half is not None
+    assert 25 <= half <= 75
