@@ -40,7 +40,7 @@ from mm_bot.settings.models import Models
 from mm_bot.settings.quoting import check_levels, quote_policy, reference_min_size
 from mm_bot.settings.run import MarketSettings, RunSettings, check_files
 from mm_bot.settings.secrets import secret_texts
-from mm_bot.settings.strategy import check_strategy
+from mm_bot.settings.strategy import check_contradictions, check_strategy
 from mm_bot.settings.warnings import unused_proxies, warnings
 from mm_bot.venues.base import LiveVenue, VenueConfig
 
@@ -247,16 +247,13 @@ def _check_together(reading: Reading, given: Models, *, wanted: bool) -> None:
     symbol = reading.check(lambda: given.market.market_symbol)
     multiplier = reading.check(lambda: given.external.spread_multiplier) if wanted else None
     reading.check(lambda: check_levels(reading, given.quotes, multiplier or Decimal(1)))
-    reading.check(
-        lambda: check_strategy(
-            reading,
-            given.strategy,
-            quote_policy(given.quotes, given.limits, Decimal(1), Decimal(1)),
-        )
-    )
+    reading.check(lambda: check_strategy(reading, given.strategy))
     reading.check(lambda: check_files(reading, given.run))
     if wanted:
         reading.check(lambda: check_one_anchor(reading, given.anchor))
+    if not reading.faults:  # it compares with values that a fault may have left out
+        quote = quote_policy(given.quotes, given.limits, Decimal(1), Decimal(1))
+        check_contradictions(reading, given.strategy, quote)
     if symbol is not None:
         reading.check(lambda: check_bounds(reading, given.anchor, symbol))
         reading.check(lambda: check_fixed(reading, given.anchor, given.sources["fixed"], symbol))

@@ -81,12 +81,15 @@ STRATEGY_MODEL: type[StrategySettings] = cast(Any, create_model)(
 )
 
 
-def check_strategy(reading: Reading, given: StrategySettings, quote: QuotePolicy) -> None:
-    """It is there, and nothing set for it contradicts something else."""
+def check_strategy(reading: Reading, given: StrategySettings) -> None:
+    """It is there."""
     try:
         strategies.find(given.strategy)
     except strategies.UnknownStrategyError as error:
         reading.fault("MM_STRATEGY", str(error))
-        return
+
+
+def check_contradictions(reading: Reading, given: StrategySettings, quote: QuotePolicy) -> None:
+    """Nothing set for it contradicts something else."""
     for name, remedy in strategies.contradictions(given.strategy, given.options, quote):
         reading.fault(name, remedy)

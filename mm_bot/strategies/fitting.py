@@ -97,6 +97,7 @@ class Sizes(Step):
         levels: list[Level] = []
         told: list[Explanation] = []
         gaps: tuple[Missing, ...] = ()
+        cut: Bound | None = None
         for index, price in enumerate(draft.prices[side]):
             wanted = draft.sizes[side][index].times(factor)
             gap = Missing(side=side, index=index, reason=MissingReason.PRICE_TOO_LOW)
@@ -105,7 +106,10 @@ class Sizes(Step):
                 gaps = (gap,)
                 break
             size, binding = fit(market, bounds, price, wanted)
-            fits = market.tradable(price, size)
+            # The last one gets what is left: behind a level that was cut there is none, though
+            # its lower price may make room for a lot more.
+            fits = market.tradable(price, size) and cut is None
+            binding = binding or cut
             sentence = f"{_WANTED}, cut by {binding.reason.value}" if binding else _WANTED
             if not fits:
                 sentence += _TOO_SMALL
@@ -122,7 +126,7 @@ class Sizes(Step):
                 break
             notional = market.notional(price, size)
             levels.append(Level(side=side, index=index, price=price, size=size, notional=notional))
-            bounds = tuple(bound.used(price, size) for bound in bounds)
+            bounds, cut = tuple(bound.used(price, size) for bound in bounds), binding
         draft = replace(draft, gaps=draft.gaps + gaps, said=(*draft.said, *told))
         return draft, tuple(levels)
 

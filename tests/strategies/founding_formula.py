@@ -60,6 +60,7 @@ def _side_levels(
     levels: list[Level] = []
     gaps: list[Missing] = []
     wanted = policy.order_size
+    cut: Bound | None = None
     if given.source is ReferenceSource.EXTERNAL:
         wanted = wanted.times(policy.external_size_mult)
     for index in range(policy.levels):
@@ -68,7 +69,8 @@ def _side_levels(
             gaps.append(Missing(side=side, index=index, reason=MissingReason.PRICE_TOO_LOW))
             break
         size, binding = fit(market, bounds, price, wanted)
-        if not market.tradable(price, size):
+        if cut is not None or not market.tradable(price, size):
+            binding = binding or cut
             reason = binding.reason if binding else MissingReason.PRICE_TOO_LOW
             gaps.append(
                 Missing(
@@ -81,7 +83,7 @@ def _side_levels(
             break  # what does not fit here fits no outer level either (invariant 5)
         notional = market.notional(price, size)
         levels.append(Level(side=side, index=index, price=price, size=size, notional=notional))
-        bounds = tuple(bound.used(price, size) for bound in bounds)
+        bounds, cut = tuple(bound.used(price, size) for bound in bounds), binding
         wanted = wanted.times(policy.level_size_mult)
     return tuple(levels), gaps
 
