@@ -6,26 +6,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from difflib import get_close_matches
-from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
-from fair_anchor import settings_table as t
 from fair_anchor.fair_value import Carry, RateTable
-from fair_anchor.reading import Reading
-from fair_anchor.settings_sources import SourceChoice, resolve_sources
-from fair_anchor.variable import Variable
+from fair_anchor.settings_sources import SourceChoice, guard_of, resolve_sources
+from fair_anchor.variables import (
+    PREFIX,
+    SECTIONS,
+    VARIABLES,
+    FuturesSettings,
+    Models,
+    ServiceSettings,
+    SpotSettings,
+    read_all,
+)
 from mm_bot.core.exact import Price
 from mm_bot.errors import SettingsError
+from mm_bot.fields.model import Reading
+from mm_bot.fields.model import markdown as _markdown
+from mm_bot.fields.secrets import secret_texts
 from mm_bot.prices.guarded import GuardPolicy
+
+__all__ = ["VARIABLES", "FallbackPolicy", "Settings", "load", "markdown"]
 
 DEFAULT_LISTEN = ("127.0.0.1", 8090)
 EVERY_INTERFACE = "0.0.0.0"
-KEY_LENGTH_LEAST = 8
-"""A shorter text in a URL is a word, not a key, and would blank out unrelated text."""
+_API, _MARKETS = "FAIR_ANCHOR_API_BASE_URL", "FAIR_ANCHOR_MARKETS"
+_SYMBOL, _EXPIRY = "FAIR_ANCHOR_FUTURES_SYMBOL", "FAIR_ANCHOR_EXPIRY_UTC"
+_FALLBACK = "FAIR_ANCHOR_GUARDED_FALLBACK_SPOT_PRICE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,167 +78,123 @@ def load(environment: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: with every fault there is.
     """
-    reading = _read(environment)
-    futures = _futures(reading)
-    sources = resolve_sources(reading)
-    fallback = _fallback(reading)
-    guard = _guard(reading)
+    reading, given = read_all(environment)
+    futures = reading.check(lambda: _futures(reading, given.futures, given.spot)) or {}
+    sources = resolve_sources(reading, given)
+    fallback = reading.check(lambda: _fallback(reading, given.spot))
+    reading.check(lambda: _check_bounds(reading, given.spot))
     _check_api(reading, futures, sources)
     if reading.faults:
         raise SettingsError(reading.faults)
-    assert guard is not None, "else a fault"
-    host, port = _listen(reading)
-    ignored_owners = reading[t.IGNORE_OWNERS]
+    return _settings(given, futures, sources, fallback, environment)
+
+
+def _settings(
+    given: Models,
+    futures: dict[str, int | None],
+    sources: tuple[SourceChoice, ...],
+    fallback: FallbackPolicy | None,
+    environment: Mapping[str, str],
+) -> Settings:
+    """Of what is sound."""
+    host, port = _listen(given.service)
     return Settings(
         host=host,
         port=port,
-        log_level=reading[t.LOG_LEVEL_NAME],
-        api_base_url=reading[t.API_BASE_URL],
-        rpc_url=reading[t.RPC_URL],
-        spot_symbol=reading[t.SPOT_SYMBOL],
+        log_level=given.service.log_level,
+        api_base_url=given.futures.api_base_url,
+        rpc_url=given.oracle.rpc_url,
+        spot_symbol=given.spot.symbol,
         futures=futures,
-        any_market=reading[t.ALLOW_ANY_MARKET],
-        carry=_carry(reading),
+        any_market=given.futures.any_market,
+        carry=_carry(given.futures),
         sources=sources,
-        ignored_owners=ignored_owners or frozenset(),
-        guard=guard,
+        ignored_owners=given.spot.ignored_owners or frozenset(),
+        guard=guard_of(given.spot),
         fallback=fallback,
-        timeout_ms=reading[t.TIMEOUT],
-        cache_ms=reading[t.CACHE],
-        secrets=tuple(_secrets(reading)),
+        timeout_ms=given.service.timeout_ms,
+        cache_ms=given.service.cache_ms,
+        secrets=tuple(secret_texts(environment, VARIABLES.values(), own=PREFIX)),
     )
 
 
 def markdown() -> str:
     """The table of variables for the documentation."""
-    parts = []
-    for group in t.GROUPS:
-        rows = [
-            f"| `{v.name}` | {v.kind.takes} | {v.default} | {v.meaning} |" for v in group.variables
-        ]
-        head = (f"### {group.title}", "", "| variable | valid | default | meaning |")
-        parts.append("\n".join((*head, "| --- | --- | --- | --- |", *rows)))
-    return "\n\n".join(parts) + "\n"
+    return _markdown(SECTIONS)
 
 
-def _read(environment: Mapping[str, str]) -> Reading:
-    stripped = {name: environment[name].strip() for name in t.VARIABLES if name in environment}
-    reading = Reading({name: text for name, text in stripped.items() if text})
-    for name in sorted(environment):
-        if name.startswith("FAIR_ANCHOR_") and name not in t.VARIABLES:
-            close = get_close_matches(name, t.VARIABLES, n=1, cutoff=0.75)
-            advice = f"did you mean {close[0]}?" if close else "take it out of the environment"
-            reading.faults.append(f"{name} is not a variable of the service: {advice}")
-    for variable in t.VARIABLES.values():
-        reading.take(variable)
-    return reading
-
-
-def _carry(reading: Reading) -> Carry:
-    by_symbol, curve = reading[t.RATES], reading[t.RATE_CURVE]
+def _carry(given: FuturesSettings) -> Carry:
     return Carry(
-        rates=RateTable(flat=reading[t.RATE_APR], by_symbol=by_symbol or {}, curve=curve or ()),
-        absolute=reading[t.CARRY_ABS],
-        bps=reading[t.CARRY_BPS],
+        rates=RateTable(
+            flat=given.rate_apr, by_symbol=given.rates or {}, curve=given.rate_curve or ()
+        ),
+        absolute=given.carry_abs,
+        bps=given.carry_bps,
     )
 
 
-def _listen(reading: Reading) -> tuple[str, int]:
-    given, port = reading[t.LISTEN_ADDR], reading[t.PORT]
-    if given is not None:
-        return given
-    return DEFAULT_LISTEN if port is None else (EVERY_INTERFACE, port)
+def _listen(given: ServiceSettings) -> tuple[str, int]:
+    if given.listen_addr is not None:
+        return given.listen_addr
+    return DEFAULT_LISTEN if given.port is None else (EVERY_INTERFACE, given.port)
 
 
-def _futures(reading: Reading) -> dict[str, int | None]:
-    if not reading.sound(t.FUTURES_SYMBOL, t.EXPIRY_UTC, t.MARKETS, t.SPOT_SYMBOL):
-        return {}
-    given = reading[t.MARKETS]
-    futures: dict[str, int | None] = dict(given) if given else {}
-    symbol, expiry_ms = reading[t.FUTURES_SYMBOL], reading[t.EXPIRY_UTC]
+def _futures(reading: Reading, given: FuturesSettings, spot: SpotSettings) -> dict[str, int | None]:
+    symbol, expiry_ms, spot_symbol = given.symbol, given.expiry_ms, spot.symbol
+    futures: dict[str, int | None] = dict(given.markets or {})
     if symbol is None and expiry_ms is not None:
-        reading.fault(
-            t.EXPIRY_UTC, f"it is the expiry of {t.FUTURES_SYMBOL.name}: give that too, or neither"
-        )
+        reading.fault(_EXPIRY, f"it is the expiry of {_SYMBOL}: give that too, or neither")
     if symbol is not None:
         if expiry_ms is not None and futures.get(symbol, expiry_ms) != expiry_ms:
-            reading.fault(t.EXPIRY_UTC, f"{t.MARKETS.name} gives {symbol} another: give it once")
+            reading.fault(_EXPIRY, f"{_MARKETS} gives {symbol} another: give it once")
         futures[symbol] = futures.get(symbol, expiry_ms)
-    if reading[t.SPOT_SYMBOL] in futures:
-        reading.fault(t.SPOT_SYMBOL, "it is among the futures too: give the spot market's symbol")
-    if reading.sound(t.ALLOW_ANY_MARKET) and reading[t.ALLOW_ANY_MARKET] and len(futures) != 1:
+    if spot_symbol in futures:
+        remedy = "it is among the futures too: give the spot market's symbol"
+        reading.fault("FAIR_ANCHOR_SPOT_SYMBOL", remedy)
+    if reading.check(lambda: given.any_market) and len(futures) != 1:
         reading.fault(
-            t.ALLOW_ANY_MARKET,
+            "FAIR_ANCHOR_ALLOW_ANY_MARKET",
             f"there are {len(futures)} futures, and a wrong expiry is a wrong price: "
-            f"set {t.FUTURES_SYMBOL.name} alone, or false",
+            f"set {_SYMBOL} alone, or false",
         )
     return futures
 
 
-def _fallback(reading: Reading) -> FallbackPolicy | None:
-    if not reading.sound(t.FALLBACK_ENABLED) or not reading[t.FALLBACK_ENABLED]:
+def _fallback(reading: Reading, given: SpotSettings) -> FallbackPolicy | None:
+    if not given.fallback_enabled:
         return None
-    if not reading.is_set(t.FALLBACK_PRICE):
-        takes = t.FALLBACK_PRICE.kind.takes
-        reading.fault(t.FALLBACK_PRICE, f"{t.FALLBACK_ENABLED.name} needs it: give {takes}")
-    if not reading.sound(t.FALLBACK_PRICE, t.FALLBACK_MAX_DEVIATION_BPS):
-        return None
-    price = reading[t.FALLBACK_PRICE]
+    if not reading.is_set(_FALLBACK):
+        takes = reading.takes(_FALLBACK)
+        reading.fault(_FALLBACK, f"FAIR_ANCHOR_GUARDED_FALLBACK_ENABLED needs it: give {takes}")
+    price, max_deviation_bps = given.fallback_price, given.fallback_max_deviation_bps
     if price is None:
         return None
-    if reading.sound(t.MIN_SPOT_PRICE, t.MAX_SPOT_PRICE):
-        low, high = reading[t.MIN_SPOT_PRICE], reading[t.MAX_SPOT_PRICE]
-        if low <= high and not low <= price <= high:
-            reading.fault(t.FALLBACK_PRICE, f"give a plausible price, {low} to {high}")
-    return FallbackPolicy(price=price, max_deviation_bps=reading[t.FALLBACK_MAX_DEVIATION_BPS])
+    reading.check(lambda: _check_fallback(reading, given, price))
+    return FallbackPolicy(price=price, max_deviation_bps=max_deviation_bps)
 
 
-def _guard(reading: Reading) -> GuardPolicy | None:
-    low, high = t.MIN_SPOT_PRICE, t.MAX_SPOT_PRICE
-    if reading.sound(low, high) and reading[low] > reading[high]:
-        reading.fault(low, f"{high.name} is {reading[high]}: give a lower price than that")
-        return None
-    if not reading.sound(low, high, t.MAX_SPOT_AGE, t.MAX_JUMP_BPS, t.CONFIRMATIONS):
-        return None
-    return GuardPolicy(
-        max_age_ms=reading[t.MAX_SPOT_AGE],
-        max_deviation_bps=reading[t.MAX_JUMP_BPS],
-        confirmations=reading[t.CONFIRMATIONS],
-        low=reading[low],
-        high=reading[high],
-    )
+def _check_fallback(reading: Reading, given: SpotSettings, price: Price) -> None:
+    low, high = given.low, given.high
+    if low <= high and not low <= price <= high:
+        reading.fault(_FALLBACK, f"give a plausible price, {low} to {high}")
+
+
+def _check_bounds(reading: Reading, given: SpotSettings) -> None:
+    if given.low > given.high:
+        remedy = f"FAIR_ANCHOR_MAX_SPOT_PRICE is {given.high}: give a lower price than that"
+        reading.fault("FAIR_ANCHOR_MIN_SPOT_PRICE", remedy)
 
 
 def _check_api(
     reading: Reading, futures: Mapping[str, int | None], sources: tuple[SourceChoice, ...]
 ) -> None:
-    if reading.is_set(t.API_BASE_URL):
+    if reading.is_set(_API):
         return
-    takes = t.API_BASE_URL.kind.takes
+    takes = reading.takes(_API)
     if any(choice.is_exchange for choice in sources):
-        reading.fault(t.API_BASE_URL, f"the sources book and trade need it: give {takes}")
+        reading.fault(_API, f"the sources book and trade need it: give {takes}")
     elif not futures or None in futures.values():
-        reading.fault(
-            t.API_BASE_URL,
-            f"the expiries are read there: give {takes}, or {t.MARKETS.name}",
-        )
-
-
-def _secrets(reading: Reading) -> Iterator[str]:
-    for key in (t.STRAILS_API_KEY, t.ZERO_EX_API_KEY, t.PYTH_API_KEY):
-        if (secret := reading[key]) is not None:
-            yield secret
-    urls = (t.API_BASE_URL, t.STRAILS_API_URL, t.HTTP, t.ZERO_EX_BASE_URL, t.RPC_URL)
-    more: tuple[Variable[Any], ...] = (t.PYTH_BASE_URL, t.COINBASE_URL)
-    for variable in (*urls, *more):
-        if (url := reading[variable]) is not None:
-            parts = urlsplit(url)
-            texts = [value for _, value in parse_qsl(parts.query)]
-            if variable is t.RPC_URL:  # node providers put the key into the path
-                texts += parts.path.split("/")
-            yield from (text for text in texts if len(text) >= KEY_LENGTH_LEAST)
-            if parts.password:
-                yield unquote(parts.password)
+        reading.fault(_API, f"the expiries are read there: give {takes}, or {_MARKETS}")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,10 @@ that a cross rate may take two of a kind.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
-from fair_anchor import settings_table as t
-from fair_anchor.reading import Reading
-from fair_anchor.variable import Variable
+from fair_anchor.variables import PREFIX, SOURCE_SECTIONS, Models, SpotSettings
+from mm_bot.fields.model import Reading
 from mm_bot.prices.expression import (
     FEED_ID,
     feed_fits,
@@ -22,34 +21,21 @@ from mm_bot.prices.expression import (
     words,
 )
 from mm_bot.prices.guarded import GuardPolicy
-from mm_bot.prices.specs import (
-    CoinbaseSpec,
-    FixedSpec,
-    HttpSpec,
-    MedianSpec,
-    MemberSpec,
-    OracleSpec,
-    PythSpec,
-    SourceSpec,
-    StrailsSpec,
-    ZeroExSpec,
-)
+from mm_bot.prices.specs import MedianSpec, MemberSpec, OracleSpec, SourceSpec
 
 BOOK, TRADE, MEDIAN = "book", "trade", "median"
 EXCHANGE = (BOOK, TRADE)
-NAMES = ("strails", "http", "oracle", "0x", "pyth", "coinbase", "fixed", MEDIAN, *EXCHANGE)
-
-_NEEDS: dict[str, tuple[Variable[Any], ...]] = {
-    "strails": (t.STRAILS_API_URL,),
-    "http": (t.HTTP,),
-    "oracle": (t.ORACLE_ADDRESS, t.RPC_URL),
-    "0x": (t.ZERO_EX_BASE_URL, t.ZERO_EX_SELL_TOKEN, t.ZERO_EX_BUY_TOKEN, t.ZERO_EX_AMOUNT),
-    "pyth": (t.PYTH_FEED_ID,),
-    "coinbase": (t.COINBASE_PRODUCT_ID,),
-    "fixed": (t.FIXED_PRICE,),
-    MEDIAN: (t.MEDIAN_OF,),
+_SOURCES, _MEDIAN_OF = "FAIR_ANCHOR_SPOT_SOURCES", "FAIR_ANCHOR_MEDIAN_OF"
+_ZERO_EX = ("BASE_URL", "SELL_TOKEN", "BUY_TOKEN", "AMOUNT")
+_NEEDS: dict[str, tuple[str, ...]] = {
+    **{word: (PREFIX + each.model.needed(),) for word, each in SOURCE_SECTIONS.items()},
+    "oracle": (f"{PREFIX}ORACLE_ADDRESS", f"{PREFIX}RPC_URL"),
+    "0x": tuple(f"{PREFIX}ZERO_EX_{each}" for each in _ZERO_EX),
+    MEDIAN: (_MEDIAN_OF,),
 }
-_BY_DEFAULT = ("strails", "http", "oracle", "0x", "pyth", "coinbase")
+_BEST = ("strails", "http", "oracle", "0x", "pyth", "coinbase")
+_BY_DEFAULT = (*_BEST, *(word for word in SOURCE_SECTIONS if word not in (*_BEST, "fixed")))
+NAMES = (*_BY_DEFAULT, "fixed", MEDIAN, *EXCHANGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,151 +54,136 @@ class SourceChoice:
         return self.spec is None
 
 
-def resolve_sources(reading: Reading) -> tuple[SourceChoice, ...]:
-    """Best first; what is broken is a fault and left out."""
-    if reading.is_set(t.SPOT_SOURCES):
-        names = split_list(reading[t.SPOT_SOURCES] or "")
-    else:
-        names = [name for name in _BY_DEFAULT if reading.is_set(_NEEDS[name][0])]
-        names += EXCHANGE
-    if len(set(names)) != len(names):
-        reading.fault(t.SPOT_SOURCES, "one is there twice: give each once")
-    found: dict[str, SourceChoice] = {}
-    for name in names:
-        if name in EXCHANGE:
-            found[name] = SourceChoice(name=name, spec=None)
-        elif (spec := _spec(reading, t.SPOT_SOURCES, name)) is not None:
-            found[name] = SourceChoice(
-                name=_label(name), spec=spec, max_age_ms=_own_age_ms(reading, name)
-            )
-    return tuple(found.values())
-
-
-def _spec(reading: Reading, asking: Variable[Any], text: str) -> SourceSpec | None:
-    """The source that `text` describes; None after a fault."""
-    known: dict[str, SourceSpec] = {}
-    broken = False
-    for word in words(text):
-        kind, colon, feed = word.partition(":")
-        if kind not in _NEEDS or (kind == MEDIAN and asking is t.MEDIAN_OF):
-            continue  # an operator, or a name that the expression will refuse
-        if colon and not feed_fits(kind, feed):
-            reading.fault(asking, f"{kind}:{feed[:16]} names no feed of {kind}: give {kind}")
-            broken = True
-        elif not colon and not _has(reading, kind, asking):
-            broken = True
-        elif (spec := _one(reading, kind, feed)) is not None:
-            known[word] = spec
-        else:
-            broken = True
-    if broken:
-        return None
-    try:
-        return parse_expression(text, known)
-    except ValueError:
-        valid = ", ".join(name for name in NAMES if name != MEDIAN or asking is not t.MEDIAN_OF)
-        takes = f"{valid}, invert(x) or multiply(x, y), with commas between them"
-        if asking is t.MEDIAN_OF:
-            takes += "; book and trade are no members"
-        reading.fault(asking, f"{text[:60]!r} is no source: give {takes}")
-        return None
-
-
-def _has(reading: Reading, kind: str, asking: Variable[Any]) -> bool:
-    missing = [variable for variable in _NEEDS[kind] if not reading.is_set(variable)]
-    for variable in missing:
-        reading.fault(variable, f"the source {kind} needs it: give {variable.kind.takes}")
-    return not missing
-
-
-def _one(reading: Reading, kind: str, feed: str) -> SourceSpec | None:
-    """The source of one name; `feed` is what stands behind its colon."""
-    if kind == MEDIAN:
-        return _median(reading)
-    if not reading.sound(*t.sources.variables):
-        return None
-    match kind:
-        case "pyth":
-            key = reading[t.PYTH_API_KEY]
-            return PythSpec(
-                feed_id=feed or reading[t.PYTH_FEED_ID] or "",
-                base_url=reading[t.PYTH_BASE_URL],
-                key=key,
-                key_header=reading[t.PYTH_API_KEY_HEADER] if key else None,
-                max_confidence_bps=reading[t.PYTH_MAX_CONFIDENCE_BPS],
-            )
-        case "coinbase":
-            product = feed or reading[t.COINBASE_PRODUCT_ID] or ""
-            return CoinbaseSpec(product_id=product.upper(), url=reading[t.COINBASE_URL])
-        case "strails":
-            return StrailsSpec(
-                base_url=reading[t.STRAILS_API_URL] or "",
-                api_key=reading[t.STRAILS_API_KEY],
-                pair=reading[t.STRAILS_PAIR],
-            )
-        case "http":
-            market = reading[t.SPOT_SYMBOL] if reading.sound(t.SPOT_SYMBOL) else ""
-            return HttpSpec(url=reading[t.HTTP] or "", market=market)
-        case "oracle":
-            return OracleSpec(address=reading[t.ORACLE_ADDRESS] or "")
-        case "0x":
-            return ZeroExSpec(
-                base_url=reading[t.ZERO_EX_BASE_URL] or "",
-                api_key=reading[t.ZERO_EX_API_KEY],
-                chain_id=reading[t.ZERO_EX_CHAIN_ID],
-                sell_token=reading[t.ZERO_EX_SELL_TOKEN] or "",
-                buy_token=reading[t.ZERO_EX_BUY_TOKEN] or "",
-                amount=reading[t.ZERO_EX_AMOUNT] or 0,
-            )
-    price = reading[t.FIXED_PRICE]
-    assert kind == "fixed", kind
-    assert price is not None, "else a fault"
-    return FixedSpec(price=price)
-
-
-def _median(reading: Reading) -> MedianSpec | None:
-    needed = (t.MEDIAN_OF, t.MEDIAN_QUORUM, t.MEDIAN_OUTLIER_BPS, t.TIMEOUT, t.CACHE)
-    limits = (t.MAX_SPOT_AGE, t.MAX_JUMP_BPS, t.CONFIRMATIONS, t.MIN_SPOT_PRICE, t.MAX_SPOT_PRICE)
-    if not reading.sound(*needed, *limits) or reading[t.MIN_SPOT_PRICE] > reading[t.MAX_SPOT_PRICE]:
-        return None
-    guard = GuardPolicy(
-        max_age_ms=reading[t.MAX_SPOT_AGE],
-        max_deviation_bps=reading[t.MAX_JUMP_BPS],
-        confirmations=reading[t.CONFIRMATIONS],
-        low=reading[t.MIN_SPOT_PRICE],
-        high=reading[t.MAX_SPOT_PRICE],
+def guard_of(given: SpotSettings) -> GuardPolicy:
+    """What every source is judged by."""
+    return GuardPolicy(
+        max_age_ms=given.max_age_ms,
+        max_deviation_bps=given.max_jump_bps,
+        confirmations=given.confirmations,
+        low=given.low,
+        high=given.high,
     )
-    members = []
-    for item in split_list(reading[t.MEDIAN_OF] or ""):
-        name, weight = split_weight(item)
-        if not weight:
-            reading.fault(t.MEDIAN_OF, "a member of weight 0 counts nothing: leave it out")
-            return None
-        spec = _spec(reading, t.MEDIAN_OF, name)
-        if spec is None:
-            return None
-        age_ms = _own_age_ms(reading, name)
-        own = guard if age_ms is None else replace(guard, max_age_ms=age_ms)
-        members.append(MemberSpec(name=_label(name), source=spec, guard=own, weight=weight))
-    quorum = reading[t.MEDIAN_QUORUM]
-    if len({member.name for member in members}) != len(members):
-        reading.fault(t.MEDIAN_OF, "one is there twice: give each once")
-    elif quorum > len(members):
-        reading.fault(t.MEDIAN_QUORUM, f"give at most the {len(members)} members there are")
-    else:
-        return MedianSpec(
-            members=tuple(members),
-            quorum=quorum,
-            outlier_bps=reading[t.MEDIAN_OUTLIER_BPS],
-            interval_ms=max(reading[t.CACHE], 100),
-            timeout_ms=reading[t.TIMEOUT],
-        )
-    return None
 
 
-def _own_age_ms(reading: Reading, name: str) -> int | None:
-    sound = name == "oracle" and reading.sound(t.ORACLE_MAX_AGE)
-    return reading[t.ORACLE_MAX_AGE] if sound else None
+def resolve_sources(reading: Reading, given: Models) -> tuple[SourceChoice, ...]:
+    """Best first; what is broken is a fault and left out."""
+    return _Sources(reading, given).resolve()
+
+
+class _Sources:
+    """The models that sources are made of."""
+
+    def __init__(self, reading: Reading, given: Models) -> None:
+        self._reading = reading
+        self._given = given
+
+    def resolve(self) -> tuple[SourceChoice, ...]:
+        reading = self._reading
+        if reading.is_set(_SOURCES):
+            names = split_list(self._given.spot.sources or "")
+        else:
+            names = [name for name in _BY_DEFAULT if reading.is_set(_NEEDS[name][0])]
+            names += EXCHANGE
+        if len(set(names)) != len(names):
+            reading.fault(_SOURCES, "one is there twice: give each once")
+        found: dict[str, SourceChoice] = {}
+        for name in names:
+            if name in EXCHANGE:
+                found[name] = SourceChoice(name=name, spec=None)
+            elif (spec := self._spec(_SOURCES, name)) is not None:
+                found[name] = SourceChoice(
+                    name=_label(name), spec=spec, max_age_ms=self._own_age_ms(name)
+                )
+        return tuple(found.values())
+
+    def _spec(self, asking: str, text: str) -> SourceSpec | None:
+        """The source that `text` describes; None after a fault."""
+        known: dict[str, SourceSpec] = {}
+        broken = False
+        for word in words(text):
+            kind, colon, feed = word.partition(":")
+            if kind not in _NEEDS or (kind == MEDIAN and asking == _MEDIAN_OF):
+                continue  # an operator, or a name that the expression will refuse
+            if colon and not feed_fits(kind, feed):
+                remedy = f"{kind}:{feed[:16]} names no feed of {kind}: give {kind}"
+                self._reading.fault(asking, remedy)
+                broken = True
+            elif not colon and not self._has(kind):
+                broken = True
+            elif (spec := self._reading.check(partial(self._one, kind, feed))) is not None:
+                known[word] = spec
+            else:
+                broken = True
+        if broken:
+            return None
+        try:
+            return parse_expression(text, known)
+        except ValueError:
+            valid = ", ".join(name for name in NAMES if name != MEDIAN or asking != _MEDIAN_OF)
+            takes = f"{valid}, invert(x) or multiply(x, y), with commas between them"
+            if asking == _MEDIAN_OF:
+                takes += "; book and trade are no members"
+            self._reading.fault(asking, f"{text[:60]!r} is no source: give {takes}")
+            return None
+
+    def _has(self, kind: str) -> bool:
+        reading = self._reading
+        missing = [name for name in _NEEDS[kind] if not reading.is_set(name)]
+        for name in missing:
+            reading.fault(name, f"the source {kind} needs it: give {reading.takes(name)}")
+        return not missing
+
+    def _one(self, kind: str, feed: str) -> SourceSpec | None:
+        """The source of one name; `feed` is what stands behind its colon."""
+        given = self._given
+        if kind == MEDIAN:
+            return self._median()
+        if kind == "oracle":
+            return OracleSpec(address=given.oracle.address or "")
+        if kind == "0x":
+            return given.zero_ex.spec(given.zero_ex.chain_id or 0)
+        market = given.spot.symbol if kind == "http" else ""
+        return given.sources[kind].spec(market, feed)
+
+    def _median(self) -> MedianSpec | None:
+        reading, given = self._reading, self._given
+        median = given.median
+        quorum, outlier_bps = median.quorum, median.outlier_bps
+        interval_ms, timeout_ms = max(given.service.cache_ms, 100), given.service.timeout_ms
+        if given.spot.low > given.spot.high:
+            return None
+        guard = guard_of(given.spot)
+        members = []
+        for item in split_list(median.of or ""):
+            name, weight = split_weight(item)
+            if not weight:
+                reading.fault(_MEDIAN_OF, "a member of weight 0 counts nothing: leave it out")
+                return None
+            spec = self._spec(_MEDIAN_OF, name)
+            if spec is None:
+                return None
+            age_ms = self._own_age_ms(name)
+            own = guard if age_ms is None else replace(guard, max_age_ms=age_ms)
+            members.append(MemberSpec(name=_label(name), source=spec, guard=own, weight=weight))
+        if len({member.name for member in members}) != len(members):
+            reading.fault(_MEDIAN_OF, "one is there twice: give each once")
+        elif quorum > len(members):
+            remedy = f"give at most the {len(members)} members there are"
+            reading.fault("FAIR_ANCHOR_MEDIAN_QUORUM", remedy)
+        else:
+            return MedianSpec(
+                members=tuple(members),
+                quorum=quorum,
+                outlier_bps=outlier_bps,
+                interval_ms=interval_ms,
+                timeout_ms=timeout_ms,
+            )
+        return None
+
+    def _own_age_ms(self, name: str) -> int | None:
+        if name != "oracle":
+            return None
+        return self._reading.check(lambda: self._given.oracle.max_age_ms)
 
 
 def _label(text: str) -> str:

@@ -11,9 +11,9 @@ from fair_anchor.fair_value import Confidence
 from fair_anchor.metrics import Metrics
 from fair_anchor.settings import Settings
 from fair_anchor.settings_sources import TRADE, SourceChoice
-from fair_anchor.settings_table import LISTEN_ADDR
 from fair_anchor.spot import Slot, SpotFinder
 from fair_anchor.spot_sources import BookSource, TradeSource
+from fair_anchor.variables import LISTEN_ADDR
 from mm_bot.clock import Clock, SystemClock
 from mm_bot.host.shutdown import Shutdown
 from mm_bot.io.http import open_client
@@ -38,7 +38,7 @@ async def run(settings: Settings, log: Log) -> None:
         cleanup.callback(shutdown.listen())
         service, server = _service(settings, log, cleanup)
         cleanup.push_async_callback(server.close)
-        port = await server.start(settings.host, settings.port, setting=LISTEN_ADDR.name)
+        port = await server.start(settings.host, settings.port, setting=LISTEN_ADDR)
         # The first read costs a fifth of a second of imports: better now than at the first
         # request, whatever comes of it.
         await service.health()

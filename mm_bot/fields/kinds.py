@@ -234,7 +234,6 @@ PRIVATE_KEY = Kind(
     parse=lambda text: Secret(parse_private_key(text)),
     show=show_nothing,
 )
-SECRET = Kind(takes="a secret text", parse=SecretStr, show=show_nothing)
 API_KEY = mapped(
     token("a key of printable ASCII characters", r"[!-~]([ -~]*[!-~])?"), SecretStr, show_nothing
 )

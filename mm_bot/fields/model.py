@@ -100,14 +100,15 @@ class Variable:
 
 @dataclass(frozen=True, kw_only=True)
 class Section(Generic[M]):
-    """A model and the prefix that all its names have."""
+    """A model and the prefix that all its names have; `titled` is another title than its own."""
 
     model: type[M]
     prefix: str = ""
+    titled: str = ""
 
     @property
     def title(self) -> str:
-        return self.model.model_config.get("title") or self.model.__name__
+        return self.titled or self.model.model_config.get("title") or self.model.__name__
 
     @cached_property
     def variables(self) -> tuple[Variable, ...]:

@@ -19,7 +19,6 @@ from mm_bot.fields.kinds import (
     BPS,
     HTTP_URL,
     POSITIVE,
-    SECRET,
     UINT256_MAX,
     WEBSOCKET_URL,
     Kind,
@@ -44,6 +43,7 @@ from mm_bot.prices.specs import (
 
 PRICE = mapped(decimal("cNGN per USDC", POSITIVE), Price)
 _PRODUCT = token("a product such as USDC-USD", PRODUCT.pattern)
+_PAIR = token("a pair such as CNGN-USDC", r"[A-Za-z0-9._-]{1,48}")
 _GROUP = "Sources of the anchor price"
 
 
@@ -143,7 +143,7 @@ class StrailsSettings(SourceSettings):
     api_key: Annotated[SecretStr | None, API_KEY] = variable(
         "STRAILS_API_KEY", "For `strails`: sent as `x-api-key`.", absent="none is sent"
     )
-    pair: Annotated[str, _PRODUCT] = variable(
+    pair: Annotated[str, _PAIR] = variable(
         "STRAILS_PAIR", "For `strails`: whose board is read.", default="CNGN-USDC"
     )
 
@@ -155,7 +155,7 @@ class ZeroExSettings(Model):
     base_url: Annotated[str | None, HTTP_URL] = variable(
         "BASE_URL", "For `0x`: the price endpoint."
     )
-    api_key: Annotated[SecretStr | None, SECRET] = variable(
+    api_key: Annotated[SecretStr | None, API_KEY] = variable(
         "API_KEY", "For `0x`: sent as `0x-api-key`.", absent="none is sent"
     )
     chain_id: Annotated[int | None, whole(least=1)] = variable(

@@ -22,6 +22,7 @@ from mm_bot.core.policy import OperatorMode, Policy, ReferencePolicy, RiskPolicy
 from mm_bot.errors import SettingsError
 from mm_bot.fields.model import EffectiveValue, Reading, UnsoundError, Variable
 from mm_bot.fields.model import markdown as _markdown
+from mm_bot.fields.secrets import secret_texts
 from mm_bot.observe.settings import ObserveSettings
 from mm_bot.settings import models
 from mm_bot.settings.anchor_parts import Parts
@@ -39,7 +40,6 @@ from mm_bot.settings.anchors import (
 from mm_bot.settings.models import Models
 from mm_bot.settings.quoting import check_levels, quote_policy, reference_min_size
 from mm_bot.settings.run import MarketSettings, RunSettings, check_files
-from mm_bot.settings.secrets import secret_texts
 from mm_bot.settings.strategy import check_contradictions, check_strategy
 from mm_bot.settings.warnings import unused_proxies, warnings
 from mm_bot.venues.base import LiveVenue, VenueConfig

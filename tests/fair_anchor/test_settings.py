@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fair_anchor.settings import Settings, load
-from fair_anchor.settings_table import VARIABLES
+from fair_anchor.settings import VARIABLES, Settings, load, markdown
 from mm_bot.core.exact import Price
 from mm_bot.errors import SettingsError
 from mm_bot.prices.specs import InvertSpec, MedianSpec, MultiplySpec, PythSpec, StrailsSpec
@@ -198,3 +197,9 @@ def test_the_process_lists_every_fault_and_ends_with_2(tmp_path: Path) -> None:
     for name in ("STRAILS_API_URL", "RATE_APR", "TYPO", "API_BASE_URL"):
         assert f"FAIR_ANCHOR_{name}" in done.stderr
     assert key not in done.stderr + done.stdout
+
+
+def test_the_documentation_has_every_variable() -> None:
+    """The tables of docs/anchors.md are those that `python -m fair_anchor.settings` prints."""
+    page = (Path(__file__).parents[2] / "docs" / "anchors.md").read_text()
+    assert markdown().replace("### ", "#### ") in page

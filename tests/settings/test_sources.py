@@ -10,10 +10,10 @@ import pytest
 from pydantic import Secret, SecretStr
 
 from mm_bot.__main__ import main
-from mm_bot.fields.kinds import SECRET
+from mm_bot.fields.kinds import API_KEY
 from mm_bot.fields.model import Model, Section, is_secret, variable
+from mm_bot.fields.secrets import secret_texts
 from mm_bot.settings import VARIABLES, load, process_environment, secrets
-from mm_bot.settings.secrets import secret_texts
 from tests.settings.test_settings import KEY, REQUIRED, fault, settings
 
 
@@ -62,7 +62,7 @@ def test_every_secret_field_is_kept_out_of_the_log_without_being_listed() -> Non
     """Whatever a model types as secret is, so that a new key cannot be forgotten."""
 
     class Later(Model):
-        key: Annotated[SecretStr | None, SECRET] = variable("MM_LATER_KEY", "A key.")
+        key: Annotated[SecretStr | None, API_KEY] = variable("MM_LATER_KEY", "A key.")
 
     found = secret_texts({"MM_LATER_KEY": "Bearer abc"}, Section(model=Later).variables, "MM_")
     assert {"Bearer abc", "abc"} <= set(found)
