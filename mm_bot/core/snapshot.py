@@ -49,6 +49,8 @@ class Book:
 
     bids: tuple[BookOrder, ...]
     asks: tuple[BookOrder, ...]
+    unreadable: tuple[str, ...] = ()
+    """Ids of strangers' orders that were left out, because their numbers are none."""
 
     def side(self, side: Side) -> tuple[BookOrder, ...]:
         return self.bids if side is Side.BUY else self.asks
@@ -123,6 +125,8 @@ class OwnOrders:
     """The highest trade id of the whole exchange: where to start counting fills. None: no trade."""
     others: tuple[BookOrder, ...]
     reserved_elsewhere: Reserved
+    unreadable: tuple[str, ...] = ()
+    """As in `Book`: strangers' rows here that were left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,10 @@ class Counts:
         for (step, side), times in found.items():
             self._diagnostics.labels(step, side.value).inc(times)
 
+    def unreadable(self) -> None:
+        """A stranger's order that no number can be read from."""
+        self._unreadable.inc()
+
     def _count_work(self, view: View, timings_ms: Mapping[str, float]) -> None:
         for name, took_ms in timings_ms.items():
             if name == "total":
@@ -102,6 +106,10 @@ class Counts:
                     self._quoted_seconds.labels(side.value).inc(elapsed_s)
 
     def _of_work(self) -> None:
+        self._unreadable = self._counter(
+            "mm_bot_unreadable_orders",
+            "Orders of others that were left out because no number can be read from them.",
+        )
         self._halts = self._counter(
             "mm_bot_halts",
             "How often each halt reason began to hold since the start.",

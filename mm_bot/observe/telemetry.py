@@ -35,6 +35,7 @@ class Telemetry:
         self._market: Instrument | None = None
         self._narrator = Narrator(log)
         self._newest_trade = -1
+        self._unreadable: set[str] = set()
 
     def begin(
         self, market: Instrument, external: Refreshes | None, anchor: Refreshes | None = None
@@ -74,7 +75,18 @@ class Telemetry:
         self._metrics.counts.cycle(view, before, timings_ms)
         if before is not None and self._market is not None:
             self._compare_fills(before.memory, decision, self._market)
+        self._name_unreadable(decision)
         self._narrator.cycle(view)
+
+    def _name_unreadable(self, decision: Decision) -> None:
+        """Each stranger's order that no number can be read from: counted and named once."""
+        venue = decision.snapshot.venue
+        parts = (venue.book.value, venue.orders.value)
+        found = {order_id for part in parts if part is not None for order_id in part.unreadable}
+        for order_id in sorted(found - self._unreadable):
+            self._metrics.counts.unreadable()
+            self._log.warning("market.unreadable_order", order_id=order_id)
+        self._unreadable = found | (self._unreadable if len(self._unreadable) < 1_000 else set())
 
     def _compare_fills(self, before: Memory, decision: Decision, market: Instrument) -> None:
         """The lower steps of the hierarchy beside the fills themselves; diagnostics only."""

@@ -331,6 +331,18 @@ def test_broken_rows_are_edge_errors(table: Table) -> None:
         table.read(table.future)
 
 
+@pytest.mark.parametrize("price", ["NaN", "1e400", ""])
+def test_one_bad_row_of_a_stranger_is_left_out_and_named(table: Table, price: str) -> None:
+    """Our own rows and the readable ones of others are read as ever."""
+    bad, _ = table.add(table.future, owner=THEM, price=price)
+    good, _ = table.add(table.future, owner=THEM, price="1590")
+    ours, _ = table.add(table.future, price="1580")
+    read = table.read(table.future)
+    assert read.unreadable == (bad,)
+    assert [o.order_id for o in read.others] == [good]
+    assert [row.order_id for row in read.rows] == [ours]
+
+
 def sessions(table: Table, count: int) -> list[Session]:
     url = table.running.database_url
     return [Session(url, f"mm-bot test {i} pid=1 host=h", 1000) for i in range(count)]

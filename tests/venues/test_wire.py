@@ -183,5 +183,17 @@ def test_noise_is_an_edge_error(body: bytes) -> None:
 @pytest.mark.parametrize("text", ["1e3", "-1", "NaN", "1/2", "0x10", "", " 1", "1" * 60, "١"])
 def test_only_plain_decimals_are_numbers(text: str) -> None:
     """Exponents, signs, blanks, other digits and endless numbers are refused by name."""
+    body = damaged(BOOK, ("bids", 0, "limit_price"), text, False)
     with pytest.raises(EdgeError, match="not a plain decimal"):
-        wire.parse_book(damaged(BOOK, ("bids", 0, "limit_price"), text, False), SPOT_MARKET, None)
+        wire.parse_book(body, SPOT_MARKET, "0x" + "aa" * 20)
+
+
+@pytest.mark.parametrize("text", ["NaN", "1e400", "", "-1"])
+def test_one_bad_order_of_a_stranger_is_left_out_and_named(text: str) -> None:
+    """The rest of the book is read as ever."""
+    whole = wire.parse_book(orjson.dumps(BOOK), SPOT_MARKET, None)
+    body = damaged(BOOK, ("bids", 0, "limit_price"), text, False)
+    book = wire.parse_book(body, SPOT_MARKET, None)
+    assert book.unreadable == (BOOK["bids"][0]["order_id"],)
+    left = {o.order_id for o in (*book.bids, *book.asks)}
+    assert left == {o.order_id for o in (*whole.bids, *whole.asks)} - set(book.unreadable)

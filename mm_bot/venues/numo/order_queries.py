@@ -34,6 +34,11 @@ _MINE: Final = "o.owner_address = %(owner)s AND o.subaccount_id = %(subaccount)s
 _HERE: Final = "o.asset_address = %(asset)s AND o.sub_id = %(sub_id)s::numeric"
 _LATELY_SIGNED: Final = "o.expiry + 120 >= floor(extract(epoch FROM now()))"
 """Not expired, or so lately that a fill may not be on the chain yet."""
+# Anybody may place a price that is none; to cast it would fail the read of everything else.
+_READABLE: Final = " AND ".join(
+    rf"coalesce(o.{column}, '') ~ '^[0-9]{{1,48}}(\.[0-9]{{1,24}})?$'"
+    for column in ("limit_price", "desired_amount", "filled_amount")
+)
 _UNEXPIRED: Final = "o.expiry >= floor(extract(epoch FROM now()))"
 
 _NEW_FILLS: Final = f"""new_fills AS (
@@ -78,7 +83,11 @@ others AS (
         ORDER BY limit_price::numeric * CASE side WHEN 'buy' THEN -1 ELSE 1 END, order_id
     ) AS rank
     FROM live o
-    WHERE {_HERE} AND {_UNEXPIRED} AND NOT ({_MINE})
+    WHERE {_HERE} AND {_UNEXPIRED} AND NOT ({_MINE}) AND {_READABLE}
+),
+unreadable AS (
+    SELECT o.order_id FROM live o
+    WHERE {_HERE} AND NOT ({_MINE}) AND NOT ({_READABLE}) LIMIT {OTHERS_LIMIT}
 ),
 {_NEW_FILLS},
 latest AS (
@@ -107,6 +116,7 @@ SELECT
         WHERE o.order_id IN (l.maker_order_id, l.taker_order_id)
           AND o.owner_address = %(owner)s)) AS own_trade_ids,
     (SELECT max(trade_id) FROM trade_fills) AS newest_trade_id,
+    (SELECT json_agg(r) FROM unreadable r) AS unreadable,
     {SESSION_PROOF} AS session
 """)
 

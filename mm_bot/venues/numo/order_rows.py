@@ -38,7 +38,8 @@ class Desk:
 
 def own_orders(row: Row, desk: Desk, watch: Watch, more: Sequence[object] = ()) -> OwnOrders:
     """One answer of the table, taken apart; `more` are the further pages of its fills."""
-    live, elsewhere, others, asked, nonces, unexpired, fills, own_trades, newest, _ = row
+    live, elsewhere, others, asked, nonces, unexpired, *rest = row
+    fills, own_trades, newest, unreadable, _ = rest
     # The later ones carry the reason of a cancel.
     own = {}
     for entry in (*_entries(live), *_entries(unexpired), *_entries(asked)):
@@ -55,6 +56,7 @@ def own_orders(row: Row, desk: Desk, watch: Watch, more: Sequence[object] = ()) 
         newest_trade_id=None if newest is None else _read.whole(newest, "newest trade"),
         others=tuple(_other(entry, desk) for entry in _entries(others)),
         reserved_elsewhere=reserved(_entries(elsewhere), desk),
+        unreadable=tuple(_read.text(each, "order_id", "row") for each in _entries(unreadable)),
     )
 
 

@@ -95,23 +95,40 @@ def to_market(
 
 
 def parse_book(body: bytes, market: Instrument, owner: str | None) -> Book:
-    """The body of `/v1/book`, human side up; orders of `owner` (lower case) are `ours`."""
+    """The body of `/v1/book`, human side up; orders of `owner` (lower case) are `ours`.
+
+    Anybody may place what no number can be read from: a stranger's order like that is left out and
+    named; one of ours is a broken answer.
+    """
     answer = _presented(body, market)
-    orders = [
-        _book_order(_read.members(entry, f"{name}[{i}]"), market, owner)
-        for name in ("bids", "asks")
-        for i, entry in enumerate(_read.array(_read.member(answer, name, "book"), name))
-    ]
-    return Book(bids=_best_first(orders, Side.BUY), asks=_best_first(orders, Side.SELL))
+    orders, unreadable = [], []
+    for name in ("bids", "asks"):
+        for i, entry in enumerate(_read.array(_read.member(answer, name, "book"), name)):
+            members = _read.members(entry, f"{name}[{i}]")
+            try:
+                orders.append(_book_order(members, market, owner))
+            except EdgeError:
+                if _read.text(members, "owner_address", "order").lower() == owner:
+                    raise
+                unreadable.append(_read.text(members, "order_id", "order"))
+    return Book(
+        bids=_best_first(orders, Side.BUY),
+        asks=_best_first(orders, Side.SELL),
+        unreadable=tuple(unreadable),
+    )
 
 
 def parse_trades(body: bytes, market: Instrument) -> tuple[Trade, ...]:
     """The body of `/v1/trades`, human prices, newest first."""
     answer = _presented(body, market)
     entries = _read.array(_read.member(answer, "trades", "answer"), "trades")
-    trades = [
-        _trade(_read.members(entry, f"trades[{i}]"), market) for i, entry in enumerate(entries)
-    ]
+    trades = []
+    for i, entry in enumerate(entries):
+        members = _read.members(entry, f"trades[{i}]")
+        try:
+            trades.append(_trade(members, market))
+        except EdgeError:
+            continue  # two strangers' numbers are no reference; ours are read from the table
     return tuple(sorted(trades, key=lambda trade: -trade.trade_id))
 
 
