@@ -53,7 +53,7 @@ class QueuedStream:
             else:
                 self._lines.append(line)
                 self._waiting += len(line)
-                self._changed.notify_all()
+            self._changed.notify_all()
         return len(line)
 
     def flush(self) -> None:
@@ -62,14 +62,18 @@ class QueuedStream:
     def drain(self, within_s: float) -> None:
         """Returns once everything was written, or after `within_s`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._idle and not self._lines, within_s)
+            self._changed.wait_for(lambda: self._idle and not self._has_work(), within_s)
+
+    def _has_work(self) -> bool:
+        """Lines to write, or to say how many are missing though none follows them."""
+        return bool(self._lines or self._untold)
 
     def _write_all(self) -> None:
         while True:
             with self._changed:
                 self._idle = True
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: bool(self._lines))
+                self._changed.wait_for(self._has_work)
                 self._idle = False
                 lines, self._untold, untold = "".join(self._lines), 0, self._untold
                 self._lines.clear()
