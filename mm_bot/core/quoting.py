@@ -62,6 +62,8 @@ class MissingReason(Enum):
     STUCK_IN_MATCHING = "stuck_in_matching"
     CROSSED_BY_OTHERS = "crossed_by_others"
     SIZE_SKEW = "size_skew"
+    ADVERSE_SELECTION = "adverse_selection"
+    REDUCE_ONLY = "reduce_only"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

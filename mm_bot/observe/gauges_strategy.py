@@ -54,6 +54,13 @@ def strategy_gauges() -> Iterator[Gauge]:
         read=_of("mm_bot_breaker_halted"),
     )
     yield Gauge(
+        name="mm_bot_pnl_attribution",
+        help="Result of trading since the start of the process by what made it, in the quote.",
+        labels={"part": ("total", "spread_capture", "inventory")},
+        start=math.nan,
+        read=_of("mm_bot_pnl_attribution"),
+    )
+    yield Gauge(
         name="mm_bot_regime",
         help="1 for the position regime in force, 0 for the others.",
         labels={"regime": REGIMES},

@@ -61,6 +61,8 @@ MISSING_MEANS: Final[Mapping[MissingReason, str]] = {
     MissingReason.ORDERS_UNREAD: "our orders could not be read in this cycle",
     MissingReason.CANCEL_PENDING: "a cancel that must come first is not acknowledged",
     MissingReason.STUCK_IN_MATCHING: "the matcher holds its order and does not give it back",
+    MissingReason.ADVERSE_SELECTION: "this side is being hit; it pauses for MM_TOXIC_PAUSE_SECONDS",
+    MissingReason.REDUCE_ONLY: "the inventory passed its soft limit; only the way back is quoted",
     MissingReason.SIZE_SKEW: "the stock is so far from its target that this side has no size",
     MissingReason.CROSSED_BY_OTHERS: "it would trade with an order that is being matched just now",
 }

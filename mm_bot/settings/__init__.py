@@ -42,6 +42,7 @@ from mm_bot.settings.quoting import check_levels, quote_policy, reference_min_si
 from mm_bot.settings.run import MarketSettings, RunSettings, check_files
 from mm_bot.settings.strategy import check_contradictions, check_strategy
 from mm_bot.settings.warnings import unused_proxies, warnings
+from mm_bot.strategies.regime import halting_limits
 from mm_bot.venues.base import LiveVenue, VenueConfig
 
 __all__ = [
@@ -272,7 +273,7 @@ def _parts(reading: Reading, given: Models) -> tuple[AnchorPart, ...]:
 
 def _risk_policy(given: Models, market: Instrument) -> RiskPolicy:
     limits = given.limits
-    max_long, max_short = limits.inventory_caps
+    max_long, max_short = halting_limits(given.strategy.options, *limits.inventory_caps)
     # An on-chain feed updates on deviation or heartbeat: hours may lie between two good answers.
     by_feed = given.anchor.source is AnchorSource.ORACLE_CARRY
     return RiskPolicy(

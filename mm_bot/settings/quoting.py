@@ -173,12 +173,15 @@ class ReplaceSettings(Model, title="Adopting and replacing orders"):
         return ReconcilePolicy(**dict(self), order_life_ms=quotes.order_life_ms)
 
 
+_OF_QUOTES = tuple(name for name in QuoteSettings.model_fields if name != "order_life_ms")
+
+
 def quote_policy(
     quotes: QuoteSettings, limits: LimitSettings, spread_mult: Decimal, size_mult: Decimal
 ) -> QuotePolicy:
     max_long, max_short = limits.inventory_caps
     return QuotePolicy(
-        **{name: value for name, value in quotes if name != "order_life_ms"},
+        **{name: getattr(quotes, name) for name in _OF_QUOTES},
         max_long=max_long,
         max_short=max_short,
         max_notional_per_side=limits.max_notional_per_side,

@@ -6,12 +6,14 @@ The claims are worked out a second time from what each cycle saw, more plainly t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
 from mm_bot.core.decide import Decision
+from mm_bot.core.policy import Policy
 from mm_bot.core.risk import HaltReason
+from mm_bot.strategies.regime import halting_limits
 
 SHOCK_BPS, WINDOW_MS = 200, 10_000
 
@@ -33,6 +35,14 @@ def drawn(random: Random, quiet: bool) -> dict[str, str]:
             "MM_BREAKER_RESUME": random.choice(("cooldown", "next_day")),
             "MM_BREAKER_MAX_TRIPS": random.choice(("2", "1000")),
         },
+        {
+            "MM_RUN_ORDERS": "2",
+            "MM_SURGE_FACTOR": "3",
+            "MM_TOXIC_MARKOUT_BPS": "1",
+            "MM_TOXIC_PAUSE_SECONDS": "2",
+        },
+        {"MM_HARD_LONG_INVENTORY": "1000000", "MM_HARD_SHORT_INVENTORY": "-1000000"},
+        {"MM_PNL_ATTRIBUTION": "true"},
         {"MM_TARGET_INVENTORY": "0"},
         {"MM_SIZE_SKEW": "true", "MM_SIZE_SKEW_RANGE_MULT": "20"},
         {"MM_PENNY_JUMP": "true"},
@@ -41,6 +51,13 @@ def drawn(random: Random, quiet: bool) -> dict[str, str]:
     )
     chosen = [each for each in every[quiet:] if random.random() < 0.5]
     return {name: text for each in chosen for name, text in each.items()}
+
+
+def with_features(policy: Policy, options: Mapping[str, str]) -> Policy:
+    """As the settings make it of those options: a hard limit takes the halt of the soft one."""
+    long, short = halting_limits(options, policy.risk.max_long, policy.risk.max_short)
+    risk = replace(policy.risk, max_long=long, max_short=short)
+    return replace(policy, options=options, risk=risk)
 
 
 @dataclass(slots=True)

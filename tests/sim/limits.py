@@ -32,6 +32,7 @@ BOUNDED = {
     MissingReason.BASE_BALANCE,
     MissingReason.QUOTE_BALANCE,
     MissingReason.SIZE_SKEW,
+    MissingReason.REDUCE_ONLY,
 }
 
 Amounts = list[tuple[Decimal, Decimal]]

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 
 from mm_bot.bot import Bot, Edges
@@ -29,7 +29,7 @@ from mm_bot.venues.base import Venue
 from tests.sim import limits
 from tests.sim.checker import Checker, Claim
 from tests.sim.edge import Edge
-from tests.sim.features import Features, drawn
+from tests.sim.features import Features, drawn, with_features
 from tests.sim.model import US, Model
 from tests.sim.people import People
 from tests.sim.scenario import Scenario
@@ -78,7 +78,7 @@ class World:
         quiet = self.scenario.quiet
         self.weather: Weather = calm() if quiet else storm(self.random)
         self.features = Features(drawn(Random(seed + 2), self.scenario.quiet) if features else {})
-        self.policy = replace(self.scenario.policy, options=self.features.options)
+        self.policy = with_features(self.scenario.policy, self.features.options)
         self.kill = False
         self.kill_visible = True
         self.forget_nonces = False

@@ -73,6 +73,9 @@ def test_everything_on_is_built() -> None:
         price_floor="1500",
         micro_price_max_shift_bps="2",
         max_daily_loss="100000",
+        run_orders="5",
+        hard_long_inventory="200000",
+        pnl_attribution="true",
     )
     quotes = build(everything).quote(view(cash="16000000"), Kept())
     assert quotes.ladder.bids

@@ -1,0 +1,287 @@
+"""Adverse selection: markouts of our fills, and the side that is being hit withdraws for a while.
+
+A markout is how far the reference moved in our favour by a horizon after a fill, in bps of the
+fill's price. A side withdraws (or widens) after a run (the last N filled orders all on it, within a
+window), a surge (its volume in a short window many times its usual rate), or once its markouts at
+5 s are toxic on average. The other side stays: it reduces what was bought.
+
+State, bounded: fills that wait for their horizons, volume of the last minutes, sums a side and
+horizon. Nothing survives a restart; the rings fill anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from mm_bot.core.exact import add, multiply
+from mm_bot.core.instrument import Side
+from mm_bot.core.policy import QuotePolicy
+from mm_bot.core.quoting import Measure, Missing, MissingReason, View
+from mm_bot.core.snapshot import Fill
+from mm_bot.strategies.draft import Draft, Step
+from mm_bot.strategies.markouts import (
+    HORIZONS_S,
+    TOXIC_S,
+    ZERO,
+    Hit,
+    Mark,
+    Tape,
+    markout,
+    noted,
+)
+from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
+from mm_bot.strategies.statistics import S
+
+PENDING, RING = 500, 2_000
+"""Most fills remembered; beyond that the oldest are forgotten."""
+LEAST_KNOWN, LEAST_ORDERS = 10, 5
+_MARKOUTS, _RUN, _RUN_WINDOW = "MM_MARKOUTS", "MM_RUN_ORDERS", "MM_RUN_WINDOW_SECONDS"
+_SURGE, _SURGE_WINDOW = "MM_SURGE_FACTOR", "MM_SURGE_WINDOW_SECONDS"
+_SURGE_BASE, _THETA = "MM_SURGE_BASE_SECONDS", "MM_TOXIC_MARKOUT_BPS"
+_PAUSE, _WIDEN = "MM_TOXIC_PAUSE_SECONDS", "MM_TOXIC_WIDEN_BPS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adverse:
+    mark: Mark | None = None
+    pending: tuple[Hit, ...] = ()
+    hits: tuple[Hit, ...] = ()
+    """Of the last minutes, oldest first."""
+    bid: Tape = field(default_factory=Tape)
+    ask: Tape = field(default_factory=Tape)
+
+    def tape(self, side: Side) -> Tape:
+        return self.bid if side is Side.BUY else self.ask
+
+    def with_tape(self, side: Side, tape: Tape) -> Adverse:
+        return replace(self, bid=tape) if side is Side.BUY else replace(self, ask=tape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdverseSelection(Step):
+    name = "adverse_selection"
+    state = Adverse
+
+    run_orders: int
+    run_window_ms: int
+    surge_factor: Decimal
+    surge_window_ms: int
+    surge_base_ms: int
+    theta_bps: Decimal
+    pause_ms: int
+    widen_bps: Decimal
+
+    def begin(self, saved: object, now_ms: int) -> Adverse:
+        return Adverse()
+
+    def look(self, view: View, state: object) -> Adverse:
+        assert isinstance(state, Adverse)
+        state, learned = self._marked(view, state)
+        new = tuple(_hit(fill, view) for fill in view.fills if fill.is_maker)
+        oldest_ms = view.now_ms - max(self.surge_base_ms + self.surge_window_ms, self.run_window_ms)
+        hits = (*(hit for hit in state.hits if hit.at_ms >= oldest_ms), *new)
+        pending = (*state.pending, *new)
+        state = replace(
+            state, hits=hits[-RING:], pending=pending[-PENDING:], mark=_mark(view, state)
+        )
+        for side in Side:
+            causes = [self._toxic(state.tape(side))] if side in learned else []
+            if any(hit.side is side for hit in new):
+                causes += [self._run(state, side, view.now_ms), self._surge(state, side, view)]
+            cause = next((each for each in causes if each), "")
+            if cause:
+                until_ms = max(state.tape(side).until_ms, view.now_ms + self.pause_ms)
+                tape = replace(state.tape(side), until_ms=until_ms, cause=cause)
+                state = state.with_tape(side, tape)
+        return state
+
+    def _marked(self, view: View, state: Adverse) -> tuple[Adverse, set[Side]]:
+        """Every fill whose next horizon is over gets its markout; sides with a new one at 5 s."""
+        learned: set[Side] = set()
+        waiting = []
+        for hit in state.pending:
+            while hit.known < len(HORIZONS_S):
+                horizon_ms = HORIZONS_S[hit.known] * 1000
+                if view.now_ms < hit.at_ms + horizon_ms:
+                    break
+                moved = markout(hit, horizon_ms, state.mark, _mark(view, state))
+                tape = noted(state.tape(hit.side), hit, moved)
+                if HORIZONS_S[hit.known] == TOXIC_S and moved is not None:
+                    learned.add(hit.side)
+                state = state.with_tape(hit.side, tape)
+                hit = replace(hit, known=hit.known + 1)
+            if hit.known < len(HORIZONS_S):
+                waiting.append(hit)
+        return replace(state, pending=tuple(waiting)), learned
+
+    def _run(self, state: Adverse, side: Side, now_ms: int) -> str:
+        if not self.run_orders:
+            return ""
+        orders = list(dict.fromkeys((hit.order_id, hit.side) for hit in reversed(state.hits)))
+        last = orders[: self.run_orders]
+        if len(last) < self.run_orders or any(each is not side for _, each in last):
+            return ""
+        ids = {order_id for order_id, _ in last}
+        first_ms = min(hit.at_ms for hit in state.hits if hit.order_id in ids)
+        return f"run of {len(last)} orders" if now_ms - first_ms <= self.run_window_ms else ""
+
+    def _surge(self, state: Adverse, side: Side, view: View) -> str:
+        if not self.surge_factor:
+            return ""
+        since_ms = view.now_ms - self.surge_window_ms
+        base_ms = since_ms - self.surge_base_ms
+        mine = [hit for hit in state.hits if hit.side is side]
+        before = [hit for hit in mine if base_ms <= hit.at_ms < since_ms]
+        if len({hit.order_id for hit in before}) < LEAST_ORDERS:
+            return ""
+        usual = sum((hit.size for hit in before), ZERO)
+        now = sum((hit.size for hit in mine if hit.at_ms >= since_ms), ZERO)
+        left = multiply(now, Decimal(self.surge_base_ms))
+        right = multiply(multiply(self.surge_factor, usual), Decimal(self.surge_window_ms))
+        return f"surge of {now}" if left > right else ""
+
+    def _toxic(self, tape: Tape) -> str:
+        if not self.theta_bps or tape.known < LEAST_KNOWN or not tape.faded_size:
+            return ""
+        mean = S.divide(tape.faded, tape.faded_size)
+        return f"markout {mean:.2f} bps" if mean < -self.theta_bps else ""
+
+    def shape(self, view: View, draft: Draft, state: object) -> Draft:
+        assert isinstance(state, Adverse)
+        for side in Side:
+            tape = state.tape(side)
+            if view.now_ms >= tape.until_ms:
+                continue
+            left = str(tape.until_ms - view.now_ms)
+            if self.widen_bps:
+                half = add(draft.half_bps[side], self.widen_bps)
+                draft = replace(draft, half_bps={**draft.half_bps, side: half}).says(
+                    self.name,
+                    "{cause}, {left_ms} ms more: half-spread {half_bps} bps",
+                    side,
+                    cause=tape.cause,
+                    left_ms=left,
+                    half_bps=half,
+                )
+                continue
+            numbers = (("cause", tape.cause), ("left_ms", left))
+            why = Missing(
+                side=side, index=None, reason=MissingReason.ADVERSE_SELECTION, numbers=numbers
+            )
+            draft = draft.without(side, why).says(
+                self.name,
+                "{cause}, withdrawn for {left_ms} ms",
+                side,
+                cause=tape.cause,
+                left_ms=left,
+            )
+        return draft
+
+    def measures(self, view: View, state: object) -> tuple[Measure, ...]:
+        assert isinstance(state, Adverse)
+        found = []
+        for side in Side:
+            tape = state.tape(side)
+            active = Decimal(view.now_ms < tape.until_ms)
+            labels = (self.name, side.value)
+            found.append(Measure(name="mm_bot_guard_active", labels=labels, value=active))
+            for i, horizon_s in enumerate(HORIZONS_S):
+                size = tape.size[i]
+                mean = S.divide(tape.weighted[i], size) if size else None
+                labels = (side.value, str(horizon_s))
+                found.append(Measure(name="mm_bot_markout_bps", labels=labels, value=mean))
+        return tuple(found)
+
+
+def _hit(fill: Fill, view: View) -> Hit:
+    return Hit(
+        order_id=fill.order_id,
+        side=fill.side,
+        price=fill.price,
+        size=fill.size.value,
+        at_ms=fill.at_ms,
+        source=view.source.value,
+    )
+
+
+def _mark(view: View, state: Adverse) -> Mark | None:
+    if view.reference is None or view.reference_ms is None:
+        return state.mark
+    return Mark(source=view.source.value, price=view.reference, at_ms=view.reference_ms)
+
+
+def _build(options: Options, quote: QuotePolicy) -> Step | None:
+    run, surge, theta = options.whole(_RUN), options.number(_SURGE), options.number(_THETA)
+    if not (options.switch(_MARKOUTS) or run or surge or theta):
+        return None
+    return AdverseSelection(
+        run_orders=run,
+        run_window_ms=options.ms(_RUN_WINDOW),
+        surge_factor=surge,
+        surge_window_ms=options.ms(_SURGE_WINDOW),
+        surge_base_ms=options.ms(_SURGE_BASE),
+        theta_bps=theta,
+        pause_ms=options.ms(_PAUSE),
+        widen_bps=options.number(_WIDEN),
+    )
+
+
+def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradiction]:
+    if options.number(_SURGE) and options.ms(_SURGE_WINDOW) >= options.ms(_SURGE_BASE):
+        yield _SURGE_WINDOW, f"it must be shorter than {_SURGE_BASE}"
+
+
+def _seconds(name: str, meaning: str, default: str) -> Option:
+    return Option(name=name, sort=Sort.SECONDS, meaning=meaning, default=default, least="1")
+
+
+FEATURE = Feature(
+    name="adverse_selection",
+    place=Place.GUARD,
+    options=(
+        Option(
+            name=_MARKOUTS,
+            sort=Sort.SWITCH,
+            meaning="Measures how the reference moves after our fills, withdrawing nothing.",
+            default="false",
+        ),
+        Option(
+            name=_RUN,
+            sort=Sort.WHOLE,
+            meaning="A side withdraws after so many filled orders in a row on it; 5 is usual, 0 is "
+            "off.",
+            least="0",
+        ),
+        _seconds(_RUN_WINDOW, "Within how long a run must happen.", "60"),
+        Option(
+            name=_SURGE,
+            sort=Sort.NUMBER,
+            meaning="A side withdraws when its volume is this many times its usual rate; 3 is "
+            "usual, 0 is off.",
+            unit="times",
+            least="0",
+        ),
+        _seconds(_SURGE_WINDOW, "The time whose volume may be a surge.", "10"),
+        _seconds(_SURGE_BASE, "The time before it that says what is usual.", "600"),
+        Option(
+            name=_THETA,
+            sort=Sort.NUMBER,
+            meaning="A side withdraws when the reference moves against its fills by more than this "
+            "within 5 s on average; 10 is usual, 0 is off.",
+            unit="basis points",
+            least="0",
+        ),
+        _seconds(_PAUSE, "How long a side withdraws.", "15"),
+        Option(
+            name=_WIDEN,
+            sort=Sort.NUMBER,
+            meaning="Widens the side by this instead of withdrawing it; 0 withdraws.",
+            unit="basis points",
+            least="0",
+        ),
+    ),
+    build=_build,
+    contradictions=_contradictions,
+)

@@ -1,0 +1,137 @@
+"""Who is hit withdraws, who reduces stays, and markouts say how much it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mm_bot.core.instrument import Side
+from mm_bot.core.quoting import MissingReason, Quotes, View
+from mm_bot.core.snapshot import Fill
+from tests.core.builders import NOW_MS, fill
+from tests.strategies.views import Asked, measure, policy, view
+
+RUN = policy(run_orders="5")
+
+
+def filled(
+    side: Side,
+    at_s: float,
+    order: int,
+    *,
+    size: str = "10",
+    price: str = "1596",
+    maker: bool = True,
+) -> Fill:
+    made = fill(order, side, price, size, order_id=f"order-{side.value}-{order}")
+    return replace(made, at_ms=NOW_MS + round(at_s * 1000), is_maker=maker)
+
+
+def at(at_s: float, *fills: Fill, price: str = "1600") -> View:
+    return replace(view(price, at_s=at_s), fills=fills)
+
+
+def quoted(quotes: Quotes) -> set[Side]:
+    return {side for side in Side if quotes.ladder.side(side)}
+
+
+def run(asked: Asked, side: Side, gap_s: float, orders: Iterable[int]) -> list[Quotes]:
+    return [
+        asked.quote(at(i * gap_s, filled(side, i * gap_s, order))) for i, order in enumerate(orders)
+    ]
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_run_withdraws_the_side_that_is_hit(side: Side) -> None:
+    """Five orders in a row within a minute: that side goes for 15 s, the other stays."""
+    asked = Asked(RUN)
+    *before, last = run(asked, side, 10, range(5))
+    assert all(quoted(q) == set(Side) for q in before)
+    assert quoted(last) == {side.opposite}
+    (gap,) = (m for m in last.ladder.missing if m.side is side)
+    assert gap.reason is MissingReason.ADVERSE_SELECTION
+    assert gap.numbers[0] == ("cause", "run of 5 orders")
+    assert measure(last, "mm_bot_guard_active", "adverse_selection", side.value) == 1
+    assert quoted(asked.quote(at(54.9))) == {side.opposite}
+    assert quoted(asked.quote(at(55))) == set(Side)
+
+
+def test_a_slow_run_is_none() -> None:
+    """Five sells in a row over a quiet afternoon stop nothing."""
+    assert all(quoted(q) == set(Side) for q in run(Asked(RUN), Side.SELL, 20, range(12)))
+
+
+@given(st.permutations([0, 0, 0, 1, 1, 2, 2, 2]))
+def test_partial_fills_of_an_order_count_once(orders: list[int]) -> None:
+    """Eight fills of three orders are no run of five, in whatever order they come."""
+    assert all(quoted(q) == set(Side) for q in run(Asked(RUN), Side.BUY, 1, orders))
+
+
+def test_the_other_side_and_our_own_takes_break_no_run_and_make_none() -> None:
+    """A fill of the other side begins the count anew; a take of ours is not a hit."""
+    asked = Asked(RUN)
+    sides = [Side.BUY] * 4 + [Side.SELL] + [Side.BUY] * 4
+    found = [asked.quote(at(i, filled(side, i, i))) for i, side in enumerate(sides)]
+    assert all(quoted(q) == set(Side) for q in found)
+    taken = asked.quote(at(9, filled(Side.BUY, 9, 9, maker=False)))
+    assert quoted(taken) == set(Side)
+    assert quoted(asked.quote(at(10, filled(Side.BUY, 10, 10)))) == {Side.SELL}
+
+
+@pytest.mark.parametrize(("size", "surges"), [("30", False), ("31", True)])
+def test_a_surge_is_many_times_the_usual_rate(size: str, surges: bool) -> None:
+    """600 s with 600 bought: over 30 in 10 s is more than three times as much a second."""
+    asked = Asked(policy(surge_factor="3"))
+    for i in range(6):
+        asked.quote(at(i * 100, filled(Side.BUY, i * 100, i, size="100")))
+    quotes = asked.quote(at(605, filled(Side.BUY, 605, 99, size=size)))
+    assert (quoted(quotes) == {Side.SELL}) is surges
+
+
+def test_toxic_markouts_withdraw_or_widen() -> None:
+    """Ten fills after each of which the price falls by 20 bps in 5 s."""
+    for options, sides in (({}, {Side.SELL}), ({"toxic_widen_bps": "30"}, set(Side))):
+        asked = Asked(policy(toxic_markout_bps="10", **options))
+        quotes = asked.quote(at(0))
+        for i in range(10):
+            begin = i * 20.0
+            asked.quote(at(begin, filled(Side.BUY, begin, i, price="1600")))
+            asked.quote(at(begin + 4.5, price="1596.8"))
+            quotes = asked.quote(at(begin + 5, price="1596.8"))
+        assert quoted(quotes) == sides
+        assert measure(quotes, "mm_bot_markout_bps", "buy", "5") == -20
+        half = measure(quotes, "mm_bot_half_spread_bps", "buy")
+        assert half == (55 if options else 25)
+
+
+def test_a_markout_without_a_fresh_reference_is_unknown() -> None:
+    """Nothing seen within half of the horizon, or another source since: no number, not zero."""
+    asked = Asked(policy(markouts="true"))
+    asked.quote(at(0, filled(Side.SELL, 0, 1, price="1604")))
+    late = asked.quote(at(2))
+    assert measure(late, "mm_bot_markout_bps", "sell", "1") is None
+    asked.quote(at(4))
+    known = asked.quote(at(6, price="1610"))
+    assert measure(known, "mm_bot_markout_bps", "sell", "5") is not None
+
+
+def test_markouts_are_weighted_by_size() -> None:
+    """10 at +25 bps and 30 at -25 bps are -12.5 bps."""
+    asked = Asked(policy(markouts="true"))
+    asked.quote(
+        at(
+            0,
+            filled(Side.SELL, 0, 1, size="10", price="1604"),
+            filled(Side.SELL, 0, 2, size="30", price="1596"),
+        )
+    )
+    quotes = asked.quote(at(1))
+    mean = measure(quotes, "mm_bot_markout_bps", "sell", "1")
+    assert mean is not None
+    good, bad = Decimal(4) / 1604, Decimal(-4) / 1596
+    assert abs(mean - (10 * good + 30 * bad) / 40 * 10_000) < Decimal("1e-20")

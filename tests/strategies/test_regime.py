@@ -1,0 +1,133 @@
+"""Beyond the soft limit the bot quotes its own way out; the books say what made the result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mm_bot.core.exact import Amount, Size
+from mm_bot.core.fills import Tally, count
+from mm_bot.core.instrument import Side
+from mm_bot.core.quoting import MissingReason, Quotes
+from mm_bot.strategies.attribution import Attribution
+from mm_bot.strategies.regime import halting_limits
+from tests.core.builders import FUTURE, POLICY, fill
+from tests.strategies.views import Asked, measure, policy, view
+
+LIMITED = replace(
+    POLICY,
+    quote=replace(
+        POLICY.quote, order_size=Size.of(10), max_long=Size.of(100), max_short=Size.of(-100)
+    ),
+)
+HARD = policy(LIMITED, hard_long_inventory="200", hard_short_inventory="-200")
+
+
+def held(asked: Asked, inventory: str) -> Quotes:
+    return asked.quote(view(market=FUTURE, base=inventory))
+
+
+def test_only_the_way_back_is_quoted_until_an_order_below_the_limit() -> None:
+    """At 104 of 100: asks alone, 10 of them; at 95 still, 5 of them; at 90 both sides again."""
+    asked = Asked(HARD)
+    found = {held_now: held(asked, held_now) for held_now in ("100", "104", "95", "90", "95.5")}
+    asks = {at: [str(x.size) for x in q.ladder.asks] for at, q in found.items()}
+    bids = {at: [str(x.size) for x in q.ladder.bids] for at, q in found.items()}
+    assert bids == {"100": [], "104": [], "95": [], "90": ["10"], "95.5": ["4.5"]}
+    assert asks == {"100": ["10"], "104": ["10"], "95": ["5"], "90": ["10"], "95.5": ["10"]}
+    (gap,) = (m for m in found["104"].ladder.missing if m.side is Side.BUY)
+    assert gap.reason is MissingReason.REDUCE_ONLY
+    assert measure(found["104"], "mm_bot_regime", "reduce_only") == 1
+    assert measure(found["90"], "mm_bot_regime", "normal") == 1
+
+
+def test_it_is_the_same_below() -> None:
+    """At -104: bids alone, for what leads back to -90."""
+    quotes = held(Asked(HARD), "-104")
+    assert not quotes.ladder.asks
+    assert [str(x.size) for x in quotes.ladder.bids] == ["10"]
+
+
+@given(st.integers(101, 300), st.integers(0, 12))
+def test_what_it_quotes_never_leads_past_the_way_back(inventory: int, fills: int) -> None:
+    """Whatever fills happen, the reducing side alone never sells below the end of the regime."""
+    asked = Asked(policy(LIMITED, hard_long_inventory="1000"))
+    now = Decimal(inventory)
+    for _ in range(fills):
+        quotes = held(asked, str(now))
+        if quotes.ladder.bids:
+            break
+        now -= sum((x.size.value for x in quotes.ladder.asks), Decimal(0))
+        assert now >= 90
+
+
+def test_the_hard_limits_halt_where_they_are_set() -> None:
+    """Without them the soft ones do, as founded."""
+    soft = Size.of(100), Size.of(-100)
+    assert halting_limits({}, *soft) == soft
+    assert halting_limits(HARD.options, *soft) == (Size.of(200), Size.of(-200))
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(1500, 1700),
+        st.lists(
+            st.tuples(st.sampled_from(Side), st.integers(1, 9), st.integers(1500, 1700)), max_size=3
+        ),
+    ),
+    min_size=2,
+    max_size=12,
+)
+
+
+@given(STEPS)
+def test_capture_and_inventory_are_the_whole_result(
+    steps: list[tuple[int, list[tuple[Side, int, int]]]],
+) -> None:
+    """The sum over fills of s (m - p) v and over marks of q (m' - m) is what the books changed."""
+    asked = Asked(policy(pnl_attribution="true"))
+    tally, number = Tally(cursor=0), 0
+    mark = Decimal(steps[0][0])
+    quotes = asked.quote(view(str(mark), tally=tally))
+    captured, inventory = Decimal(0), Decimal(0)
+    for i, (price, fills) in enumerate(steps[1:], start=1):
+        rows = [
+            fill(number + n, side, str(at), str(size))
+            for n, (side, size, at) in enumerate(fills, start=1)
+        ]
+        number += len(rows)
+        tally, new = count(tally, rows, number, 0)
+        for each in new:
+            captured += each.side.sign * (mark - each.price.value) * each.size.value
+        inventory += tally.position.value * (price - mark)
+        mark = Decimal(price)
+        quotes = asked.quote(replace(view(str(price), at_s=i, tally=tally), fills=new))
+    assert measure(quotes, "mm_bot_pnl_attribution", "spread_capture") == captured
+    assert measure(quotes, "mm_bot_pnl_attribution", "inventory") == inventory
+    whole = tally.cash.value + tally.position.value * mark
+    assert measure(quotes, "mm_bot_pnl_attribution", "total") == whole
+
+
+def test_the_vector_of_the_specification() -> None:
+    """Sell 1 at 100, buy 1 at 90: 10; the parts are asserted to be the whole."""
+    tally, _ = count(
+        Tally(cursor=0), [fill(1, Side.SELL, "100", "1"), fill(2, Side.BUY, "90", "1")], 2, 0
+    )
+    assert (tally.realised, tally.position) == (Amount.of(10), Size.of(0))
+    tally, _ = count(
+        Tally(cursor=0),
+        [
+            fill(1, Side.BUY, "100", "1"),
+            fill(2, Side.SELL, "110", "2"),
+            fill(3, Side.BUY, "105", "1"),
+        ],
+        3,
+        0,
+    )
+    assert tally.realised == Amount.of(15)
+    with pytest.raises(AssertionError):
+        _ = Attribution(worth=Amount.of(1)).total
