@@ -47,6 +47,24 @@ def _take(exchange: LocalExchange, status: dict[str, Any]) -> None:
         client.place(Signer(deployment, deployment.takers[0]).order_body(ticket))
 
 
+def _resting(bot: Running, environment: dict[str, str]) -> dict[str, Any]:
+    """Ready, and nothing left to write: the file names what rests, and several looks in a row find
+    it as it was. Only then is a fill the first thing that a refusing disk meets."""
+    path = Path(environment["MM_STATE_FILE"])
+    looks: list[int] = []
+
+    def settled(status: dict[str, Any]) -> bool:
+        if not status["ready"] or not path.exists():
+            return False
+        looks.append(path.stat().st_mtime_ns)
+        named = {order["order_id"] for order in json.loads(path.read_text())["live_orders"]}
+        rests = {order["order_id"] for order in status["live"]}
+        still = len(looks) >= 10 and len(set(looks[-10:])) == 1
+        return len(rests) == 2 and named == rests and still
+
+    return bot.until(settled, "resting with all of it written")
+
+
 def _live(exchange: LocalExchange) -> int:
     with psycopg.connect(exchange.admin_database_url) as connection:
         row = connection.execute(
@@ -68,7 +86,7 @@ def test_a_full_disk_and_a_fill_halt_by_name_and_heal(
     """The fill is counted, what rests is cancelled, the process goes on; with room again it quotes
     by itself, and the books on disk have the fill once."""
     with Running(environment) as bot:
-        ready = bot.until_ready()
+        ready = _resting(bot, environment)
         bot.refuse_writes()
         _take(exchange, ready)
         status = bot.until(_halted, "halted without a live order")
@@ -89,7 +107,7 @@ def test_a_stop_on_a_full_disk_names_it_and_the_next_start_counts_the_fill(
     """Nothing rests, the summary is written, the exit is 2 with the file and the remedy. The next
     process finds the fill that the file lacks, once."""
     with Running(environment) as bot:
-        ready = bot.until_ready()
+        ready = _resting(bot, environment)
         bot.refuse_writes()
         _take(exchange, ready)
         bot.until(_halted, "halted without a live order")
