@@ -159,11 +159,16 @@ class Chain:
 
     def register_session_key(self, owner: Account, session_key: str, expiry: int) -> None:
         """Let another address sign for an owner."""
-        self.send(owner.address, self.matching.registerSessionKey(session_key, expiry))
+        self.send(
+            owner.address,
+            self.matching.registerSessionKey(to_checksum_address(session_key), expiry),
+        )
 
     def deregister_session_key(self, owner: Account, session_key: str) -> None:
         """End it ten minutes from now."""
-        self.send(owner.address, self.matching.deregisterSessionKey(session_key))
+        self.send(
+            owner.address, self.matching.deregisterSessionKey(to_checksum_address(session_key))
+        )
 
     def match(
         self,

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final, Generic, TypeVar
 
-from mm_bot.clock import Clock, SystemClock
+from mm_bot.clock import STEP_MS, Clock, SystemClock
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Balances, Book, Observation, OwnOrders, Part, Trade
@@ -313,6 +313,7 @@ class _Last(Generic[T]):
         """By the source's own word; None where the read is all there is."""
         self._read_at_ms: float | None = None
         """Monotonic."""
+        self._began_ms: int | None = None
 
     @property
     def value(self) -> T | None:
@@ -320,10 +321,13 @@ class _Last(Generic[T]):
 
     @property
     def read_ms(self) -> int | None:
-        """When the read that gave the value began."""
-        if self._read_at_ms is None:
+        """When the read that gave the value began, by the clock of now: moved only where that was
+        stepped, for the two clocks also round differently."""
+        if self._read_at_ms is None or self._began_ms is None:
             return None
-        return self._clock.now_ms() - round(self._clock.monotonic_ms() - self._read_at_ms)
+        age_ms = self._clock.monotonic_ms() - self._read_at_ms
+        stepped_ms = self._clock.now_ms() - round(age_ms) - self._began_ms
+        return self._began_ms + (stepped_ms if abs(stepped_ms) > STEP_MS else 0)
 
     async def refreshed(self, read: Awaitable[T]) -> Part[T]:
         began_ms = self._clock.now_ms()
@@ -335,7 +339,7 @@ class _Last(Generic[T]):
     def replaced(self, value: T, began_ms: int, as_of_ms: int | None = None) -> Part[T]:
         age_ms = self._clock.now_ms() - began_ms
         self._read_at_ms = self._clock.monotonic_ms() - age_ms
-        self._value, self._as_of_ms = value, as_of_ms
+        self._value, self._as_of_ms, self._began_ms = value, as_of_ms, began_ms
         return Part(value=value, as_of_ms=began_ms if as_of_ms is None else as_of_ms)
 
     def kept(self, error: EdgeError) -> Part[T]:
