@@ -29,6 +29,8 @@ from integration_harness.stack.quantities import (
 )
 from integration_harness.stack.signed_data import TradeData, encode_trade_data
 
+_BLINK_SECONDS: Final = 1.0
+"""Longer than the matcher looks at an order that it does not match."""
 _CANCEL_SECONDS: Final = 120
 _DOMAIN_TYPE: Final = [
     {"name": "name", "type": "string"},
@@ -203,8 +205,14 @@ class ExchangeClient:
         return self._order(self._client.post("/v1/orders", json=body))
 
     def cancel(self, body: dict[str, str]) -> dict[str, Any]:
-        """Cancel an order and return it as stored."""
-        return self._order(self._client.post("/v1/orders/cancel", json=body))
+        """Cancel an order and return it as stored. One that the matcher holds at that moment is
+        answered with a 404, and tried again until it lets go."""
+        give_up_at = time.monotonic() + _BLINK_SECONDS
+        while True:
+            answer = self._client.post("/v1/orders/cancel", json=body)
+            if answer.status_code != 404 or time.monotonic() > give_up_at:
+                return self._order(answer)
+            time.sleep(0.01)
 
     def order(self, order_id: str) -> dict[str, Any]:
         """The status of an order."""

@@ -179,7 +179,7 @@ class LocalExchange:
             while True:
                 connection.execute(statement, (order_id,))
                 # A matcher that held it at this moment puts it back a little later.
-                time.sleep(4 * (self.options.blink_hold_ms + 5) / 1000)
+                time.sleep(0.5 + 4 * self.options.blink_hold_ms / 1000)
                 row = connection.execute(
                     "SELECT status FROM active_orders WHERE order_id = %s", (order_id,)
                 ).fetchone()
