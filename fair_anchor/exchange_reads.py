@@ -14,7 +14,7 @@ from mm_bot.clock import Clock
 from mm_bot.core.instrument import Instrument, Kind
 from mm_bot.core.snapshot import Book, Trade
 from mm_bot.errors import EdgeError
-from mm_bot.prices.source import AnchorError, Refusal
+from mm_bot.prices.source import AnchorError, RejectReason
 from mm_bot.venues.numo.market_data import MarketData
 from mm_bot.venues.numo.wire import API, Listing, parse_book, to_market
 
@@ -151,4 +151,4 @@ class SpotReads:
                 return to_market(
                     listing, price_tick=None, contract_size=nothing, margin_rate=nothing
                 )
-        raise AnchorError(API, Refusal.WRONG_PAIR, f"{self._symbol} is no listed spot market")
+        raise AnchorError(API, RejectReason.WRONG_PAIR, f"{self._symbol} is no listed spot market")

@@ -23,7 +23,7 @@ from mm_bot.clock import Clock
 from mm_bot.core.exact import plain
 from mm_bot.errors import EdgeError
 from mm_bot.prices.backoff import FailurePauses, Random
-from mm_bot.prices.source import AnchorError, AnchorSource, Reading, Refusal, unexpected
+from mm_bot.prices.source import AnchorError, AnchorSource, Reading, RejectReason, unexpected
 from mm_bot.prices.witness import deviation_bps
 
 FALLBACK = "guarded_fallback"
@@ -58,7 +58,7 @@ class Slot:
         self.name = source.name
         self.reads = 0
         """Reads that were begun."""
-        self.refusals: Counter[Refusal] = Counter()
+        self.refusals: Counter[RejectReason] = Counter()
         self.reason = "not read yet"
         """Why the latest read gave no price; empty where it gave one."""
         self._source = source
@@ -134,7 +134,9 @@ class Slot:
         return None
 
     def _note_failure(self, error: EdgeError) -> None:
-        self.refusals[error.refusal if isinstance(error, AnchorError) else Refusal.UNREACHABLE] += 1
+        self.refusals[
+            error.refusal if isinstance(error, AnchorError) else RejectReason.UNREACHABLE
+        ] += 1
         self.reason = error.reason
         self._good = None
         self._failed_at_ms = self._monotonic_ms()

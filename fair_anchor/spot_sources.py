@@ -13,7 +13,7 @@ from fair_anchor.settings_sources import BOOK, TRADE
 from mm_bot.clock import Clock
 from mm_bot.core.exact import Price
 from mm_bot.core.snapshot import Book
-from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, RejectReason
 
 HALF = Decimal("0.5")
 BLINK_MS = 60
@@ -53,7 +53,7 @@ class TradeSource:
     async def read(self) -> Reading:
         trade = await self._reads.last_trade()
         if trade is None:
-            raise AnchorError(self.name, Refusal.NO_PRICE, "no trade yet")
+            raise AnchorError(self.name, RejectReason.NO_PRICE, "no trade yet")
         return Reading(price=trade.price, as_of_ms=trade.at_ms)
 
     async def aclose(self) -> None:
@@ -68,8 +68,8 @@ def mid_of(book: Book) -> Price:
     """
     if not book.bids or not book.asks:
         missing = "bid" if book.asks else "ask" if book.bids else "order"
-        raise AnchorError(BOOK, Refusal.ONE_SIDED, f"no {missing} of others")
+        raise AnchorError(BOOK, RejectReason.ONE_SIDED, f"no {missing} of others")
     bid, ask = book.bids[0].price, book.asks[0].price
     if bid >= ask:
-        raise AnchorError(BOOK, Refusal.CROSSED, f"bid {bid}, ask {ask}")
+        raise AnchorError(BOOK, RejectReason.CROSSED, f"bid {bid}, ask {ask}")
     return (bid + ask).times(HALF)

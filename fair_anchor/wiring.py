@@ -19,7 +19,7 @@ from mm_bot.host.shutdown import Shutdown
 from mm_bot.io.http import open_client
 from mm_bot.observe.http_server import HttpServer
 from mm_bot.observe.log import Log
-from mm_bot.prices.build import Surroundings, build_source
+from mm_bot.prices.build import SourceContext, build_source
 from mm_bot.prices.guarded import Guarded
 from mm_bot.prices.source import AnchorSource, EthCall
 
@@ -69,10 +69,9 @@ def _service(
     spot_reads = None
     if reads is not None and listings is not None:
         spot_reads = SpotReads(reads, listings, settings.spot_symbol, settings.ignored_owners)
-    surroundings = Surroundings(clock=clock, eth_call=_eth_call(settings, cleanup))
+    context = SourceContext(clock=clock, eth_call=_eth_call(settings, cleanup))
     slots = {
-        choice: _slot(choice, settings, spot_reads, surroundings, clock)
-        for choice in settings.sources
+        choice: _slot(choice, settings, spot_reads, context, clock) for choice in settings.sources
     }
     finder = SpotFinder(
         tuple(slots.values()), settings.fallback, timeout_ms=settings.timeout_ms, clock=clock
@@ -104,12 +103,12 @@ def _slot(
     choice: SourceChoice,
     settings: Settings,
     spot_reads: SpotReads | None,
-    surroundings: Surroundings,
+    context: SourceContext,
     clock: Clock,
 ) -> Slot:
     source: AnchorSource
     if choice.spec is not None:
-        source = build_source(choice.spec, surroundings)
+        source = build_source(choice.spec, context)
     else:
         assert spot_reads is not None, "the settings ask for the API's URL"
         by_trade = choice.name == TRADE

@@ -34,7 +34,7 @@ from mm_bot.observe.telemetry import Telemetry
 from mm_bot.observe.totals import Totals
 from mm_bot.ports import Telemetry as TelemetryPort
 from mm_bot.prices.runner import AnchorRunner
-from mm_bot.prices.source import Refusal
+from mm_bot.prices.source import RejectReason
 from mm_bot.prices.witness import Witnesses
 from mm_bot.prices_from_settings import build_anchors, source_names, witnesses_from
 from mm_bot.settings import Settings
@@ -329,5 +329,5 @@ class _Process:
 
 def bot_metrics(build: BuildInfo, anchor_sources: tuple[str, ...] = ()) -> Metrics:
     """With every label value there can be."""
-    refusals = tuple(refusal.value for refusal in Refusal)
+    refusals = tuple(refusal.value for refusal in RejectReason)
     return Metrics(build, anchor_sources=anchor_sources, anchor_refusals=refusals)

@@ -28,7 +28,7 @@ from mm_bot.core.clock_step import shifted
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
 from mm_bot.core.decide import Decision, decide
 from mm_bot.core.exact import Price
-from mm_bot.core.ledger import Commitment, watch
+from mm_bot.core.ledger import OpenOrder, watch
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
 from mm_bot.core.plan import Cancel, CancelCategory, Place, Plan
@@ -99,7 +99,7 @@ class Bot:
         self._wake = asyncio.Event()
         self._woken_at: float | None = None
         """When the event came that the next cycle answers."""
-        self._aside: list[CancelResult] = []
+        self._killed: list[CancelResult] = []
         """What the kill switch's task cancelled since the last cycle remembered."""
         self._killing: asyncio.Future[None] | None = None
         self._sent: dict[str, int] = {}
@@ -137,15 +137,15 @@ class Bot:
         """One pass."""
         edges, clock = self._edges, self._edges.clock
         self._follow_clock()
-        memory = with_cancels(self.memory, self._aside)
+        memory = with_cancels(self.memory, self._killed)
         begin = time.perf_counter()
         woken_at, self._woken_at = self._woken_at, None
         asked_ms = clock.monotonic_ms()
         seen = await edges.venue.observe(
             watch(
-                memory.commitments,
+                memory.open_orders,
                 memory.settlements,
-                fills_after=memory.tally.cursor,
+                fills_after=memory.fill_totals.cursor,
                 first=not memory.signatures_known,
             )
         )
@@ -188,7 +188,7 @@ class Bot:
         deadline_ms = clock.monotonic_ms() + within_ms
         while clock.monotonic_ms() < deadline_ms:
             decision = await self.cycle()
-            if not decision.orders_unread and not decision.tracked.commitments:
+            if not decision.orders_unread and not decision.tracked.open_orders:
                 return True
             await clock.sleep_ms(50)
         return False
@@ -207,7 +207,7 @@ class Bot:
         retry_ms = next_due_ms(self.memory, now_ms)
         if retry_ms is not None:
             delay_ms = min(delay_ms, retry_ms - now_ms)
-        if decision.hurry:
+        if decision.urgent:
             delay_ms = 0
         delay_ms = max(SHORTEST_PAUSE_MS, delay_ms)
         timer = asyncio.ensure_future(self._edges.clock.sleep_ms(delay_ms))
@@ -231,7 +231,7 @@ class Bot:
         resends = [asyncio.ensure_future(self._resend(c)) for c in plan.resends]
         placed = await asyncio.gather(*places, *resends)
         cancelled = await asyncio.gather(*cancels.values())
-        aside, self._aside = self._aside, []
+        aside, self._killed = self._killed, []
         return Report(
             cancels=(*cancelled, *aside),
             places=tuple(result for result in placed if result is not None),
@@ -280,15 +280,15 @@ class Bot:
             signed=signed, level=level, replaces=place.replaces, outcome=outcome, sent_ms=sent_ms
         )
 
-    async def _resend(self, commitment: Commitment) -> PlaceResult | None:
+    async def _resend(self, open_order: OpenOrder) -> PlaceResult | None:
         """The same bytes again: owner and nonce are unique, so at most one of them rests."""
-        assert commitment.signed is not None
-        sent = await self._post(commitment.signed)
+        assert open_order.signed is not None
+        sent = await self._post(open_order.signed)
         if sent is None:
             return None
         outcome, sent_ms = sent
         return PlaceResult(
-            signed=commitment.signed, level=None, replaces=None, outcome=outcome, sent_ms=sent_ms
+            signed=open_order.signed, level=None, replaces=None, outcome=outcome, sent_ms=sent_ms
         )
 
     async def _post(self, signed: PreparedOrder) -> tuple[Outcome, int] | None:
@@ -302,7 +302,7 @@ class Bot:
             self._sent.pop(signed.order.order_id, None)
         elif edges.kill_switch.active():
             order = signed.order
-            self._aside.append(await self._cancel_surely(order.order_id, order.nonce))
+            self._killed.append(await self._cancel_surely(order.order_id, order.nonce))
         return outcome, sent_ms
 
     async def _still_writer(self) -> bool:
@@ -343,7 +343,7 @@ class Bot:
     async def _cancel_now(self) -> None:
         live = self._maybe_live().items()
         results = await asyncio.gather(*(self._cancel_surely(*each) for each in live))
-        self._aside.extend(results)
+        self._killed.extend(results)
         self.wake()
 
     async def _cancel_surely(self, order_id: str, nonce: int) -> CancelResult:
@@ -368,5 +368,5 @@ class Bot:
 
     def _maybe_live(self) -> dict[str, int]:
         """Nonces by id of what memory and the cycle under way know."""
-        known = (c for c in self.memory.commitments if not (c.cancel_acked or c.nonce_in_doubt))
+        known = (c for c in self.memory.open_orders if not (c.cancel_acked or c.nonce_in_doubt))
         return {c.order_id: c.nonce for c in known} | self._sent

@@ -16,7 +16,7 @@ from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.memory import Accepted
 from mm_bot.io.http import open_client
-from mm_bot.prices.build import AnchorConfig, Surroundings, build
+from mm_bot.prices.build import AnchorConfig, SourceContext, build
 from mm_bot.prices.guarded import HIGH_DEFAULT, LOW_DEFAULT, GuardPolicy
 from mm_bot.prices.runner import AnchorRunner
 from mm_bot.prices.source import EthCall
@@ -49,7 +49,7 @@ def build_anchors(
     witnesses = witnesses or Witnesses()
     anchor = build(
         anchor_config(settings.anchor, market, settings.poll_interval_ms),
-        Surroundings(clock=clock, eth_call=eth_call, witnesses=witnesses),
+        SourceContext(clock=clock, eth_call=eth_call, witnesses=witnesses),
     )
     chosen = settings.external_anchor
     if chosen is None:
@@ -66,7 +66,7 @@ def build_anchors(
             timeout_ms=chosen.timeout_ms,
             name=chosen.provider.value,
         ),
-        Surroundings(clock=clock, eth_call=eth_call, witnesses=witnesses),
+        SourceContext(clock=clock, eth_call=eth_call, witnesses=witnesses),
     )
     return anchor, external
 

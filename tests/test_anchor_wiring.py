@@ -13,7 +13,7 @@ from mm_bot.core.carry import YEAR_MS
 from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Kind
 from mm_bot.core.remember import Report
-from mm_bot.prices.build import AnchorConfig, Surroundings, build
+from mm_bot.prices.build import AnchorConfig, SourceContext, build
 from mm_bot.prices.guarded import GuardPolicy
 from mm_bot.prices.specs import CarrySpec, FixedSpec, MedianSpec, OracleSpec
 from mm_bot.prices_from_settings import CHAIN_AHEAD_MS, anchor_config, source_names
@@ -63,7 +63,7 @@ def test_carrying_is_the_services_formula() -> None:
             rate_apr=Decimal("0.1"),
             expiry_ms=FUTURE.expiry_ms,
         )
-        runner = build(replace(config(settings()), source=spec), Surroundings(clock=ManualClock()))
+        runner = build(replace(config(settings()), source=spec), SourceContext(clock=ManualClock()))
         assert runner is not None
         runner.start()
         quote = await runner.first_reading(1_000)
@@ -132,10 +132,10 @@ def test_starting_up_imports_web_sockets_only_for_coinbase() -> None:
     code = """
 import sys
 import mm_bot.app
-from mm_bot.prices.build import Surroundings, build_source
+from mm_bot.prices.build import SourceContext, build_source
 from mm_bot.prices.specs import CoinbaseSpec, HttpSpec, PythSpec, StrailsSpec
 from mm_bot.clock import SystemClock
-around = Surroundings(clock=SystemClock())
+around = SourceContext(clock=SystemClock())
 for spec in (
     HttpSpec(url="http://h", market="M"), StrailsSpec(base_url="http://h"), PythSpec(feed_id="ab")
 ):

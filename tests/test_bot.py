@@ -12,7 +12,7 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.policy import OperatorMode
 from mm_bot.core.risk import HaltReason
-from tests.core.builders import POLICY, commitment
+from tests.core.builders import POLICY, open_order
 from tests.core.fake_edges import ACCEPTED, FAR_BID, UNKNOWN, Fake
 from tests.sim.virtual_time import run
 
@@ -317,8 +317,8 @@ def test_the_kill_switch_cancels_from_the_state_file_at_start() -> None:
 
     async def main() -> Fake:
         fake = Fake(rows=[FAR_BID], kill=True, observe_ms=30_000)
-        known = commitment(Side.BUY, "1500")
-        await _run_for(fake.bot(memory=Memory(started_ms=0, commitments=(known,))), 1)
+        known = open_order(Side.BUY, "1500")
+        await _run_for(fake.bot(memory=Memory(started_ms=0, open_orders=(known,))), 1)
         return fake
 
     fake = run(main())

@@ -18,7 +18,7 @@ NONE_PENDING = Pending()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Funds:
+class Holdings:
     """The two balances taken apart. Where orders are margined `base` is the position, which nothing
     reserves, and `quote` the collateral.
 
@@ -47,13 +47,13 @@ class Funds:
         return max(self.quote_total - self.quote_reserved, NO_AMOUNT)
 
 
-def funds(
+def holdings(
     market: Instrument,
     balances: Balances,
     elsewhere: Reserved,
     rows: Iterable[RestingOrder],
     pending: Pending = NONE_PENDING,
-) -> Funds:
+) -> Holdings:
     """What is there and what is free, given our live orders here and elsewhere, and fills that the
     balances may lack: those have used up what they cost, and brought nothing."""
     managed, fixed = Reserved(), elsewhere
@@ -65,7 +65,7 @@ def funds(
         else:
             fixed = _plus(fixed, reserve(market, row))
     spent = pending.bought_for if market.is_spot else NO_AMOUNT
-    return Funds(
+    return Holdings(
         base_total=balances.base,
         base_reserved=fixed.base + managed.base,
         base_available=max(balances.base - fixed.base - pending.sold, NO_SIZE),

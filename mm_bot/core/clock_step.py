@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from mm_bot.core.ledger import Commitment
+from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.memory import Memory
 
 K = TypeVar("K")
@@ -26,7 +26,7 @@ def shifted(memory: Memory, step_ms: int) -> Memory:
     return replace(
         memory,
         started_ms=memory.started_ms + step_ms,
-        commitments=tuple(_commitment(c, step_ms) for c in memory.commitments),
+        open_orders=tuple(_commitment(c, step_ms) for c in memory.open_orders),
         last_replace_ms=_all(memory.last_replace_ms, step_ms),
         refused_until_ms=_all(memory.refused_until_ms, step_ms),
         replace_cancels_ms=tuple(at_ms + step_ms for at_ms in memory.replace_cancels_ms),
@@ -48,7 +48,7 @@ def shifted(memory: Memory, step_ms: int) -> Memory:
     )
 
 
-def _commitment(known: Commitment, step_ms: int) -> Commitment:
+def _commitment(known: OpenOrder, step_ms: int) -> OpenOrder:
     acked_ms, absent_ms = known.cancel_acked_ms, known.absent_since_ms
     matching_ms = known.matching_since_ms
     return replace(

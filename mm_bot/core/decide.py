@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mm_bot.core import freshness, ledger, liability, reconcile, reference, risk
-from mm_bot.core.balances import Funds, funds
+from mm_bot.core.balances import Holdings, holdings
 from mm_bot.core.exact import NO_AMOUNT, Amount
-from mm_bot.core.fills import Tally, count, reverted
+from mm_bot.core.fills import FillTotals, count, reverted
 from mm_bot.core.freshness import Freshness
 from mm_bot.core.instrument import Instrument, Side
-from mm_bot.core.ledger import Commitment, Stage, Tracked
+from mm_bot.core.ledger import OpenOrder, Stage, Tracked
 from mm_bot.core.memory import Memory
-from mm_bot.core.plan import CancelCategory, Desk, Plan
+from mm_bot.core.plan import CancelCategory, Plan, ReconcileInput
 from mm_bot.core.policy import OperatorMode, Policy
 from mm_bot.core.quoting import Ladder, Missing, MissingReason, Quotes, Strategy, View
 from mm_bot.core.reference import Reference
@@ -33,7 +33,7 @@ from mm_bot.core.settlement import (
     unsettled_sizes,
 )
 from mm_bot.core.snapshot import Fill, OwnOrders, Part, Snapshot
-from mm_bot.core.walls import unmanaged_resting, walls
+from mm_bot.core.touch import touch, unmanaged_resting
 
 MINUTE_MS = 60_000
 BLOCK_LAG_MS = 10_000
@@ -58,9 +58,9 @@ class Decision:
     """What the strategy said."""
     missing: tuple[Missing, ...]
     """Every wanted level that does not rest after this plan, with its reason."""
-    funds: Funds | None
+    holdings: Holdings | None
     tracked: Tracked
-    tally: Tally
+    fill_totals: FillTotals
     new_fills: tuple[Fill, ...]
     settlements: Settlements
     freshness: Freshness
@@ -77,7 +77,7 @@ class Decision:
         return bool(self.halts)
 
     @property
-    def hurry(self) -> bool:
+    def urgent(self) -> bool:
         """Whether the next cycle should follow at once: fills were seen, and balances that show
         them are needed before anything is placed."""
         return bool(self.new_fills)
@@ -93,19 +93,19 @@ def decide(
     """The plan of this cycle."""
     snapshot = _without_dead_rows(_without_unlocked_orders(snapshot))
     now_ms, venue = snapshot.now_ms, snapshot.venue
-    tracked = ledger.track(memory.commitments, venue.orders, now_ms)
-    tally, new_fills = _fills(snapshot, memory)
+    tracked = ledger.track(memory.open_orders, venue.orders, now_ms)
+    fill_totals, new_fills = _fills(snapshot, memory)
     settlements = _settlements(snapshot, memory, new_fills)
-    tally = reverted(tally, settlements, market)
+    fill_totals = reverted(fill_totals, settlements, market)
     chosen = reference.choose(snapshot, policy.reference)
     contradictions = freshness.contradictions(snapshot, memory, tracked, market.capabilities)
     fresh = freshness.measure(snapshot, memory, contradictions)
     money = _funds(snapshot, settlements, market)
-    view = _view(snapshot, tracked, policy, market, chosen, money, tally, new_fills)
+    view = _view(snapshot, tracked, policy, market, chosen, money, fill_totals, new_fills)
     quotes = strategy.quote(view, memory.strategy)
     behind = bool(new_fills) or unasked(settlements) or _balances_behind_fills(snapshot, memory)
-    desk = _desk(snapshot, memory, tracked, quotes.ladder, behind, market, policy, strategy.levels)
-    wanted = _wanted(snapshot, desk, policy)
+    given = _desk(snapshot, memory, tracked, quotes.ladder, behind, market, policy, strategy.levels)
+    wanted = _wanted(snapshot, given, policy)
     due = _over_budget(policy, memory, wanted, now_ms)
     limits = _risk_input(
         snapshot, memory, policy, tracked, chosen, fresh, money, due, strategy.levels
@@ -114,7 +114,7 @@ def decide(
     if policy.mode is OperatorMode.DRY_RUN_HEALTH:
         wanted = Plan()
     elif found:
-        wanted = _halted_plan(desk, found)
+        wanted = _halted_plan(given, found)
     return Decision(
         now_ms=now_ms,
         snapshot=snapshot,
@@ -127,14 +127,14 @@ def decide(
         reference=chosen,
         quotes=quotes,
         missing=_missing(policy, quotes.ladder, wanted, found),
-        funds=money,
+        holdings=money,
         tracked=tracked,
-        tally=tally,
+        fill_totals=fill_totals,
         new_fills=new_fills,
         settlements=settlements,
         freshness=fresh,
         contradictions=contradictions,
-        open_notional=_open_notional(tracked.commitments),
+        open_notional=_open_notional(tracked.open_orders),
         signatures=_signatures(snapshot, memory, settlements),
     )
 
@@ -165,11 +165,11 @@ def _expiry_clock_ms(snapshot: Snapshot) -> int:
     return min(snapshot.now_ms, balances.block_time_ms)
 
 
-def _fills(snapshot: Snapshot, memory: Memory) -> tuple[Tally, tuple[Fill, ...]]:
+def _fills(snapshot: Snapshot, memory: Memory) -> tuple[FillTotals, tuple[Fill, ...]]:
     read = snapshot.venue.orders.value
     if read is None:
-        return memory.tally, ()
-    return count(memory.tally, read.fills, read.newest_trade_id or 0, snapshot.now_ms)
+        return memory.fill_totals, ()
+    return count(memory.fill_totals, read.fills, read.newest_trade_id or 0, snapshot.now_ms)
 
 
 def _settlements(
@@ -182,17 +182,17 @@ def _settlements(
         new_fills,
         snapshot.venue.balances.value,
         snapshot.now_ms,
-        books_begin=memory.tally.cursor is None,
-        taken_out=memory.tally.reverted,
+        books_begin=memory.fill_totals.cursor is None,
+        taken_out=memory.fill_totals.reverted,
     )
 
 
-def _funds(snapshot: Snapshot, settlements: Settlements, market: Instrument) -> Funds | None:
+def _funds(snapshot: Snapshot, settlements: Settlements, market: Instrument) -> Holdings | None:
     balances, read = snapshot.venue.balances.value, snapshot.venue.orders.value
     if balances is None or read is None:
         return None
     waiting = pending(settlements, market)
-    return funds(market, balances, read.reserved_elsewhere, read.rows, waiting)
+    return holdings(market, balances, read.reserved_elsewhere, read.rows, waiting)
 
 
 def _view(
@@ -201,8 +201,8 @@ def _view(
     policy: Policy,
     market: Instrument,
     chosen: Reference,
-    money: Funds | None,
-    tally: Tally,
+    money: Holdings | None,
+    fill_totals: FillTotals,
     new_fills: tuple[Fill, ...],
 ) -> View:
     return View(
@@ -213,13 +213,13 @@ def _view(
         source=chosen.source,
         reference_ms=reference.as_of_ms(snapshot, chosen.source),
         widening_bps=_widening_bps(snapshot, chosen),
-        funds=money,
-        walls=walls(snapshot, tracked, firm=True, policy=policy.reference),
+        holdings=money,
+        touch=touch(snapshot, tracked, firm=True, policy=policy.reference),
         resting=unmanaged_resting(tracked),
         others={side: reference.others(snapshot.venue, side) for side in Side},
-        commitments=tracked.commitments,
+        open_orders=tracked.open_orders,
         fills=new_fills,
-        tally=tally,
+        fill_totals=fill_totals,
     )
 
 
@@ -238,19 +238,19 @@ def _desk(
     market: Instrument,
     policy: Policy,
     levels: int,
-) -> Desk:
+) -> ReconcileInput:
     hold = MissingReason.BALANCES_BEHIND_FILLS if behind else None
-    return Desk(
+    return ReconcileInput(
         now_ms=snapshot.now_ms,
         market=market,
         startup=memory.startup,
         levels=levels,
         ladder=ladder,
-        commitments=tracked.commitments,
-        strays=tracked.strays,
+        open_orders=tracked.open_orders,
+        unmanaged=tracked.unmanaged,
         last_replace_ms=memory.last_replace_ms,
         refused_until_ms=memory.refused_until_ms,
-        walls=walls(snapshot, tracked, firm=False, policy=policy.reference),
+        touch=touch(snapshot, tracked, firm=False, policy=policy.reference),
         hold_places=hold,
     )
 
@@ -273,21 +273,21 @@ def _balances_behind_fills(snapshot: Snapshot, memory: Memory) -> bool:
 def fills_since_ms(snapshot: Snapshot, memory: Memory) -> int | None:
     """See `Memory`; it begins with the first read of the order table."""
     since_ms = memory.fills_since_ms
-    if memory.tally.cursor is None:
+    if memory.fill_totals.cursor is None:
         since_ms = snapshot.venue.orders.as_of_ms
     read_ms = snapshot.venue.balances_read_ms
     passed = since_ms is not None and read_ms is not None and read_ms >= since_ms
     return None if passed else since_ms
 
 
-def _wanted(snapshot: Snapshot, desk: Desk, policy: Policy) -> Plan:
+def _wanted(snapshot: Snapshot, given: ReconcileInput, policy: Policy) -> Plan:
     if snapshot.venue.orders.value is None or snapshot.venue.balances.value is None:
         reason = MissingReason.ORDERS_UNREAD
         if snapshot.venue.orders.value is not None:
             reason = MissingReason.BALANCES_BEHIND_FILLS
         sides = [side for side in Side if policy.mode.wants(side)]
         return Plan(missing=tuple(Missing(side=s, index=None, reason=reason) for s in sides))
-    return reconcile.plan(desk, policy.reconcile)
+    return reconcile.plan(given, policy.reconcile)
 
 
 def _over_budget(policy: Policy, memory: Memory, wanted: Plan, now_ms: int) -> bool:
@@ -308,12 +308,12 @@ def _risk_input(
     tracked: Tracked,
     chosen: Reference,
     fresh: Freshness,
-    money: Funds | None,
+    money: Holdings | None,
     due: bool,
     levels: int,
 ) -> risk.RiskInput:
     balances = snapshot.venue.balances.value
-    live = [c for c in tracked.commitments if c.stage is Stage.LIVE and not c.cancel_acked]
+    live = [c for c in tracked.open_orders if c.stage is Stage.LIVE and not c.cancel_acked]
     return risk.RiskInput(
         mode=policy.mode,
         kill_switch=snapshot.kill_switch,
@@ -327,9 +327,9 @@ def _risk_input(
         anchor_age_ms=fresh.anchor_ms,
         deviation_bps=chosen.deviation_bps,
         oldest_quote_age_ms=max((snapshot.now_ms - c.created_ms for c in live), default=0),
-        open_notional=_open_notional(tracked.commitments),
+        open_notional=_open_notional(tracked.open_orders),
         inventory=balances.base if balances else None,
-        funds=money,
+        holdings=money,
         replace_cancels_last_minute=len(_last_minute(memory, snapshot.now_ms)),
         rate_due=due,
         rate_held=any(halt.reason is HaltReason.CANCEL_RATE for halt in memory.halts),
@@ -337,24 +337,24 @@ def _risk_input(
     )
 
 
-def _open_notional(commitments: tuple[Commitment, ...]) -> Amount:
+def _open_notional(open_orders: tuple[OpenOrder, ...]) -> Amount:
     """The larger side's cNGN of what may be live."""
     sides = (
-        sum((c.notional for c in commitments if c.side is side and not c.cancel_acked), NO_AMOUNT)
+        sum((c.notional for c in open_orders if c.side is side and not c.cancel_acked), NO_AMOUNT)
         for side in Side
     )
     return max(sides)
 
 
-def _halted_plan(desk: Desk, found: tuple[Halt, ...]) -> Plan:
+def _halted_plan(given: ReconcileInput, found: tuple[Halt, ...]) -> Plan:
     reasons = [halt.reason for halt in found]
     if HaltReason.KILL_SWITCH in reasons:
         category, first = CancelCategory.KILL_SWITCH, HaltReason.KILL_SWITCH
     else:
         category, first = CancelCategory.RISK, reasons[0]
-        if desk.startup:
+        if given.startup:
             category = CancelCategory.STARTUP
-    return reconcile.cancel_everything(desk, category, f"risk_halt:{first.value}")
+    return reconcile.cancel_everything(given, category, f"risk_halt:{first.value}")
 
 
 def _missing(

@@ -12,45 +12,45 @@ from decimal import Decimal
 
 from mm_bot.core.exact import add
 from mm_bot.core.instrument import Level, Side
-from mm_bot.core.ledger import Commitment
-from mm_bot.core.plan import Desk, Plan
+from mm_bot.core.ledger import OpenOrder
+from mm_bot.core.plan import Plan, ReconcileInput
 from mm_bot.core.quoting import Bound, fit
 
 
 def beside_what_stays(
-    desk: Desk, levels: Sequence[Level], stays: Mapping[int, Commitment]
+    given: ReconcileInput, levels: Sequence[Level], stays: Mapping[int, OpenOrder]
 ) -> tuple[Level, ...]:
     """The levels of one side, those for which no order stays cut to what the bounds leave beside
     those that do: these may take more than their own levels (an older price, a lot, a guard)."""
-    bounds = (desk.ladder.bounds or {}).get(levels[0].side, ())
+    bounds = (given.ladder.bounds or {}).get(levels[0].side, ())
     for order in stays.values():
         bounds = tuple(bound.used(order.price, order.size) for bound in bounds)
     cut = []
     for level in levels:
         if level.index not in stays:
-            size, _ = fit(desk.market, bounds, level.price, level.size)
-            if size < level.size and desk.market.tradable(level.price, size):
-                notional = desk.market.notional(level.price, size)
+            size, _ = fit(given.market, bounds, level.price, level.size)
+            if size < level.size and given.market.tradable(level.price, size):
+                notional = given.market.notional(level.price, size)
                 level = replace(level, size=size, notional=notional)
             bounds = tuple(bound.used(level.price, level.size) for bound in bounds)
         cut.append(level)
     return tuple(cut)
 
 
-def past_a_bound(desk: Desk, side: Side) -> bool:
-    bounds = (desk.ladder.bounds or {}).get(side, ())
-    return any(_used(desk, Plan(), side, bound) > bound.left for bound in bounds)
+def past_a_bound(given: ReconcileInput, side: Side) -> bool:
+    bounds = (given.ladder.bounds or {}).get(side, ())
+    return any(_used(given, Plan(), side, bound) > bound.left for bound in bounds)
 
 
-def within_bounds(desk: Desk, found: Plan) -> Plan:
+def within_bounds(given: ReconcileInput, found: Plan) -> Plan:
     """Invariant 8: places are dropped, outermost first, until what stays and what comes fits each
     bound of its side together. Unknown and held orders count; a dropped replace keeps its order,
     unless that order is itself too large."""
-    bounds = desk.ladder.bounds or {}
-    sizes = {c.order_id: c.size for c in desk.commitments}
+    bounds = given.ladder.bounds or {}
+    sizes = {c.order_id: c.size for c in given.open_orders}
     for side in Side:
         for bound in bounds.get(side, ()):
-            while _used(desk, found, side, bound) > bound.left:
+            while _used(given, found, side, bound) > bound.left:
                 mine = [p for p in found.places if p.level.side is side]
                 if not mine:
                     break
@@ -58,14 +58,14 @@ def within_bounds(desk: Desk, found: Plan) -> Plan:
                 kept = last.replaces
                 shrinks = kept is not None and sizes[kept] > last.level.size
                 found = found.without(last, bound.reason, keep_cancel=shrinks)
-        if any(_used(desk, found, side, b, cancelled=True) > b.left for b in bounds.get(side, ())):
-            found = _after_all_cancels(desk, found, side)
+        if any(_used(given, found, side, b, cancelled=True) > b.left for b in bounds.get(side, ())):
+            found = _after_all_cancels(given, found, side)
     return found
 
 
-def _after_all_cancels(desk: Desk, found: Plan, side: Side) -> Plan:
+def _after_all_cancels(given: ReconcileInput, found: Plan, side: Side) -> Plan:
     """The side fits its bounds only once its cancels are acknowledged: its places wait for all."""
-    mine = {c.order_id for c in desk.commitments if c.side is side}
+    mine = {c.order_id for c in given.open_orders if c.side is side}
     gone = {cancel.order_id for cancel in found.cancels} & mine
     places = (
         replace(p, after=tuple(sorted({*p.after, *gone}))) if p.level.side is side else p
@@ -74,11 +74,13 @@ def _after_all_cancels(desk: Desk, found: Plan, side: Side) -> Plan:
     return replace(found, places=tuple(places))
 
 
-def _used(desk: Desk, found: Plan, side: Side, bound: Bound, *, cancelled: bool = False) -> Decimal:
+def _used(
+    given: ReconcileInput, found: Plan, side: Side, bound: Bound, *, cancelled: bool = False
+) -> Decimal:
     """What stays and comes takes of a bound; with `cancelled`, what is being cancelled too."""
     gone = set() if cancelled else {cancel.order_id for cancel in found.cancels}
     total = Decimal(0)
-    for c in desk.commitments:
+    for c in given.open_orders:
         if c.side is side and not c.cancel_acked and c.order_id not in gone:
             total = add(total, bound.takes(c.price, c.size))
     for place in found.places:

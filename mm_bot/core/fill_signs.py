@@ -62,14 +62,12 @@ def _shrunk(before: Memory, decision: Decision, market: Instrument) -> dict[str,
     """What each order read as live before has lost since, as `Instrument.counted`."""
     if decision.orders_unread:
         return {}
-    left = {c.order_id: market.counted(c.size, c.notional) for c in decision.tracked.commitments}
+    left = {c.order_id: market.counted(c.size, c.notional) for c in decision.tracked.open_orders}
     left |= {
-        e.commitment.order_id: NO_AMOUNT
-        for e in decision.tracked.ended
-        if e.ending is Ending.FILLED
+        e.order.order_id: NO_AMOUNT for e in decision.tracked.ended if e.ending is Ending.FILLED
     }
     found = {}
-    for c in before.commitments:
+    for c in before.open_orders:
         had = market.counted(c.size, c.notional)
         if c.stage is Stage.LIVE and c.order_id in left and left[c.order_id] < had:
             found[c.order_id] = had - left[c.order_id]

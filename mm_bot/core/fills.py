@@ -1,7 +1,7 @@
 """Own fills, each exactly once, and what they earned.
 
 Invariants:
-1. A row of `trade_fills` is counted once, over restarts too: the tally is saved as one value.
+1. A row of `trade_fills` is counted once, over restarts too: the fill_totals is saved as one value.
 2. A row that commits late, with a lower id than one already seen, is still counted: the cursor
    trails by `SETTLING_MS`, and what was counted above it is remembered.
 3. cash + position x price is the exact total result; realised and unrealised only divide it.
@@ -32,7 +32,7 @@ REVERTED_KEPT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class FillTotals:
     """Fills since the state file began. `position` and `cash` start at zero: they are the flow of
     our fills, not balances. `cash`, `cost` and `realised` are cNGN."""
 
@@ -60,94 +60,94 @@ class Tally:
 
 
 def count(
-    tally: Tally, fills: Iterable[Fill], newest_trade_id: int, now_ms: int
-) -> tuple[Tally, tuple[Fill, ...]]:
-    """The tally with every fill not counted yet, and those fills."""
-    if tally.cursor is None:
-        return replace(tally, cursor=newest_trade_id), ()
-    new, cursor = [], tally.cursor
+    fill_totals: FillTotals, fills: Iterable[Fill], newest_trade_id: int, now_ms: int
+) -> tuple[FillTotals, tuple[Fill, ...]]:
+    """The totals with every fill not counted yet, and those fills."""
+    if fill_totals.cursor is None:
+        return replace(fill_totals, cursor=newest_trade_id), ()
+    new, cursor = [], fill_totals.cursor
     for fill in fills:
         key = (fill.trade_id, fill.order_id)
-        if fill.trade_id > cursor and key not in tally.seen:
-            tally = _booked(replace(tally, seen=tally.seen | {key}), fill)
+        if fill.trade_id > cursor and key not in fill_totals.seen:
+            fill_totals = _booked(replace(fill_totals, seen=fill_totals.seen | {key}), fill)
             new.append(fill)
-    return _advanced(tally, newest_trade_id, now_ms), tuple(new)
+    return _advanced(fill_totals, newest_trade_id, now_ms), tuple(new)
 
 
-def reverted(tally: Tally, settlements: Settlements, market: Instrument) -> Tally:
+def reverted(fill_totals: FillTotals, settlements: Settlements, market: Instrument) -> FillTotals:
     """The books without what reverted on chain, and with what settled after all. A fill that was
     counted stays counted; position, cash and volumes are put right."""
     for order_id, entry in settlements.items():
         out = max(0, entry.reverted - entry.unbooked)
-        change = out - tally.reverted.get(order_id, 0)
+        change = out - fill_totals.reverted.get(order_id, 0)
         if not change:
             continue
         size = entry.size(change if entry.side is Side.BUY else -change)
         worth = entry.notional(market, abs(change))
         worth = worth if (change > 0) == (entry.side is Side.BUY) else -worth
-        cost, realised = _settle(tally, -size, -worth)
-        kept = dict(list({**tally.reverted, order_id: out}.items())[-REVERTED_KEPT:])
+        cost, realised = _settle(fill_totals, -size, -worth)
+        kept = dict(list({**fill_totals.reverted, order_id: out}.items())[-REVERTED_KEPT:])
         volume = entry.size(change)
-        tally = replace(
-            tally,
-            position=tally.position - size,
-            cash=tally.cash + worth,
+        fill_totals = replace(
+            fill_totals,
+            position=fill_totals.position - size,
+            cash=fill_totals.cash + worth,
             cost=cost,
             realised=realised,
-            bought=tally.bought - (volume if entry.side is Side.BUY else NO_SIZE),
-            sold=tally.sold - (NO_SIZE if entry.side is Side.BUY else volume),
+            bought=fill_totals.bought - (volume if entry.side is Side.BUY else NO_SIZE),
+            sold=fill_totals.sold - (NO_SIZE if entry.side is Side.BUY else volume),
             reverted=kept,
         )
-    return tally
+    return fill_totals
 
 
-def _booked(tally: Tally, fill: Fill) -> Tally:
+def _booked(fill_totals: FillTotals, fill: Fill) -> FillTotals:
     signed = fill.size if fill.side is Side.BUY else -fill.size
     worth = fill.notional if fill.side is Side.BUY else -fill.notional
-    cost, realised = _settle(tally, signed, worth)
+    cost, realised = _settle(fill_totals, signed, worth)
     buying = fill.side is Side.BUY
     return replace(
-        tally,
-        buys=tally.buys + buying,
-        sells=tally.sells + (not buying),
-        position=tally.position + signed,
-        cash=tally.cash - worth,
+        fill_totals,
+        buys=fill_totals.buys + buying,
+        sells=fill_totals.sells + (not buying),
+        position=fill_totals.position + signed,
+        cash=fill_totals.cash - worth,
         cost=cost,
         realised=realised,
-        bought=tally.bought + (fill.size if buying else NO_SIZE),
-        sold=tally.sold + (NO_SIZE if buying else fill.size),
+        bought=fill_totals.bought + (fill.size if buying else NO_SIZE),
+        sold=fill_totals.sold + (NO_SIZE if buying else fill.size),
     )
 
 
-def _settle(tally: Tally, signed: Size, worth: Amount) -> tuple[Amount, Amount]:
+def _settle(fill_totals: FillTotals, signed: Size, worth: Amount) -> tuple[Amount, Amount]:
     """Average cost. A fill that reduces the position realises its share of the cost; one that
     turns it around closes all of it and opens the rest at the fill's own price. The shares are
     rounded to 1e-18 cNGN; cash + cost = realised throughout (invariant 3)."""
-    held = tally.position
+    held = fill_totals.position
     grows = not held or (held > NO_SIZE) == (signed > NO_SIZE)
     if grows:
-        return tally.cost + worth, tally.realised
+        return fill_totals.cost + worth, fill_totals.realised
     if abs(signed) <= abs(held):
-        closed = Amount(_share(tally.cost.value, abs(signed), abs(held)))
-        return tally.cost - closed, tally.realised - worth - closed
+        closed = Amount(_share(fill_totals.cost.value, abs(signed), abs(held)))
+        return fill_totals.cost - closed, fill_totals.realised - worth - closed
     closing = Amount(_share(worth.value, abs(held), abs(signed)))
-    return worth - closing, tally.realised - closing - tally.cost
+    return worth - closing, fill_totals.realised - closing - fill_totals.cost
 
 
 def _share(total: Decimal, part: Size, whole: Size) -> Decimal:
     return round_half_even(multiply(total, part.value), whole.value, 18)
 
 
-def _advanced(tally: Tally, newest_trade_id: int, now_ms: int) -> Tally:
-    if tally.checkpoint is None:
-        return replace(tally, checkpoint=(newest_trade_id, now_ms))
-    settled_id, since_ms = tally.checkpoint
+def _advanced(fill_totals: FillTotals, newest_trade_id: int, now_ms: int) -> FillTotals:
+    if fill_totals.checkpoint is None:
+        return replace(fill_totals, checkpoint=(newest_trade_id, now_ms))
+    settled_id, since_ms = fill_totals.checkpoint
     if now_ms - since_ms < SETTLING_MS:
-        return tally
-    cursor = max(tally.cursor or 0, settled_id)
+        return fill_totals
+    cursor = max(fill_totals.cursor or 0, settled_id)
     return replace(
-        tally,
+        fill_totals,
         cursor=cursor,
-        seen=frozenset(key for key in tally.seen if key[0] > cursor),
+        seen=frozenset(key for key in fill_totals.seen if key[0] > cursor),
         checkpoint=(newest_trade_id, now_ms),
     )

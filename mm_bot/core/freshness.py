@@ -84,7 +84,7 @@ def contradictions(
 def _lost_rows(tracked: Tracked) -> Iterator[str]:
     """Accepted or read as live once, and the order table has no row; cancelled by acknowledgement,
     and the row still lives (the ledger has then taken the acknowledgement back)."""
-    for c in tracked.commitments:
+    for c in tracked.open_orders:
         if c.absent_since_ms is not None:
             yield f"orders lack {c.order_id}"
         elif c.ack_contradicted:
@@ -93,7 +93,7 @@ def _lost_rows(tracked: Tracked) -> Iterator[str]:
 
 def _ghosts(book: Book, memory: Memory, tracked: Tracked) -> Iterator[str]:
     """In the book, though its row is known to be dead."""
-    dead = set(memory.retired) | {ended.commitment.order_id for ended in tracked.ended}
+    dead = set(memory.retired) | {ended.order.order_id for ended in tracked.ended}
     for side in Side:
         for order in book.side(side):
             if order.order_id in dead:

@@ -3,7 +3,7 @@
 Entry point: `track`, which brings the ledger up to date with one read of the order table.
 
 Invariants:
-1. A commitment leaves the ledger only by evidence: a terminal row, a definite refusal, its nonce
+1. An order leaves the ledger only by evidence: a terminal row, a definite refusal, its nonce
    in other hands, or time past which no request for it can still arrive.
 2. `matching` is live; so is an order whose row was not read.
 3. A cancel's acknowledgement frees the slot; a row read later as live takes it back.
@@ -51,7 +51,7 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Commitment:
+class OpenOrder:
     """One order of this market that may be live. Sizes are what is left."""
 
     order_id: str
@@ -99,7 +99,7 @@ class Commitment:
 
 
 class Ending(Enum):
-    """How a commitment left the ledger."""
+    """How an order left the ledger."""
 
     FILLED = "filled"
     CANCELLED_BY_US = "cancelled"
@@ -111,10 +111,10 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A commitment that is known to be dead, and how we know. `cancel_proven` is a cancel of ours
+    """An order that is known to be dead, and how we know. `cancel_proven` is a cancel of ours
     whose acknowledgement was lost and which the row now proves."""
 
-    commitment: Commitment
+    order: OpenOrder
     ending: Ending
     cancel_proven: bool = False
 
@@ -123,48 +123,48 @@ class Ended:
 class Tracked:
     """The ledger after one read."""
 
-    commitments: tuple[Commitment, ...]
+    open_orders: tuple[OpenOrder, ...]
     ended: tuple[Ended, ...]
-    strays: tuple[RestingOrder, ...]
+    unmanaged: tuple[RestingOrder, ...]
     """Own live rows here that are not managed by us: protected, foreign or malformed ids."""
 
 
-def track(commitments: tuple[Commitment, ...], part: Part[OwnOrders], now_ms: int) -> Tracked:
+def track(open_orders: tuple[OpenOrder, ...], part: Part[OwnOrders], now_ms: int) -> Tracked:
     """The ledger brought up to date; unchanged where the order table was not read."""
     if part.value is None or part.as_of_ms is None:
-        return Tracked(commitments=commitments, ended=(), strays=())
+        return Tracked(open_orders=open_orders, ended=(), unmanaged=())
     read = part.value
     rows = {row.order_id: row for row in read.rows}
     foreign = {lookup.order_id for lookup in read.lookups if lookup.foreign}
     taken = {lookup.nonce: lookup for lookup in read.lookups}
-    kept: list[Commitment] = []
+    kept: list[OpenOrder] = []
     ended: list[Ended] = []
-    for known in commitments:
+    for known in open_orders:
         row = rows.pop(known.order_id, None)
         if row is not None and row.live:
             kept.append(_seen(known, row, part.as_of_ms))
         elif row is not None:
             ended.append(_ended(known, row))
         elif known.order_id in foreign or _nonce_taken(known, taken):
-            ended.append(Ended(commitment=known, ending=Ending.NONCE_TAKEN))
+            ended.append(Ended(order=known, ending=Ending.NONCE_TAKEN))
         elif known.resend_refused or (
             known.stage is Stage.UNKNOWN and now_ms > known.next_send_ms + UNHEARD_MS
         ):
-            ended.append(Ended(commitment=known, ending=Ending.NEVER_ARRIVED))
+            ended.append(Ended(order=known, ending=Ending.NEVER_ARRIVED))
         elif now_ms > known.expiry_ms + ARRIVAL_GRACE_MS:
             arrived = known.stage is not Stage.UNKNOWN
             ending = Ending.EXPIRED if arrived else Ending.NEVER_ARRIVED
-            ended.append(Ended(commitment=known, ending=ending))
+            ended.append(Ended(order=known, ending=ending))
         else:
             kept.append(_absent(known, part.as_of_ms))
     unknown_rows = [row for row in rows.values() if row.live]
     managed = [row for row in unknown_rows if row.ownership is Ownership.MANAGED]
     kept.extend(_discovered(row) for row in managed)
-    strays = [row for row in unknown_rows if row.ownership is not Ownership.MANAGED]
+    unmanaged = [row for row in unknown_rows if row.ownership is not Ownership.MANAGED]
     return Tracked(
-        commitments=tuple(sorted(kept, key=lambda c: c.order_id)),
+        open_orders=tuple(sorted(kept, key=lambda c: c.order_id)),
         ended=tuple(ended),
-        strays=tuple(sorted(strays, key=lambda row: row.order_id)),
+        unmanaged=tuple(sorted(unmanaged, key=lambda row: row.order_id)),
     )
 
 
@@ -178,14 +178,14 @@ def without_dead_rows(read: OwnOrders, now_ms: int) -> OwnOrders:
     return replace(read, rows=tuple(rows))
 
 
-def stuck(known: Commitment, now_ms: int) -> bool:
+def stuck(known: OpenOrder, now_ms: int) -> bool:
     """Whether the exchange's matcher holds an order so long that it cannot be a slow match."""
     since_ms = known.matching_since_ms
     return since_ms is not None and now_ms - since_ms > STUCK_AFTER_MS
 
 
 def watch(
-    commitments: tuple[Commitment, ...],
+    open_orders: tuple[OpenOrder, ...],
     settlements: Mapping[str, Settlement] = NOTHING,
     *,
     fills_after: int | None,
@@ -193,11 +193,11 @@ def watch(
 ) -> Watch:
     """What the next read of the order table must answer."""
     settling = {order_id: entry.nonce for order_id, entry in settlements.items()}
-    settling |= {c.order_id: c.nonce for c in commitments if not c.nonce_in_doubt}
+    settling |= {c.order_id: c.nonce for c in open_orders if not c.nonce_in_doubt}
     return Watch(
-        order_ids=tuple(dict.fromkeys([*(c.order_id for c in commitments), *settlements])),
+        order_ids=tuple(dict.fromkeys([*(c.order_id for c in open_orders), *settlements])),
         settling=tuple(settling.items())[:SETTLING_ASKED],
-        nonces=tuple(c.nonce for c in commitments if c.conflict),
+        nonces=tuple(c.nonce for c in open_orders if c.conflict),
         fills_after=fills_after,
         include_unexpired=first,
     )
@@ -205,14 +205,14 @@ def watch(
 
 def remembered(
     order_id: str, *, price: Price, size: Size, notional: Amount, expiry_ms: int, now_ms: int
-) -> Commitment | None:
+) -> OpenOrder | None:
     """An order that a state file names as possibly live, as it was last known (zeros where it was
     not): its id is enough to cancel it and to ask for its row. None for an id that is not of the
     convention."""
     parts = OrderId.parse(order_id)
     if parts is None:
         return None
-    return Commitment(
+    return OpenOrder(
         order_id=order_id,
         nonce=parts.nonce,
         side=parts.side,
@@ -227,8 +227,8 @@ def remembered(
     )
 
 
-def _discovered(row: RestingOrder) -> Commitment:
-    return Commitment(
+def _discovered(row: RestingOrder) -> OpenOrder:
+    return OpenOrder(
         order_id=row.order_id,
         nonce=row.nonce,
         side=row.side,
@@ -242,7 +242,7 @@ def _discovered(row: RestingOrder) -> Commitment:
     )
 
 
-def _seen(known: Commitment, row: RestingOrder, read_ms: int) -> Commitment:
+def _seen(known: OpenOrder, row: RestingOrder, read_ms: int) -> OpenOrder:
     acked = known.cancel_acked_ms
     contradicted = acked is not None and read_ms > acked
     matching = row.status is OrderStatus.MATCHING
@@ -266,30 +266,30 @@ def _seen(known: Commitment, row: RestingOrder, read_ms: int) -> Commitment:
     )
 
 
-def _absent(known: Commitment, read_ms: int) -> Commitment:
+def _absent(known: OpenOrder, read_ms: int) -> OpenOrder:
     if known.stage is Stage.UNKNOWN or known.absent_since_ms is not None:
         return known
     return replace(known, absent_since_ms=read_ms)
 
 
-def _ended(known: Commitment, row: RestingOrder) -> Ended:
+def _ended(known: OpenOrder, row: RestingOrder) -> Ended:
     if row.status is OrderStatus.FILLED:
-        return Ended(commitment=known, ending=Ending.FILLED)
+        return Ended(order=known, ending=Ending.FILLED)
     if row.status is OrderStatus.EXPIRED:
-        return Ended(commitment=known, ending=Ending.EXPIRED)
+        return Ended(order=known, ending=Ending.EXPIRED)
     if known.cancels == 0:
-        return Ended(commitment=known, ending=Ending.CANCELLED_ELSEWHERE)
+        return Ended(order=known, ending=Ending.CANCELLED_ELSEWHERE)
     return Ended(
-        commitment=known,
+        order=known,
         ending=Ending.CANCELLED_BY_US,
         cancel_proven=not known.cancel_acked,
     )
 
 
-def _unheard(known: Commitment, now_ms: int) -> bool:
+def _unheard(known: OpenOrder, now_ms: int) -> bool:
     return known.stage is Stage.UNKNOWN and now_ms > known.next_send_ms + UNHEARD_MS
 
 
-def _nonce_taken(known: Commitment, taken: Mapping[int, IdLookup]) -> bool:
+def _nonce_taken(known: OpenOrder, taken: Mapping[int, IdLookup]) -> bool:
     lookup = taken.get(known.nonce)
     return known.conflict and lookup is not None and lookup.order_id != known.order_id

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mm_bot.core.exact import Price, Size
-from mm_bot.core.fills import Tally
+from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
-from mm_bot.core.ledger import Commitment
+from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.liability import Signatures
 from mm_bot.core.plan import Slot
 from mm_bot.core.quoting import Kept
@@ -35,7 +35,7 @@ class Memory:
     started_ms: int
     startup: bool = True
     """Start-up reconciliation is not finished: no read yet, or one of its cancels is unproven."""
-    commitments: tuple[Commitment, ...] = ()
+    open_orders: tuple[OpenOrder, ...] = ()
     signatures: Signatures = field(default_factory=dict)
     signatures_known: bool = False
     """Whether the signatures of earlier processes were read."""
@@ -43,7 +43,7 @@ class Memory:
     refused_until_ms: Mapping[Slot, int] = field(default_factory=dict)
     replace_cancels_ms: tuple[int, ...] = ()
     """When each counted cancel of the last 60 seconds was sent."""
-    tally: Tally = field(default_factory=Tally)
+    fill_totals: FillTotals = field(default_factory=FillTotals)
     strategy: Kept = field(default_factory=Kept)
     settlements: Settlements = field(default_factory=dict)
     """Orders with fills, until the chain shows all of them."""

@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mm_bot.core.instrument import Level
-from mm_bot.core.ledger import Commitment
+from mm_bot.core.ledger import OpenOrder
 
-Score = Callable[[Commitment, Level], int]
+Score = Callable[[OpenOrder, Level], int]
 """0 where the order does not fit the slot, more the better it fits."""
 
 
 def pair(
-    levels: Sequence[Level], orders: Sequence[Commitment], score: Score
-) -> tuple[dict[int, Commitment], list[Commitment]]:
+    levels: Sequence[Level], orders: Sequence[OpenOrder], score: Score
+) -> tuple[dict[int, OpenOrder], list[OpenOrder]]:
     """Level index to order, and the orders that found no slot. Both inputs are best first.
 
     Orders of one price have no order of their own (several levels may be moved behind the same
@@ -35,13 +35,13 @@ def pair(
     return {levels[i].index: orders[j] for i, j in fits.items()}, surplus
 
 
-def _nearest(levels: Sequence[Level], order: Commitment) -> int:
+def _nearest(levels: Sequence[Level], order: OpenOrder) -> int:
     """Position of the first level of the most similar size."""
     return min(range(len(levels)), key=lambda i: abs(levels[i].size - order.size), default=0)
 
 
 def _best_alignment(
-    levels: Sequence[Level], orders: Sequence[Commitment], score: Score
+    levels: Sequence[Level], orders: Sequence[OpenOrder], score: Score
 ) -> dict[int, int]:
     rows, columns = len(levels), len(orders)
     best = [[0] * (columns + 1) for _ in range(rows + 1)]

@@ -1,4 +1,4 @@
-"""What reconciliation looks at (`Desk`) and what it says to do (`Plan`)."""
+"""What reconciliation looks at (`ReconcileInput`) and what it says to do (`Plan`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 
 from mm_bot.core.exact import Amount, Price
 from mm_bot.core.instrument import Instrument, Level, Side
-from mm_bot.core.ledger import Commitment
+from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.orders import RestingOrder
 from mm_bot.core.quoting import Ladder, Missing, MissingReason
 
@@ -64,7 +64,7 @@ class Plan:
 
     cancels: tuple[Cancel, ...] = ()
     places: tuple[Place, ...] = ()
-    resends: tuple[Commitment, ...] = ()
+    resends: tuple[OpenOrder, ...] = ()
     kept: tuple[tuple[Slot, str], ...] = ()
     """Slot and order id of every order that fits and stays."""
     held: tuple[Held, ...] = ()
@@ -83,7 +83,7 @@ class Plan:
         """Whether `place` takes the slot of an order that is fine but for its age."""
         return any(c.order_id == place.replaces and c.reason == RENEWAL for c in self.cancels)
 
-    def and_also(self, other: Plan) -> Plan:
+    def merged_with(self, other: Plan) -> Plan:
         """Both plans as one."""
         return Plan(
             cancels=self.cancels + other.cancels,
@@ -106,7 +106,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class ReconcileInput:
     """Everything reconciliation looks at."""
 
     now_ms: int
@@ -115,12 +115,12 @@ class Desk:
     levels: int
     """Slots a side that the operator asked for; the ladder may have fewer."""
     ladder: Ladder
-    commitments: tuple[Commitment, ...]
-    strays: tuple[RestingOrder, ...]
+    open_orders: tuple[OpenOrder, ...]
+    unmanaged: tuple[RestingOrder, ...]
     last_replace_ms: Mapping[Slot, int]
     refused_until_ms: Mapping[Slot, int]
     """Slots whose last order was refused, and when to try again."""
-    walls: Mapping[Side, Price] = field(default_factory=dict)
+    touch: Mapping[Side, Price] = field(default_factory=dict)
     """Best resting price a side of all that is not managed by us, takers that cross us included."""
     hold_places: MissingReason | None = None
     """Why nothing new may be placed in this cycle, whatever the slots lack."""

@@ -23,7 +23,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Protocol
 
-from mm_bot.core.balances import Funds
+from mm_bot.core.balances import Holdings
 from mm_bot.core.exact import (
     Amount,
     Price,
@@ -33,9 +33,9 @@ from mm_bot.core.exact import (
     plain,
     subtract,
 )
-from mm_bot.core.fills import Tally
+from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Instrument, Level, Side
-from mm_bot.core.ledger import Commitment
+from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.policy import OperatorMode
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.risk import Halt
@@ -177,19 +177,19 @@ class View:
     """The reference's own time, where its source tells it; else that of its read."""
     widening_bps: Decimal = Decimal(0)
     """How much the sources of the reference disagree."""
-    funds: Funds | None
-    walls: Mapping[Side, Price]
+    holdings: Holdings | None
+    touch: Mapping[Side, Price]
     """Best resting price a side of everything that is not managed by us, but for takers who are
     about to trade with a quote of ours."""
     resting: Mapping[Side, tuple[Size, Amount]]
     """Size and worth a side of own orders here that are not managed by us: they count in limits."""
     others: Mapping[Side, tuple[BookOrder, ...]] = field(default_factory=dict)
     """Orders of everybody but us, best first."""
-    commitments: tuple[Commitment, ...] = ()
+    open_orders: tuple[OpenOrder, ...] = ()
     """Every managed order of ours that may be live."""
     fills: tuple[Fill, ...] = ()
     """Our fills that were seen for the first time in this cycle."""
-    tally: Tally = field(default_factory=Tally)
+    fill_totals: FillTotals = field(default_factory=FillTotals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,10 +25,10 @@ from dataclasses import replace
 from mm_bot.core.exact import BPS, multiply
 from mm_bot.core.exposure import beside_what_stays, past_a_bound, within_bounds
 from mm_bot.core.instrument import Level, Side
-from mm_bot.core.ledger import Commitment, Stage, stuck
+from mm_bot.core.ledger import OpenOrder, Stage, stuck
 from mm_bot.core.orders import Ownership, RestingOrder
 from mm_bot.core.pairing import pair
-from mm_bot.core.plan import RENEWAL, Cancel, CancelCategory, Desk, Held, Place, Plan, gap
+from mm_bot.core.plan import RENEWAL, Cancel, CancelCategory, Held, Place, Plan, ReconcileInput, gap
 from mm_bot.core.policy import ReconcilePolicy
 from mm_bot.core.quoting import MissingReason
 
@@ -36,15 +36,15 @@ PRICE_FAULT = "price_too_far_from_target"
 SIZE_FAULT = "size_too_far_from_target"
 
 
-def plan(desk: Desk, policy: ReconcilePolicy) -> Plan:
+def plan(given: ReconcileInput, policy: ReconcilePolicy) -> Plan:
     """Keep what fits, replace what does not, fill what is empty."""
-    cancels: list[Cancel] = list(_stray_cancels(desk)) if desk.startup else []
+    cancels: list[Cancel] = list(_stray_cancels(given)) if given.startup else []
     found = Plan()
     for side in Side:
-        found = found.and_also(_side_plan(desk, policy, side))
+        found = found.merged_with(_side_plan(given, policy, side))
     cancels.extend(found.cancels)
     found = replace(found, cancels=tuple(cancels))
-    found = _sendable(desk, within_bounds(desk, found))
+    found = _sendable(given, within_bounds(given, found))
     return replace(
         found,
         cancels=tuple(sorted(found.cancels, key=lambda c: c.order_id)),
@@ -52,51 +52,51 @@ def plan(desk: Desk, policy: ReconcilePolicy) -> Plan:
     )
 
 
-def cancel_everything(desk: Desk, category: CancelCategory, reason: str) -> Plan:
+def cancel_everything(given: ReconcileInput, category: CancelCategory, reason: str) -> Plan:
     """Cancel every managed order that may be live, unknown ones too, and at start-up every other
     own order that is not protected."""
     wanted = [
         _cancel(c, category, reason)
-        for c in desk.commitments
-        if not c.cancel_acked and not c.nonce_in_doubt and c.next_cancel_ms <= desk.now_ms
+        for c in given.open_orders
+        if not c.cancel_acked and not c.nonce_in_doubt and c.next_cancel_ms <= given.now_ms
     ]
-    if desk.startup:
-        wanted.extend(_stray_cancels(desk))
+    if given.startup:
+        wanted.extend(_stray_cancels(given))
     return Plan(cancels=tuple(sorted(wanted, key=lambda cancel: cancel.order_id)))
 
 
-def fault(commitment: Commitment, level: Level, policy: ReconcilePolicy) -> str | None:
+def fault(open_order: OpenOrder, level: Level, policy: ReconcilePolicy) -> str | None:
     """Why an order does not fit a slot; None where it does."""
-    if not price_fits(commitment, level, policy):
+    if not price_fits(open_order, level, policy):
         return PRICE_FAULT
-    if abs(commitment.size - level.size) > policy.size_tolerance + commitment.lot:
+    if abs(open_order.size - level.size) > policy.size_tolerance + open_order.lot:
         return SIZE_FAULT
     return None
 
 
-def price_fits(commitment: Commitment, level: Level, policy: ReconcilePolicy) -> bool:
+def price_fits(open_order: OpenOrder, level: Level, policy: ReconcilePolicy) -> bool:
     """Whether the price is within the stale order threshold of the target."""
-    apart = multiply(abs(commitment.price - level.price).value, BPS)
+    apart = multiply(abs(open_order.price - level.price).value, BPS)
     return apart <= multiply(level.price.value, policy.stale_threshold_bps)
 
 
-def _stray_cancels(desk: Desk) -> tuple[Cancel, ...]:
-    gone = (row for row in desk.strays if row.ownership is not Ownership.PROTECTED)
+def _stray_cancels(given: ReconcileInput) -> tuple[Cancel, ...]:
+    gone = (row for row in given.unmanaged if row.ownership is not Ownership.PROTECTED)
     return tuple(_cancel(row, CancelCategory.STARTUP, row.ownership.value) for row in gone)
 
 
-def _side_plan(desk: Desk, policy: ReconcilePolicy, side: Side) -> Plan:
-    levels = desk.ladder.side(side)
-    orders = [c for c in desk.commitments if c.side is side and not c.cancel_acked]
+def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Plan:
+    levels = given.ladder.side(side)
+    orders = [c for c in given.open_orders if c.side is side and not c.cancel_acked]
     orders.sort(key=lambda c: (side.best_first(c.price), c.nonce))
-    category = CancelCategory.STARTUP if desk.startup else CancelCategory.REPLACE_DRIVEN
-    counted = not desk.startup
+    category = CancelCategory.STARTUP if given.startup else CancelCategory.REPLACE_DRIVEN
+    counted = not given.startup
     if not levels:
-        gone = [c for c in orders if _cancellable(c, desk.now_ms)]
+        gone = [c for c in orders if _cancellable(c, given.now_ms)]
         why = "strategy_not_quoting_side"
         return Plan(cancels=tuple(_cancel(c, category, why, counted) for c in gone))
-    if desk.levels == 1 and sum(c.stage is not Stage.UNKNOWN for c in orders) > 1:
-        return _duplicates(desk, levels[0], orders, category, counted)
+    if given.levels == 1 and sum(c.stage is not Stage.UNKNOWN for c in orders) > 1:
+        return _duplicates(given, levels[0], orders, category, counted)
     pairs, surplus = pair(
         levels,
         orders,
@@ -104,43 +104,43 @@ def _side_plan(desk: Desk, policy: ReconcilePolicy, side: Side) -> Plan:
             0 if not price_fits(order, level, policy) else 1 + (not fault(order, level, policy))
         ),
     )
-    extra = [c for c in surplus if _cancellable(c, desk.now_ms)]
-    why = "duplicate_side" if len(orders) > desk.levels else "strategy_not_quoting_side"
+    extra = [c for c in surplus if _cancellable(c, given.now_ms)]
+    why = "duplicate_side" if len(orders) > given.levels else "strategy_not_quoting_side"
     cancels = tuple(_cancel(c, category, why, counted) for c in extra)
     blocking = tuple(c.order_id for c in surplus)
-    return Plan(cancels=cancels).and_also(_slots_plan(desk, policy, levels, pairs, blocking))
+    return Plan(cancels=cancels).merged_with(_slots_plan(given, policy, levels, pairs, blocking))
 
 
 def _slots_plan(
-    desk: Desk,
+    given: ReconcileInput,
     policy: ReconcilePolicy,
     levels: Sequence[Level],
-    pairs: Mapping[int, Commitment],
+    pairs: Mapping[int, OpenOrder],
     blocking: tuple[str, ...],
 ) -> Plan:
     """Each slot of a side: first which orders stay, then the other levels beside them."""
     judged = {
-        level.index: _hold_or_replace(desk, policy, level, pairs[level.index], blocking)
+        level.index: _hold_or_replace(given, policy, level, pairs[level.index], blocking)
         for level in levels
         if level.index in pairs
     }
     stays = {index: pairs[index] for index, made in judged.items() if not made.cancels}
     found = Plan()
-    for wanted, level in zip(levels, beside_what_stays(desk, levels, stays), strict=True):
+    for wanted, level in zip(levels, beside_what_stays(given, levels, stays), strict=True):
         made = judged.get(level.index)
         if made is None:
-            made = _fill(desk, level, blocking)
+            made = _fill(given, level, blocking)
         elif level is not wanted:  # cut: its order is judged anew
             order = pairs[level.index]
-            made = _hold_or_replace(desk, _patient(policy, level, order), level, order, blocking)
-        if level.index in pairs and stuck(pairs[level.index], desk.now_ms):
+            made = _hold_or_replace(given, _patient(policy, level, order), level, order, blocking)
+        if level.index in pairs and stuck(pairs[level.index], given.now_ms):
             gone = gap(level, MissingReason.STUCK_IN_MATCHING)  # neither in the book nor to cancel
             made = replace(made, missing=(gone,))
-        found = found.and_also(made)
+        found = found.merged_with(made)
     return found
 
 
-def _patient(policy: ReconcilePolicy, level: Level, order: Commitment) -> ReconcilePolicy:
+def _patient(policy: ReconcilePolicy, level: Level, order: OpenOrder) -> ReconcilePolicy:
     """How much is left beside orders that stay moves with every tick of theirs: a smaller order is
     good enough there within the share by which a price may be off."""
     if order.size >= level.size:
@@ -150,18 +150,22 @@ def _patient(policy: ReconcilePolicy, level: Level, order: Commitment) -> Reconc
 
 
 def _duplicates(
-    desk: Desk, level: Level, orders: list[Commitment], category: CancelCategory, counted: bool
+    given: ReconcileInput,
+    level: Level,
+    orders: list[OpenOrder],
+    category: CancelCategory,
+    counted: bool,
 ) -> Plan:
     """Invariant 5, the founding rule: which of them is ours to keep is ambiguous, so none is."""
-    gone = [c for c in orders if _cancellable(c, desk.now_ms)]
+    gone = [c for c in orders if _cancellable(c, given.now_ms)]
     cancels = tuple(_cancel(c, category, "duplicate_side", counted) for c in gone)
-    filled = _fill(desk, level, tuple(c.order_id for c in orders))
+    filled = _fill(given, level, tuple(c.order_id for c in orders))
     return replace(filled, cancels=cancels)
 
 
-def _fill(desk: Desk, level: Level, after: tuple[str, ...]) -> Plan:
-    reason = desk.hold_places
-    if desk.now_ms < desk.refused_until_ms.get((level.side, level.index), 0):
+def _fill(given: ReconcileInput, level: Level, after: tuple[str, ...]) -> Plan:
+    reason = given.hold_places
+    if given.now_ms < given.refused_until_ms.get((level.side, level.index), 0):
         reason = MissingReason.REFUSED_RECENTLY
     if reason is not None:
         return Plan(missing=(gap(level, reason),))
@@ -169,68 +173,72 @@ def _fill(desk: Desk, level: Level, after: tuple[str, ...]) -> Plan:
 
 
 def _hold_or_replace(
-    desk: Desk, policy: ReconcilePolicy, level: Level, order: Commitment, blocking: tuple[str, ...]
+    given: ReconcileInput,
+    policy: ReconcilePolicy,
+    level: Level,
+    order: OpenOrder,
+    blocking: tuple[str, ...],
 ) -> Plan:
     slot = (level.side, level.index)
     wrong = fault(order, level, policy)
     if order.stage is Stage.UNKNOWN:
-        again = (order,) if _due_again(order, level, policy, desk.now_ms) else ()
+        again = (order,) if _due_again(order, level, policy, given.now_ms) else ()
         return Plan(resends=again, missing=(gap(level, MissingReason.AWAITING_EVIDENCE),))
-    renew = _due_for_renewal(desk, order)
+    renew = _due_for_renewal(given, order)
     if wrong is None and not renew:
         return Plan(kept=((slot, order.order_id),))
     guard = None
-    if not renew and not desk.startup:
-        guard = _guard(desk, policy, level, order, wrong or "")
-    if guard is None and desk.hold_places is not None and not desk.startup:
-        guard = desk.hold_places.value
-    if guard is None and order.next_cancel_ms > desk.now_ms:
+    if not renew and not given.startup:
+        guard = _guard(given, policy, level, order, wrong or "")
+    if guard is None and given.hold_places is not None and not given.startup:
+        guard = given.hold_places.value
+    if guard is None and order.next_cancel_ms > given.now_ms:
         guard = MissingReason.CANCEL_PENDING.value
     if guard is not None:
         held = Held(order_id=order.order_id, slot=slot, guard=guard, fault=wrong or RENEWAL)
         return Plan(held=(held,))
-    category = CancelCategory.STARTUP if desk.startup else CancelCategory.REPLACE_DRIVEN
-    counted = not desk.startup and not renew
+    category = CancelCategory.STARTUP if given.startup else CancelCategory.REPLACE_DRIVEN
+    counted = not given.startup and not renew
     cancel = _cancel(order, category, wrong or RENEWAL, counted)
-    if desk.hold_places is not None:
-        return Plan(cancels=(cancel,), missing=(gap(level, desk.hold_places),))
+    if given.hold_places is not None:
+        return Plan(cancels=(cancel,), missing=(gap(level, given.hold_places),))
     after = tuple(sorted({order.order_id, *blocking}))
     place = Place(level=level, after=after, replaces=order.order_id)
     return Plan(cancels=(cancel,), places=(place,))
 
 
 def _guard(
-    desk: Desk, policy: ReconcilePolicy, level: Level, order: Commitment, wrong: str
+    given: ReconcileInput, policy: ReconcilePolicy, level: Level, order: OpenOrder, wrong: str
 ) -> str | None:
     """The churn guard that forbids this replace. None holds an order that is too large for its
     slot where its side is past a bound."""
-    if order.size > level.size and past_a_bound(desk, level.side):
+    if order.size > level.size and past_a_bound(given, level.side):
         return None
-    if desk.now_ms - order.created_ms < policy.min_lifetime_ms:
+    if given.now_ms - order.created_ms < policy.min_lifetime_ms:
         return "min_quote_lifetime"
     if wrong == PRICE_FAULT:
         moved = multiply(abs(order.price - level.price).value, BPS)
         if moved < multiply(order.price.value, policy.min_move_bps):
             return "min_price_move"
-    last = desk.last_replace_ms.get((level.side, level.index))
-    if last is not None and desk.now_ms - last < policy.refresh_interval_ms:
+    last = given.last_replace_ms.get((level.side, level.index))
+    if last is not None and given.now_ms - last < policy.refresh_interval_ms:
         return "quote_refresh_interval"
     return None
 
 
-def _sendable(desk: Desk, found: Plan) -> Plan:
+def _sendable(given: ReconcileInput, found: Plan) -> Plan:
     """Invariants 1, 2 and 9: a place waits for the cancels of everything in its way, and is dropped
     where one of those is not planned; then its own predecessor stays as well."""
     while True:
         cancelled = {cancel.order_id for cancel in found.cancels}
         places = []
         for place in found.places:
-            wall = desk.walls.get(place.level.side.opposite)
-            if wall is not None and place.level.side.reaches(place.level.price, wall):
+            best = given.touch.get(place.level.side.opposite)
+            if best is not None and place.level.side.reaches(place.level.price, best):
                 stale = not found.renews(place)
                 found = found.without(place, MissingReason.CROSSED_BY_OTHERS, keep_cancel=stale)
                 break
-            reached = _own_orders_reached(desk, place.level)
+            reached = _own_orders_reached(given, place.level)
             if not all(order_id in cancelled for order_id in (*place.after, *reached)):
                 reason = MissingReason.OWN_ORDER_IN_THE_WAY
                 if not reached:
@@ -242,43 +250,43 @@ def _sendable(desk: Desk, found: Plan) -> Plan:
             return replace(found, places=tuple(places))
 
 
-def _own_orders_reached(desk: Desk, level: Level) -> list[str]:
+def _own_orders_reached(given: ReconcileInput, level: Level) -> list[str]:
     """Own opposite orders that the level would trade with. One whose price we do not know (a
     state file names it, no row shows it) is in the way of everything."""
     return [
         c.order_id
-        for c in desk.commitments
+        for c in given.open_orders
         if c.side is level.side.opposite
         and not c.cancel_acked
         and (not c.price or level.side.reaches(level.price, c.price))
     ]
 
 
-def _due_again(commitment: Commitment, level: Level, policy: ReconcilePolicy, now_ms: int) -> bool:
+def _due_again(open_order: OpenOrder, level: Level, policy: ReconcilePolicy, now_ms: int) -> bool:
     """Whether to send the same bytes again. Not where their price has become worse for us than
     the target: then they would place a quote that nobody wants any more, and time closes the
     question (the order expires) instead of evidence."""
-    if commitment.signed is None or commitment.conflict:
+    if open_order.signed is None or open_order.conflict:
         return False
-    due = commitment.next_send_ms <= now_ms < commitment.expiry_ms
-    behind = commitment.side.best_first(commitment.price) >= level.side.best_first(level.price)
-    return due and (behind or price_fits(commitment, level, policy))
+    due = open_order.next_send_ms <= now_ms < open_order.expiry_ms
+    behind = open_order.side.best_first(open_order.price) >= level.side.best_first(level.price)
+    return due and (behind or price_fits(open_order, level, policy))
 
 
-def _due_for_renewal(desk: Desk, order: Commitment) -> bool:
+def _due_for_renewal(given: ReconcileInput, order: OpenOrder) -> bool:
     """At two thirds of its life, unless its successor could not live longer: the market ends."""
-    last_ms = desk.market.expiry_ms
+    last_ms = given.market.expiry_ms
     if last_ms is not None and order.expiry_ms + 1_000 > last_ms:
         return False
-    return 3 * (desk.now_ms - order.created_ms) >= 2 * (order.expiry_ms - order.created_ms)
+    return 3 * (given.now_ms - order.created_ms) >= 2 * (order.expiry_ms - order.created_ms)
 
 
-def _cancellable(commitment: Commitment, now_ms: int) -> bool:
-    return commitment.stage is not Stage.UNKNOWN and commitment.next_cancel_ms <= now_ms
+def _cancellable(open_order: OpenOrder, now_ms: int) -> bool:
+    return open_order.stage is not Stage.UNKNOWN and open_order.next_cancel_ms <= now_ms
 
 
 def _cancel(
-    order: Commitment | RestingOrder, category: CancelCategory, reason: str, counted: bool = False
+    order: OpenOrder | RestingOrder, category: CancelCategory, reason: str, counted: bool = False
 ) -> Cancel:
     return Cancel(
         order_id=order.order_id,

@@ -1,7 +1,7 @@
 """What became of a plan (`Report`), and the memory it leaves behind.
 
 Entry point: `remember`. Invariants:
-1. Every order that was sent and not definitely refused is a commitment afterwards.
+1. Every order that was sent and not definitely refused is an order afterwards.
 2. Nothing of an earlier memory is lost but what evidence closed.
 """
 
@@ -14,7 +14,7 @@ from mm_bot.core.commands import Outcome, PreparedOrder, Verdict
 from mm_bot.core.decide import MINUTE_MS, Decision, fills_since_ms
 from mm_bot.core.exact import NO_SIZE
 from mm_bot.core.instrument import Level, Side
-from mm_bot.core.ledger import Commitment, Stage, stuck
+from mm_bot.core.ledger import OpenOrder, Stage, stuck
 from mm_bot.core.liability import Signature
 from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.plan import Cancel, Slot
@@ -76,16 +76,16 @@ class Report:
 def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: bool) -> Memory:
     """The memory of the next cycle."""
     snapshot = decision.snapshot
-    commitments = {c.order_id: c for c in decision.tracked.commitments}
+    open_orders = {c.order_id: c for c in decision.tracked.open_orders}
     signatures = dict(decision.signatures)
     for place in report.places:
-        _placed(commitments, place)
+        _placed(open_orders, place)
         order = place.signed.order  # a refused one is signed all the same
         signatures[order.order_id] = Signature(order.side, order.size, order.expiry_s * 1000)
     for cancel in report.cancels:
-        known = commitments.get(cancel.cancel.order_id)
+        known = open_orders.get(cancel.cancel.order_id)
         if known is not None:
-            commitments[known.order_id] = _cancelled(known, cancel)
+            open_orders[known.order_id] = _cancelled(known, cancel)
     read_ms = snapshot.venue.orders.as_of_ms if snapshot.venue.orders.value else None
     balances = snapshot.venue.balances.value
     inventory = balances.base if balances else memory.inventory
@@ -93,13 +93,13 @@ def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: boo
     return replace(
         memory,
         startup=memory.startup and not _startup_done(snapshot, decision, report, dry_run),
-        commitments=tuple(commitments.values()),
+        open_orders=tuple(open_orders.values()),
         signatures=signatures,
         signatures_known=memory.signatures_known or read_ms is not None,
         last_replace_ms=_replaces(memory, report),
         refused_until_ms=_refusals(memory, report, decision.now_ms),
         replace_cancels_ms=_budget(memory, report, decision.now_ms),
-        tally=decision.tally,
+        fill_totals=decision.fill_totals,
         strategy=decision.quotes.kept,
         settlements=decision.settlements,
         fills_since_ms=fills_since_ms(snapshot, memory),
@@ -142,12 +142,12 @@ def with_cancels(memory: Memory, cancels: Iterable[CancelResult]) -> Memory:
         return memory
     noted = tuple(
         _cancelled(c, results[c.order_id]) if c.order_id in results else c
-        for c in memory.commitments
+        for c in memory.open_orders
     )
-    return replace(memory, commitments=noted)
+    return replace(memory, open_orders=noted)
 
 
-def _cancelled(known: Commitment, result: CancelResult) -> Commitment:
+def _cancelled(known: OpenOrder, result: CancelResult) -> OpenOrder:
     tries = known.cancels + 1
     known = replace(known, cancel_category=result.cancel.category.value)
     if result.outcome.verdict is Verdict.ACCEPTED:
@@ -159,17 +159,17 @@ def _cancelled(known: Commitment, result: CancelResult) -> Commitment:
     return replace(known, cancels=tries, next_cancel_ms=result.done_ms + pause_ms)
 
 
-def _placed(commitments: dict[str, Commitment], result: PlaceResult) -> None:
+def _placed(open_orders: dict[str, OpenOrder], result: PlaceResult) -> None:
     order, verdict = result.signed.order, result.outcome.verdict
-    known = commitments.get(order.order_id)
+    known = open_orders.get(order.order_id)
     if verdict is Verdict.REFUSED:
         if known is not None:
-            commitments[order.order_id] = replace(known, resend_refused=True, signed=None)
+            open_orders[order.order_id] = replace(known, resend_refused=True, signed=None)
         return
     stage = Stage.ACCEPTED if verdict is Verdict.ACCEPTED else Stage.UNKNOWN
     sends = known.sends + 1 if known else 1
     pause_ms = min(50 * 2 ** min(sends - 1, 10), RESEND_MAX_MS)
-    commitments[order.order_id] = Commitment(
+    open_orders[order.order_id] = OpenOrder(
         order_id=order.order_id,
         nonce=order.nonce,
         side=order.side,
@@ -249,7 +249,7 @@ def _last_update(memory: Memory, decision: Decision, report: Report) -> int | No
 def _retired(memory: Memory, decision: Decision) -> Mapping[str, int]:
     now_ms = decision.now_ms
     kept = {k: at for k, at in memory.retired.items() if now_ms - at < RETIRED_KEPT_MS}
-    kept.update({ended.commitment.order_id: now_ms for ended in decision.tracked.ended})
+    kept.update({ended.order.order_id: now_ms for ended in decision.tracked.ended})
     return dict(list(kept.items())[-RETIRED_KEPT:])
 
 
@@ -257,7 +257,7 @@ def next_due_ms(memory: Memory, now_ms: int) -> int | None:
     """When something that waits is tried again, or an acknowledged cancel looked after; None where
     only the poll interval matters. Each such time counts once: what is past waits for the poll."""
     due = list(memory.refused_until_ms.values())
-    for c in memory.commitments:
+    for c in memory.open_orders:
         if c.stage is Stage.UNKNOWN:
             due.append(c.next_send_ms)
         if c.cancels:

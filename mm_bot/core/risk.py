@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
-from mm_bot.core.balances import Funds
+from mm_bot.core.balances import Holdings
 from mm_bot.core.exact import Amount, Size
 from mm_bot.core.policy import OperatorMode, RiskPolicy
 
@@ -73,7 +73,7 @@ class RiskInput:
     open_notional: Amount
     """The larger side's cNGN of managed orders, unknown ones included."""
     inventory: Size | None
-    funds: Funds | None
+    holdings: Holdings | None
     replace_cancels_last_minute: int
     rate_due: bool
     """This cycle's replaces would pass the limit."""
@@ -151,13 +151,16 @@ def _exposure(given: RiskInput, policy: RiskPolicy) -> list[Halt]:
         if given.inventory < policy.max_short:
             numbers = (("inventory", str(given.inventory)), ("limit", str(policy.max_short)))
             found.append(Halt(reason=HaltReason.MAX_SHORT, numbers=numbers))
-    funds = given.funds
-    if funds is not None:
-        if policy.min_base is not None and funds.base_available < policy.min_base:
-            numbers = (("available", str(funds.base_available)), ("limit", str(policy.min_base)))
+    holdings = given.holdings
+    if holdings is not None:
+        if policy.min_base is not None and holdings.base_available < policy.min_base:
+            numbers = (("available", str(holdings.base_available)), ("limit", str(policy.min_base)))
             found.append(Halt(reason=HaltReason.MIN_BASE, numbers=numbers))
-        if policy.min_quote is not None and funds.quote_available < policy.min_quote:
-            numbers = (("available", str(funds.quote_available)), ("limit", str(policy.min_quote)))
+        if policy.min_quote is not None and holdings.quote_available < policy.min_quote:
+            numbers = (
+                ("available", str(holdings.quote_available)),
+                ("limit", str(policy.min_quote)),
+            )
             found.append(Halt(reason=HaltReason.MIN_QUOTE, numbers=numbers))
     return found
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from mm_bot.core.exact import Amount, Price, Size, exact
-from mm_bot.core.fills import Tally
+from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import LOST_REQUEST_MS, remembered
 from mm_bot.core.memory import Accepted, Memory
@@ -37,7 +37,7 @@ class MemoryStore:
 
     def __init__(self, state_file: StateFile) -> None:
         self._file = state_file
-        self._saved_tally: Tally | None = None
+        self._saved_tally: FillTotals | None = None
         self._durable: Mapping[str, object] = {}
 
     async def save(self, memory: Memory) -> None:
@@ -47,12 +47,12 @@ class MemoryStore:
         the next process counts them once."""
         self._file.save(to_state(memory))
         durable = memory.strategy.durable
-        if _counts(memory.tally) != _counts(self._saved_tally) or durable != self._durable:
+        if _counts(memory.fill_totals) != _counts(self._saved_tally) or durable != self._durable:
             try:
                 await self._file.flush()
             except EdgeError:
                 return  # `problem` tells of it; tried again in the next cycle
-        self._saved_tally, self._durable = memory.tally, durable
+        self._saved_tally, self._durable = memory.fill_totals, durable
 
     @property
     def problem(self) -> str | None:
@@ -84,8 +84,8 @@ def first_memory(state: PersistentState, now_ms: int) -> Memory:
     }
     return Memory(
         started_ms=now_ms,
-        commitments=tuple(c for c in known if c is not None),
-        tally=_tally(state),
+        open_orders=tuple(c for c in known if c is not None),
+        fill_totals=_tally(state),
         strategy=Kept(saved=state.strategy),
         last_halt_reason=next((reason for reason in HaltReason if reason.value == halt), None),
         last_submitted={side: text for side, text in submitted.items() if text},
@@ -99,16 +99,16 @@ def first_memory(state: PersistentState, now_ms: int) -> Memory:
 
 def to_state(memory: Memory) -> PersistentState:
     """What of a memory survives."""
-    tally = memory.tally
+    fill_totals = memory.fill_totals
     snapshot = None
     if memory.inventory is not None and memory.inventory_at_ms is not None:
         snapshot = InventorySnapshot(inventory=memory.inventory.value, at_ms=memory.inventory_at_ms)
-    books: dict[str, object] = {name: str(getattr(tally, name)) for name in _SIZES + _AMOUNTS}
+    books: dict[str, object] = {name: str(getattr(fill_totals, name)) for name in _SIZES + _AMOUNTS}
     books |= {
-        "buys": tally.buys,
-        "sells": tally.sells,
-        "reverted": sorted([order_id, steps] for order_id, steps in tally.reverted.items()),
-        "seen": sorted([trade_id, order_id] for trade_id, order_id in tally.seen),
+        "buys": fill_totals.buys,
+        "sells": fill_totals.sells,
+        "reverted": sorted([order_id, steps] for order_id, steps in fill_totals.reverted.items()),
+        "seen": sorted([trade_id, order_id] for trade_id, order_id in fill_totals.seen),
     }
     return PersistentState(
         last_submitted_bid_order_id=memory.last_submitted.get(Side.BUY),
@@ -126,11 +126,11 @@ def to_state(memory: Memory) -> PersistentState:
                 size=c.size.value,
                 notional=c.notional.value,
             )
-            for c in memory.commitments
+            for c in memory.open_orders
             if not (c.cancel_acked or c.nonce_in_doubt)
         ),
         books=books,
-        fills_cursor=tally.cursor,
+        fills_cursor=fill_totals.cursor,
         accepted_prices={
             source: AcceptedPrice(price=each.price.value, at_ms=each.at_ms)
             for source, each in memory.accepted.items()
@@ -147,17 +147,21 @@ def usable(state: PersistentState) -> None:
         raise ForeignStateError(f"its books make no sense: {error!r:.80}") from None
 
 
-def _counts(tally: Tally | None) -> tuple[int, int, int] | None:
-    return (tally.buys, tally.sells, sum(tally.reverted.values())) if tally else None
+def _counts(fill_totals: FillTotals | None) -> tuple[int, int, int] | None:
+    return (
+        (fill_totals.buys, fill_totals.sells, sum(fill_totals.reverted.values()))
+        if fill_totals
+        else None
+    )
 
 
-def _tally(state: PersistentState) -> Tally:
+def _tally(state: PersistentState) -> FillTotals:
     books: Mapping[str, object] = state.books
     if state.fills_cursor is None or not books:
-        return Tally()
+        return FillTotals()
     sizes = {name: Size(_decimal(books, name)) for name in _SIZES}
     amounts = {name: Amount(_decimal(books, name)) for name in _AMOUNTS}
-    return Tally(
+    return FillTotals(
         cursor=state.fills_cursor,
         seen=_seen(books.get("seen", [])),
         reverted=_reverted(books.get("reverted", [])),

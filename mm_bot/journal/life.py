@@ -36,7 +36,7 @@ def life(order_id: str, cycles: Iterable[Cycle]) -> Iterator[Event]:
             if seen.order_id == order_id and seen != row:
                 row = seen
                 yield _row(seen, cycle)
-        held = any(order.order_id == order_id for order in cycle.memory.commitments)
+        held = any(order.order_id == order_id for order in cycle.memory.open_orders)
         if known and not held:
             yield Event(at_ms=cycle.at_ms, what="ended", says="no longer among what may be live")
         known = held

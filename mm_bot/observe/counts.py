@@ -73,8 +73,8 @@ class Counts:
             if cancel.outcome.verdict is Verdict.ACCEPTED:
                 self._count_cancel(cancel.cancel.category.value)
         for ended in view.decision.tracked.ended:
-            if ended.cancel_proven and ended.commitment.cancel_category is not None:
-                self._count_cancel(ended.commitment.cancel_category)
+            if ended.cancel_proven and ended.order.cancel_category is not None:
+                self._count_cancel(ended.order.cancel_category)
         for place in view.report.places:
             self._outcomes.labels("place", place.outcome.verdict.value).inc()
         for source in READ_EACH_CYCLE:

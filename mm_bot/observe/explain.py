@@ -27,7 +27,7 @@ class Line:
 def explain(decision: Decision, side: Side) -> tuple[Line, ...]:
     """Every step from the operator's wish to the verdict."""
     lines = [*_wishes(decision, side), *_reference(decision), *quoting(decision, side)]
-    if decision.funds is None:
+    if decision.holdings is None:
         why = decision.snapshot.venue.balances.error or decision.snapshot.venue.orders.error
         lines.append(Line(step="balances", says=f"not known, so nothing is quoted: {why}"))
     lines += [*_plan(decision, side), *_halts(decision), _verdict(decision, side)]
@@ -82,7 +82,7 @@ def _reference(decision: Decision) -> Iterator[Line]:
 
 def _plan(decision: Decision, side: Side) -> Iterator[Line]:
     """What reconciliation does with what rests."""
-    plan, known = decision.plan, {c.order_id: c for c in decision.tracked.commitments}
+    plan, known = decision.plan, {c.order_id: c for c in decision.tracked.open_orders}
 
     def told(order_id: str) -> str:
         c = known.get(order_id)

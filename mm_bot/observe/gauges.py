@@ -152,7 +152,7 @@ def _results() -> Iterator[Gauge]:
         name="mm_bot_realised_result_cngn",
         help="Result of closed positions since the books began, in cNGN, before fees.",
         start=math.nan,
-        read=lambda v: v.decision.tally.realised.value,
+        read=lambda v: v.decision.fill_totals.realised.value,
     )
     yield Gauge(
         name="mm_bot_unrealised_result_cngn",
@@ -196,14 +196,14 @@ def _missing(view: View) -> Values:
 
 
 def _balances(view: View) -> Values:
-    funds = view.decision.funds
-    if funds is None:
+    holdings = view.decision.holdings
+    if holdings is None:
         return {}
     return {
-        ("base", "total"): funds.base_total.value,
-        ("base", "reserved"): funds.base_reserved.value,
-        ("base", "available"): funds.base_unreserved.value,
-        ("quote", "total"): funds.quote_total.value,
-        ("quote", "reserved"): funds.quote_reserved.value,
-        ("quote", "available"): funds.quote_unreserved.value,
+        ("base", "total"): holdings.base_total.value,
+        ("base", "reserved"): holdings.base_reserved.value,
+        ("base", "available"): holdings.base_unreserved.value,
+        ("quote", "total"): holdings.quote_total.value,
+        ("quote", "reserved"): holdings.quote_reserved.value,
+        ("quote", "available"): holdings.quote_unreserved.value,
     }

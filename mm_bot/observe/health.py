@@ -139,14 +139,14 @@ class Health:
 
 def _result(view: View) -> dict[str, object]:
     """What the fills came to; money is cNGN."""
-    tally = view.decision.tally
+    fill_totals = view.decision.fill_totals
     return {
-        "fills_buy": tally.buys,
-        "fills_sell": tally.sells,
-        "position": str(tally.position),
-        "bought": str(tally.bought),
-        "sold": str(tally.sold),
-        "cash_cngn": str(tally.cash),
-        "realised_cngn": str(tally.realised),
+        "fills_buy": fill_totals.buys,
+        "fills_sell": fill_totals.sells,
+        "position": str(fill_totals.position),
+        "bought": str(fill_totals.bought),
+        "sold": str(fill_totals.sold),
+        "cash_cngn": str(fill_totals.cash),
+        "realised_cngn": str(fill_totals.realised),
         "unrealised_cngn": None if view.unrealised is None else str(view.unrealised),
     }

@@ -22,7 +22,7 @@ def limits(decision: Decision, memory: Memory) -> list[dict[str, object]]:
 
 def _ages(decision: Decision) -> list[dict[str, object]]:
     risk, fresh = decision.policy.risk, decision.freshness
-    live = [c for c in decision.tracked.commitments if c.stage is Stage.LIVE and not c.cancel_acked]
+    live = [c for c in decision.tracked.open_orders if c.stage is Stage.LIVE and not c.cancel_acked]
     oldest = max((decision.now_ms - c.created_ms for c in live), default=None)
     rows = (
         ("market data age", fresh.market_data_ms, risk.market_data_max_age_ms),
@@ -34,7 +34,7 @@ def _ages(decision: Decision) -> list[dict[str, object]]:
 
 
 def _exposure(decision: Decision) -> list[dict[str, object]]:
-    risk, funds = decision.policy.risk, decision.funds
+    risk, holdings = decision.policy.risk, decision.holdings
     notional = risk.max_notional_per_side
     deviation = decision.reference.deviation_bps
     found = [
@@ -46,15 +46,15 @@ def _exposure(decision: Decision) -> list[dict[str, object]]:
             "cNGN",
         ),
     ]
-    inventory = None if funds is None else funds.base_total.value
+    inventory = None if holdings is None else holdings.base_total.value
     found.append(_upper("inventory, long", inventory, risk.max_long.value, "base"))
     short = None if inventory is None else -inventory
     found.append(_upper("inventory, short", short, -risk.max_short.value, "base"))
     if risk.min_base is not None:
-        value = None if funds is None else funds.base_available.value
+        value = None if holdings is None else holdings.base_available.value
         found.append(_lower("available base, least", value, risk.min_base.value, "base"))
     if risk.min_quote is not None:
-        value = None if funds is None else funds.quote_available.value
+        value = None if holdings is None else holdings.quote_available.value
         found.append(_lower("available quote, least", value, risk.min_quote.value, "quote"))
     return found
 

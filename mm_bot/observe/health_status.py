@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from mm_bot.core.commands import Verdict
 from mm_bot.core.exact import plain
 from mm_bot.core.instrument import Level, Side
-from mm_bot.core.ledger import Commitment
+from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.plan import Slot
 from mm_bot.core.quoting import Missing
 from mm_bot.core.remember import Report
@@ -89,7 +89,7 @@ def missing(gap: Missing) -> dict[str, object]:
     }
 
 
-def order(c: Commitment, now_ms: int) -> dict[str, object]:
+def order(c: OpenOrder, now_ms: int) -> dict[str, object]:
     return {
         "order_id": c.order_id,
         "side": c.side.value,
@@ -103,7 +103,7 @@ def order(c: Commitment, now_ms: int) -> dict[str, object]:
 
 
 def balances(view: View) -> dict[str, object] | None:
-    money = view.decision.funds
+    money = view.decision.holdings
     if money is None:
         return None
     return {

@@ -61,7 +61,7 @@ class Narrator:
         log = self._log
         for ended in decision.tracked.ended:
             if ended.ending is not Ending.CANCELLED_BY_US:
-                order_id = ended.commitment.order_id
+                order_id = ended.order.order_id
                 log.info("order.ended", order_id=order_id, how=ended.ending.value)
         if decision.startup:
             for (side, level), order_id in decision.plan.kept:

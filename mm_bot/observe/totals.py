@@ -66,11 +66,11 @@ class Totals:
         }
 
     def _maxima(self, decision: Decision) -> None:
-        live = [c for c in decision.tracked.commitments if not c.cancel_acked]
+        live = [c for c in decision.tracked.open_orders if not c.cancel_acked]
         oldest = max((decision.now_ms - c.created_ms for c in live), default=0)
         self.max_quote_age_ms = max(self.max_quote_age_ms, oldest)
         deviation = decision.reference.deviation_bps
         if deviation is not None:
             self.max_anchor_deviation_bps = max(self.max_anchor_deviation_bps, deviation)
-        if decision.funds is not None:
-            self.max_net_inventory = max(self.max_net_inventory, abs(decision.funds.base_total))
+        if decision.holdings is not None:
+            self.max_net_inventory = max(self.max_net_inventory, abs(decision.holdings.base_total))

@@ -14,7 +14,7 @@ from functools import cached_property
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import BPS, Amount, Price, Size, multiply, plain, round_half_even
 from mm_bot.core.instrument import Instrument, Side
-from mm_bot.core.ledger import Commitment, Stage
+from mm_bot.core.ledger import OpenOrder, Stage
 from mm_bot.core.liability import outstanding
 from mm_bot.core.memory import Memory
 from mm_bot.core.policy import OperatorMode, Policy
@@ -65,18 +65,18 @@ class View:
         return self.decision.now_ms
 
     @cached_property
-    def live(self) -> tuple[Commitment, ...]:
+    def live(self) -> tuple[OpenOrder, ...]:
         """What rests as far as anybody knows: accepted or read as live, and not cancelled."""
-        known = self.memory.commitments
+        known = self.memory.open_orders
         return tuple(c for c in known if c.stage is not Stage.UNKNOWN and not c.cancel_acked)
 
     @cached_property
-    def unknown(self) -> tuple[Commitment, ...]:
+    def unknown(self) -> tuple[OpenOrder, ...]:
         """Orders of which nobody knows yet whether the exchange has them."""
-        return tuple(c for c in self.memory.commitments if c.stage is Stage.UNKNOWN)
+        return tuple(c for c in self.memory.open_orders if c.stage is Stage.UNKNOWN)
 
     @cached_property
-    def best(self) -> dict[Side, Commitment]:
+    def best(self) -> dict[Side, OpenOrder]:
         """The best live order of each side that has one."""
         return {
             side: min(found, key=lambda c: side.best_first(c.price))
@@ -94,7 +94,7 @@ class View:
         price = self.decision.reference.price
         if price is None or self.market is None:
             return None
-        return self.decision.tally.unrealised(self.market, price)
+        return self.decision.fill_totals.unrealised(self.market, price)
 
     @cached_property
     def spread_bps(self) -> Decimal | None:

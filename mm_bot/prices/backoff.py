@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mm_bot.errors import EdgeError
-from mm_bot.prices.source import AnchorError, Refusal
+from mm_bot.prices.source import AnchorError, RejectReason
 
 Random = Callable[[], float]
 """Uniform in [0, 1)."""
@@ -28,7 +28,7 @@ class FailurePauses:
 
     def after(self, error: EdgeError) -> int:
         """The pause in milliseconds after one more failure."""
-        if isinstance(error, AnchorError) and error.refusal is Refusal.RATE_LIMITED:
+        if isinstance(error, AnchorError) and error.refusal is RejectReason.RATE_LIMITED:
             return max(error.retry_after_ms or 0, self._limited.next_ms())
         return self._failed.next_ms()
 

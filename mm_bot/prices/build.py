@@ -50,7 +50,7 @@ class AnchorConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class SourceContext:
     """What sources need of the world."""
 
     clock: Clock
@@ -60,49 +60,47 @@ class Surroundings:
     """Shared by all guards of a process."""
 
 
-def build(config: AnchorConfig, surroundings: Surroundings) -> AnchorRunner | None:
+def build(config: AnchorConfig, context: SourceContext) -> AnchorRunner | None:
     """The anchor of `config`, not yet started; None where there is none."""
     if config.source is None:
         return None
     guarded = build_guarded(
-        config.source, config.guard, config.timeout_ms, surroundings, name=config.name
+        config.source, config.guard, config.timeout_ms, context, name=config.name
     )
-    return AnchorRunner(guarded, interval_ms=config.interval_ms, clock=surroundings.clock)
+    return AnchorRunner(guarded, interval_ms=config.interval_ms, clock=context.clock)
 
 
 def build_guarded(
     spec: SourceSpec,
     guard: GuardPolicy,
     timeout_ms: int,
-    surroundings: Surroundings,
+    context: SourceContext,
     *,
     name: str | None = None,
 ) -> Guarded:
     """The source of `spec` behind its guard, for who reads at his own pace."""
-    source = build_source(spec, surroundings)
+    source = build_source(spec, context)
     return Guarded(
         source,
         guard,
         timeout_ms=timeout_ms,
-        clock=surroundings.clock,
+        clock=context.clock,
         name=name,
-        witnesses=surroundings.witnesses,
+        witnesses=context.witnesses,
     )
 
 
-def build_member(spec: MemberSpec, median: MedianSpec, surroundings: Surroundings) -> Member:
+def build_member(spec: MemberSpec, median: MedianSpec, context: SourceContext) -> Member:
     """One source of a median, read at the median's pace."""
     from mm_bot.prices.median import Member
 
     assert spec.guard.max_age_ms is not None, f"{spec.name} needs a maximum age"
-    guarded = build_guarded(
-        spec.source, spec.guard, median.timeout_ms, surroundings, name=spec.name
-    )
-    runner = AnchorRunner(guarded, interval_ms=median.interval_ms, clock=surroundings.clock)
+    guarded = build_guarded(spec.source, spec.guard, median.timeout_ms, context, name=spec.name)
+    runner = AnchorRunner(guarded, interval_ms=median.interval_ms, clock=context.clock)
     return Member(runner=runner, weight=spec.weight, max_age_ms=spec.guard.max_age_ms)
 
 
-def build_source(spec: SourceSpec, surroundings: Surroundings) -> AnchorSource:
+def build_source(spec: SourceSpec, context: SourceContext) -> AnchorSource:
     """The bare source of `spec`. What it takes is imported only here: most bots need one kind."""
     match spec:
         case FixedSpec():
@@ -114,20 +112,20 @@ def build_source(spec: SourceSpec, surroundings: Surroundings) -> AnchorSource:
 
             return HttpSource(spec.url, spec.market)
         case OracleSpec():
-            return _oracle(spec.address, surroundings)
+            return _oracle(spec.address, context)
         case OracleCarrySpec():
             from mm_bot.prices.oracle import CarriedSource
 
             return CarriedSource(
-                _oracle(spec.address, surroundings),
+                _oracle(spec.address, context),
                 rate_apr=spec.rate_apr,
                 expiry_ms=spec.expiry_ms,
-                clock=surroundings.clock,
+                clock=context.clock,
             )
         case ZeroExSpec():
             from mm_bot.prices.zero_ex import ZeroExSource
 
-            return ZeroExSource(spec, surroundings.eth_call)
+            return ZeroExSource(spec, context.eth_call)
         case StrailsSpec():
             from mm_bot.prices.strails import StrailsSource
 
@@ -135,65 +133,65 @@ def build_source(spec: SourceSpec, surroundings: Surroundings) -> AnchorSource:
         case PythSpec():
             from mm_bot.prices.pyth import PythSource
 
-            return PythSource(spec, surroundings.clock)
+            return PythSource(spec, context.clock)
         case CoinbaseSpec():
             from mm_bot.prices.coinbase import CoinbaseSource
 
-            return CoinbaseSource(spec, surroundings.clock)
+            return CoinbaseSource(spec, context.clock)
         case InvertSpec() | MultiplySpec() | MedianSpec() | CarrySpec() | PatientSpec():
-            return _combined(spec, surroundings)
+            return _combined(spec, context)
         case _:
             assert_never(spec)
 
 
 def _combined(
     spec: InvertSpec | MultiplySpec | MedianSpec | CarrySpec | PatientSpec,
-    surroundings: Surroundings,
+    context: SourceContext,
 ) -> AnchorSource:
     match spec:
         case CarrySpec():
             from mm_bot.prices.oracle import CarriedSource
 
             return CarriedSource(
-                source := build_source(spec.of, surroundings),
+                source := build_source(spec.of, context),
                 rate_apr=spec.rate_apr,
                 expiry_ms=spec.expiry_ms,
-                clock=surroundings.clock,
+                clock=context.clock,
                 name=source.name,
             )
         case PatientSpec():
             from mm_bot.prices.combine import PatientSource
 
             return PatientSource(
-                build_source(spec.of, surroundings),
+                build_source(spec.of, context),
                 leeway_ms=spec.leeway_ms,
-                clock=surroundings.clock,
+                clock=context.clock,
             )
         case InvertSpec():
             from mm_bot.prices.combine import InvertedSource
 
-            return InvertedSource(build_source(spec.of, surroundings), decimals=spec.decimals)
+            return InvertedSource(build_source(spec.of, context), decimals=spec.decimals)
         case MultiplySpec():
             from mm_bot.prices.combine import ProductSource
 
             return ProductSource(
-                build_source(spec.left, surroundings), build_source(spec.right, surroundings)
+                build_source(spec.left, context), build_source(spec.right, context)
             )
         case MedianSpec():
             from mm_bot.prices.median import MedianSource
 
             return MedianSource(
-                [build_member(member, spec, surroundings) for member in spec.members],
+                [build_member(member, spec, context) for member in spec.members],
                 quorum=spec.quorum,
                 outlier_bps=spec.outlier_bps,
-                clock=surroundings.clock,
+                clock=context.clock,
             )
         case _:
             assert_never(spec)
 
 
-def _oracle(address: str, surroundings: Surroundings) -> AnchorSource:
+def _oracle(address: str, context: SourceContext) -> AnchorSource:
     from mm_bot.prices.oracle import OracleSource
 
-    assert surroundings.eth_call is not None, "the feed needs an eth_call"
-    return OracleSource(address, surroundings.eth_call, name="cngn-price-oracle")
+    assert context.eth_call is not None, "the feed needs an eth_call"
+    return OracleSource(address, context.eth_call, name="cngn-price-oracle")

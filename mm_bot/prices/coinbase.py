@@ -18,7 +18,7 @@ from mm_bot.clock import Clock
 from mm_bot.io.dial import dial, trust_store
 from mm_bot.io.errors import describe
 from mm_bot.prices.level2 import Level2Book
-from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, RejectReason
 from mm_bot.prices.specs import CoinbaseSpec
 from mm_bot.prices.stream import Stream
 
@@ -106,7 +106,7 @@ class CoinbaseSource:
                 text = await connection.recv()
             if not book.has_snapshot and self._clock.monotonic_ms() > due_ms:
                 detail = f"no snapshot in {self._snapshot_ms} ms"
-                raise AnchorError(self.name, Refusal.TIMEOUT, detail)
+                raise AnchorError(self.name, RejectReason.TIMEOUT, detail)
             if len(text) > LARGE_BYTES:
                 # A snapshot: taken aside, so that no cycle waits for it, and unread meanwhile.
                 self._book = None
@@ -121,9 +121,9 @@ class CoinbaseSource:
         try:
             message = orjson.loads(text)
         except orjson.JSONDecodeError:
-            raise AnchorError(self.name, Refusal.MALFORMED, "no JSON") from None
+            raise AnchorError(self.name, RejectReason.MALFORMED, "no JSON") from None
         if not isinstance(message, dict):
-            raise AnchorError(self.name, Refusal.MALFORMED, "no JSON object")
+            raise AnchorError(self.name, RejectReason.MALFORMED, "no JSON object")
         book.take(message)
 
 
@@ -132,12 +132,12 @@ def refused_from(error: Exception, source: str) -> AnchorError:
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
         if status == 429:
-            return AnchorError(source, Refusal.RATE_LIMITED, "status 429")
-        kind = Refusal.REDIRECT if 300 <= status < 400 else Refusal.STATUS
+            return AnchorError(source, RejectReason.RATE_LIMITED, "status 429")
+        kind = RejectReason.REDIRECT if 300 <= status < 400 else RejectReason.STATUS
         return AnchorError(source, kind, f"status {status}")
     detail = describe(error)
     if isinstance(error, TimeoutError):
-        return AnchorError(source, Refusal.TIMEOUT, detail)
+        return AnchorError(source, RejectReason.TIMEOUT, detail)
     outside = isinstance(error, OSError | UnicodeError)
-    kind = Refusal.UNREACHABLE if outside else Refusal.BROKEN_ANSWER
+    kind = RejectReason.UNREACHABLE if outside else RejectReason.BROKEN_ANSWER
     return AnchorError(source, kind, detail)

@@ -16,7 +16,7 @@ import httpx
 from mm_bot.io.errors import FOREIGN, AskedToWaitError, describe
 from mm_bot.io.http import open_client, retry_after_s
 from mm_bot.io.http_connection import AnswerTooLargeError
-from mm_bot.prices.source import AnchorError, Refusal
+from mm_bot.prices.source import AnchorError, RejectReason
 
 BODY_BYTES_MAX = 64 * 1024
 STREAMED = {"stream": True}
@@ -73,7 +73,7 @@ class Fetcher:
             body += chunk
             if len(body) > BODY_BYTES_MAX:
                 detail = f"over {BODY_BYTES_MAX} bytes"
-                raise AnchorError(self._source, Refusal.TOO_LARGE, detail)
+                raise AnchorError(self._source, RejectReason.TOO_LARGE, detail)
         return bytes(body)
 
 
@@ -81,16 +81,16 @@ def refused_from(error: Exception, source: str) -> AnchorError:
     """One of the foreign errors as ours, in the words of `io.errors`."""
     detail = describe(error)
     if isinstance(error, AskedToWaitError):
-        return AnchorError(source, Refusal.RATE_LIMITED, detail)
+        return AnchorError(source, RejectReason.RATE_LIMITED, detail)
     if isinstance(error, AnswerTooLargeError):
-        return AnchorError(source, Refusal.TOO_LARGE, detail)
+        return AnchorError(source, RejectReason.TOO_LARGE, detail)
     if isinstance(error, httpx.TimeoutException | TimeoutError):
-        return AnchorError(source, Refusal.TIMEOUT, detail)
+        return AnchorError(source, RejectReason.TIMEOUT, detail)
     if isinstance(error, httpx.ReadError):
-        return AnchorError(source, Refusal.BROKEN_ANSWER, detail)
+        return AnchorError(source, RejectReason.BROKEN_ANSWER, detail)
     if isinstance(error, httpx.NetworkError | OSError | UnicodeError | httpx.InvalidURL):
-        return AnchorError(source, Refusal.UNREACHABLE, detail)
-    return AnchorError(source, Refusal.BROKEN_ANSWER, detail)
+        return AnchorError(source, RejectReason.UNREACHABLE, detail)
+    return AnchorError(source, RejectReason.BROKEN_ANSWER, detail)
 
 
 def new_client(headers: Mapping[str, str]) -> httpx.AsyncClient:
@@ -104,26 +104,29 @@ def refuse_unless_ok(response: httpx.Response, source: str) -> None:
     if status == 200:
         return
     if response.is_redirect or 300 <= status < 400:
-        raise AnchorError(source, Refusal.REDIRECT, f"status {status}")
+        raise AnchorError(source, RejectReason.REDIRECT, f"status {status}")
     if status == 429:
         raise AnchorError(
-            source, Refusal.RATE_LIMITED, "status 429", retry_after_ms=_retry_after_ms(response)
+            source,
+            RejectReason.RATE_LIMITED,
+            "status 429",
+            retry_after_ms=_retry_after_ms(response),
         )
-    raise AnchorError(source, Refusal.STATUS, f"status {status}")
+    raise AnchorError(source, RejectReason.STATUS, f"status {status}")
 
 
 def _refuse_content(response: httpx.Response, source: str) -> None:
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     json_like = content_type.startswith("application/") and content_type.endswith("+json")
     if content_type and content_type not in CONTENT_TYPES and not json_like:
-        raise AnchorError(source, Refusal.CONTENT_TYPE, repr(content_type[:40]))
+        raise AnchorError(source, RejectReason.CONTENT_TYPE, repr(content_type[:40]))
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         # Not asked for, and a small compressed body may unpack to any size.
-        raise AnchorError(source, Refusal.CONTENT_TYPE, f"encoded as {encoding[:20]!r}")
+        raise AnchorError(source, RejectReason.CONTENT_TYPE, f"encoded as {encoding[:20]!r}")
     length = response.headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > BODY_BYTES_MAX:
-        raise AnchorError(source, Refusal.TOO_LARGE, f"{length[:20]} bytes")
+        raise AnchorError(source, RejectReason.TOO_LARGE, f"{length[:20]} bytes")
 
 
 def _retry_after_ms(response: httpx.Response) -> int | None:

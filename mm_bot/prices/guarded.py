@@ -26,7 +26,7 @@ from decimal import Decimal
 
 from mm_bot.clock import Clock
 from mm_bot.core.exact import Price, plain
-from mm_bot.prices.source import AnchorError, AnchorSource, Reading, Refusal
+from mm_bot.prices.source import AnchorError, AnchorSource, Reading, RejectReason
 from mm_bot.prices.witness import Witnesses, deviation_bps, is_near
 
 CONFIRMATIONS_DEFAULT = 3
@@ -91,17 +91,17 @@ class Guard:
     def _refuse_untimely(self, as_of_ms: int, now_ms: int) -> None:
         age_ms, limit_ms = now_ms - as_of_ms, self._policy.max_age_ms
         if age_ms < -self._policy.max_ahead_ms:
-            raise AnchorError(self._source, Refusal.FUTURE, f"{-age_ms} ms ahead of our clock")
+            raise AnchorError(self._source, RejectReason.FUTURE, f"{-age_ms} ms ahead of our clock")
         if limit_ms is not None and age_ms > limit_ms:
             detail = f"{age_ms} ms, limit {limit_ms} ms"
-            raise AnchorError(self._source, Refusal.STALE, detail, as_of_ms=as_of_ms)
+            raise AnchorError(self._source, RejectReason.STALE, detail, as_of_ms=as_of_ms)
 
     def _refuse_older(self, told_ms: int | None) -> None:
         jumped_ms = [r.as_of_ms for r in self._jumped if r.as_of_ms is not None]
         known_ms = [*jumped_ms, *([] if self._newest_ms is None else [self._newest_ms])]
         if told_ms is not None and known_ms and told_ms < max(known_ms):
             detail = f"by {max(known_ms) - told_ms} ms"
-            raise AnchorError(self._source, Refusal.OLDER, detail)
+            raise AnchorError(self._source, RejectReason.OLDER, detail)
 
     def _confirmed_beyond_hard_limit(self, reading: Reading, now_ms: int) -> bool:
         """Whether it is beyond the hard limit and somebody else says so too; refused where nobody
@@ -118,17 +118,17 @@ class Guard:
         moved_bps = plain(deviation_bps(price, base))
         raise AnchorError(
             self._source,
-            Refusal.UNCONFIRMED,
+            RejectReason.UNCONFIRMED,
             f"{base} -> {price}, {moved_bps} bps, limit {plain(limit_bps)}; no other source and no "
             f"local price agrees: if it is true, `mm-bot accept-reference {price}`",
         )
 
     def _refuse_implausible(self, price: Price) -> None:
         if price <= Price(Decimal(0)):
-            raise AnchorError(self._source, Refusal.NOT_POSITIVE, str(price))
+            raise AnchorError(self._source, RejectReason.NOT_POSITIVE, str(price))
         if not self._policy.low <= price <= self._policy.high:
             detail = f"{price} outside {self._policy.low} .. {self._policy.high}"
-            raise AnchorError(self._source, Refusal.IMPLAUSIBLE, detail)
+            raise AnchorError(self._source, RejectReason.IMPLAUSIBLE, detail)
 
     def _refuse_jump(self, reading: Reading, now_ms: int) -> None:
         limit_bps = self._policy.max_deviation_bps
@@ -145,7 +145,7 @@ class Guard:
                 f"{self._base} -> {reading.price}, {moved_bps} bps, limit {plain(limit_bps)};"
                 f" confirmed {count} of {needed}"
             )
-            raise AnchorError(self._source, Refusal.JUMP, detail)
+            raise AnchorError(self._source, RejectReason.JUMP, detail)
 
     def _is_fresh(self, reading: Reading, now_ms: int) -> bool:
         limit_ms = self._policy.max_age_ms
@@ -181,7 +181,7 @@ class Guarded:
                 reading = await self._source.read()
         except TimeoutError:
             detail = f"no answer in {self._timeout_ms} ms"
-            raise AnchorError(self.name, Refusal.TIMEOUT, detail) from None
+            raise AnchorError(self.name, RejectReason.TIMEOUT, detail) from None
         return self._guard.admit(reading, read_ms=read_ms, now_ms=self._clock.now_ms())
 
     async def aclose(self) -> None:

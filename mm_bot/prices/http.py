@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from mm_bot.prices.fetch import Answer, Fetcher
 from mm_bot.prices.parse import NumberText, price_of, price_or_object, time_ms
-from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, RejectReason
 
 _LOG = logging.getLogger("mm_bot.prices")
 
@@ -60,7 +60,7 @@ def reading_of(answer: Answer, source: str) -> tuple[Reading, str]:
     if isinstance(told, NumberText):
         return Reading(price=price_of(told, source), as_of_ms=None, age_ms=answer.age_ms), ""
     if "price" not in told:
-        raise AnchorError(source, Refusal.NO_PRICE, "no field 'price'")
+        raise AnchorError(source, RejectReason.NO_PRICE, "no field 'price'")
     time = told.get("generated_at")
     as_of_ms = time_ms(time)
     reading = Reading(

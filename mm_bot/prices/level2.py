@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from mm_bot.core.exact import Price
 from mm_bot.prices.parse import number_of, rfc3339_ms
-from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, RejectReason
 
 LEVELS_MAX = 200_000
 """Of one side; more than any real book has."""
@@ -45,7 +45,7 @@ class Level2Book:
             AnchorError: where it is broken, an error, or not the next one.
         """
         if message.get("type") == "error":
-            raise AnchorError(self._source, Refusal.NO_PRICE, "the exchange answered an error")
+            raise AnchorError(self._source, RejectReason.NO_PRICE, "the exchange answered an error")
         self._check_sequence(message.get("sequence_num"))
         if message.get("channel") == "l2_data":
             events = message.get("events")
@@ -68,10 +68,10 @@ class Level2Book:
         bids, offers = self._sides["bid"], self._sides["offer"]
         if not bids or not offers:
             missing = "offer" if bids else "bid"
-            raise AnchorError(self._source, Refusal.ONE_SIDED, f"no {missing}")
+            raise AnchorError(self._source, RejectReason.ONE_SIDED, f"no {missing}")
         bid, offer = Price(max(bids)), Price(min(offers))
         if bid >= offer:
-            raise AnchorError(self._source, Refusal.CROSSED, f"bid {bid}, offer {offer}")
+            raise AnchorError(self._source, RejectReason.CROSSED, f"bid {bid}, offer {offer}")
         return Reading(price=(bid + offer).times(HALF), as_of_ms=self._as_of_ms)
 
     def _check_sequence(self, sequence: object) -> None:
@@ -79,11 +79,11 @@ class Level2Book:
             raise self._malformed("no 'sequence_num'")
         last, self._last_sequence = self._last_sequence, sequence
         if last is not None and sequence != last + 1:
-            raise AnchorError(self._source, Refusal.GAP, f"{sequence} after {last}")
+            raise AnchorError(self._source, RejectReason.GAP, f"{sequence} after {last}")
 
     def _take_event(self, event: object) -> None:
         if not isinstance(event, dict) or event.get("product_id") != self._product_id:
-            raise AnchorError(self._source, Refusal.WRONG_PAIR, "an event of another product")
+            raise AnchorError(self._source, RejectReason.WRONG_PAIR, "an event of another product")
         updates = event.get("updates")
         if not isinstance(updates, list):
             raise self._malformed("no list 'updates'")
@@ -92,7 +92,7 @@ class Level2Book:
         elif event.get("type") != "update":
             raise self._malformed("an event that is neither snapshot nor update")
         elif self._sides is None:
-            raise AnchorError(self._source, Refusal.GAP, "an update before the snapshot")
+            raise AnchorError(self._source, RejectReason.GAP, "an update before the snapshot")
         for update in updates:
             self._apply(update)
 
@@ -102,7 +102,7 @@ class Level2Book:
         price = number_of(update.get("price_level"), self._source)
         quantity = number_of(update.get("new_quantity"), self._source)
         if price <= 0 or quantity < 0:
-            raise AnchorError(self._source, Refusal.NOT_POSITIVE, f"{quantity} at {price}")
+            raise AnchorError(self._source, RejectReason.NOT_POSITIVE, f"{quantity} at {price}")
         assert self._sides is not None
         levels = self._sides[update["side"]]
         if quantity:
@@ -110,7 +110,7 @@ class Level2Book:
         else:
             levels.pop(price, None)
         if len(levels) > LEVELS_MAX:
-            raise AnchorError(self._source, Refusal.TOO_LARGE, f"over {LEVELS_MAX} levels")
+            raise AnchorError(self._source, RejectReason.TOO_LARGE, f"over {LEVELS_MAX} levels")
 
     def _malformed(self, detail: str) -> AnchorError:
-        return AnchorError(self._source, Refusal.MALFORMED, detail)
+        return AnchorError(self._source, RejectReason.MALFORMED, detail)

@@ -22,7 +22,7 @@ from functools import reduce
 from mm_bot.clock import Clock
 from mm_bot.core.exact import BPS, Price, add, ceil_to_step, multiply, plain
 from mm_bot.prices.runner import AnchorRunner
-from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, RejectReason
 from mm_bot.prices.witness import deviation_bps
 
 HALF = Decimal("0.5")
@@ -85,7 +85,7 @@ class MedianSource:
                 kept.append(vote)
                 continue
             detail = f"{vote.price} is {plain(off_bps)} bps from {middle}"
-            refused.append(AnchorError(vote.name, Refusal.OUTLIER, detail))
+            refused.append(AnchorError(vote.name, RejectReason.OUTLIER, detail))
         self._require_quorum(kept, refused)
         price = weighted_median(kept)
         newest_first = sorted((vote.as_of_ms for vote in kept), reverse=True)
@@ -107,11 +107,11 @@ class MedianSource:
         for member in self._members:
             name, quote = member.runner.name, member.runner.latest()
             if quote.price is None or quote.as_of_ms is None:
-                refusal = member.runner.last_refusal or Refusal.NO_PRICE
+                refusal = member.runner.last_refusal or RejectReason.NO_PRICE
                 refused.append(AnchorError(name, refusal, quote.error or "never read"))
             elif now_ms - quote.as_of_ms > member.max_age_ms:
                 detail = f"{now_ms - quote.as_of_ms} ms, limit {member.max_age_ms} ms"
-                refused.append(AnchorError(name, Refusal.STALE, detail))
+                refused.append(AnchorError(name, RejectReason.STALE, detail))
             else:
                 votes.append(
                     Vote(
@@ -128,7 +128,7 @@ class MedianSource:
             return
         reasons = "; ".join(str(error) for error in refused)
         detail = f"{len(votes)} of {len(self._members)}, needs {self._quorum}; {reasons}"
-        raise AnchorError(self.name, Refusal.NO_QUORUM, detail, parts=tuple(refused))
+        raise AnchorError(self.name, RejectReason.NO_QUORUM, detail, parts=tuple(refused))
 
 
 def weighted_median(votes: Sequence[Vote]) -> Price:

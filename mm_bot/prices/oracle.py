@@ -13,7 +13,7 @@ from mm_bot.clock import Clock
 from mm_bot.core.carry import fair_value
 from mm_bot.core.exact import Price, round_half_even
 from mm_bot.prices.parse import INVERSE_DECIMALS
-from mm_bot.prices.source import AnchorError, AnchorSource, EthCall, Reading, Refusal
+from mm_bot.prices.source import AnchorError, AnchorSource, EthCall, Reading, RejectReason
 
 DECIMALS_CALL = bytes.fromhex("313ce567")
 LATEST_ROUND_CALL = bytes.fromhex("feaf968c")
@@ -40,9 +40,9 @@ class OracleSource:
         answer = int.from_bytes(words[1], signed=True)
         updated_at_seconds = int.from_bytes(words[3])
         if answer <= 0:
-            raise AnchorError(self.name, Refusal.NOT_POSITIVE, f"answer {answer}")
+            raise AnchorError(self.name, RejectReason.NOT_POSITIVE, f"answer {answer}")
         if updated_at_seconds == 0:
-            raise AnchorError(self.name, Refusal.NO_PRICE, "no completed round")
+            raise AnchorError(self.name, RejectReason.NO_PRICE, "no completed round")
         price = round_half_even(Decimal(10**decimals), Decimal(answer), INVERSE_DECIMALS)
         return Reading(price=Price(price), as_of_ms=updated_at_seconds * 1000)
 
@@ -61,7 +61,7 @@ async def decimals_of(address: str, eth_call: EthCall, source: str) -> int:
     (word,) = await call_words(address, DECIMALS_CALL, eth_call, source, words=1)
     decimals = int.from_bytes(word)
     if decimals > DECIMALS_MAX:
-        raise AnchorError(source, Refusal.MALFORMED, f"{decimals} decimals")
+        raise AnchorError(source, RejectReason.MALFORMED, f"{decimals} decimals")
     return decimals
 
 
@@ -71,10 +71,10 @@ async def call_words(
     """So many words of 32 bytes that a contract returns; refused where it returns otherwise."""
     returned = await eth_call(address, calldata)
     if not returned:
-        raise AnchorError(source, Refusal.EMPTY, f"no contract answers at {address}")
+        raise AnchorError(source, RejectReason.EMPTY, f"no contract answers at {address}")
     if len(returned) != words * WORD_BYTES:
         detail = f"{len(returned)} bytes, {words * WORD_BYTES} are due"
-        raise AnchorError(source, Refusal.MALFORMED, detail)
+        raise AnchorError(source, RejectReason.MALFORMED, detail)
     starts = range(0, len(returned), WORD_BYTES)
     return tuple(returned[start : start + WORD_BYTES] for start in starts)
 
@@ -110,7 +110,7 @@ class CarriedSource:
                 expiry_ms=self._expiry_ms,
             )
         except ValueError as error:
-            raise AnchorError(self.name, Refusal.IMPLAUSIBLE, str(error)) from None
+            raise AnchorError(self.name, RejectReason.IMPLAUSIBLE, str(error)) from None
         return replace(spot, price=fair)
 
     async def aclose(self) -> None:

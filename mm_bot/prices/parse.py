@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from mm_bot.core.exact import Price, round_half_even
-from mm_bot.prices.source import AnchorError, Refusal
+from mm_bot.prices.source import AnchorError, RejectReason
 
 DIGITS_MAX = 50
 """Significant digits of a number we believe; exact arithmetic downstream has room for 200."""
@@ -45,20 +45,20 @@ def json_body(body: bytes, source: str) -> object:
     """The JSON value of `body`, each number a `NumberText`."""
     text = _text(body, source)
     if text.count("[") + text.count("{") > BRACKETS_MAX:
-        raise AnchorError(source, Refusal.MALFORMED, f"nested too deep: {_shown(text)}")
+        raise AnchorError(source, RejectReason.MALFORMED, f"nested too deep: {_shown(text)}")
     try:
         return json.loads(
             text, parse_float=NumberText, parse_int=NumberText, parse_constant=NumberText
         )
     except (ValueError, RecursionError):
-        raise AnchorError(source, Refusal.MALFORMED, f"no JSON: {_shown(text)}") from None
+        raise AnchorError(source, RejectReason.MALFORMED, f"no JSON: {_shown(text)}") from None
 
 
 def json_object(body: bytes, source: str) -> dict[str, object]:
     """The JSON object of `body`; refused where it is another value."""
     value = json_body(body, source)
     if not isinstance(value, dict):
-        raise AnchorError(source, Refusal.MALFORMED, "no JSON object")
+        raise AnchorError(source, RejectReason.MALFORMED, "no JSON object")
     return value
 
 
@@ -73,17 +73,17 @@ def price_or_object(body: bytes, source: str) -> NumberText | dict[str, object]:
 def number_of(value: object, source: str) -> Decimal:
     """A number or the text of one, exactly."""
     if not isinstance(value, str):
-        raise AnchorError(source, Refusal.NO_PRICE, f"a {type(value).__name__} is no number")
+        raise AnchorError(source, RejectReason.NO_PRICE, f"a {type(value).__name__} is no number")
     text = value.strip()
     if _NOT_FINITE.fullmatch(text):
-        raise AnchorError(source, Refusal.NOT_FINITE, _shown(text))
+        raise AnchorError(source, RejectReason.NOT_FINITE, _shown(text))
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise AnchorError(source, Refusal.NO_PRICE, f"no number: {_shown(text)}")
+        raise AnchorError(source, RejectReason.NO_PRICE, f"no number: {_shown(text)}")
     if len(match[2]) > DIGITS_MAX + 1:
-        raise AnchorError(source, Refusal.IMPLAUSIBLE, f"{len(match[2])} digits")
+        raise AnchorError(source, RejectReason.IMPLAUSIBLE, f"{len(match[2])} digits")
     if abs(int(match[3] or 0)) > EXPONENT_MAX:
-        raise AnchorError(source, Refusal.IMPLAUSIBLE, f"exponent {match[3]}")
+        raise AnchorError(source, RejectReason.IMPLAUSIBLE, f"exponent {match[3]}")
     return Decimal(text)
 
 
@@ -95,7 +95,7 @@ def price_of(value: object, source: str) -> Price:
 def inverse(price: Price, source: str, decimals: int = INVERSE_DECIMALS) -> Price:
     """1 / price, rounded half-even."""
     if price <= Price(Decimal(0)):
-        raise AnchorError(source, Refusal.NOT_POSITIVE, f"{price} has no inverse")
+        raise AnchorError(source, RejectReason.NOT_POSITIVE, f"{price} has no inverse")
     return Price(round_half_even(Decimal(1), price.value, decimals))
 
 
@@ -127,11 +127,11 @@ def time_ms(value: object) -> int | None:
 
 def _text(body: bytes, source: str) -> str:
     if not body.strip():
-        raise AnchorError(source, Refusal.EMPTY)
+        raise AnchorError(source, RejectReason.EMPTY)
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError:
-        raise AnchorError(source, Refusal.MALFORMED, "no UTF-8 text") from None
+        raise AnchorError(source, RejectReason.MALFORMED, "no UTF-8 text") from None
 
 
 def _shown(text: str) -> str:

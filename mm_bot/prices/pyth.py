@@ -28,7 +28,7 @@ from mm_bot.prices.fetch import (
     refused_from,
 )
 from mm_bot.prices.parse import json_object
-from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, RejectReason
 from mm_bot.prices.specs import PythSpec
 from mm_bot.prices.sse import EventTooLargeError, events
 from mm_bot.prices.stream import Stream
@@ -104,7 +104,7 @@ class PythSource:
             if width > multiply(update.price.value, limit_bps):
                 wide_bps = plain(round_half_even(width, update.price.value, 2))
                 detail = f"confidence {wide_bps} bps, limit {plain(limit_bps)}"
-                raise AnchorError(self.name, Refusal.UNCERTAIN, detail)
+                raise AnchorError(self.name, RejectReason.UNCERTAIN, detail)
         return Reading(price=update.price, as_of_ms=update.publish_ms)
 
     async def _session(self) -> None:
@@ -119,7 +119,7 @@ class PythSource:
                 async with aclosing(self._chunks(response)) as chunks:
                     await self._take(chunks)
         except EventTooLargeError:
-            raise AnchorError(self.name, Refusal.TOO_LARGE, "an event of the stream") from None
+            raise AnchorError(self.name, RejectReason.TOO_LARGE, "an event of the stream") from None
         except FOREIGN as error:
             raise refused_from(error, self.name) from None
 
@@ -144,26 +144,28 @@ class PythSource:
         content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if content_type != "text/event-stream" or encoding != "identity":
-            raise AnchorError(self.name, Refusal.CONTENT_TYPE, repr(content_type[:40]))
+            raise AnchorError(self.name, RejectReason.CONTENT_TYPE, repr(content_type[:40]))
 
 
 def update_of(body: bytes, feed_id: str, source: str) -> Update:
     """Our feed's update in one message of Hermes."""
     parsed = json_object(body, source).get("parsed")
     if not isinstance(parsed, list):
-        raise AnchorError(source, Refusal.NO_PRICE, "no list 'parsed'")
+        raise AnchorError(source, RejectReason.NO_PRICE, "no list 'parsed'")
     ours = [entry for entry in parsed if isinstance(entry, dict) and _is_feed(entry, feed_id)]
     if not ours:
-        raise AnchorError(source, Refusal.WRONG_PAIR, f"no feed {feed_id[:12]}... in the message")
+        raise AnchorError(
+            source, RejectReason.WRONG_PAIR, f"no feed {feed_id[:12]}... in the message"
+        )
     price = ours[0].get("price")
     if not isinstance(price, dict):
-        raise AnchorError(source, Refusal.NO_PRICE, "no object 'price'")
+        raise AnchorError(source, RejectReason.NO_PRICE, "no object 'price'")
     exponent = _whole(price, "expo", source)
     if not -30 <= exponent <= 30:
-        raise AnchorError(source, Refusal.IMPLAUSIBLE, f"exponent {exponent}")
+        raise AnchorError(source, RejectReason.IMPLAUSIBLE, f"exponent {exponent}")
     confidence = _whole(price, "conf", source)
     if confidence < 0:
-        raise AnchorError(source, Refusal.MALFORMED, f"confidence {confidence}")
+        raise AnchorError(source, RejectReason.MALFORMED, f"confidence {confidence}")
     return Update(
         price=Price(Decimal(_whole(price, "price", source)).scaleb(exponent)),
         confidence=Decimal(confidence).scaleb(exponent),
@@ -180,5 +182,5 @@ def _whole(fields: dict[str, object], name: str, source: str) -> int:
     """A whole number, written as a number or as text."""
     value = fields.get(name)
     if not isinstance(value, str) or not _WHOLE.fullmatch(value):
-        raise AnchorError(source, Refusal.NO_PRICE, f"{name!r} is no whole number")
+        raise AnchorError(source, RejectReason.NO_PRICE, f"{name!r} is no whole number")
     return int(value)

@@ -23,7 +23,7 @@ from mm_bot.clock import Clock
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.errors import EdgeError
 from mm_bot.prices.backoff import FailurePauses, Random
-from mm_bot.prices.source import AnchorError, AnchorSource, Reading, Refusal, unexpected
+from mm_bot.prices.source import AnchorError, AnchorSource, Reading, RejectReason, unexpected
 
 
 class AnchorRunner:
@@ -47,12 +47,12 @@ class AnchorRunner:
         """Reads that gave a good value."""
         self.failures = 0
         """Reads that did not."""
-        self.refusals: Counter[Refusal] = Counter()
+        self.refusals: Counter[RejectReason] = Counter()
         """Failures by reason."""
         self.refused: Counter[tuple[str, str]] = Counter()
         """How often which source was refused and why; of several also those left out of a good
         value."""
-        self.last_refusal: Refusal | None = None
+        self.last_refusal: RejectReason | None = None
         """Why the latest read gave nothing; None where it gave a value."""
         self.on_update = on_update
         self._source = source
@@ -149,7 +149,7 @@ class AnchorRunner:
     def _note_failure(self, error: EdgeError) -> int:
         self.failures += 1
         refused = error if isinstance(error, AnchorError) else None
-        self.last_refusal = refused.refusal if refused else Refusal.UNREACHABLE
+        self.last_refusal = refused.refusal if refused else RejectReason.UNREACHABLE
         self.refusals[self.last_refusal] += 1
         self.refused[self.name, self.last_refusal.value] += 1
         parts = refused.parts if refused is not None else ()

@@ -25,7 +25,7 @@ EthCall = Callable[[str, bytes], Awaitable[bytes]]
 """`eth_call(address, calldata) -> returned bytes` at the latest block; EdgeError where it fails."""
 
 
-class Refusal(Enum):
+class RejectReason(Enum):
     """Why a reading became no price."""
 
     UNREACHABLE = "unreachable"
@@ -67,7 +67,7 @@ class AnchorError(EdgeError):
     def __init__(
         self,
         source: str,
-        refusal: Refusal,
+        refusal: RejectReason,
         detail: str = "",
         *,
         as_of_ms: int | None = None,
@@ -86,7 +86,7 @@ def unexpected(source: str, error: Exception) -> AnchorError:
     out, as they may hold a key."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return AnchorError(source, Refusal.UNEXPECTED, type(error).__name__ + place)
+    return AnchorError(source, RejectReason.UNEXPECTED, type(error).__name__ + place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from mm_bot.core.exact import Price
 from mm_bot.prices.fetch import Fetcher
 from mm_bot.prices.parse import inverse, json_object, price_of
-from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, RejectReason
 from mm_bot.prices.specs import StrailsSpec
 
 ORDERS_MAX = 10
@@ -45,11 +45,11 @@ def mid_of(body: bytes, source: str) -> Price:
     """The human mid of one answer."""
     data = json_object(body, source).get("data")
     if not isinstance(data, dict):
-        raise AnchorError(source, Refusal.MALFORMED, "no object 'data'")
+        raise AnchorError(source, RejectReason.MALFORMED, "no object 'data'")
     bids = _active(data.get("buyOrders"), source)
     asks = _active(data.get("sellOrders"), source)
     if not bids or not asks:
-        raise AnchorError(source, Refusal.ONE_SIDED, f"no {'sell' if bids else 'buy'} order")
+        raise AnchorError(source, RejectReason.ONE_SIDED, f"no {'sell' if bids else 'buy'} order")
     if max(bids) < ONE and max(asks) < ONE:
         bids, asks = (
             [inverse(price, source) for price in asks],
@@ -57,23 +57,23 @@ def mid_of(body: bytes, source: str) -> Price:
         )
     bid, ask = max(bids), min(asks)
     if bid >= ask:
-        raise AnchorError(source, Refusal.CROSSED, f"buy {bid}, sell {ask}")
+        raise AnchorError(source, RejectReason.CROSSED, f"buy {bid}, sell {ask}")
     return (bid + ask).times(HALF)
 
 
 def _active(orders: object, source: str) -> list[Price]:
     """Prices of the orders that count; one broken order makes the whole board suspect."""
     if not isinstance(orders, list):
-        raise AnchorError(source, Refusal.MALFORMED, "no list of orders")
+        raise AnchorError(source, RejectReason.MALFORMED, "no list of orders")
     prices = []
     for order in orders:
         if not isinstance(order, dict):
-            raise AnchorError(source, Refusal.MALFORMED, "an order that is no object")
+            raise AnchorError(source, RejectReason.MALFORMED, "an order that is no object")
         status = order.get("status") or ""
         if not isinstance(status, str) or status.strip().lower() not in ("", "active"):
             continue
         price = price_of(order.get("price"), source)
         if price <= ZERO:
-            raise AnchorError(source, Refusal.NOT_POSITIVE, str(price))
+            raise AnchorError(source, RejectReason.NOT_POSITIVE, str(price))
         prices.append(price)
     return prices

@@ -15,7 +15,7 @@ from typing import TypeVar
 from mm_bot.clock import Clock
 from mm_bot.errors import EdgeError
 from mm_bot.prices.backoff import FailurePauses, Random
-from mm_bot.prices.source import AnchorError, Refusal, unexpected
+from mm_bot.prices.source import AnchorError, RejectReason, unexpected
 
 T = TypeVar("T")
 Session = Callable[[], Awaitable[None]]
@@ -73,7 +73,7 @@ class Stream:
             self.sessions += 1
             try:
                 await self._session()
-                self.error = AnchorError(self._name, Refusal.BROKEN_ANSWER, "the stream ended")
+                self.error = AnchorError(self._name, RejectReason.BROKEN_ANSWER, "the stream ended")
             except EdgeError as error:
                 self.error = error
             except Exception as error:

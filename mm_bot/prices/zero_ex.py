@@ -16,7 +16,7 @@ from mm_bot.core.exact import Price, multiply, round_half_even
 from mm_bot.prices.fetch import Fetcher
 from mm_bot.prices.oracle import decimals_of
 from mm_bot.prices.parse import inverse, json_object, number_of, price_of
-from mm_bot.prices.source import AnchorError, EthCall, Reading, Refusal
+from mm_bot.prices.source import AnchorError, EthCall, Reading, RejectReason
 from mm_bot.prices.specs import ZeroExSpec
 
 QUOTIENT_DECIMALS = 18
@@ -47,9 +47,9 @@ class ZeroExSource:
         for field_name, token in asked.items():
             told = answer.get(field_name)
             if isinstance(told, str) and not _same(told, token):
-                raise AnchorError(self.name, Refusal.WRONG_PAIR, f"another {field_name}")
+                raise AnchorError(self.name, RejectReason.WRONG_PAIR, f"another {field_name}")
         if answer.get("liquidityAvailable") is False:
-            raise AnchorError(self.name, Refusal.NO_PRICE, "no liquidity")
+            raise AnchorError(self.name, RejectReason.NO_PRICE, "no liquidity")
         if "price" in answer:
             price = price_of(answer["price"], self.name)
         else:
@@ -63,14 +63,14 @@ class ZeroExSource:
         sold, bought = (answer.get(name) for name in ("sellAmount", "buyAmount"))
         if sold is None or bought is None:
             detail = "neither 'price' nor 'buyAmount' and 'sellAmount'"
-            raise AnchorError(self.name, Refusal.NO_PRICE, detail)
+            raise AnchorError(self.name, RejectReason.NO_PRICE, detail)
         if self._eth_call is None:
             detail = "no 'price', and no chain to read the tokens' decimals from"
-            raise AnchorError(self.name, Refusal.NO_PRICE, detail)
+            raise AnchorError(self.name, RejectReason.NO_PRICE, detail)
         amounts = [number_of(amount, self.name) for amount in (sold, bought)]
         for amount in amounts:
             if amount <= 0:
-                raise AnchorError(self.name, Refusal.NOT_POSITIVE, f"amount {amount}")
+                raise AnchorError(self.name, RejectReason.NOT_POSITIVE, f"amount {amount}")
         tokens = (self._spec.sell_token, self._spec.buy_token)
         decimals = [await decimals_of(token, self._eth_call, self.name) for token in tokens]
         sell, buy = (

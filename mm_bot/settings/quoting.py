@@ -124,8 +124,8 @@ class LimitSettings(Model, title="Limits"):
     )
     reference_min_size: Annotated[Size | None, _SIZE] = variable(
         "MM_REFERENCE_MIN_SIZE",
-        "A local price, a trade or a wall with less of others' size behind it is none; 0 takes "
-        "any.",
+        "A local price, a trade or a best price with less of others' size behind it is none; "
+        "0 takes any.",
         absent="a tenth of `MM_ORDER_SIZE`",
     )
     max_cancels_per_minute: Annotated[int | None, zero_is_off(whole(least=0, most=10**9))] = (

@@ -22,7 +22,7 @@ _ON = "MM_PNL_ATTRIBUTION"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribution:
-    """`worth` is cash + position x mark, of the tally."""
+    """`worth` is cash + position x mark, of the totals."""
 
     mark: Price | None = None
     worth_at_start: Amount = NO_AMOUNT
@@ -65,8 +65,8 @@ class PnlAttribution(Step):
         )
 
     def _worth(self, view: View, mark: Price) -> Amount:
-        held = (mark * view.tally.position).times(view.market.multiplier)
-        return view.tally.cash + held
+        held = (mark * view.fill_totals.position).times(view.market.multiplier)
+        return view.fill_totals.cash + held
 
     def measures(self, view: View, state: object) -> tuple[Measure, ...]:
         assert isinstance(state, Attribution)

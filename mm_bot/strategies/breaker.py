@@ -75,7 +75,7 @@ class LossBreaker(Step):
     def look(self, view: View, state: object) -> Breaker:
         assert isinstance(state, Breaker)
         price = view.reference
-        if price is None or view.funds is None:
+        if price is None or view.holdings is None:
             return state
         day = max(state.day, view.now_ms // DAY_MS)
         if state.base is None or day > state.day:
@@ -107,12 +107,12 @@ class LossBreaker(Step):
         return state
 
     def _base(self, view: View, price: Price) -> Base:
-        assert view.funds is not None, "asked only with balances"
+        assert view.holdings is not None, "asked only with balances"
         return Base(
             price=price,
-            excess=view.funds.base_total - self.target,
-            cash=view.tally.cash,
-            position=view.tally.position,
+            excess=view.holdings.base_total - self.target,
+            cash=view.fill_totals.cash,
+            position=view.fill_totals.position,
         )
 
     def _lost(self, pnl: Amount, price: Price) -> bool:
@@ -164,9 +164,9 @@ class LossBreaker(Step):
 
 def _pnl(view: View, price: Price, base: Base) -> Amount:
     """`(C - C0) + (q m - q0 m0) x contract size`, with `q = q0 + P - P0`; exact."""
-    excess = add(base.excess.value, subtract(view.tally.position.value, base.position.value))
+    excess = add(base.excess.value, subtract(view.fill_totals.position.value, base.position.value))
     stock = subtract(multiply(excess, price.value), multiply(base.excess.value, base.price.value))
-    cash = view.tally.cash - base.cash
+    cash = view.fill_totals.cash - base.cash
     return cash + Amount(multiply(stock, view.market.multiplier))
 
 

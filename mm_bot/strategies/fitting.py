@@ -34,22 +34,22 @@ class Bounds(Step):
         return replace(draft, bounds=bounds, said=(*draft.said, *told))
 
     def _side(self, view: View, side: Side) -> tuple[Bound, ...]:
-        market, funds, policy = view.market, view.funds, self.policy
-        assert funds is not None, "asked only with balances"
+        market, holdings, policy = view.market, view.holdings, self.policy
+        assert holdings is not None, "asked only with balances"
         resting_size, resting_notional = view.resting.get(side, (NO_SIZE, NO_AMOUNT))
         bounds = []
         if market.margin is not Margin.FUNDED:
             per = multiply(market.multiplier, market.margin_rate)
             if per:
-                cash, priced = funds.quote_available.value, market.margin is Margin.QUOTE
+                cash, priced = holdings.quote_available.value, market.margin is Margin.QUOTE
                 bounds.append(
                     Bound(reason=MissingReason.QUOTE_BALANCE, left=cash, per=per, priced=priced)
                 )
         elif side is Side.BUY:
-            left = funds.quote_available.value
+            left = holdings.quote_available.value
             bounds.append(Bound(reason=MissingReason.QUOTE_BALANCE, left=left, priced=True))
         else:
-            left = funds.base_available.value
+            left = holdings.base_available.value
             bounds.append(Bound(reason=MissingReason.BASE_BALANCE, left=left))
         if policy.max_notional_per_side is not None:
             room = policy.max_notional_per_side - resting_notional
@@ -62,9 +62,9 @@ class Bounds(Step):
                 )
             )
         if side is Side.BUY:
-            head = policy.max_long - funds.base_highest
+            head = policy.max_long - holdings.base_highest
         else:
-            head = funds.base_lowest - policy.max_short
+            head = holdings.base_lowest - policy.max_short
         headroom = (head - resting_size).value
         bounds.append(Bound(reason=MissingReason.INVENTORY_LIMIT, left=headroom))
         return tuple(bounds)

@@ -77,17 +77,17 @@ class InventorySkew(Step):
     max_short: Size
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
-        assert view.funds is not None, "asked only with balances"
+        assert view.holdings is not None, "asked only with balances"
         cap = max(abs(self.max_long), abs(self.max_short)).value
         if not cap:
             return draft.says(self.name, "0: both inventory caps are 0", skew_bps=Decimal(0))
-        inventory = clamp(view.funds.base_total.value, -cap, cap)
+        inventory = clamp(view.holdings.base_total.value, -cap, cap)
         draft = replace(draft, shift=multiply(inventory, self.skew_bps), shift_per=cap)
         return draft.says(
             self.name,
             "clamp({inventory} / {cap}, -1, 1) x {full_bps} = {skew_bps} bps: moves both quotes "
             + _way(draft.shift),
-            inventory=view.funds.base_total,
+            inventory=view.holdings.base_total,
             cap=cap,
             full_bps=self.skew_bps,
             skew_bps=draft.shift_bps,
@@ -158,20 +158,20 @@ class Passive(Step):
         tick = view.market.price_tick
         prices = dict(draft.prices)
         for side in Side:
-            wall = view.walls.get(side.opposite)
-            if wall is None:
+            best = view.touch.get(side.opposite)
+            if best is None:
                 continue
-            behind = wall - tick if side is Side.BUY else wall + tick
+            behind = best - tick if side is Side.BUY else best + tick
             moved = on_tick(view, side, behind.value, Decimal(1))
             found = []
             for index, price in enumerate(draft.prices[side]):
-                if side.reaches(price, wall):
+                if side.reaches(price, best):
                     draft = draft.says(
                         f"passive level {index}",
                         "{from_price} would reach {best_opposite}, so one tick behind it: {price}",
                         side,
                         from_price=price,
-                        best_opposite=wall,
+                        best_opposite=best,
                         price=moved,
                     )
                     price = moved

@@ -75,12 +75,12 @@ class ModelQuotes(Step):
     most_half_bps: Decimal | None = None
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
-        assert view.funds is not None, "asked only with balances"
+        assert view.holdings is not None, "asked only with balances"
         half, skew = (_bps(width, draft.reference.value) for width in self.widths)
         half = max(ceil4(half), self.least_half_bps)
         if self.most_half_bps is not None:
             half = min(half, self.most_half_bps)
-        held = view.funds.base_total.value
+        held = view.holdings.base_total.value
         inside = clamp(held, self.max_short.value, self.max_long.value)
         excess = subtract(inside, self.target.value)
         per = self.order_size.value

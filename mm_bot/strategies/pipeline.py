@@ -38,7 +38,7 @@ class Pipeline:
         )
         ladder = Ladder()
         said: tuple[Explanation, ...] = ()
-        if view.reference is not None and view.funds is not None:
+        if view.reference is not None and view.holdings is not None:
             draft = self._draft(view, states)
             ladder, said = _ladder(draft), draft.said
             measures += tuple(

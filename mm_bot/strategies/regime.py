@@ -44,9 +44,9 @@ class PositionRegime(Step):
 
     def look(self, view: View, state: object) -> Regime:
         assert isinstance(state, Regime)
-        if view.funds is None:
+        if view.holdings is None:
             return state
-        held = view.funds.base_total
+        held = view.holdings.base_total
         if held > self.max_long:
             return Regime(growing=Side.BUY)
         if held < self.max_short:
@@ -63,11 +63,11 @@ class PositionRegime(Step):
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         assert isinstance(state, Regime)
-        assert view.funds is not None, "asked only with balances"
+        assert view.holdings is not None, "asked only with balances"
         growing = state.growing
         if growing is None:
             return draft
-        held, reducing = view.funds.base_total, growing.opposite
+        held, reducing = view.holdings.base_total, growing.opposite
         excess = self._excess(held, growing)
         numbers = (("inventory", str(held)), ("back_by", str(Size(excess))))
         why = Missing(side=growing, index=None, reason=MissingReason.REDUCE_ONLY, numbers=numbers)

@@ -52,7 +52,7 @@ class SizeSkew(Step):
     range_mult: Decimal
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
-        assert view.funds is not None, "asked only with balances"
+        assert view.holdings is not None, "asked only with balances"
         if not view.market.is_spot:
             return draft.says(self.name, "it is for spot alone: not used")
         m = Fraction(draft.reference.value)
@@ -60,8 +60,8 @@ class SizeSkew(Step):
             (Fraction(each.value) for side in Side for each in draft.sizes[side]), Fraction(0)
         )
         bid, ask = factors(
-            Fraction(view.funds.base_total.value) * m,
-            Fraction(view.funds.quote_total.value),
+            Fraction(view.holdings.base_total.value) * m,
+            Fraction(view.holdings.quote_total.value),
             Fraction(self.pct),
             Fraction(self.range_mult) * size * m,
         )
@@ -70,7 +70,7 @@ class SizeSkew(Step):
         return replace(draft, size_factor=factor, skewed=True).says(
             self.name,
             "{inventory} in stock: bids x {bid_factor}, asks x {ask_factor}",
-            inventory=view.funds.base_total,
+            inventory=view.holdings.base_total,
             bid_factor=found[Side.BUY],
             ask_factor=found[Side.SELL],
         )

@@ -26,9 +26,9 @@ def target_of(options: Options) -> Size:
 
 def percentage(view: View, draft: Draft, pct: Decimal) -> Size:
     """That part of everything owned, in base: `floor_lot(pct/100 x (I + Q/m))`."""
-    assert view.funds is not None, "asked only with balances"
+    assert view.holdings is not None, "asked only with balances"
     m = draft.reference.value
-    owned = add(multiply(view.funds.base_total.value, m), view.funds.quote_total.value)
+    owned = add(multiply(view.holdings.base_total.value, m), view.holdings.quote_total.value)
     step = view.market.size_step.value
     return Size(floor_to_step(multiply(pct, owned), multiply(Decimal(100), m), step))
 
@@ -45,13 +45,13 @@ class TargetSkew(Step):
     max_short: Size
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
-        assert view.funds is not None, "asked only with balances"
+        assert view.holdings is not None, "asked only with balances"
         target = self.target
         if target is None:
             if not view.market.is_spot:
                 return draft.says(self.name, "a percentage is for spot alone: not used")
             target = percentage(view, draft, self.pct)
-        excess = subtract(view.funds.base_total.value, target.value)
+        excess = subtract(view.holdings.base_total.value, target.value)
         limit = self.max_long if excess > 0 else self.max_short
         room = (limit - target if excess > 0 else target - limit).value
         if room > 0:

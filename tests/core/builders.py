@@ -5,7 +5,7 @@ from __future__ import annotations
 from mm_bot.core.commands import NewOrder, PreparedOrder
 from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Level, Side
-from mm_bot.core.ledger import Commitment, Stage
+from mm_bot.core.ledger import OpenOrder, Stage
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId, OrderStatus, Ownership, RestingOrder
 from mm_bot.core.snapshot import (
@@ -63,7 +63,7 @@ def row(
     )
 
 
-def commitment(
+def open_order(
     side: Side,
     price: str,
     size: str = "100",
@@ -73,7 +73,7 @@ def commitment(
     created_ms: int = NOW_MS - 1_000,
     life_ms: int = 300_000,
     market: Instrument = SPOT,
-) -> Commitment:
+) -> OpenOrder:
     """An order in the ledger, with the bytes to send again where its outcome is unknown."""
     at, much = Price.of(price), Size.of(size)
     order_id = str(OrderId(market.symbol, side, nonce))
@@ -87,7 +87,7 @@ def commitment(
         nonce=nonce,
         expiry_s=(created_ms + life_ms) // 1000,
     )
-    return Commitment(
+    return OpenOrder(
         order_id=order_id,
         nonce=nonce,
         side=side,
@@ -199,7 +199,7 @@ def observation(
     at_ms: int = NOW_MS,
     shown: Book | None = None,
     trades: tuple[Trade, ...] = (),
-    funds: Balances | None = None,
+    holdings: Balances | None = None,
     lock_held: bool = True,
 ) -> Observation:
     """What the exchange shows; by default a book that lists our active orders and no others."""
@@ -216,7 +216,7 @@ def observation(
         book=Part(value=shown, as_of_ms=at_ms),
         trades=Part(value=trades, as_of_ms=at_ms),
         orders=Part(value=orders, as_of_ms=at_ms if orders else None),
-        balances=Part(value=funds or balances(block_ms=at_ms), as_of_ms=at_ms),
+        balances=Part(value=holdings or balances(block_ms=at_ms), as_of_ms=at_ms),
         balances_read_ms=at_ms,
         lock_held=lock_held,
     )
@@ -243,6 +243,6 @@ def snapshot(
     )
 
 
-def running(*known: Commitment, started_ms: int = NOW_MS - 60_000) -> Memory:
+def running(*known: OpenOrder, started_ms: int = NOW_MS - 60_000) -> Memory:
     """The memory of a bot whose start-up is over."""
-    return Memory(started_ms=started_ms, startup=False, commitments=known, signatures_known=True)
+    return Memory(started_ms=started_ms, startup=False, open_orders=known, signatures_known=True)

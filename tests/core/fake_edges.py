@@ -69,8 +69,8 @@ class Fake:
         await self.clock.sleep_ms(self.observe_ms)
         asked = [r for r in self.rows if r.live or r.order_id in watch.order_ids]
         block_ms = EPOCH_MS + round(self.clock.monotonic_ms())  # nobody sets the chain's clock
-        funds = balances(block_ms=block_ms)
-        return observation(own_orders(*asked), at_ms=at_ms, funds=funds)
+        holdings = balances(block_ms=block_ms)
+        return observation(own_orders(*asked), at_ms=at_ms, holdings=holdings)
 
     def prepare(self, order: NewOrder) -> PreparedOrder:
         return PreparedOrder(order=order, body=b"")

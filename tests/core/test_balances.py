@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.balances import funds, reserve
+from mm_bot.core.balances import holdings, reserve
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderStatus, Ownership
@@ -33,7 +33,7 @@ def test_what_our_own_orders_reserve_is_free_for_their_replacements() -> None:
         row(Side.SELL, "1610", "30", order_id="manual:2", ownership=Ownership.PROTECTED, nonce=2),
         row(Side.SELL, "1611", "7", nonce=3, status=OrderStatus.CANCELLED),
     )
-    seen = funds(SPOT, balances("1000", "0"), Reserved(base=Size.of(20)), rows)
+    seen = holdings(SPOT, balances("1000", "0"), Reserved(base=Size.of(20)), rows)
     assert seen.base_reserved == Size.of(150)
     assert seen.base_available == Size.of(950)
 
@@ -42,6 +42,6 @@ def test_what_our_own_orders_reserve_is_free_for_their_replacements() -> None:
 def test_available_is_never_negative(total: int, elsewhere: int) -> None:
     """Whatever rests elsewhere, available is max(0, total - reserved)."""
     held = Reserved(base=Size.of(elsewhere), quote=Amount.of(elsewhere))
-    seen = funds(SPOT, balances(str(total), str(total)), held, ())
+    seen = holdings(SPOT, balances(str(total), str(total)), held, ())
     assert seen.base_available == max(Size.of(total - elsewhere), NO_SIZE)
     assert seen.quote_available == max(Amount.of(total - elsewhere), NO_AMOUNT)

@@ -12,7 +12,7 @@ from mm_bot.core.exact import Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.settlement import Settlement
-from tests.core.builders import NOW_MS, commitment
+from tests.core.builders import NOW_MS, open_order
 
 SETTLEMENT = Settlement(
     nonce=1,
@@ -31,11 +31,11 @@ GIVEN_BY_OTHERS = {"last_fill_made_ms", "expiry_ms"}
 
 @pytest.mark.parametrize("step_ms", [-3_600_000, -1, 2_000])
 def test_every_time_of_ours_is_moved_and_no_other(step_ms: int) -> None:
-    """Each field in milliseconds, of the memory and of a commitment, keeps its age; expiry and the
+    """Each field in milliseconds, of the memory and of an order, keeps its age; expiry and the
     time of a fill are the exchange's own and stay."""
     slot = (Side.BUY, 0)
     order = replace(
-        commitment(Side.BUY, "1600", created_ms=NOW_MS),
+        open_order(Side.BUY, "1600", created_ms=NOW_MS),
         cancel_acked_ms=NOW_MS,
         absent_since_ms=NOW_MS,
         matching_since_ms=NOW_MS,
@@ -47,7 +47,7 @@ def test_every_time_of_ours_is_moved_and_no_other(step_ms: int) -> None:
     maps = {"last_replace_ms": {slot: NOW_MS}, "refused_until_ms": {slot: NOW_MS}}
     memory = Memory(
         **{**times, **maps, "replace_cancels_ms": (NOW_MS,)},
-        commitments=(order,),
+        open_orders=(order,),
         contradictions={"a": NOW_MS},
         retired={"b": NOW_MS},
         accepted={"a": Accepted(price=Price.of(1), at_ms=NOW_MS)},
@@ -63,7 +63,7 @@ def test_every_time_of_ours_is_moved_and_no_other(step_ms: int) -> None:
     assert moved.retired == {"b": expected}
     assert moved.accepted["a"].at_ms == expected
     assert moved.settlements["c"] == replace(SETTLEMENT, since_ms=expected)
-    (after,) = moved.commitments
+    (after,) = moved.open_orders
     for name in (f.name for f in fields(after) if f.name.endswith("_ms")):
         assert getattr(after, name) == (NOW_MS if name in GIVEN_BY_OTHERS else expected), name
     assert moved.last_fill_made_ms == NOW_MS

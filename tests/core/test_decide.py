@@ -9,7 +9,7 @@ import pytest
 from mm_bot.core.commands import Outcome
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import Price, Size
-from mm_bot.core.fills import Tally
+from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import Ownership
@@ -28,9 +28,9 @@ from tests.core.builders import (
     RECONCILES,
     anchor,
     balances,
-    commitment,
     fill,
     observation,
+    open_order,
     others,
     own_orders,
     row,
@@ -91,15 +91,15 @@ def test_the_kill_switch_holds_in_the_first_cycle() -> None:
 
 def test_a_halt_cancels_from_memory_while_the_order_table_is_down() -> None:
     """With Postgres down the kill switch cancels what memory knows."""
-    memory = running(commitment(Side.BUY, "1596"))
+    memory = running(open_order(Side.BUY, "1596"))
     decision = decided(unread(replace(snapshot(), kill_switch=True)), memory)
-    assert [c.order_id for c in decision.plan.cancels] == [memory.commitments[0].order_id]
+    assert [c.order_id for c in decision.plan.cancels] == [memory.open_orders[0].order_id]
 
 
 def test_one_failed_read_of_the_order_table_neither_halts_nor_sends() -> None:
     """Without rows nothing is sent; also where only a trade was the reference, the freshness rules
     and nothing else say how long that may last."""
-    memory = replace(running(commitment(Side.BUY, "1596")), orders_read_ms=NOW_MS - 100)
+    memory = replace(running(open_order(Side.BUY, "1596")), orders_read_ms=NOW_MS - 100)
     seen = replace(unread(snapshot()), anchor=None)
     decision = decided(seen, memory)
     assert decision.plan.quiet
@@ -122,7 +122,7 @@ def test_a_lost_lock_counts_as_an_unread_order_table() -> None:
 
 
 def test_start_up_is_not_over_before_everything_was_compared() -> None:
-    """Without balances nothing is compared: the strays of start-up are still to be cancelled."""
+    """Without balances nothing is compared: unmanaged orders at start-up still are to go."""
     stray = row(Side.BUY, "1500", order_id="web", nonce=9, ownership=Ownership.AMBIGUOUS)
     venue = observation(own_orders(stray))
     blind = replace(venue, balances=Part(value=None, as_of_ms=None, error="down"))
@@ -148,13 +148,13 @@ def test_start_up_lasts_until_its_cancels_are_acknowledged(outcome: Outcome, ove
 
 def test_nothing_is_placed_on_balances_older_than_a_fill() -> None:
     """Fills seen: the next cycle follows at once, and only newer balances allow a place."""
-    memory = replace(running(), tally=Tally(cursor=0))
+    memory = replace(running(), fill_totals=FillTotals(cursor=0))
     seen = snapshot(own_orders(ASK, fills=(fill(1, Side.BUY, "1596", "100"),)))
     decision = decided(seen, memory)
-    assert decision.hurry
+    assert decision.urgent
     assert decision.plan.quiet
     memory = after(decision, Report(), memory)
-    assert memory.tally.position == Size.of(100)
+    assert memory.fill_totals.position == Size.of(100)
     same = decided(snapshot(own_orders(ASK)), memory)
     assert [m.reason for m in same.missing] == [MissingReason.BALANCES_BEHIND_FILLS]
     later = decided(snapshot(own_orders(ASK), now_ms=NOW_MS + 1), memory)
@@ -162,7 +162,7 @@ def test_nothing_is_placed_on_balances_older_than_a_fill() -> None:
 
 
 def _budgeted(used: int) -> Decision:
-    moved = commitment(Side.BUY, "1500", nonce=1, created_ms=NOW_MS - 60_000)
+    moved = open_order(Side.BUY, "1500", nonce=1, created_ms=NOW_MS - 60_000)
     memory = replace(running(moved), replace_cancels_ms=(NOW_MS - 59_999,) * used)
     seen = snapshot(own_orders(row(Side.BUY, "1500", nonce=1), ASK))
     return decided(seen, memory, replace(POLICY, reconcile=RECONCILES))

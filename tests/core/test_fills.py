@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import Price
-from mm_bot.core.fills import SETTLING_MS, Tally, count
+from mm_bot.core.fills import SETTLING_MS, FillTotals, count
 from mm_bot.core.instrument import Side
 from mm_bot.core.snapshot import Fill
 from tests.core.builders import FUTURE, NOW_MS, SPOT, fill
 
-STARTED = Tally(cursor=0)
+STARTED = FillTotals(cursor=0)
 prices = st.decimals(min_value="1000", max_value="2000", places=2)
 sizes = st.decimals(min_value="0.001", max_value="1000", places=3)
 fills = st.lists(st.tuples(st.sampled_from(Side), prices, sizes), max_size=20).map(
@@ -26,14 +26,14 @@ fills = st.lists(st.tuples(st.sampled_from(Side), prices, sizes), max_size=20).m
 @given(fills, st.lists(st.integers(0, 20), max_size=8))
 def test_reading_twice_counts_once(rows: list[Fill], reads: list[int]) -> None:
     """Invariant 1: however often and in whatever pieces rows are read, each counts once."""
-    tally, counted = STARTED, 0
+    fill_totals, counted = STARTED, 0
     for until in [*reads, len(rows)]:
-        tally, new = count(tally, rows[:until], until, NOW_MS)
+        fill_totals, new = count(fill_totals, rows[:until], until, NOW_MS)
         counted += len(new)
-    assert counted == len(rows) == tally.buys + tally.sells
+    assert counted == len(rows) == fill_totals.buys + fill_totals.sells
     total = sum((f.size.value * f.side.sign for f in rows), Decimal(0))
-    assert tally.position.value == total
-    assert tally.position == tally.bought - tally.sold
+    assert fill_totals.position.value == total
+    assert fill_totals.position == fill_totals.bought - fill_totals.sold
 
 
 @given(fills, prices)
@@ -41,42 +41,46 @@ def test_results_add_up_exactly(rows: list[Fill], price: Decimal) -> None:
     """Invariant 3: cash + position x price = realised + unrealised, to the last digit."""
     for market in (SPOT, FUTURE):
         here = [fill(f.trade_id, f.side, str(f.price), str(f.size), market=market) for f in rows]
-        tally, _ = count(STARTED, here, len(here), NOW_MS)
+        fill_totals, _ = count(STARTED, here, len(here), NOW_MS)
         at = Price(price)
-        worth = (at * tally.position).times(market.multiplier)
-        assert tally.cash + worth == tally.realised + tally.unrealised(market, at)
+        worth = (at * fill_totals.position).times(market.multiplier)
+        assert fill_totals.cash + worth == fill_totals.realised + fill_totals.unrealised(market, at)
 
 
 def test_a_late_row_is_counted() -> None:
     """Invariant 2: a row that commits late under a lower id is counted while it may still come."""
-    tally, _ = count(STARTED, [fill(2, Side.BUY, "1600", "1")], 2, NOW_MS)
-    tally, new = count(
-        tally, [fill(1, Side.BUY, "1600", "1"), fill(2, Side.BUY, "1600", "1")], 2, NOW_MS + 1
+    fill_totals, _ = count(STARTED, [fill(2, Side.BUY, "1600", "1")], 2, NOW_MS)
+    fill_totals, new = count(
+        fill_totals, [fill(1, Side.BUY, "1600", "1"), fill(2, Side.BUY, "1600", "1")], 2, NOW_MS + 1
     )
     assert [f.trade_id for f in new] == [1]
-    assert tally.buys == 2
+    assert fill_totals.buys == 2
 
 
 def test_the_cursor_moves_only_past_what_has_settled() -> None:
     """The cursor follows a minute behind, and what it passed is not counted again."""
     rows = [fill(5, Side.SELL, "1600", "1")]
-    tally, _ = count(STARTED, rows, 5, NOW_MS)
-    assert tally.cursor == 0
-    tally, _ = count(tally, rows, 9, NOW_MS + SETTLING_MS)
-    assert tally.cursor == 5
-    assert tally.seen == frozenset()
-    tally, new = count(tally, rows, 9, NOW_MS + 2 * SETTLING_MS)
+    fill_totals, _ = count(STARTED, rows, 5, NOW_MS)
+    assert fill_totals.cursor == 0
+    fill_totals, _ = count(fill_totals, rows, 9, NOW_MS + SETTLING_MS)
+    assert fill_totals.cursor == 5
+    assert fill_totals.seen == frozenset()
+    fill_totals, new = count(fill_totals, rows, 9, NOW_MS + 2 * SETTLING_MS)
     assert not new
 
 
 def test_before_the_first_read_nothing_is_ours() -> None:
-    """A tally without a cursor starts at the newest trade: what was before is not counted."""
-    tally, new = count(Tally(), [], 41, NOW_MS)
-    assert (tally.cursor, new) == (41, ())
+    """Totals without a cursor start at the newest trade: what was before is not counted."""
+    fill_totals, new = count(FillTotals(), [], 41, NOW_MS)
+    assert (fill_totals.cursor, new) == (41, ())
 
 
 def test_a_round_trip_realises_its_spread() -> None:
     """Bought at 1596, sold at 1604, one hundred each: 800 cNGN realised, nothing left."""
     rows = [fill(1, Side.BUY, "1596", "100"), fill(2, Side.SELL, "1604", "100")]
-    tally, _ = count(STARTED, rows, 2, NOW_MS)
-    assert (str(tally.realised), str(tally.position), str(tally.cost)) == ("800", "0", "0")
+    fill_totals, _ = count(STARTED, rows, 2, NOW_MS)
+    assert (str(fill_totals.realised), str(fill_totals.position), str(fill_totals.cost)) == (
+        "800",
+        "0",
+        "0",
+    )

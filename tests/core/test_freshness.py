@@ -14,8 +14,8 @@ from tests.core.builders import (
     NOW_MS,
     anchor,
     book,
-    commitment,
     observation,
+    open_order,
     others,
     own_orders,
     row,
@@ -33,7 +33,7 @@ def _found(
 ) -> dict[str, int]:
     venue = observation(read, shown=shown, at_ms=now_ms)
     seen: Snapshot = snapshot(venue=venue, now_ms=now_ms)
-    tracked = track(memory.commitments, venue.orders, now_ms)
+    tracked = track(memory.open_orders, venue.orders, now_ms)
     return contradictions(seen, memory, tracked, ABLE)
 
 
@@ -70,7 +70,7 @@ def test_beyond_the_listed_depth_nothing_is_expected() -> None:
 
 def test_an_accepted_order_that_never_appears() -> None:
     """Accepted, and no row: it contradicts."""
-    known = running(commitment(Side.BUY, "1596"))
+    known = running(open_order(Side.BUY, "1596"))
     assert _found(known, own_orders()) == {f"orders lack {RESTING.order_id}": NOW_MS}
 
 

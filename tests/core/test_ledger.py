@@ -11,8 +11,8 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import (
     ARRIVAL_GRACE_MS,
     UNHEARD_MS,
-    Commitment,
     Ending,
+    OpenOrder,
     Stage,
     Tracked,
     remembered,
@@ -21,13 +21,13 @@ from mm_bot.core.ledger import (
 )
 from mm_bot.core.orders import OrderStatus, Ownership
 from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
-from tests.core.builders import NOW_MS, SPOT, commitment, own_orders, row
+from tests.core.builders import NOW_MS, SPOT, open_order, own_orders, row
 
-UNKNOWN = commitment(Side.BUY, "1596", stage=Stage.UNKNOWN)
-LIVE = commitment(Side.BUY, "1596")
+UNKNOWN = open_order(Side.BUY, "1596", stage=Stage.UNKNOWN)
+LIVE = open_order(Side.BUY, "1596")
 
 
-def _track(*known: Commitment, read: OwnOrders | None, now_ms: int = NOW_MS) -> Tracked:
+def _track(*known: OpenOrder, read: OwnOrders | None, now_ms: int = NOW_MS) -> Tracked:
     part = Part(value=read, as_of_ms=None if read is None else now_ms)
     return track(known, part, now_ms)
 
@@ -35,29 +35,29 @@ def _track(*known: Commitment, read: OwnOrders | None, now_ms: int = NOW_MS) -> 
 @pytest.mark.parametrize("stage", Stage)
 def test_nothing_is_closed_without_a_read(stage: Stage) -> None:
     """Invariant 1: where the order table was not read, everything stays as it was."""
-    known = commitment(Side.BUY, "1596", stage=stage)
-    assert _track(known, read=None, now_ms=NOW_MS + 10**9).commitments == (known,)
+    known = open_order(Side.BUY, "1596", stage=stage)
+    assert _track(known, read=None, now_ms=NOW_MS + 10**9).open_orders == (known,)
 
 
 def test_an_order_unheard_of_since_its_last_sending_never_arrived() -> None:
     """Invariant 1: past the time that a request can still be on its way, no row means no order;
     an accepted order is never closed like that."""
-    unknown = commitment(Side.BUY, "1596", stage=Stage.UNKNOWN)
+    unknown = open_order(Side.BUY, "1596", stage=Stage.UNKNOWN)
     last_ms = unknown.next_send_ms + UNHEARD_MS
-    assert _track(unknown, read=own_orders(), now_ms=last_ms).commitments
+    assert _track(unknown, read=own_orders(), now_ms=last_ms).open_orders
     (ended,) = _track(unknown, read=own_orders(), now_ms=last_ms + 1).ended
     assert ended.ending is Ending.NEVER_ARRIVED
-    accepted = commitment(Side.BUY, "1596", stage=Stage.ACCEPTED)
-    assert _track(accepted, read=own_orders(), now_ms=last_ms + 1).commitments
+    accepted = open_order(Side.BUY, "1596", stage=Stage.ACCEPTED)
+    assert _track(accepted, read=own_orders(), now_ms=last_ms + 1).open_orders
 
 
 @pytest.mark.parametrize("stage", Stage)
 def test_a_missing_row_closes_nothing(stage: Stage) -> None:
     """Invariant 2: an order whose row was not read may be live, until its expiry and a grace."""
-    known = commitment(Side.BUY, "1596", stage=stage)
+    known = open_order(Side.BUY, "1596", stage=stage)
     known = replace(known, next_send_ms=known.expiry_ms)  # sent again as long as it lived
     last_ms = known.expiry_ms + ARRIVAL_GRACE_MS
-    assert _track(known, read=own_orders(), now_ms=last_ms).commitments
+    assert _track(known, read=own_orders(), now_ms=last_ms).open_orders
     closed = _track(known, read=own_orders(), now_ms=last_ms + 1)
     expected = Ending.NEVER_ARRIVED if stage is Stage.UNKNOWN else Ending.EXPIRED
     assert [ended.ending for ended in closed.ended] == [expected]
@@ -79,25 +79,25 @@ def test_a_terminal_row_says_how_it_ended(
     """Each vanished order is known to be filled, cancelled and by whom, or expired."""
     known = replace(LIVE, cancels=cancels)
     tracked = _track(known, read=own_orders(row(Side.BUY, "1596", status=status)))
-    assert not tracked.commitments
+    assert not tracked.open_orders
     assert [ended.ending for ended in tracked.ended] == [ending]
 
 
 @pytest.mark.parametrize("status", [OrderStatus.ACTIVE, OrderStatus.MATCHING])
 def test_a_row_proves_an_unknown_order(status: OrderStatus) -> None:
     """A live row, blinking or not, answers the question, and the bytes are dropped."""
-    (known,) = _track(UNKNOWN, read=own_orders(row(Side.BUY, "1596", status=status))).commitments
+    (known,) = _track(UNKNOWN, read=own_orders(row(Side.BUY, "1596", status=status))).open_orders
     assert (known.stage, known.signed) == (Stage.LIVE, None)
 
 
 def test_an_acknowledgement_is_taken_back_by_a_later_row() -> None:
     """Invariant 3: read as live after its cancel was acknowledged, it holds its slot again."""
     acked = replace(LIVE, cancel_acked_ms=NOW_MS - 1)
-    (known,) = _track(acked, read=own_orders(row(Side.BUY, "1596"))).commitments
+    (known,) = _track(acked, read=own_orders(row(Side.BUY, "1596"))).open_orders
     assert not known.cancel_acked
     assert known.ack_contradicted
     older = replace(LIVE, cancel_acked_ms=NOW_MS)
-    (known,) = _track(older, read=own_orders(row(Side.BUY, "1596"))).commitments
+    (known,) = _track(older, read=own_orders(row(Side.BUY, "1596"))).open_orders
     assert known.cancel_acked
 
 
@@ -105,12 +105,12 @@ def test_a_conflict_is_resolved_by_who_holds_the_nonce() -> None:
     """409: our own id there is live; the nonce under another id frees the slot for a new one."""
     conflict = replace(UNKNOWN, conflict=True)
     assert watch((conflict,), fills_after=1, first=False).nonces == (conflict.nonce,)
-    (live,) = _track(conflict, read=own_orders(row(Side.BUY, "1596"))).commitments
+    (live,) = _track(conflict, read=own_orders(row(Side.BUY, "1596"))).open_orders
     assert live.stage is Stage.LIVE
     other = IdLookup(order_id="manual:1", nonce=conflict.nonce, foreign=True)
     taken = _track(conflict, read=replace(own_orders(), lookups=(other,)))
     assert [ended.ending for ended in taken.ended] == [Ending.NONCE_TAKEN]
-    assert _track(conflict, read=own_orders()).commitments == (conflict,)
+    assert _track(conflict, read=own_orders()).open_orders == (conflict,)
 
 
 def test_a_first_conflict_puts_the_nonce_in_doubt() -> None:
@@ -128,18 +128,18 @@ def test_a_refused_resend_is_closed_by_the_next_read() -> None:
 
 
 def test_what_is_not_managed_is_a_stray() -> None:
-    """Rows of other ids are no commitments; terminal ones are nothing at all."""
+    """Rows of other ids are no open orders; terminal ones are nothing at all."""
     stray = row(Side.SELL, "1650", order_id="web-1", ownership=Ownership.AMBIGUOUS)
     dead = row(Side.SELL, "1650", nonce=9, status=OrderStatus.CANCELLED)
     tracked = _track(read=own_orders(stray, dead, row(Side.BUY, "1596", nonce=3)))
-    assert tracked.strays == (stray,)
-    assert [c.nonce for c in tracked.commitments] == [3]
+    assert tracked.unmanaged == (stray,)
+    assert [c.nonce for c in tracked.open_orders] == [3]
 
 
 def test_a_state_file_gives_enough_to_cancel() -> None:
     """Of an id all that is needed to cancel it is known; a foreign id gives nothing."""
 
-    def kept(order_id: str) -> Commitment | None:
+    def kept(order_id: str) -> OpenOrder | None:
         return remembered(
             order_id,
             price=Price.of(1604),

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.instrument import Level, Side
-from mm_bot.core.ledger import Commitment
+from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.pairing import pair
-from tests.core.builders import commitment, level
+from tests.core.builders import level, open_order
 
 prices = st.lists(st.integers(1500, 1600), max_size=5, unique=True).map(
     lambda found: sorted(found, reverse=True)
 )
 
 
-def _close(order: Commitment, wanted: Level) -> int:
+def _close(order: OpenOrder, wanted: Level) -> int:
     return 2 if abs(order.price.value - wanted.price.value) <= 1 else 0
 
 
@@ -26,7 +26,7 @@ def _close(order: Commitment, wanted: Level) -> int:
 def test_every_order_has_one_slot_or_is_surplus(wanted: list[int], held: list[int]) -> None:
     """No order is paired twice or lost, no slot stays empty while an order is surplus."""
     levels = [level(Side.BUY, str(p), index=i) for i, p in enumerate(wanted)]
-    orders = [commitment(Side.BUY, str(p), nonce=i) for i, p in enumerate(held)]
+    orders = [open_order(Side.BUY, str(p), nonce=i) for i, p in enumerate(held)]
     pairs, surplus = pair(levels, orders, _close)
     ids = [c.order_id for c in (*pairs.values(), *surplus)]
     assert sorted(ids) == sorted(c.order_id for c in orders)
@@ -38,7 +38,7 @@ def test_a_lost_order_moves_no_other(wanted: list[int], lost: int) -> None:
     """Where one order of a fitting ladder is gone, every other one keeps its own slot."""
     spaced = [1600 - 10 * i for i in range(len(wanted))]
     levels = [level(Side.BUY, str(p), index=i) for i, p in enumerate(spaced)]
-    orders = [commitment(Side.BUY, str(p), nonce=i) for i, p in enumerate(spaced) if i != lost]
+    orders = [open_order(Side.BUY, str(p), nonce=i) for i, p in enumerate(spaced) if i != lost]
     pairs, surplus = pair(levels, orders, _close)
     assert not surplus
     assert all(order.nonce == index for index, order in pairs.items())
@@ -49,7 +49,7 @@ def test_orders_of_one_price_go_where_their_size_belongs(sizes: tuple[str, ...])
     """Three levels moved behind one taker: in whatever order they were sent, nothing is swapped."""
     levels = [level(Side.BUY, "1600", size, index=i) for i, size in enumerate(sizes)]
     for sent in permutations(sizes):
-        orders = [commitment(Side.BUY, "1600", size, nonce=i) for i, size in enumerate(sent)]
+        orders = [open_order(Side.BUY, "1600", size, nonce=i) for i, size in enumerate(sent)]
         pairs, surplus = pair(levels, orders, _close)
         assert not surplus
         assert [str(pairs[i].size) for i in range(3)] == list(sizes)

@@ -14,8 +14,8 @@ from mm_bot.core.orders import Ownership
 from mm_bot.core.plan import CancelCategory
 from mm_bot.core.quoting import Bound, Ladder, MissingReason
 from mm_bot.core.reconcile import cancel_everything, plan
-from tests.core.builders import NOW_MS, RECONCILES, SPOT, commitment, level, row
-from tests.core.desks import ASK, BID, BIDS, desk_of, ladder_of, reasons, resting
+from tests.core.builders import NOW_MS, RECONCILES, SPOT, level, open_order, row
+from tests.core.reconcile_inputs import ASK, BID, BIDS, desk_of, ladder_of, reasons, resting
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3])
@@ -42,7 +42,7 @@ def test_what_fits_is_kept_and_nothing_is_sent(levels: int, startup: bool) -> No
 )
 def test_the_adoption_criteria(price: str, size: str, reason: str | None) -> None:
     """Price within 5 bps of the target, size within the tolerance (plus one lot, here none)."""
-    made = plan(desk_of(commitment(Side.BUY, price, size), ASK, startup=True), RECONCILES)
+    made = plan(desk_of(open_order(Side.BUY, price, size), ASK, startup=True), RECONCILES)
     assert reasons(made) == ([reason] if reason else [])
     assert {c.category for c in made.cancels} <= {CancelCategory.STARTUP}
     assert [p.replaces for p in made.places] == ([BID.order_id[:-1] + "1"] if reason else [])
@@ -50,7 +50,7 @@ def test_the_adoption_criteria(price: str, size: str, reason: str | None) -> Non
 
 def test_size_fits_within_one_lot_more() -> None:
     """Flooring to one whole cNGN may have moved the size by one lot."""
-    floored = replace(commitment(Side.BUY, "1596", "99.9994"), lot=Size.of("0.000627"))
+    floored = replace(open_order(Side.BUY, "1596", "99.9994"), lot=Size.of("0.000627"))
     assert plan(desk_of(floored, ASK, startup=True), RECONCILES).quiet
 
 
@@ -58,7 +58,7 @@ def test_size_fits_within_one_lot_more() -> None:
 def test_with_one_level_duplicates_all_go(startup: bool) -> None:
     """Invariant 5, the founding rule: two adoptable orders on a side are both cancelled, and the
     new one waits for both."""
-    twins = [commitment(Side.BUY, "1596", nonce=n) for n in (1, 2)]
+    twins = [open_order(Side.BUY, "1596", nonce=n) for n in (1, 2)]
     made = plan(desk_of(*twins, ASK, startup=startup), RECONCILES)
     assert reasons(made) == ["duplicate_side", "duplicate_side"]
     (place,) = made.places
@@ -67,7 +67,7 @@ def test_with_one_level_duplicates_all_go(startup: bool) -> None:
 
 def test_with_more_levels_only_the_surplus_goes() -> None:
     """Invariant 5: a fourth order on a ladder of three is cancelled, the fitting ones stay."""
-    extra = commitment(Side.BUY, "1570", nonce=99)
+    extra = open_order(Side.BUY, "1570", nonce=99)
     made = plan(desk_of(*resting(3), extra, ladder=ladder_of(3)), RECONCILES)
     assert [c.order_id for c in made.cancels] == [extra.order_id]
     assert len(made.kept) == 6
@@ -91,11 +91,11 @@ def test_strays_go_at_startup_only_and_protected_never(startup: bool, ownership:
     """Invariant 6: at start-up every stray goes, with its reason, but a protected one; later none
     does."""
     stray = row(Side.BUY, "1500", order_id="web-1", nonce=50, ownership=ownership)
-    made = plan(desk_of(BID, ASK, startup=startup, strays=(stray,)), RECONCILES)
+    made = plan(desk_of(BID, ASK, startup=startup, unmanaged=(stray,)), RECONCILES)
     gone = startup and ownership is not Ownership.PROTECTED
     assert reasons(made) == ([ownership.value] if gone else [])
     halted = cancel_everything(
-        desk_of(startup=startup, strays=(stray,)), CancelCategory.RISK, "risk_halt:x"
+        desk_of(startup=startup, unmanaged=(stray,)), CancelCategory.RISK, "risk_halt:x"
     )
     assert bool(halted.cancels) == gone
 
@@ -123,7 +123,7 @@ def test_churn_guards_hold_an_order(
     """Too young, or moved too little: the order stays and the guard is told; at start-up and past
     the guard it goes."""
     assert isinstance(policy, type(RECONCILES))
-    order = commitment(Side.BUY, price, created_ms=NOW_MS - age_ms)
+    order = open_order(Side.BUY, price, created_ms=NOW_MS - age_ms)
     made = plan(desk_of(order, ASK), policy)
     assert [h.guard for h in made.held] == ([guard] if guard else [])
     assert made.quiet == (guard is not None)
@@ -132,7 +132,7 @@ def test_churn_guards_hold_an_order(
 
 def test_a_slot_is_replaced_once_in_the_refresh_interval() -> None:
     """Between two replaces of a slot lie at least MM_QUOTE_REFRESH_INTERVAL_MS."""
-    order = commitment(Side.BUY, "1590")
+    order = open_order(Side.BUY, "1590")
     soon = replace(desk_of(order, ASK), last_replace_ms={(Side.BUY, 0): NOW_MS - 4_999})
     assert [h.guard for h in plan(soon, RECONCILES).held] == ["quote_refresh_interval"]
     due = replace(soon, last_replace_ms={(Side.BUY, 0): NOW_MS - 5_000})
@@ -146,7 +146,7 @@ def test_no_guard_holds_what_is_past_a_bound(left: str, replaced: bool) -> None:
     policy = replace(RECONCILES, min_lifetime_ms=10**9)
     bound = Bound(reason=MissingReason.INVENTORY_LIMIT, left=Decimal(left))
     ladder = replace(ladder_of(), bounds={Side.BUY: (bound,)})
-    made = plan(desk_of(commitment(Side.BUY, "1596", "150"), ASK, ladder=ladder), policy)
+    made = plan(desk_of(open_order(Side.BUY, "1596", "150"), ASK, ladder=ladder), policy)
     assert reasons(made) == (["size_too_far_from_target"] if replaced else [])
 
 
@@ -154,14 +154,14 @@ def test_no_guard_holds_what_is_past_a_bound(left: str, replaced: bool) -> None:
 def test_an_order_is_renewed_at_two_thirds_of_its_life(age_ms: int, renewed: bool) -> None:
     """Renewal is no churn: no guard holds it and it does not count."""
     policy = replace(RECONCILES, min_lifetime_ms=10**9)
-    made = plan(desk_of(commitment(Side.BUY, "1596", created_ms=NOW_MS - age_ms), ASK), policy)
+    made = plan(desk_of(open_order(Side.BUY, "1596", created_ms=NOW_MS - age_ms), ASK), policy)
     assert reasons(made) == (["renewal"] if renewed else [])
     assert made.counted_cancels == 0
 
 
 def test_an_unknown_order_is_sent_again_and_never_replaced() -> None:
     """Invariant 3: the same bytes go again when due; no new nonce, no cancel."""
-    unknown = commitment(Side.BUY, "1596", stage=Stage.UNKNOWN)
+    unknown = open_order(Side.BUY, "1596", stage=Stage.UNKNOWN)
     made = plan(desk_of(unknown, ASK), RECONCILES)
     assert (made.resends, made.places, made.cancels) == ((unknown,), (), ())
     assert [m.reason for m in made.missing] == [MissingReason.AWAITING_EVIDENCE]
@@ -174,7 +174,7 @@ def test_an_unknown_order_is_sent_again_and_never_replaced() -> None:
 def test_a_bid_waits_for_the_ask_it_would_meet() -> None:
     """Invariant 2: a place that reaches an own ask waits for its cancel, and is not sent where
     that ask stays."""
-    low_ask = commitment(Side.SELL, "1595", created_ms=NOW_MS - 10_000)
+    low_ask = open_order(Side.SELL, "1595", created_ms=NOW_MS - 10_000)
     made = plan(desk_of(low_ask), RECONCILES)
     (bid,) = [p for p in made.places if p.level.side is Side.BUY]
     assert bid.after == (low_ask.order_id,)
@@ -185,7 +185,7 @@ def test_a_bid_waits_for_the_ask_it_would_meet() -> None:
 
 def test_an_order_of_unknown_price_is_in_the_way_of_everything() -> None:
     """Invariant 2: of an order that only the state file names no price is known."""
-    named = replace(commitment(Side.SELL, "1604", stage=Stage.UNKNOWN), price=level_zero())
+    named = replace(open_order(Side.SELL, "1604", stage=Stage.UNKNOWN), price=level_zero())
     made = plan(desk_of(replace(named, signed=None)), RECONCILES)
     assert not made.places
 
@@ -202,7 +202,7 @@ def _bounded(left: str, levels: int) -> Ladder:
 def test_unknown_orders_count_in_the_bounds() -> None:
     """Invariant 8: with room for two, one unknown and one wanted beside it, the third is left out,
     outermost first."""
-    unknown = commitment(Side.BUY, "1596", stage=Stage.UNKNOWN)
+    unknown = open_order(Side.BUY, "1596", stage=Stage.UNKNOWN)
     made = plan(desk_of(unknown, *resting(3)[3:], ladder=_bounded("200", 3)), RECONCILES)
     assert [p.level.index for p in made.places] == [1]
     assert MissingReason.INVENTORY_LIMIT in [m.reason for m in made.missing]
@@ -216,7 +216,7 @@ def test_an_outer_level_is_cut_to_what_an_inner_order_that_stays_leaves() -> Non
     wanted = replace(ladder_of(2), asks=(), bounds={Side.BUY: (bound,)})
     outer = level(Side.BUY, BIDS[1], "50.477", index=1)
     wanted = replace(wanted, bids=(wanted.bids[0], outer))
-    inner = commitment(Side.BUY, "1596.5", nonce=5)
+    inner = open_order(Side.BUY, "1596.5", nonce=5)
     (place,) = plan(desk_of(inner, ladder=wanted), RECONCILES).places
     assert place.level.index == 1
     assert outer.size - Size.of("0.05") < place.level.size < outer.size
@@ -228,14 +228,14 @@ def test_an_outer_level_is_cut_to_what_an_inner_order_that_stays_leaves() -> Non
         (place.level.size - share - share, False),
         (place.level.size + share, False),
     ):
-        resting = commitment(Side.BUY, BIDS[1], str(size), nonce=6)
+        resting = open_order(Side.BUY, BIDS[1], str(size), nonce=6)
         assert plan(desk_of(inner, resting, ladder=wanted), RECONCILES).quiet is stays
 
 
 def test_a_place_waits_for_the_room_that_a_cancel_gives() -> None:
     """Invariant 8: where a side fits its bounds only without what is being cancelled, its places
     wait for those cancels too."""
-    far = commitment(Side.BUY, "1500", nonce=77)
+    far = open_order(Side.BUY, "1500", nonce=77)
     two = replace(_bounded("200", 2), asks=())
     made = plan(desk_of(far, ladder=two), RECONCILES)
     assert {p.after for p in made.places} == {(far.order_id,)}
@@ -245,22 +245,22 @@ def test_a_place_waits_for_the_room_that_a_cancel_gives() -> None:
 def test_nothing_is_placed_that_would_take() -> None:
     """Invariant 9: a bid that reaches an ask of others is left out with its reason, and an order
     that it was to replace stays."""
-    walled = replace(desk_of(ASK), walls={Side.SELL: Price.of("1596")})
+    walled = replace(desk_of(ASK), touch={Side.SELL: Price.of("1596")})
     made = plan(walled, RECONCILES)
     assert made.quiet
     assert [m.reason for m in made.missing] == [MissingReason.CROSSED_BY_OTHERS]
-    beside = replace(walled, walls={Side.SELL: Price.of("1596.01")})
+    beside = replace(walled, touch={Side.SELL: Price.of("1596.01")})
     assert [p.level.side for p in plan(beside, RECONCILES).places] == [Side.BUY]
 
 
 def test_a_halt_spares_nobody_but_a_nonce_in_doubt() -> None:
     """A halt cancels unknown orders too, but never by a nonce that another order holds."""
-    unknown = commitment(Side.BUY, "1590", nonce=5, stage=Stage.UNKNOWN)
-    doubtful = replace(commitment(Side.BUY, "1589", nonce=6, stage=Stage.UNKNOWN), conflict=True)
-    acked = replace(commitment(Side.BUY, "1588", nonce=7), cancel_acked_ms=NOW_MS)
-    waiting = replace(commitment(Side.BUY, "1587", nonce=8), next_cancel_ms=NOW_MS + 1)
-    desk = desk_of(BID, unknown, doubtful, acked, waiting)
-    made = cancel_everything(desk, CancelCategory.RISK, "risk_halt:x")
+    unknown = open_order(Side.BUY, "1590", nonce=5, stage=Stage.UNKNOWN)
+    doubtful = replace(open_order(Side.BUY, "1589", nonce=6, stage=Stage.UNKNOWN), conflict=True)
+    acked = replace(open_order(Side.BUY, "1588", nonce=7), cancel_acked_ms=NOW_MS)
+    waiting = replace(open_order(Side.BUY, "1587", nonce=8), next_cancel_ms=NOW_MS + 1)
+    given = desk_of(BID, unknown, doubtful, acked, waiting)
+    made = cancel_everything(given, CancelCategory.RISK, "risk_halt:x")
     assert [c.order_id for c in made.cancels] == sorted([BID.order_id, unknown.order_id])
     assert made.counted_cancels == 0
 
@@ -269,12 +269,12 @@ def test_a_place_never_takes_while_a_taker_crosses_us() -> None:
     """Invariant 9: while somebody's bid crosses our ask, a renewal of that ask is left alone, a
     stale one is cancelled, and neither is placed anew into the crossing bid."""
     crossing = {Side.BUY: Price.of("1604")}
-    old = commitment(Side.SELL, "1604", nonce=9, created_ms=NOW_MS - 250_000)
-    renewal = plan(replace(desk_of(BID, old), walls=crossing), RECONCILES)
+    old = open_order(Side.SELL, "1604", nonce=9, created_ms=NOW_MS - 250_000)
+    renewal = plan(replace(desk_of(BID, old), touch=crossing), RECONCILES)
     assert not renewal.cancels
     assert not renewal.places
-    stale = commitment(Side.SELL, "1601", nonce=9)
-    made = plan(replace(desk_of(BID, stale), walls=crossing), RECONCILES)
+    stale = open_order(Side.SELL, "1601", nonce=9)
+    made = plan(replace(desk_of(BID, stale), touch=crossing), RECONCILES)
     assert reasons(made) == ["price_too_far_from_target"]
     assert not made.places
     assert MissingReason.CROSSED_BY_OTHERS in {gap.reason for gap in made.missing}
@@ -282,7 +282,7 @@ def test_a_place_never_takes_while_a_taker_crosses_us() -> None:
 
 def test_an_order_that_ends_with_its_market_is_not_renewed() -> None:
     """Its successor could not live longer, so replacing it would only churn."""
-    old = commitment(Side.BUY, "1596", created_ms=NOW_MS - 250_000)
+    old = open_order(Side.BUY, "1596", created_ms=NOW_MS - 250_000)
     ends = replace(desk_of(old, ASK), market=replace(SPOT, expiry_ms=old.expiry_ms))
     assert plan(ends, RECONCILES).quiet
     goes_on = replace(desk_of(old, ASK), market=replace(SPOT, expiry_ms=old.expiry_ms + 60_000))

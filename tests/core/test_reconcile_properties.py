@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.instrument import Side
-from mm_bot.core.ledger import Commitment, Stage
+from mm_bot.core.ledger import OpenOrder, Stage
 from mm_bot.core.reconcile import plan
-from tests.core.builders import NOW_MS, RECONCILES, commitment
-from tests.core.desks import desk_of, ladder_of
+from tests.core.builders import NOW_MS, RECONCILES, open_order
+from tests.core.reconcile_inputs import desk_of, ladder_of
 
 worlds = st.lists(
     st.builds(
         lambda side, price, nonce, stage, acked: replace(
-            commitment(side, str(price), nonce=nonce, stage=stage),
+            open_order(side, str(price), nonce=nonce, stage=stage),
             cancel_acked_ms=NOW_MS if acked else None,
         ),
         st.sampled_from(Side),
@@ -32,7 +32,7 @@ worlds = st.lists(
 
 @given(worlds, st.integers(1, 3), st.booleans())
 def test_no_plan_can_fill_a_slot_twice_or_cross(
-    known: list[Commitment], levels: int, startup: bool
+    known: list[OpenOrder], levels: int, startup: bool
 ) -> None:
     """Invariants 1 and 2: if every cancel that a place waits for is acknowledged and no other
     cancel is, a side holds at most its levels beside what was surplus before, and no own bid
@@ -55,25 +55,25 @@ def test_no_plan_can_fill_a_slot_twice_or_cross(
 
 @given(worlds, st.integers(1, 3), st.booleans())
 def test_the_plan_depends_on_its_arguments_alone(
-    known: list[Commitment], levels: int, startup: bool
+    known: list[OpenOrder], levels: int, startup: bool
 ) -> None:
     """Invariant 7: the order in which the ledger lists orders changes nothing."""
-    desk = desk_of(*known, ladder=ladder_of(levels), startup=startup)
-    turned = replace(desk, commitments=tuple(reversed(known)))
-    first, second = plan(desk, RECONCILES), plan(turned, RECONCILES)
+    given = desk_of(*known, ladder=ladder_of(levels), startup=startup)
+    turned = replace(given, open_orders=tuple(reversed(known)))
+    first, second = plan(given, RECONCILES), plan(turned, RECONCILES)
     assert first.cancels == second.cancels
     assert first.places == second.places
 
 
 @given(worlds, st.integers(1, 3))
-def test_a_second_pass_is_quiet(known: list[Commitment], levels: int) -> None:
+def test_a_second_pass_is_quiet(known: list[OpenOrder], levels: int) -> None:
     """Invariant 4: carried out, a start-up plan leaves nothing to do."""
     settled = [c for c in known if c.stage is not Stage.UNKNOWN]
-    desk = desk_of(*settled, ladder=ladder_of(levels), startup=True)
-    made = plan(desk, RECONCILES)
+    given = desk_of(*settled, ladder=ladder_of(levels), startup=True)
+    made = plan(given, RECONCILES)
     gone = {c.order_id for c in made.cancels}
     new = [
-        commitment(p.level.side, str(p.level.price), nonce=20_000 + i)
+        open_order(p.level.side, str(p.level.price), nonce=20_000 + i)
         for i, p in enumerate(made.places)
     ]
     left = [c for c in settled if c.order_id not in gone and not c.cancel_acked]

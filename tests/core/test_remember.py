@@ -1,4 +1,4 @@
-"""What a report leaves in memory: commitments, pauses, budgets."""
+"""What a report leaves in memory: open orders, pauses, budgets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mm_bot.core.remember import (
 )
 from tests.core.builders import (
     NOW_MS,
-    commitment,
+    open_order,
     own_orders,
     row,
     running,
@@ -33,18 +33,18 @@ from tests.core.decisions import ACCEPTED, REFUSED, UNKNOWN, after, decided, sen
     ("outcome", "stage"), [(ACCEPTED, Stage.ACCEPTED), (UNKNOWN, Stage.UNKNOWN)]
 )
 def test_what_was_sent_is_remembered(outcome: Outcome, stage: Stage) -> None:
-    """Invariant 1 of remember: sent and not refused is a commitment, and counts as signed."""
+    """Invariant 1 of remember: sent and not refused is an order, and counts as signed."""
     decision = decided()
     memory = after(decision, sent(decision, outcome))
-    assert [c.stage for c in memory.commitments] == [stage, stage]
+    assert [c.stage for c in memory.open_orders] == [stage, stage]
     assert outstanding(memory.signatures, Side.BUY) == Size.of(100)
 
 
 def test_a_refused_order_is_tried_again_within_two_seconds() -> None:
-    """A refusal leaves no commitment; after a pause of at most two seconds the slot is filled."""
+    """A refusal leaves no open order; after a pause of at most two seconds the slot is filled."""
     decision = decided()
     memory = after(decision, sent(decision, REFUSED))
-    assert not memory.commitments
+    assert not memory.open_orders
     soon = decided(snapshot(now_ms=NOW_MS + 1), memory)
     assert {m.reason for m in soon.missing} == {MissingReason.REFUSED_RECENTLY}
     due_ms = next_due_ms(memory, NOW_MS)
@@ -57,7 +57,7 @@ def test_an_unknown_order_is_sent_again_with_a_growing_pause() -> None:
     """The same bytes, at first at once and then at most a second apart."""
     decision = decided()
     memory, now_ms, pauses = after(decision, sent(decision, UNKNOWN)), NOW_MS, []
-    body = memory.commitments[0].signed
+    body = memory.open_orders[0].signed
     for _ in range(8):
         due_ms = next_due_ms(memory, now_ms)
         assert due_ms is not None
@@ -78,7 +78,7 @@ def test_an_unknown_order_is_sent_again_with_a_growing_pause() -> None:
 
 def test_cancels_are_repeated_with_a_pause_and_counted_when_driven() -> None:
     """An unproven cancel of a resting order waits a little longer each time, a blink or ten."""
-    order = commitment(Side.BUY, "1596")
+    order = open_order(Side.BUY, "1596")
     seen = snapshot(own_orders(row(Side.BUY, "1596")))
     cancel = Cancel(
         order_id=order.order_id,
@@ -91,7 +91,7 @@ def test_cancels_are_repeated_with_a_pause_and_counted_when_driven() -> None:
     for _ in range(9):
         result = CancelResult(cancel=cancel, outcome=UNKNOWN, sent_ms=NOW_MS, done_ms=NOW_MS)
         memory = after(decided(seen, memory), Report(cancels=(result,)), memory)
-        pauses.append(memory.commitments[0].next_cancel_ms - NOW_MS)
+        pauses.append(memory.open_orders[0].next_cancel_ms - NOW_MS)
     assert pauses[0] == 25
     assert pauses == sorted(pauses)
     assert pauses[-1] == 250

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from mm_bot.core.balances import Funds
+from mm_bot.core.balances import Holdings
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size
 from mm_bot.core.policy import OperatorMode
 from mm_bot.core.risk import HaltReason, RiskInput, halts
 from tests.core.builders import RISKS
 
-FUNDS = Funds(
+FUNDS = Holdings(
     base_total=Size.of(1_000),
     base_reserved=NO_SIZE,
     base_available=Size.of(100),
@@ -36,7 +36,7 @@ HEALTHY = RiskInput(
     oldest_quote_age_ms=0,
     open_notional=NO_AMOUNT,
     inventory=Size.of(0),
-    funds=FUNDS,
+    holdings=FUNDS,
     replace_cancels_last_minute=0,
     rate_due=False,
     rate_held=False,
@@ -77,13 +77,13 @@ CASES: list[tuple[HaltReason, dict[str, Any], dict[str, Any]]] = [
     (HaltReason.MAX_SHORT, {"inventory": Size.of("-1000.1")}, {"inventory": Size.of(-1_000)}),
     (
         HaltReason.MIN_BASE,
-        {"funds": replace(FUNDS, base_available=Size.of(49))},
-        {"funds": replace(FUNDS, base_available=Size.of(50))},
+        {"holdings": replace(FUNDS, base_available=Size.of(49))},
+        {"holdings": replace(FUNDS, base_available=Size.of(50))},
     ),
     (
         HaltReason.MIN_QUOTE,
-        {"funds": replace(FUNDS, quote_available=Amount.of(49))},
-        {"funds": replace(FUNDS, quote_available=Amount.of(50))},
+        {"holdings": replace(FUNDS, quote_available=Amount.of(49))},
+        {"holdings": replace(FUNDS, quote_available=Amount.of(50))},
     ),
     (HaltReason.OPERATOR_PAUSE, {"mode": OperatorMode.PAUSE}, {"mode": OperatorMode.NORMAL}),
     (HaltReason.KILL_SWITCH, {"kill_switch": True}, {"kill_switch": False}),

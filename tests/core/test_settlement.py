@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mm_bot.core.exact import NO_AMOUNT, Size
-from mm_bot.core.fills import Tally
+from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
 from mm_bot.core.liability import outstanding
 from mm_bot.core.memory import Memory
@@ -30,7 +30,9 @@ FILLED = replace(
 FILL = fill(1, Side.BUY, "1600", "100", order_id=FILLED.order_id)
 TIGHT = replace(POLICY, quote=replace(QUOTES, max_long=Size.of(10_100)))
 """Room for one order of 100 beside the 10,000 held."""
-BEGUN = Memory(started_ms=NOW_MS, startup=False, signatures_known=True, tally=Tally(cursor=0))
+BEGUN = Memory(
+    started_ms=NOW_MS, startup=False, signatures_known=True, fill_totals=FillTotals(cursor=0)
+)
 
 
 def seen(
@@ -78,8 +80,8 @@ def test_a_fill_is_not_taken_twice() -> None:
     """Once a block contains it, the balance alone counts."""
     memory = after_the_fill()
     proven = decided(seen(ASK, FILLED, settled=160_000, later_ms=1_000), memory, TIGHT)
-    assert proven.funds is not None
-    assert proven.funds.base_highest == proven.funds.base_total
+    assert proven.holdings is not None
+    assert proven.holdings.base_highest == proven.holdings.base_total
 
 
 def test_a_sale_that_no_block_shows_is_gone_from_what_asks_may_sell() -> None:
@@ -87,36 +89,36 @@ def test_a_sale_that_no_block_shows_is_gone_from_what_asks_may_sell() -> None:
     again."""
     sold = replace(FILLED, side=Side.SELL)
     told = decided(seen(sold, settled=0), BEGUN)
-    assert told.funds is not None
-    assert told.funds.base_available == Size.of(9_900)
-    assert told.funds.base_lowest == Size.of(9_900)
-    assert told.funds.base_highest == Size.of(10_000)
+    assert told.holdings is not None
+    assert told.holdings.base_available == Size.of(9_900)
+    assert told.holdings.base_lowest == Size.of(9_900)
+    assert told.holdings.base_highest == Size.of(10_000)
 
 
 def test_a_match_that_reverted_leaves_the_books_and_its_signature_counts() -> None:
     """Blocks go on and none has it: position and cash are as before, the headroom is back, and what
     the signature can still fill is in the liability."""
     memory = after_the_fill()
-    assert memory.tally.position == Size.of(100)
+    assert memory.fill_totals.position == Size.of(100)
     late = seen(ASK, FILLED, settled=0, later_ms=REVERTED_AFTER_MS + 1)
     told = decided(late, memory, TIGHT)
-    assert (told.tally.position, told.tally.bought) == (Size.of(0), Size.of(0))
-    assert (told.tally.cash, told.tally.realised) == (NO_AMOUNT, NO_AMOUNT)
-    assert told.funds is not None
-    assert told.funds.base_highest == Size.of(10_000)
+    assert (told.fill_totals.position, told.fill_totals.bought) == (Size.of(0), Size.of(0))
+    assert (told.fill_totals.cash, told.fill_totals.realised) == (NO_AMOUNT, NO_AMOUNT)
+    assert told.holdings is not None
+    assert told.holdings.base_highest == Size.of(10_000)
     assert outstanding(told.signatures, Side.BUY) == Size.of(100)
     memory = remember(memory, told, Report(), dry_run=False)
-    assert decided(late, memory, TIGHT).tally == told.tally
+    assert decided(late, memory, TIGHT).fill_totals == told.fill_totals
 
 
 def test_a_match_that_settles_after_all_returns_to_the_books() -> None:
     """What was taken out as reverted is booked again once the chain counts it."""
     memory = after_the_fill()
-    before = memory.tally
+    before = memory.fill_totals
     late = seen(ASK, FILLED, settled=0, later_ms=REVERTED_AFTER_MS + 1)
     memory = remember(memory, decided(late, memory, TIGHT), Report(), dry_run=False)
     shown = seen(ASK, FILLED, settled=160_000, base="10100", later_ms=REVERTED_AFTER_MS + 2_000)
-    back = decided(shown, memory, TIGHT).tally
+    back = decided(shown, memory, TIGHT).fill_totals
     assert (back.position, back.cash, back.bought) == (before.position, before.cash, before.bought)
 
 
@@ -125,14 +127,14 @@ def test_a_restart_takes_nothing_out_twice() -> None:
     out once more."""
     memory = after_the_fill()
     late = seen(ASK, FILLED, settled=0, later_ms=REVERTED_AFTER_MS + 1)
-    out = decided(late, memory, TIGHT).tally
-    again = first_memory(to_state(replace(memory, tally=out)), NOW_MS + REVERTED_AFTER_MS)
-    assert again.tally == replace(out, checkpoint=None)
+    out = decided(late, memory, TIGHT).fill_totals
+    again = first_memory(to_state(replace(memory, fill_totals=out)), NOW_MS + REVERTED_AFTER_MS)
+    assert again.fill_totals == replace(out, checkpoint=None)
     told = decided(late, again, TIGHT)
-    assert told.tally.position == Size.of(0)
+    assert told.fill_totals.position == Size.of(0)
     second = remember(again, told, Report(), dry_run=False)
     later = seen(ASK, FILLED, settled=0, later_ms=3 * REVERTED_AFTER_MS)
-    assert decided(later, second, TIGHT).tally.position == Size.of(0)
+    assert decided(later, second, TIGHT).fill_totals.position == Size.of(0)
     assert told.settlements[FILLED.order_id].pending == 0
 
 
@@ -142,7 +144,7 @@ def test_what_was_filled_before_the_books_began_is_not_taken_out_of_them() -> No
     first = decided(seen(FILLED, settled=0), empty)
     memory = remember(empty, first, Report(), dry_run=False)
     late = seen(FILLED, settled=0, later_ms=REVERTED_AFTER_MS + 1)
-    assert decided(late, memory).tally.position == Size.of(0)
+    assert decided(late, memory).fill_totals.position == Size.of(0)
 
 
 def test_a_row_past_its_expiry_is_dead_whatever_its_status_says() -> None:

@@ -11,7 +11,7 @@ from fair_anchor.fair_value import Confidence
 from fair_anchor.settings import FallbackPolicy
 from fair_anchor.spot import FAILING_MS, NoSpotError, Slot, SpotFinder
 from mm_bot.core.exact import Price
-from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, RejectReason
 from tests.prices.support import NOW_MS, ManualClock, run
 
 CACHE_MS = 1_000
@@ -28,7 +28,7 @@ class Source:
         self.name = name
         self.price = price
         self.as_of_ms: int | None = None
-        self.refusal = Refusal.STATUS
+        self.refusal = RejectReason.STATUS
         self.gate = asyncio.Event()
         self.gate.set()
         self.reads = 0
@@ -149,7 +149,7 @@ def test_a_source_that_asked_for_less_is_left_alone_for_longer() -> None:
 
     async def scenario() -> None:
         desk = Desk(None)
-        desk.sources[0].refusal = Refusal.RATE_LIMITED
+        desk.sources[0].refusal = RejectReason.RATE_LIMITED
         await desk.refused()
         desk.clock.at_ms += 999
         await desk.refused()

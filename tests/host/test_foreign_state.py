@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mm_bot.core.fills import Tally
+from mm_bot.core.fills import FillTotals
 from mm_bot.core.memory import Memory
 from mm_bot.host.persistence import first_memory, to_state, usable
 from mm_bot.host.persistent import StateIdentity, encode
@@ -18,7 +18,9 @@ from mm_bot.host.state_file import StateFile
 IDENTITY = StateIdentity(chain_id=1, owner="0x" + "ab" * 20, market="M", subaccount_id=7)
 NOW_MS = 1_800_000_000_000
 GOOD = encode(
-    to_state(Memory(started_ms=NOW_MS, tally=Tally(cursor=5, seen=frozenset({(5, "mm:a")})))),
+    to_state(
+        Memory(started_ms=NOW_MS, fill_totals=FillTotals(cursor=5, seen=frozenset({(5, "mm:a")})))
+    ),
     IDENTITY,
 )
 
@@ -62,7 +64,7 @@ def test_it_is_set_aside_and_the_start_goes_on(change: str, tmp_path: Path) -> N
     assert not path.exists()
     (aside,) = tmp_path.iterdir()
     assert aside.name in loaded.set_aside
-    assert first_memory(loaded.state, NOW_MS).tally == Tally()
+    assert first_memory(loaded.state, NOW_MS).fill_totals == FillTotals()
 
 
 def test_what_we_write_is_taken(tmp_path: Path) -> None:
@@ -71,6 +73,6 @@ def test_what_we_write_is_taken(tmp_path: Path) -> None:
     path.write_bytes(GOOD)
     loaded = StateFile(path, IDENTITY, usable=usable).load(NOW_MS)
     assert loaded.set_aside is None
-    assert first_memory(loaded.state, NOW_MS).tally == Tally(
+    assert first_memory(loaded.state, NOW_MS).fill_totals == FillTotals(
         cursor=5, seen=frozenset({(5, "mm:a")})
     )

@@ -11,7 +11,7 @@ from mm_bot.app import bot_metrics
 from mm_bot.clock import Clock
 from mm_bot.core.commands import Outcome, Verdict
 from mm_bot.core.exact import Amount, Size
-from mm_bot.core.fills import Tally
+from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Stage
 from mm_bot.core.liability import Signature
@@ -27,9 +27,9 @@ from tests.core.builders import (
     POLICY,
     SPOT,
     anchor,
-    commitment,
     fill,
     observation,
+    open_order,
     own_orders,
     row,
     running,
@@ -92,8 +92,8 @@ def exercise(metrics: Metrics) -> Telemetry:
     telemetry = telemetry_of(metrics, clock)
     metrics.ready = lambda: True
     bids = (
-        commitment(Side.BUY, "1599.5", "100", nonce=1, created_ms=NOW_MS - 3_000),
-        commitment(Side.BUY, "1598", "50", nonce=2),
+        open_order(Side.BUY, "1599.5", "100", nonce=1, created_ms=NOW_MS - 3_000),
+        open_order(Side.BUY, "1598", "50", nonce=2),
     )
     rows = tuple(row(c.side, str(c.price), str(c.size), nonce=c.nonce) for c in bids)
     memory = replace(
@@ -101,7 +101,7 @@ def exercise(metrics: Metrics) -> Telemetry:
         last_quote_update_ms=NOW_MS + 500,
         inventory=Size.of("-3"),
         signatures={"old": Signature(Side.BUY, Size.of(250), NOW_MS + 300_000)},
-        tally=Tally(cursor=1_000, realised=Amount.of("12.5")),
+        fill_totals=FillTotals(cursor=1_000, realised=Amount.of("12.5")),
     )
     external = replace(anchor("1601", as_of_ms=NOW_MS - 3_000), source="pyth")
     quiet = decided(snapshot(own_orders(*rows), external=external), memory)
@@ -117,8 +117,8 @@ def exercise(metrics: Metrics) -> Telemetry:
     clock.at_ms += 1_000
     telemetry.cycle(filled, _report(), memory, dict(TIMINGS_MS))
 
-    unknown = commitment(Side.SELL, "1605", "7", nonce=3, stage=Stage.UNKNOWN)
-    memory = replace(memory, commitments=(*bids, unknown), tally=filled.tally)
+    unknown = open_order(Side.SELL, "1605", "7", nonce=3, stage=Stage.UNKNOWN)
+    memory = replace(memory, open_orders=(*bids, unknown), fill_totals=filled.fill_totals)
     venue = observation(orders, at_ms=NOW_MS + 2_000)
     trades = replace(venue.trades, as_of_ms=NOW_MS + 1_900, error="down")
     seen = snapshot(
@@ -150,7 +150,7 @@ def _report() -> Report:
         )
         for nonce in (8, 9)
     )
-    signed = commitment(Side.SELL, "1605", "7", nonce=3, stage=Stage.UNKNOWN).signed
+    signed = open_order(Side.SELL, "1605", "7", nonce=3, stage=Stage.UNKNOWN).signed
     assert signed is not None
     place = PlaceResult(
         signed=signed,

@@ -9,14 +9,14 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.remember import Report
 from mm_bot.observe.history import EVERY_MS, SPAN_MS, History
 from mm_bot.observe.view import NotedFill, View
-from tests.core.builders import NOW_MS, SPOT, commitment, fill, running, snapshot
+from tests.core.builders import NOW_MS, SPOT, fill, open_order, running, snapshot
 from tests.core.decisions import decided
 
 
 def view(at_ms: int, *, fills: tuple[NotedFill, ...] = ()) -> View:
     """A cycle in which a bid rests and no ask."""
     memory = replace(
-        running(commitment(Side.BUY, "1596"), commitment(Side.BUY, "1595", nonce=2)),
+        running(open_order(Side.BUY, "1596"), open_order(Side.BUY, "1595", nonce=2)),
         inventory=Size.of("12.5"),
     )
     return View(

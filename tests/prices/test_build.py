@@ -10,7 +10,7 @@ import pytest
 
 from mm_bot.core.exact import Price
 from mm_bot.core.snapshot import AnchorQuote
-from mm_bot.prices.build import AnchorConfig, Surroundings, build, build_source
+from mm_bot.prices.build import AnchorConfig, SourceContext, build, build_source
 from mm_bot.prices.combine import PatientSource
 from mm_bot.prices.specs import (
     FixedSpec,
@@ -33,8 +33,8 @@ async def no_node(address: str, data: bytes) -> bytes:
 
 
 def test_none_is_no_anchor() -> None:
-    """And needs no surroundings."""
-    assert build(config_of(None), Surroundings(clock=ManualClock())) is None
+    """And needs no context."""
+    assert build(config_of(None), SourceContext(clock=ManualClock())) is None
 
 
 def test_every_source_is_built_without_touching_the_world() -> None:
@@ -48,7 +48,7 @@ def test_every_source_is_built_without_touching_the_world() -> None:
             base_url="http://127.0.0.1:1", chain_id=1, sell_token="a", buy_token="b", amount=1
         ),
     }
-    around = Surroundings(clock=ManualClock(), eth_call=no_node)
+    around = SourceContext(clock=ManualClock(), eth_call=no_node)
     for name, spec in specs.items():
         runner = build(config_of(spec), around)
         assert runner is not None
@@ -62,7 +62,7 @@ def test_a_fixed_anchor_is_always_as_old_as_its_read() -> None:
 
     async def scenario() -> AnchorQuote:
         runner = build(
-            config_of(FixedSpec(price=Price.of("1600.5"))), Surroundings(clock=ManualClock())
+            config_of(FixedSpec(price=Price.of("1600.5"))), SourceContext(clock=ManualClock())
         )
         assert runner is not None
         runner.start()
@@ -89,7 +89,7 @@ def test_a_patient_source_reaches_the_others_limit_at_its_own(age_ms: int, told_
     """With 14 340 s of leeway an age of four hours is one of a minute, and none is made younger
     than now; data from the future stays so."""
     spec = PatientSpec(of=FixedSpec(price=Price.of(1)), leeway_ms=14_340_000)
-    assert build_source(spec, Surroundings(clock=ManualClock())).name == "fixed"
+    assert build_source(spec, SourceContext(clock=ManualClock())).name == "fixed"
     source = PatientSource(
         ScriptedSource(reading("1600", NOW_MS - age_ms)),
         leeway_ms=spec.leeway_ms,

@@ -14,7 +14,7 @@ from mm_bot.clock import SystemClock
 from mm_bot.core.exact import Price
 from mm_bot.prices.coinbase import CoinbaseSource, refused_from
 from mm_bot.prices.guarded import Guarded, GuardPolicy
-from mm_bot.prices.source import AnchorError, Refusal
+from mm_bot.prices.source import AnchorError, RejectReason
 from mm_bot.prices.specs import CoinbaseSpec
 from tests.prices.streams import Coinbase, coinbase, stamp, update
 from tests.prices.support import OPEN_GUARD, run
@@ -58,7 +58,7 @@ async def mid_is(source: Guarded, price: str) -> None:
         await asyncio.sleep(0.005)
 
 
-async def refusal_is(source: Guarded, expected: Refusal) -> None:
+async def refusal_is(source: Guarded, expected: RejectReason) -> None:
     while True:
         try:
             await source.read()
@@ -147,32 +147,37 @@ def raw(text: str | bytes) -> Fault:
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (lost_message, Refusal.GAP),
-        (repeated_message, Refusal.GAP),
-        (lost_heartbeat, Refusal.GAP),
-        (hang_up, Refusal.BROKEN_ANSWER),
-        (raw("garbage"), Refusal.MALFORMED),
-        (raw("[" * 50_000), Refusal.MALFORMED),
-        (raw(b"\xff\x00"), Refusal.MALFORMED),
-        (raw("[]"), Refusal.MALFORMED),
-        (raw("{}"), Refusal.MALFORMED),
-        (raw('{"type": "error", "message": "no such product"}'), Refusal.NO_PRICE),
-        (raw('{"channel": "l2_data", "sequence_num": 2, "events": 5}'), Refusal.MALFORMED),
-        (raw('{"channel": "l2_data", "sequence_num": true, "events": []}'), Refusal.MALFORMED),
-        (level2_event(type="else"), Refusal.MALFORMED),
-        (level2_event(updates=None), Refusal.MALFORMED),
-        (level2_event(updates=[5]), Refusal.MALFORMED),
-        (level2_event(updates=[update("ask", "1", "1")]), Refusal.MALFORMED),
-        (level2_event(product_id="ETH-USD"), Refusal.WRONG_PAIR),
-        (level2_event(updates=[update("bid", "NaN", "1")]), Refusal.NOT_FINITE),
-        (level2_event(updates=[update("bid", "x", "1")]), Refusal.NO_PRICE),
-        (level2_event(updates=[{**update("bid", "1", "1"), "price_level": 1.5}]), Refusal.NO_PRICE),
-        (level2_event(updates=[update("bid", "-1", "1")]), Refusal.NOT_POSITIVE),
-        (level2_event(updates=[update("bid", "1", "-1")]), Refusal.NOT_POSITIVE),
-        (level2_event(updates=[update("bid", "1e300", "1")]), Refusal.IMPLAUSIBLE),
+        (lost_message, RejectReason.GAP),
+        (repeated_message, RejectReason.GAP),
+        (lost_heartbeat, RejectReason.GAP),
+        (hang_up, RejectReason.BROKEN_ANSWER),
+        (raw("garbage"), RejectReason.MALFORMED),
+        (raw("[" * 50_000), RejectReason.MALFORMED),
+        (raw(b"\xff\x00"), RejectReason.MALFORMED),
+        (raw("[]"), RejectReason.MALFORMED),
+        (raw("{}"), RejectReason.MALFORMED),
+        (raw('{"type": "error", "message": "no such product"}'), RejectReason.NO_PRICE),
+        (raw('{"channel": "l2_data", "sequence_num": 2, "events": 5}'), RejectReason.MALFORMED),
+        (raw('{"channel": "l2_data", "sequence_num": true, "events": []}'), RejectReason.MALFORMED),
+        (level2_event(type="else"), RejectReason.MALFORMED),
+        (level2_event(updates=None), RejectReason.MALFORMED),
+        (level2_event(updates=[5]), RejectReason.MALFORMED),
+        (level2_event(updates=[update("ask", "1", "1")]), RejectReason.MALFORMED),
+        (level2_event(product_id="ETH-USD"), RejectReason.WRONG_PAIR),
+        (level2_event(updates=[update("bid", "NaN", "1")]), RejectReason.NOT_FINITE),
+        (level2_event(updates=[update("bid", "x", "1")]), RejectReason.NO_PRICE),
+        (
+            level2_event(updates=[{**update("bid", "1", "1"), "price_level": 1.5}]),
+            RejectReason.NO_PRICE,
+        ),
+        (level2_event(updates=[update("bid", "-1", "1")]), RejectReason.NOT_POSITIVE),
+        (level2_event(updates=[update("bid", "1", "-1")]), RejectReason.NOT_POSITIVE),
+        (level2_event(updates=[update("bid", "1e300", "1")]), RejectReason.IMPLAUSIBLE),
     ],
 )
-def test_any_fault_discards_the_book_and_subscribes_anew(fault: Fault, expected: Refusal) -> None:
+def test_any_fault_discards_the_book_and_subscribes_anew(
+    fault: Fault, expected: RejectReason
+) -> None:
     """No price from the fault until the next snapshot, which comes without a restart."""
 
     async def scenario() -> None:
@@ -198,7 +203,7 @@ def test_an_update_before_the_snapshot_is_a_gap() -> None:
             await server.book("update", update("bid", "1", "1"), update("offer", "2", "1"))
             with pytest.raises(AnchorError) as caught:
                 await first
-            assert caught.value.refusal is Refusal.GAP
+            assert caught.value.refusal is RejectReason.GAP
 
     run(scenario())
 
@@ -210,9 +215,9 @@ def test_one_sided_and_crossed_books_have_no_mid() -> None:
         async with coinbase() as server, source_of(server) as source:
             await started(server, source)
             await server.book("update", update("offer", "101", "0"))
-            await refusal_is(source, Refusal.ONE_SIDED)
+            await refusal_is(source, RejectReason.ONE_SIDED)
             await server.book("update", update("offer", "99", "1"))
-            await refusal_is(source, Refusal.CROSSED)
+            await refusal_is(source, RejectReason.CROSSED)
             await server.book("update", update("offer", "99", "0"), update("offer", "105", "1"))
             await mid_is(source, "102")
             assert server.connections == 1
@@ -231,7 +236,7 @@ def test_silence_is_a_dead_connection_and_heartbeats_are_not() -> None:
                 await server.heartbeat()
             assert (await source.read()).price == Price.of(100)
             assert server.connections == 1
-            await refusal_is(source, Refusal.TIMEOUT)
+            await refusal_is(source, RejectReason.TIMEOUT)
 
     run(scenario())
 
@@ -249,7 +254,7 @@ def test_the_time_is_the_exchanges_own() -> None:
             await server.book("snapshot", *levels, timestamp=yesterday)
             with pytest.raises(AnchorError) as caught:
                 await first
-            assert caught.value.refusal is Refusal.STALE
+            assert caught.value.refusal is RejectReason.STALE
             await server.heartbeat()
             await mid_is(source, "100")
 
@@ -258,9 +263,9 @@ def test_the_time_is_the_exchanges_own() -> None:
 
 @pytest.mark.parametrize(
     ("status", "expected"),
-    [(302, Refusal.REDIRECT), (429, Refusal.RATE_LIMITED), (500, Refusal.STATUS)],
+    [(302, RejectReason.REDIRECT), (429, RejectReason.RATE_LIMITED), (500, RejectReason.STATUS)],
 )
-def test_a_refused_handshake_is_told(status: int, expected: Refusal) -> None:
+def test_a_refused_handshake_is_told(status: int, expected: RejectReason) -> None:
     """Redirects are not followed."""
 
     async def scenario() -> None:
@@ -277,11 +282,11 @@ def test_nobody_there_is_unreachable() -> None:
 
     async def scenario() -> None:
         async with source_of(Coinbase(url="ws://127.0.0.1:1")) as source:
-            await refusal_is(source, Refusal.UNREACHABLE)
+            await refusal_is(source, RejectReason.UNREACHABLE)
         async with source_of(Coinbase(url="http://127.0.0.1:1")) as source:
-            await refusal_is(source, Refusal.BROKEN_ANSWER)
+            await refusal_is(source, RejectReason.BROKEN_ANSWER)
         async with coinbase() as server, source_of(server, timeout_ms=50) as source:
-            await refusal_is(source, Refusal.TIMEOUT)
+            await refusal_is(source, RejectReason.TIMEOUT)
 
     run(scenario())
 
@@ -293,7 +298,7 @@ def test_every_error_of_the_library_is_mapped() -> None:
         if issubclass(kind, Warning):
             continue
         assert issubclass(kind, websockets.exceptions.WebSocketException), name
-    assert refused_from(TimeoutError(), "coinbase").refusal is Refusal.TIMEOUT
+    assert refused_from(TimeoutError(), "coinbase").refusal is RejectReason.TIMEOUT
 
 
 def test_a_connection_that_never_brings_its_snapshot_is_renewed() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mm_bot.core.exact import Price
 from mm_bot.prices.guarded import Guard, Guarded, GuardPolicy
-from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, RejectReason
 from tests.prices.support import NOW_MS, ManualClock, ScriptedSource, reading, run
 
 POLICY = GuardPolicy(max_age_ms=60_000, max_deviation_bps=Decimal(500))
@@ -23,7 +23,7 @@ def admit(guard: Guard, price: str, *, age_ms: int | None = None, now_ms: int = 
     return guard.admit(reading(price, as_of_ms), read_ms=now_ms - 5, now_ms=now_ms)
 
 
-def refusal(guard: Guard, price: str, **when: int) -> Refusal:
+def refusal(guard: Guard, price: str, **when: int) -> RejectReason:
     with pytest.raises(AnchorError) as caught:
         admit(guard, price, **when)
     return caught.value.refusal
@@ -32,18 +32,18 @@ def refusal(guard: Guard, price: str, **when: int) -> Refusal:
 @pytest.mark.parametrize(
     ("price", "age_ms", "expected"),
     [
-        ("0", 0, Refusal.NOT_POSITIVE),
-        ("-0", 0, Refusal.NOT_POSITIVE),
-        ("-1600", 0, Refusal.NOT_POSITIVE),
-        ("1e-7", 0, Refusal.IMPLAUSIBLE),
-        ("1e13", 0, Refusal.IMPLAUSIBLE),
-        ("1600", 60_001, Refusal.STALE),
-        ("1600", -5_001, Refusal.FUTURE),
-        ("1600", -(10**15), Refusal.FUTURE),
-        ("1600", 10**15, Refusal.STALE),
+        ("0", 0, RejectReason.NOT_POSITIVE),
+        ("-0", 0, RejectReason.NOT_POSITIVE),
+        ("-1600", 0, RejectReason.NOT_POSITIVE),
+        ("1e-7", 0, RejectReason.IMPLAUSIBLE),
+        ("1e13", 0, RejectReason.IMPLAUSIBLE),
+        ("1600", 60_001, RejectReason.STALE),
+        ("1600", -5_001, RejectReason.FUTURE),
+        ("1600", -(10**15), RejectReason.FUTURE),
+        ("1600", 10**15, RejectReason.STALE),
     ],
 )
-def test_each_fault_has_its_own_reason(price: str, age_ms: int, expected: Refusal) -> None:
+def test_each_fault_has_its_own_reason(price: str, age_ms: int, expected: RejectReason) -> None:
     """Zero, negative, implausible, old, from the future."""
     assert refusal(Guard("s", POLICY), price, age_ms=age_ms) is expected
 
@@ -71,7 +71,7 @@ def test_operator_bounds_refuse_what_no_jump_limit_sees() -> None:
     policy = GuardPolicy(
         max_age_ms=None, max_deviation_bps=None, low=Price.of(100), high=Price.of(10_000)
     )
-    assert refusal(Guard("s", policy), "0.000625") is Refusal.IMPLAUSIBLE
+    assert refusal(Guard("s", policy), "0.000625") is RejectReason.IMPLAUSIBLE
 
 
 def test_a_jump_of_exactly_the_limit_is_none() -> None:
@@ -79,7 +79,7 @@ def test_a_jump_of_exactly_the_limit_is_none() -> None:
     guard = Guard("s", POLICY)
     admit(guard, "1600")
     admit(guard, "1680")
-    assert refusal(guard, "1764.000001") is Refusal.JUMP
+    assert refusal(guard, "1764.000001") is RejectReason.JUMP
     admit(guard, "1764")
 
 
@@ -87,8 +87,8 @@ def test_a_true_devaluation_rearms_after_three_confirmations() -> None:
     """Rule 3: two are refused, the third is the new base, and no restart was needed."""
     guard = Guard("s", POLICY)
     admit(guard, "1600")
-    assert refusal(guard, "2400") is Refusal.JUMP
-    assert refusal(guard, "2410") is Refusal.JUMP
+    assert refusal(guard, "2400") is RejectReason.JUMP
+    assert refusal(guard, "2410") is RejectReason.JUMP
     assert admit(guard, "2405").price == Price.of("2405")
     assert admit(guard, "2420").price == Price.of("2420")
 
@@ -98,8 +98,8 @@ def test_a_reading_near_the_base_ends_the_series() -> None:
     guard = Guard("s", POLICY)
     admit(guard, "1600")
     for _ in range(10):
-        assert refusal(guard, "2400") is Refusal.JUMP
-        assert refusal(guard, "2400") is Refusal.JUMP
+        assert refusal(guard, "2400") is RejectReason.JUMP
+        assert refusal(guard, "2400") is RejectReason.JUMP
         admit(guard, "1601")
 
 
@@ -108,8 +108,8 @@ def test_confirmations_must_agree_with_each_other() -> None:
     guard = Guard("s", POLICY)
     admit(guard, "1600")
     for price in ("2400", "800", "3200", "400", "2400", "800"):
-        assert refusal(guard, price) is Refusal.JUMP
-    assert refusal(guard, "820") is Refusal.JUMP
+        assert refusal(guard, price) is RejectReason.JUMP
+    assert refusal(guard, "820") is RejectReason.JUMP
     admit(guard, "810")
 
 
@@ -117,10 +117,10 @@ def test_a_creep_within_the_series_does_not_confirm_itself() -> None:
     """Rule 3: each confirmation agrees with all others, not only with the one before it."""
     guard = Guard("s", POLICY)
     admit(guard, "1600")
-    assert refusal(guard, "2000") is Refusal.JUMP
-    assert refusal(guard, "2090") is Refusal.JUMP
-    assert refusal(guard, "2180") is Refusal.JUMP  # near 2090, not near 2000
-    assert refusal(guard, "2180") is Refusal.JUMP
+    assert refusal(guard, "2000") is RejectReason.JUMP
+    assert refusal(guard, "2090") is RejectReason.JUMP
+    assert refusal(guard, "2180") is RejectReason.JUMP  # near 2090, not near 2000
+    assert refusal(guard, "2180") is RejectReason.JUMP
     admit(guard, "2180")
 
 
@@ -129,9 +129,9 @@ def test_stale_readings_neither_confirm_nor_end_a_series() -> None:
     guard = Guard("s", POLICY)
     admit(guard, "1600", age_ms=0)
     for _ in range(2):
-        assert refusal(guard, "2400", age_ms=0) is Refusal.JUMP
-        assert refusal(guard, "1600", age_ms=60_001) is Refusal.STALE
-        assert refusal(guard, "0", age_ms=0) is Refusal.NOT_POSITIVE
+        assert refusal(guard, "2400", age_ms=0) is RejectReason.JUMP
+        assert refusal(guard, "1600", age_ms=60_001) is RejectReason.STALE
+        assert refusal(guard, "0", age_ms=0) is RejectReason.NOT_POSITIVE
     admit(guard, "2400", age_ms=0)
 
 
@@ -139,9 +139,9 @@ def test_confirmations_that_are_too_old_by_now_do_not_count() -> None:
     """Rule 3: the readings that confirm are all fresh at the same time."""
     guard = Guard("s", POLICY)
     admit(guard, "1600")
-    assert refusal(guard, "2400") is Refusal.JUMP
-    assert refusal(guard, "2400") is Refusal.JUMP
-    assert refusal(guard, "2400", now_ms=NOW_MS + 60_000) is Refusal.JUMP
+    assert refusal(guard, "2400") is RejectReason.JUMP
+    assert refusal(guard, "2400") is RejectReason.JUMP
+    assert refusal(guard, "2400", now_ms=NOW_MS + 60_000) is RejectReason.JUMP
 
 
 def test_the_jump_guard_opens_after_an_outage_too() -> None:
@@ -149,8 +149,8 @@ def test_the_jump_guard_opens_after_an_outage_too() -> None:
     guard = Guard("s", POLICY)
     admit(guard, "1600")
     later_ms = NOW_MS + 3_600_000
-    assert refusal(guard, "2400", now_ms=later_ms) is Refusal.JUMP
-    assert refusal(guard, "2400", now_ms=later_ms + 1) is Refusal.JUMP
+    assert refusal(guard, "2400", now_ms=later_ms) is RejectReason.JUMP
+    assert refusal(guard, "2400", now_ms=later_ms + 1) is RejectReason.JUMP
     admit(guard, "2400", now_ms=later_ms + 2)
 
 
@@ -215,7 +215,7 @@ def test_a_source_that_never_answers_is_a_timeout() -> None:
         return caught.value
 
     error = run(scenario())
-    assert error.refusal is Refusal.TIMEOUT
+    assert error.refusal is RejectReason.TIMEOUT
     assert error.source == "scripted"
 
 

@@ -17,7 +17,7 @@ from mm_bot.prices.fetch import Answer as Fetched
 from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.http import HttpSource, reading_of, url_for_market
 from mm_bot.prices.runner import AnchorRunner
-from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, RejectReason
 from mm_bot.prices.specs import ZeroExSpec
 from mm_bot.prices.zero_ex import ZeroExSource
 from tests.prices.servers import Answer, json_answer, raw_server
@@ -73,70 +73,75 @@ def test_text_and_json_content_is_read(content_type: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (json_answer("garbage"), Refusal.MALFORMED),
-        (json_answer("<html>1600</html>"), Refusal.MALFORMED),
-        (json_answer('{"price": 16'), Refusal.MALFORMED),
-        (json_answer("[1600]"), Refusal.MALFORMED),
-        (json_answer("null"), Refusal.MALFORMED),
-        (json_answer("1600 1700"), Refusal.MALFORMED),
-        (json_answer("1_600"), Refusal.MALFORMED),
-        (json_answer("[" * 60_000), Refusal.MALFORMED),
-        (json_answer('{"a":' * 10_000), Refusal.MALFORMED),
-        (Answer(body=b"\xff\xfe\x00\x01"), Refusal.MALFORMED),
-        (json_answer("{}"), Refusal.NO_PRICE),
-        (json_answer('{"price": null}'), Refusal.NO_PRICE),
-        (json_answer('{"price": true}'), Refusal.NO_PRICE),
-        (json_answer('{"price": [1600]}'), Refusal.NO_PRICE),
-        (json_answer('{"price": "1,600"}'), Refusal.NO_PRICE),
-        (json_answer('{"price": "1_600"}'), Refusal.NO_PRICE),
-        (json_answer('{"price": "\\u0661\\u0666"}'), Refusal.NO_PRICE),
-        (json_answer('{"price": ""}'), Refusal.NO_PRICE),
-        (json_answer('{"price": NaN}'), Refusal.NOT_FINITE),
-        (json_answer('{"price": "nan"}'), Refusal.NOT_FINITE),
-        (json_answer('{"price": Infinity}'), Refusal.NOT_FINITE),
-        (json_answer('{"price": "-inf"}'), Refusal.NOT_FINITE),
-        (json_answer("NaN"), Refusal.NOT_FINITE),
-        (json_answer("-1600"), Refusal.NOT_POSITIVE),
-        (json_answer('{"price": 0}'), Refusal.NOT_POSITIVE),
-        (json_answer('{"price": -0.0}'), Refusal.NOT_POSITIVE),
-        (json_answer('{"price": 1e300}'), Refusal.IMPLAUSIBLE),
-        (json_answer('{"price": 1e-300}'), Refusal.IMPLAUSIBLE),
-        (json_answer('{"price": 1e999999999999999999999}'), Refusal.NO_PRICE),
-        (json_answer('{"price": 1e25}'), Refusal.IMPLAUSIBLE),
-        (json_answer('{"price": ' + "9" * 5_000 + "}"), Refusal.IMPLAUSIBLE),
-        (json_answer(""), Refusal.EMPTY),
-        (json_answer(" \n"), Refusal.EMPTY),
-        (json_answer("1600", headers={"content-type": "text/html"}), Refusal.CONTENT_TYPE),
-        (json_answer("1600", headers={"content-type": "image/png"}), Refusal.CONTENT_TYPE),
+        (json_answer("garbage"), RejectReason.MALFORMED),
+        (json_answer("<html>1600</html>"), RejectReason.MALFORMED),
+        (json_answer('{"price": 16'), RejectReason.MALFORMED),
+        (json_answer("[1600]"), RejectReason.MALFORMED),
+        (json_answer("null"), RejectReason.MALFORMED),
+        (json_answer("1600 1700"), RejectReason.MALFORMED),
+        (json_answer("1_600"), RejectReason.MALFORMED),
+        (json_answer("[" * 60_000), RejectReason.MALFORMED),
+        (json_answer('{"a":' * 10_000), RejectReason.MALFORMED),
+        (Answer(body=b"\xff\xfe\x00\x01"), RejectReason.MALFORMED),
+        (json_answer("{}"), RejectReason.NO_PRICE),
+        (json_answer('{"price": null}'), RejectReason.NO_PRICE),
+        (json_answer('{"price": true}'), RejectReason.NO_PRICE),
+        (json_answer('{"price": [1600]}'), RejectReason.NO_PRICE),
+        (json_answer('{"price": "1,600"}'), RejectReason.NO_PRICE),
+        (json_answer('{"price": "1_600"}'), RejectReason.NO_PRICE),
+        (json_answer('{"price": "\\u0661\\u0666"}'), RejectReason.NO_PRICE),
+        (json_answer('{"price": ""}'), RejectReason.NO_PRICE),
+        (json_answer('{"price": NaN}'), RejectReason.NOT_FINITE),
+        (json_answer('{"price": "nan"}'), RejectReason.NOT_FINITE),
+        (json_answer('{"price": Infinity}'), RejectReason.NOT_FINITE),
+        (json_answer('{"price": "-inf"}'), RejectReason.NOT_FINITE),
+        (json_answer("NaN"), RejectReason.NOT_FINITE),
+        (json_answer("-1600"), RejectReason.NOT_POSITIVE),
+        (json_answer('{"price": 0}'), RejectReason.NOT_POSITIVE),
+        (json_answer('{"price": -0.0}'), RejectReason.NOT_POSITIVE),
+        (json_answer('{"price": 1e300}'), RejectReason.IMPLAUSIBLE),
+        (json_answer('{"price": 1e-300}'), RejectReason.IMPLAUSIBLE),
+        (json_answer('{"price": 1e999999999999999999999}'), RejectReason.NO_PRICE),
+        (json_answer('{"price": 1e25}'), RejectReason.IMPLAUSIBLE),
+        (json_answer('{"price": ' + "9" * 5_000 + "}"), RejectReason.IMPLAUSIBLE),
+        (json_answer(""), RejectReason.EMPTY),
+        (json_answer(" \n"), RejectReason.EMPTY),
+        (json_answer("1600", headers={"content-type": "text/html"}), RejectReason.CONTENT_TYPE),
+        (json_answer("1600", headers={"content-type": "image/png"}), RejectReason.CONTENT_TYPE),
         (Answer(body=gzip.compress(b"1600"), headers={"content-encoding": "gzip"}),
-         Refusal.CONTENT_TYPE),
-        (json_answer("1600", status="500 Internal Server Error"), Refusal.STATUS),
-        (json_answer("1600", status="503 Busy"), Refusal.STATUS),
-        (json_answer("1600", status="404 Not Found"), Refusal.STATUS),
-        (json_answer("1600", status="201 Created"), Refusal.STATUS),
-        (json_answer("1600", status="429 Too Many Requests"), Refusal.RATE_LIMITED),
+         RejectReason.CONTENT_TYPE),
+        (json_answer("1600", status="500 Internal Server Error"), RejectReason.STATUS),
+        (json_answer("1600", status="503 Busy"), RejectReason.STATUS),
+        (json_answer("1600", status="404 Not Found"), RejectReason.STATUS),
+        (json_answer("1600", status="201 Created"), RejectReason.STATUS),
+        (json_answer("1600", status="429 Too Many Requests"), RejectReason.RATE_LIMITED),
         (json_answer("", status="302 Found", headers={"location": "/elsewhere"}),
-         Refusal.REDIRECT),
-        (json_answer("1600", status="300 Choices"), Refusal.REDIRECT),
-        (json_answer(" " * BODY_BYTES_MAX + "1600"), Refusal.TOO_LARGE),
-        (Answer(raw=b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (BODY_BYTES_MAX + 1)), Refusal.TOO_LARGE),
-        (Answer(raw=b"SSH-2.0-OpenSSH_9.6\r\n"), Refusal.BROKEN_ANSWER),
-        (Answer(raw=b""), Refusal.BROKEN_ANSWER),
-        (json_answer('{"price": 1600}', cut=True), Refusal.BROKEN_ANSWER),
-        (json_answer("1600", delay_seconds=SLOW_MS / 1000 + 1), Refusal.TIMEOUT),
-        (json_answer("1600" * 9, body_pause_seconds=0.1), Refusal.TIMEOUT),
+         RejectReason.REDIRECT),
+        (json_answer("1600", status="300 Choices"), RejectReason.REDIRECT),
+        (json_answer(" " * BODY_BYTES_MAX + "1600"), RejectReason.TOO_LARGE),
+        (
+            Answer(raw=b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (BODY_BYTES_MAX + 1)),
+            RejectReason.TOO_LARGE,
+        ),
+        (Answer(raw=b"SSH-2.0-OpenSSH_9.6\r\n"), RejectReason.BROKEN_ANSWER),
+        (Answer(raw=b""), RejectReason.BROKEN_ANSWER),
+        (json_answer('{"price": 1600}', cut=True), RejectReason.BROKEN_ANSWER),
+        (json_answer("1600", delay_seconds=SLOW_MS / 1000 + 1), RejectReason.TIMEOUT),
+        (json_answer("1600" * 9, body_pause_seconds=0.1), RejectReason.TIMEOUT),
     ],
 )  # fmt: skip
-def test_every_bad_answer_is_refused_with_its_own_reason(answer: Answer, expected: Refusal) -> None:
+def test_every_bad_answer_is_refused_with_its_own_reason(
+    answer: Answer, expected: RejectReason
+) -> None:
     """None crashes, none becomes a price."""
-    timeout_ms = SLOW_MS if expected is Refusal.TIMEOUT else TIMEOUT_MS
+    timeout_ms = SLOW_MS if expected is RejectReason.TIMEOUT else TIMEOUT_MS
     assert http_refusal(answer, timeout_ms=timeout_ms).refusal is expected
 
 
 def test_a_redirect_is_not_followed() -> None:
     """Whoever may redirect us would name the price."""
 
-    async def scenario() -> tuple[Refusal, list[bytes]]:
+    async def scenario() -> tuple[RejectReason, list[bytes]]:
         async with raw_server() as target:
             location = {"location": target.url + "/price"}
             async with raw_server(json_answer("", status="307 T", headers=location)) as server:
@@ -144,19 +149,19 @@ def test_a_redirect_is_not_followed() -> None:
                     await read_guarded(HttpSource(server.url, MARKET))
             return caught.value.refusal, target.requests
 
-    assert run(scenario()) == (Refusal.REDIRECT, [])
+    assert run(scenario()) == (RejectReason.REDIRECT, [])
 
 
 def test_nobody_there_is_unreachable() -> None:
     """A closed port, and a host name that is none."""
 
-    async def scenario(url: str) -> Refusal:
+    async def scenario(url: str) -> RejectReason:
         with pytest.raises(AnchorError) as caught:
             await read_guarded(HttpSource(url, MARKET))
         return caught.value.refusal
 
-    assert run(scenario("http://127.0.0.1:1/price")) is Refusal.UNREACHABLE
-    assert run(scenario("http://" + "a" * 70 + ".invalid./price")) is Refusal.UNREACHABLE
+    assert run(scenario("http://127.0.0.1:1/price")) is RejectReason.UNREACHABLE
+    assert run(scenario("http://" + "a" * 70 + ".invalid./price")) is RejectReason.UNREACHABLE
 
 
 @pytest.mark.parametrize(
@@ -198,8 +203,8 @@ def test_a_frozen_service_that_answers_200_goes_stale() -> None:
     policy = GuardPolicy(max_age_ms=60_000, max_deviation_bps=None)
     old = json_answer('{"price": 1600, "generated_at": "2020-01-01T00:00:00Z"}')
     ahead = json_answer('{"price": 1600, "generated_at": "2999-01-01T00:00:00Z"}')
-    assert http_refusal(old, policy).refusal is Refusal.STALE
-    assert http_refusal(ahead, policy).refusal is Refusal.FUTURE
+    assert http_refusal(old, policy).refusal is RejectReason.STALE
+    assert http_refusal(ahead, policy).refusal is RejectReason.FUTURE
 
 
 @pytest.mark.parametrize(
@@ -294,7 +299,7 @@ def test_a_server_that_recovers_is_read_again_without_a_restart() -> None:
             await settle(json_answer("NaN"), "1600", "not finite")
             await settle(json_answer('{"price": 1610}'), "1610", None)
             await settle(json_answer('{"price": 3200}'), "3200", None)
-            assert runner.refusals[Refusal.JUMP] == 2
+            assert runner.refusals[RejectReason.JUMP] == 2
             await runner.aclose()
 
     run(scenario())
@@ -332,6 +337,6 @@ def test_the_age_that_a_cache_adds_counts() -> None:
     """A body without a time of its own, an hour old by its Age header, is not fresh."""
     policy = GuardPolicy(max_age_ms=60_000, max_deviation_bps=None)
     cached = json_answer("1600", headers={"age": "3600"})
-    assert http_refusal(cached, policy).refusal is Refusal.STALE
+    assert http_refusal(cached, policy).refusal is RejectReason.STALE
     young = json_answer("1600", headers={"age": "59"})
     assert read_http(young).age_ms == 59_000

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import Price
-from mm_bot.prices.build import Surroundings, build_guarded, build_source
+from mm_bot.prices.build import SourceContext, build_guarded, build_source
 from mm_bot.prices.combine import InvertedSource, ProductSource
 from mm_bot.prices.expression import parse_expression
 from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.median import MedianSource, Member, Vote, disagreement_bps, weighted_median
 from mm_bot.prices.runner import AnchorRunner
-from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, RejectReason
 from mm_bot.prices.specs import (
     FixedSpec,
     InvertSpec,
@@ -29,7 +29,7 @@ from mm_bot.prices.witness import deviation_bps
 from tests.prices.support import NOW_MS, OPEN_GUARD, ManualClock, ScriptedSource, reading, run
 
 Script = Sequence[Reading | Exception]
-DOWN = AnchorError("inner", Refusal.TIMEOUT, "no answer in 5 ms")
+DOWN = AnchorError("inner", RejectReason.TIMEOUT, "no answer in 5 ms")
 
 
 def read_median(
@@ -79,10 +79,10 @@ def test_an_outlier_is_dropped_and_named() -> None:
     got = read_median(script)
     assert got.price == Price.of(1601)
     assert got.used == ("a", "b")
-    assert [(e.source, e.refusal) for e in got.refused] == [("mad", Refusal.OUTLIER)]
+    assert [(e.source, e.refusal) for e in got.refused] == [("mad", RejectReason.OUTLIER)]
     with pytest.raises(AnchorError, match="needs 3; mad: outlier") as caught:
         read_median(script, quorum=3)
-    assert caught.value.refusal is Refusal.NO_QUORUM
+    assert caught.value.refusal is RejectReason.NO_QUORUM
 
 
 def test_members_without_a_fresh_value_are_named_with_their_reason() -> None:
@@ -96,8 +96,8 @@ def test_members_without_a_fresh_value_are_named_with_their_reason() -> None:
     got = read_median(script)
     assert got.used == ("a", "b")
     assert [(e.source, e.refusal) for e in got.refused] == [
-        ("down", Refusal.TIMEOUT),
-        ("old", Refusal.STALE),
+        ("down", RejectReason.TIMEOUT),
+        ("old", RejectReason.STALE),
     ]
     with pytest.raises(AnchorError, match=r"2 of 4, needs 3; down: timeout.*old: too old"):
         read_median(script, quorum=3)
@@ -107,7 +107,7 @@ def test_two_sources_that_contradict_each_other_are_no_price() -> None:
     """Nobody knows which one is right, so neither is taken."""
     with pytest.raises(AnchorError) as caught:
         read_median({"a": [reading("1600")], "b": [reading("2000")]})
-    assert caught.value.refusal is Refusal.NO_QUORUM
+    assert caught.value.refusal is RejectReason.NO_QUORUM
 
 
 def test_weights_move_the_middle() -> None:
@@ -166,7 +166,7 @@ def fixed(price: str) -> FixedSpec:
 
 
 def price_of(spec: SourceSpec) -> Price:
-    source = build_guarded(spec, OPEN_GUARD, 1_000, Surroundings(clock=ManualClock()))
+    source = build_guarded(spec, OPEN_GUARD, 1_000, SourceContext(clock=ManualClock()))
 
     async def scenario() -> Price:
         try:
@@ -240,7 +240,7 @@ def test_a_part_that_fails_fails_the_whole() -> None:
         run(product.read())
     with pytest.raises(AnchorError) as caught:
         run(InvertedSource(ScriptedSource(reading("0"))).read())
-    assert caught.value.refusal is Refusal.NOT_POSITIVE
+    assert caught.value.refusal is RejectReason.NOT_POSITIVE
 
 
 def test_a_median_is_built_from_its_description() -> None:
@@ -260,7 +260,7 @@ def test_a_median_is_built_from_its_description() -> None:
     )
 
     async def scenario() -> Reading:
-        source = build_source(spec, Surroundings(clock=ManualClock()))
+        source = build_source(spec, SourceContext(clock=ManualClock()))
         try:
             return await source.read()
         finally:
@@ -269,4 +269,4 @@ def test_a_median_is_built_from_its_description() -> None:
     got = run(scenario())
     assert got.price == Price.of(1600)
     assert got.used == ("one", "two")
-    assert [(e.source, e.refusal) for e in got.refused] == [("three", Refusal.IMPLAUSIBLE)]
+    assert [(e.source, e.refusal) for e in got.refused] == [("three", RejectReason.IMPLAUSIBLE)]

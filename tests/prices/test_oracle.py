@@ -19,7 +19,7 @@ from mm_bot.core.exact import Price
 from mm_bot.errors import EdgeError
 from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.oracle import CarriedSource, OracleSource
-from mm_bot.prices.source import AnchorError, EthCall, Reading, Refusal
+from mm_bot.prices.source import AnchorError, EthCall, Reading, RejectReason
 from tests.prices.support import NOW_MS, OPEN_GUARD, ManualClock, ScriptedSource, reading, run
 
 ANSWER_1600 = 62_500
@@ -118,7 +118,7 @@ def test_an_answer_that_is_not_positive_is_refused(chain: Chain, answer: int) ->
     chain.set_feed(answer)
     with pytest.raises(AnchorError) as caught:
         read(chain)
-    assert caught.value.refusal is Refusal.NOT_POSITIVE
+    assert caught.value.refusal is RejectReason.NOT_POSITIVE
 
 
 @pytest.mark.parametrize("answer", [1, 2**255 - 1])
@@ -128,7 +128,7 @@ def test_a_huge_or_tiny_price_is_refused(chain: Chain, answer: int) -> None:
     policy = GuardPolicy(max_age_ms=None, max_deviation_bps=None, high=Price.of(1_000_000))
     with pytest.raises(AnchorError) as caught:
         read(chain, policy)
-    assert caught.value.refusal in (Refusal.IMPLAUSIBLE, Refusal.NOT_POSITIVE)
+    assert caught.value.refusal in (RejectReason.IMPLAUSIBLE, RejectReason.NOT_POSITIVE)
 
 
 def test_a_feed_that_nobody_feeds_goes_stale(chain: Chain) -> None:
@@ -136,10 +136,10 @@ def test_a_feed_that_nobody_feeds_goes_stale(chain: Chain) -> None:
     policy = GuardPolicy(max_age_ms=30_000, max_deviation_bps=None)
     now = chain.now()
     for updated_at, expected in (
-        (now - 31, Refusal.STALE),
-        (now + 600, Refusal.FUTURE),
-        (2**256 - 1, Refusal.FUTURE),
-        (0, Refusal.NO_PRICE),
+        (now - 31, RejectReason.STALE),
+        (now + 600, RejectReason.FUTURE),
+        (2**256 - 1, RejectReason.FUTURE),
+        (0, RejectReason.NO_PRICE),
     ):
         chain.set_feed_round(ANSWER_1600, updated_at)
         with pytest.raises(AnchorError) as caught:
@@ -160,7 +160,7 @@ def test_a_jump_of_the_feed_is_confirmed_by_reading_it_again(chain: Chain) -> No
     for _ in range(2):
         with pytest.raises(AnchorError) as caught:
             run(guarded.read())
-        assert caught.value.refusal is Refusal.JUMP
+        assert caught.value.refusal is RejectReason.JUMP
     assert run(guarded.read()).price == Price.of(3200)
 
 
@@ -177,15 +177,15 @@ def test_an_address_without_a_feed_is_told(chain: Chain) -> None:
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
-        ([words(8), b""], Refusal.EMPTY),
-        ([words(8), words(1, 2, 3, 4)], Refusal.MALFORMED),
-        ([words(8), words(1, 2, 3, 4, 5)[:-1]], Refusal.MALFORMED),
-        ([words(37)], Refusal.MALFORMED),
-        ([words(2**255)], Refusal.MALFORMED),
-        ([b"\x08"], Refusal.MALFORMED),
+        ([words(8), b""], RejectReason.EMPTY),
+        ([words(8), words(1, 2, 3, 4)], RejectReason.MALFORMED),
+        ([words(8), words(1, 2, 3, 4, 5)[:-1]], RejectReason.MALFORMED),
+        ([words(37)], RejectReason.MALFORMED),
+        ([words(2**255)], RejectReason.MALFORMED),
+        ([b"\x08"], RejectReason.MALFORMED),
     ],
 )
-def test_what_is_no_feeds_answer_is_refused(answers: list[bytes], expected: Refusal) -> None:
+def test_what_is_no_feeds_answer_is_refused(answers: list[bytes], expected: RejectReason) -> None:
     """Short, long, or with decimals that no feed has."""
     with pytest.raises(AnchorError) as caught:
         run(OracleSource("0x", returning(*answers)).read())
@@ -216,4 +216,4 @@ def test_an_absurd_rate_is_refused_and_not_computed() -> None:
     """It is a refusal of this anchor, not an exception of arithmetic."""
     with pytest.raises(AnchorError) as caught:
         carried("99999", left_ms=YEAR_MS)
-    assert caught.value.refusal is Refusal.IMPLAUSIBLE
+    assert caught.value.refusal is RejectReason.IMPLAUSIBLE

@@ -15,7 +15,7 @@ from mm_bot.clock import SystemClock
 from mm_bot.core.exact import Price
 from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.pyth import PythSource, update_of
-from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, RejectReason
 from mm_bot.prices.specs import PythSpec
 from mm_bot.prices.sse import EVENT_BYTES_MAX, EventTooLargeError, events
 from tests.prices.servers import Answer, json_answer
@@ -58,7 +58,7 @@ async def price_is(source: Guarded, price: str) -> Reading:
         await asyncio.sleep(0.005)
 
 
-async def refusal_is(source: Guarded, expected: Refusal) -> AnchorError:
+async def refusal_is(source: Guarded, expected: RejectReason) -> AnchorError:
     while True:
         try:
             await source.read()
@@ -140,25 +140,25 @@ def test_a_frozen_stream_is_polled_around() -> None:
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ("garbage", Refusal.MALFORMED),
-        ("[]", Refusal.MALFORMED),
-        ("{}", Refusal.NO_PRICE),
-        ('{"parsed": [1, null]}', Refusal.WRONG_PAIR),
-        (hermes_message(feed_id="00" * 32), Refusal.WRONG_PAIR),
-        (hermes_message("NaN"), Refusal.NO_PRICE),
-        (hermes_message("1.5"), Refusal.NO_PRICE),
-        (hermes_message(expo="x"), Refusal.NO_PRICE),
-        (hermes_message(expo=-8.5), Refusal.NO_PRICE),
-        (hermes_message(expo=10**9), Refusal.IMPLAUSIBLE),
-        (hermes_message(conf="-1"), Refusal.MALFORMED),
-        (hermes_message(publish_time=None), Refusal.NO_PRICE),
-        (hermes_message("0"), Refusal.NOT_POSITIVE),
-        (hermes_message("-62500"), Refusal.NOT_POSITIVE),
-        (hermes_message("9" * 29), Refusal.IMPLAUSIBLE),
-        (hermes_message("62500", conf="313"), Refusal.UNCERTAIN),
+        ("garbage", RejectReason.MALFORMED),
+        ("[]", RejectReason.MALFORMED),
+        ("{}", RejectReason.NO_PRICE),
+        ('{"parsed": [1, null]}', RejectReason.WRONG_PAIR),
+        (hermes_message(feed_id="00" * 32), RejectReason.WRONG_PAIR),
+        (hermes_message("NaN"), RejectReason.NO_PRICE),
+        (hermes_message("1.5"), RejectReason.NO_PRICE),
+        (hermes_message(expo="x"), RejectReason.NO_PRICE),
+        (hermes_message(expo=-8.5), RejectReason.NO_PRICE),
+        (hermes_message(expo=10**9), RejectReason.IMPLAUSIBLE),
+        (hermes_message(conf="-1"), RejectReason.MALFORMED),
+        (hermes_message(publish_time=None), RejectReason.NO_PRICE),
+        (hermes_message("0"), RejectReason.NOT_POSITIVE),
+        (hermes_message("-62500"), RejectReason.NOT_POSITIVE),
+        (hermes_message("9" * 29), RejectReason.IMPLAUSIBLE),
+        (hermes_message("62500", conf="313"), RejectReason.UNCERTAIN),
     ],
 )
-def test_bad_messages_are_refused_streamed_and_polled(message: str, expected: Refusal) -> None:
+def test_bad_messages_are_refused_streamed_and_polled(message: str, expected: RejectReason) -> None:
     """Each with its own reason, and what was good before is not given again."""
 
     async def scenario(*, streamed: bool) -> None:
@@ -213,7 +213,7 @@ def test_a_frozen_feed_goes_stale_by_its_publish_time() -> None:
         async with hermes() as server, source_of(server, policy=policy) as source:
             old = hermes_message(publish_time=1_600_000_000)
             server.latest, server.greeting = json_answer(old), f"data:{old}\n\n".encode()
-            await refusal_is(source, Refusal.STALE)
+            await refusal_is(source, RejectReason.STALE)
 
     run(scenario())
 

@@ -14,7 +14,7 @@ from mm_bot.errors import EdgeError
 from mm_bot.prices.backoff import Backoff
 from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.runner import AnchorRunner
-from mm_bot.prices.source import AnchorError, Reading, Refusal
+from mm_bot.prices.source import AnchorError, Reading, RejectReason
 from tests.prices.support import NOW_MS, OPEN_GUARD, ManualClock, ScriptedSource, reading, run
 
 INTERVAL_MS = 2_000
@@ -107,7 +107,7 @@ def test_a_jump_leaves_the_value_in_use_and_rearms_by_itself() -> None:
     runner, source, _ = new_runner(*script, policy=policy)
     quote = run(played(runner, source))
     assert quote.price == Price.of(1600)
-    assert runner.refusals == {Refusal.JUMP: 2}
+    assert runner.refusals == {RejectReason.JUMP: 2}
     runner, source, _ = new_runner(*script, reading("2400"), policy=policy)
     assert run(played(runner, source)).price == Price.of(2400)
 
@@ -122,13 +122,13 @@ def test_a_fault_nobody_foresaw_costs_the_reading_and_nothing_else(fault: Except
     assert updates[0] is not None
     assert "secret" not in updates[0]
     assert type(fault).__name__ in updates[0]
-    assert runner.refusals == {Refusal.UNEXPECTED: 1}
+    assert runner.refusals == {RejectReason.UNEXPECTED: 1}
 
 
 def test_a_source_that_asks_to_be_left_alone_is() -> None:
     """Rule 3: the answer's own delay counts where it is longer than ours."""
-    limited = AnchorError("scripted", Refusal.RATE_LIMITED, retry_after_ms=45_000)
-    unnamed = AnchorError("scripted", Refusal.RATE_LIMITED)
+    limited = AnchorError("scripted", RejectReason.RATE_LIMITED, retry_after_ms=45_000)
+    unnamed = AnchorError("scripted", RejectReason.RATE_LIMITED)
     runner, source, clock = new_runner(limited, unnamed, unnamed, unnamed, reading("1"))
     run(played(runner, source))
     assert clock.slept_ms[:4] == [45_000, INTERVAL_MS, 4_000, 8_000]
@@ -193,10 +193,10 @@ def test_backoff_doubles_within_its_bounds_and_is_never_in_step() -> None:
 def test_who_was_left_out_is_counted_with_and_without_a_price() -> None:
     """Each reading counts each source that gave nothing, and why, and the median too where there
     is no quorum; the quote names the latest."""
-    left_out = AnchorError("mad", Refusal.OUTLIER)
+    left_out = AnchorError("mad", RejectReason.OUTLIER)
     good = Reading(price=Price.of(1600), as_of_ms=NOW_MS, used=("a", "b"), refused=(left_out,))
     no_quorum = AnchorError(
-        "median", Refusal.NO_QUORUM, parts=(AnchorError("a", Refusal.STALE), left_out)
+        "median", RejectReason.NO_QUORUM, parts=(AnchorError("a", RejectReason.STALE), left_out)
     )
 
     async def scenario() -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from mm_bot.core.exact import Price
-from mm_bot.prices.source import AnchorError, Refusal
+from mm_bot.prices.source import AnchorError, RejectReason
 from mm_bot.prices.specs import StrailsSpec
 from mm_bot.prices.strails import StrailsSource, mid_of
 from tests.prices.servers import json_answer, raw_server
@@ -50,23 +50,23 @@ def test_a_board_in_usdc_per_cngn_is_inverted_order_by_order() -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (b"{}", Refusal.MALFORMED),
-        (b'{"data": []}', Refusal.MALFORMED),
-        (b'{"data": {"buyOrders": []}}', Refusal.MALFORMED),
-        (board([], [order("1")]), Refusal.ONE_SIDED),
-        (board([order("1")], [order("1", "filled")]), Refusal.ONE_SIDED),
-        (board([order("1610")], [order("1600")]), Refusal.CROSSED),
-        (board([order("1600")], [order("1600")]), Refusal.CROSSED),
-        (board([order("0.0007")], [order("0.0006")]), Refusal.CROSSED),
-        (board([order("0")], [order("1")]), Refusal.NOT_POSITIVE),
-        (board([order("-5")], [order("1")]), Refusal.NOT_POSITIVE),
-        (board([order("NaN")], [order("1")]), Refusal.NOT_FINITE),
-        (board([order(None)], [order("1")]), Refusal.NO_PRICE),
-        (board([5], [order("1")]), Refusal.MALFORMED),
-        (b"", Refusal.EMPTY),
+        (b"{}", RejectReason.MALFORMED),
+        (b'{"data": []}', RejectReason.MALFORMED),
+        (b'{"data": {"buyOrders": []}}', RejectReason.MALFORMED),
+        (board([], [order("1")]), RejectReason.ONE_SIDED),
+        (board([order("1")], [order("1", "filled")]), RejectReason.ONE_SIDED),
+        (board([order("1610")], [order("1600")]), RejectReason.CROSSED),
+        (board([order("1600")], [order("1600")]), RejectReason.CROSSED),
+        (board([order("0.0007")], [order("0.0006")]), RejectReason.CROSSED),
+        (board([order("0")], [order("1")]), RejectReason.NOT_POSITIVE),
+        (board([order("-5")], [order("1")]), RejectReason.NOT_POSITIVE),
+        (board([order("NaN")], [order("1")]), RejectReason.NOT_FINITE),
+        (board([order(None)], [order("1")]), RejectReason.NO_PRICE),
+        (board([5], [order("1")]), RejectReason.MALFORMED),
+        (b"", RejectReason.EMPTY),
     ],
 )
-def test_bad_boards_are_refused(body: bytes, expected: Refusal) -> None:
+def test_bad_boards_are_refused(body: bytes, expected: RejectReason) -> None:
     """Each with its own reason."""
     with pytest.raises(AnchorError) as caught:
         mid_of(body, "strails")

@@ -12,7 +12,7 @@ from mm_bot.core.exact import Price
 from mm_bot.core.memory import Accepted
 from mm_bot.host.accepted_file import HOLDS_MS, AcceptedFile
 from mm_bot.prices.guarded import Guard, GuardPolicy
-from mm_bot.prices.source import AnchorError, Refusal
+from mm_bot.prices.source import AnchorError, RejectReason
 from mm_bot.prices.witness import DAY_MS, Witnesses
 from tests.prices.support import NOW_MS, reading
 
@@ -44,7 +44,7 @@ def at_1600(witnesses: Witnesses, policy: GuardPolicy = POLICY) -> Guard:
 def test_no_number_of_readings_confirms_a_hard_jump(jump: str) -> None:
     """Beyond 2000 bps the same source may say it as often as it likes."""
     guard = at_1600(Witnesses())
-    assert {price(guard, jump) for _ in range(20)} == {Refusal.UNCONFIRMED.value}
+    assert {price(guard, jump) for _ in range(20)} == {RejectReason.UNCONFIRMED.value}
     assert price(guard, "1601") == "1601", "and nothing needs a restart"
 
 

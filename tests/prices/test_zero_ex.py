@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mm_bot.core.exact import Price
-from mm_bot.prices.source import AnchorError, EthCall, Reading, Refusal
+from mm_bot.prices.source import AnchorError, EthCall, Reading, RejectReason
 from mm_bot.prices.specs import ZeroExSpec
 from mm_bot.prices.zero_ex import ZeroExSource
 from tests.prices.servers import RawServer, json_answer, raw_server
@@ -50,20 +50,20 @@ def test_the_0x_endpoint_is_asked_as_it_wants() -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ('{"price": "0"}', Refusal.NOT_POSITIVE),
-        ('{"price": "-1600"}', Refusal.NOT_POSITIVE),
-        ('{"price": "NaN"}', Refusal.NOT_FINITE),
-        ('{"buyAmount": "1"}', Refusal.NO_PRICE),
-        ('{"liquidityAvailable": false, "price": "1600"}', Refusal.NO_PRICE),
-        ('{"price": "1600", "buyToken": "0x01"}', Refusal.WRONG_PAIR),
-        ("1600", Refusal.MALFORMED),
-        ("", Refusal.EMPTY),
+        ('{"price": "0"}', RejectReason.NOT_POSITIVE),
+        ('{"price": "-1600"}', RejectReason.NOT_POSITIVE),
+        ('{"price": "NaN"}', RejectReason.NOT_FINITE),
+        ('{"buyAmount": "1"}', RejectReason.NO_PRICE),
+        ('{"liquidityAvailable": false, "price": "1600"}', RejectReason.NO_PRICE),
+        ('{"price": "1600", "buyToken": "0x01"}', RejectReason.WRONG_PAIR),
+        ("1600", RejectReason.MALFORMED),
+        ("", RejectReason.EMPTY),
     ],
 )
-def test_bad_0x_answers_are_refused(body: str, expected: Refusal) -> None:
+def test_bad_0x_answers_are_refused(body: str, expected: RejectReason) -> None:
     """As with any HTTP source, and where the answer is about other tokens."""
 
-    async def scenario() -> Refusal:
+    async def scenario() -> RejectReason:
         async with raw_server(json_answer(body)) as server:
             with pytest.raises(AnchorError) as caught:
                 await read_guarded(ZeroExSource(zero_ex_spec(server)))
@@ -140,13 +140,13 @@ def test_a_quotient_asked_the_other_way_round_is_inverted() -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ('{"buyAmount": "1600000000"}', Refusal.NO_PRICE),
-        ('{"buyAmount": "0", "sellAmount": "1000000"}', Refusal.NOT_POSITIVE),
-        ('{"buyAmount": "1600000000", "sellAmount": "0"}', Refusal.NOT_POSITIVE),
-        ('{"buyAmount": "x", "sellAmount": "1000000"}', Refusal.NO_PRICE),
+        ('{"buyAmount": "1600000000"}', RejectReason.NO_PRICE),
+        ('{"buyAmount": "0", "sellAmount": "1000000"}', RejectReason.NOT_POSITIVE),
+        ('{"buyAmount": "1600000000", "sellAmount": "0"}', RejectReason.NOT_POSITIVE),
+        ('{"buyAmount": "x", "sellAmount": "1000000"}', RejectReason.NO_PRICE),
     ],
 )
-def test_amounts_that_make_no_price_are_refused(body: str, expected: Refusal) -> None:
+def test_amounts_that_make_no_price_are_refused(body: str, expected: RejectReason) -> None:
     """One is missing, zero or no number."""
     with pytest.raises(AnchorError) as caught:
         quoted(body, eth_call=tokens(6, 6))

@@ -96,8 +96,8 @@ class Checker:
         self.generation += 1
         self._startup = True
         self._conflicts.clear()  # what the last process was told is not in the state file
-        self._baseline = self._baseline if memory.tally.cursor is not None else None
-        self.note(f"process {self.generation} starts, knows {len(memory.commitments)} orders")
+        self._baseline = self._baseline if memory.fill_totals.cursor is not None else None
+        self.note(f"process {self.generation} starts, knows {len(memory.open_orders)} orders")
 
     def observed(self, seen: Observation) -> None:
         self._seen = seen
@@ -236,7 +236,7 @@ class Checker:
 
     def _check_fills(self, memory: Memory, seen: Observation) -> None:
         if self._baseline is None:
-            self._baseline = memory.tally.cursor
+            self._baseline = memory.fill_totals.cursor
             return
         read = seen.orders.value
         if read is None or read.newest_trade_id is None or not seen.lock_held:
@@ -246,9 +246,9 @@ class Checker:
             if match.trade_id > self._baseline:
                 count += len(match.own)
                 total += sum((match.size.value * side.sign for _, side in match.own), Decimal(0))
-        tally = memory.tally
-        if tally.position != Size(total) or tally.buys + tally.sells != count:
-            said = f"{tally.buys + tally.sells} fills, position {tally.position}"
+        fill_totals = memory.fill_totals
+        if fill_totals.position != Size(total) or fill_totals.buys + fill_totals.sells != count:
+            said = f"{fill_totals.buys + fill_totals.sells} fills, position {fill_totals.position}"
             self.fail(Claim.FILLS_ONCE, f"{said}; there were {count}, position {total}")
 
     def _check_liability(self, memory: Memory) -> None:
@@ -273,10 +273,10 @@ class Checker:
             for text in limits.unsettled(decision, held=held):
                 self.fail(Claim.CONVERGES, text)
 
-    def check_quiet(self, strays: int) -> None:
-        """A world in which nothing ever happened: one pass places the ladder. With strays more:
-        they are walls until they are cancelled, and a blink may turn a cancel away."""
-        at_most = 1 if not strays else 4
+    def check_quiet(self, unmanaged: int) -> None:
+        """A world in which nothing ever happened: one pass places the ladder. With unmanaged
+        orders more: they are the touch until they are gone, and a blink may turn a cancel away."""
+        at_most = 1 if not unmanaged else 4
         if self.sending_cycles > at_most:
             self.fail(Claim.CONVERGES, f"{self.sending_cycles} cycles sent something")
 

@@ -51,14 +51,14 @@ def plan_faults(
         placed = [p.level for p in decision.plan.places if p.level.side is side]
         if not placed:
             continue
-        acked = {c.order_id for c in decision.tracked.commitments if c.cancel_acked}
+        acked = {c.order_id for c in decision.tracked.open_orders if c.cancel_acked}
         live = (r for r in read.rows if r.live and r.side is side)
         rows = {r.order_id: r for r in live if r.order_id not in acked}
         managed = [r for r in rows.values() if r.ownership is Ownership.MANAGED]
         stays = [r for r in managed if r.order_id not in gone]
         unread = [
             c
-            for c in decision.tracked.commitments
+            for c in decision.tracked.open_orders
             if c.side is side
             and c.order_id not in (rows | dict.fromkeys(acked | gone))
             and c.stage is not Stage.LIVE

@@ -156,11 +156,11 @@ class _StraysUnseen(Wrapped):
         if book is None or read is None:
             return seen
         rows = tuple(r for r in read.rows if r.ownership is Ownership.MANAGED)
-        strays = {r.order_id for r in read.rows} - {r.order_id for r in rows}
+        unmanaged = {r.order_id for r in read.rows} - {r.order_id for r in rows}
         shown = replace(
             book,
-            bids=tuple(o for o in book.bids if o.order_id not in strays),
-            asks=tuple(o for o in book.asks if o.order_id not in strays),
+            bids=tuple(o for o in book.bids if o.order_id not in unmanaged),
+            asks=tuple(o for o in book.asks if o.order_id not in unmanaged),
         )
         return replace(
             seen,

@@ -50,7 +50,7 @@ class People:
     def before_start(self) -> None:
         """Own orders of every sort; they never meet each other."""
         self._model.base += self._size(Decimal("0.1")).value * self._random.choice((-1, 0, 1))
-        for index in range(self._scenario.strays):
+        for index in range(self._scenario.unmanaged):
             side = self._random.choice(tuple(Side))
             away = Decimal(self._random.choice((20, 25, 26, 80, 300))) + index
             symbol, nonce = self._model.market.symbol, 1_000 + index

@@ -21,7 +21,7 @@ class Scenario:
     """Nobody else rests orders; takers come and go, and the anchor does not move."""
     quiet: bool
     """Nothing happens at all."""
-    strays: int
+    unmanaged: int
     """Own orders that rest before the first start."""
     restarts: float
     storm_ms: int
@@ -41,7 +41,7 @@ class Scenario:
             poll_ms=random.choice((500, 1_000, 2_000)),
             alone=quiet or random.random() < 0.25,
             quiet=quiet,
-            strays=random.choice((0, 0, 1, 3, 6)),
+            unmanaged=random.choice((0, 0, 1, 3, 6)),
             restarts=random.choice((0.0, 0.03, 0.1)),
             storm_ms=random.choice((6_000, 12_000, 18_000)),
         )

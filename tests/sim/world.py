@@ -258,7 +258,7 @@ class World:
         self.checker.calm = True
         self.checker.check_settled(self._recent)
         if self.scenario.quiet:
-            self.checker.check_quiet(self.scenario.strays)
+            self.checker.check_quiet(self.scenario.unmanaged)
         self._flip_kill_switch()
         await self.clock.sleep_ms(4_000)
 

@@ -103,13 +103,13 @@ def _level_price(given: View, policy: QuotePolicy, side: Side, index: int) -> Pr
     market = given.market
     floored = side is Side.BUY
     price = (market.floor_price if floored else market.ceil_price)(numerator, denominator)
-    wall = given.walls.get(side.opposite)
-    if wall is None or not side.reaches(price, wall):
+    best = given.touch.get(side.opposite)
+    if best is None or not side.reaches(price, best):
         return price
     tick = market.price_tick
     if floored:
-        return market.floor_price((wall - tick).value, Decimal(1))
-    return market.ceil_price((wall + tick).value, Decimal(1))
+        return market.floor_price((best - tick).value, Decimal(1))
+    return market.ceil_price((best + tick).value, Decimal(1))
 
 
 def _skew(given: View, policy: QuotePolicy) -> tuple[Decimal, Decimal]:
@@ -117,28 +117,28 @@ def _skew(given: View, policy: QuotePolicy) -> tuple[Decimal, Decimal]:
     cap = max(abs(policy.max_long), abs(policy.max_short)).value
     if not cap:
         return Decimal(0), Decimal(1)
-    assert given.funds is not None
-    inventory = clamp(given.funds.base_total.value, -cap, cap)
+    assert given.holdings is not None
+    inventory = clamp(given.holdings.base_total.value, -cap, cap)
     return multiply(inventory, policy.skew_bps), cap
 
 
 def _bounds(given: View, policy: QuotePolicy, side: Side) -> tuple[Bound, ...]:
-    market, funds = given.market, given.funds
-    assert funds is not None
+    market, holdings = given.market, given.holdings
+    assert holdings is not None
     resting_size, resting_notional = given.resting.get(side, (NO_SIZE, NO_AMOUNT))
     bounds = []
     if market.margin is not Margin.FUNDED:
         per = multiply(market.multiplier, market.margin_rate)
         if per:
-            cash, priced = funds.quote_available.value, market.margin is Margin.QUOTE
+            cash, priced = holdings.quote_available.value, market.margin is Margin.QUOTE
             bounds.append(
                 Bound(reason=MissingReason.QUOTE_BALANCE, left=cash, per=per, priced=priced)
             )
     elif side is Side.BUY:
-        left = funds.quote_available.value
+        left = holdings.quote_available.value
         bounds.append(Bound(reason=MissingReason.QUOTE_BALANCE, left=left, priced=True))
     else:
-        left = funds.base_available.value
+        left = holdings.base_available.value
         bounds.append(Bound(reason=MissingReason.BASE_BALANCE, left=left))
     if policy.max_notional_per_side is not None:
         room = policy.max_notional_per_side - resting_notional
@@ -150,7 +150,7 @@ def _bounds(given: View, policy: QuotePolicy, side: Side) -> tuple[Bound, ...]:
                 priced=True,
             )
         )
-    inventory = funds.base_total
+    inventory = holdings.base_total
     head = policy.max_long - inventory if side is Side.BUY else inventory - policy.max_short
     headroom = (head - resting_size).value
     bounds.append(Bound(reason=MissingReason.INVENTORY_LIMIT, left=headroom))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import Amount, Size
-from mm_bot.core.fills import Tally, count
+from mm_bot.core.fills import FillTotals, count
 from mm_bot.core.instrument import Side
 from tests.core.builders import SPOT, fill
 from tests.strategies.views import Asked, halts, measure, policy, view
@@ -18,10 +18,10 @@ DAY_S = 86_400
 ON = policy(max_daily_loss="1000")
 
 
-def bought(size: str, price: str) -> Tally:
-    """A tally that bought so much, and nothing else."""
+def bought(size: str, price: str) -> FillTotals:
+    """Totals that bought so much, and nothing else."""
     worth = Amount.of(Decimal(size) * Decimal(price))
-    return Tally(position=Size.of(size), cash=-worth, cost=worth)
+    return FillTotals(position=Size.of(size), cash=-worth, cost=worth)
 
 
 def test_a_loss_trips_a_gain_and_a_deposit_do_not() -> None:
@@ -29,9 +29,9 @@ def test_a_loss_trips_a_gain_and_a_deposit_do_not() -> None:
     asked = Asked(ON)
     assert not asked.quote(view("1600", base="0")).halts
     held = bought("100", "1600")
-    assert not asked.quote(view("1600", at_s=1, base="5000", tally=held)).halts
-    assert not asked.quote(view("1590.01", at_s=2, base="200", tally=held)).halts
-    quotes = asked.quote(view("1590", at_s=3, base="200", tally=held))
+    assert not asked.quote(view("1600", at_s=1, base="5000", fill_totals=held)).halts
+    assert not asked.quote(view("1590.01", at_s=2, base="200", fill_totals=held)).halts
+    quotes = asked.quote(view("1590", at_s=3, base="200", fill_totals=held))
     assert measure(quotes, "mm_bot_daily_pnl") == -1000
     assert halts(quotes) == ["breaker cooldown"]
 
@@ -42,9 +42,9 @@ def test_the_loss_holds_until_the_next_day() -> None:
     held = bought("200", "1600")
     asked.quote(view("1600", base="0"))
     path = [(1, "1590"), (200, "1590"), (302, "1590"), (900, "1600")]
-    found = [halts(asked.quote(view(p, at_s=s, base="200", tally=held))) for s, p in path]
+    found = [halts(asked.quote(view(p, at_s=s, base="200", fill_totals=held))) for s, p in path]
     assert found == [["breaker cooldown"]] * 2 + [["daily loss limit"]] * 2
-    tomorrow = asked.quote(view("1590", at_s=DAY_S, base="200", tally=held))
+    tomorrow = asked.quote(view("1590", at_s=DAY_S, base="200", fill_totals=held))
     assert not tomorrow.halts
     assert measure(tomorrow, "mm_bot_daily_pnl") == 0
 
@@ -57,9 +57,13 @@ def test_with_cooldown_it_resumes_with_a_new_budget_a_few_times() -> None:
     found = []
     for _ in range(3):
         at_s, price = at_s + 1, price - 10
-        found.append(bool(asked.quote(view(str(price), at_s=at_s, base="200", tally=held)).halts))
+        found.append(
+            bool(asked.quote(view(str(price), at_s=at_s, base="200", fill_totals=held)).halts)
+        )
         at_s += 301
-        found.append(bool(asked.quote(view(str(price), at_s=at_s, base="200", tally=held)).halts))
+        found.append(
+            bool(asked.quote(view(str(price), at_s=at_s, base="200", fill_totals=held)).halts)
+        )
     assert found == [True, False, True, True, True, True]
 
 
@@ -76,17 +80,17 @@ def test_a_restart_at_any_point_changes_no_halt(
 ) -> None:
     """The same world with and without a restart: the same halts in every cycle."""
     one, other = Asked(ON), Asked(ON)
-    at_s, tally, found = 0, Tally(), []
+    at_s, fill_totals, found = 0, FillTotals(), []
     for i, (wait_s, price, size) in enumerate(path):
         at_s += wait_s
-        tally = replace(
-            tally,
-            position=tally.position + Size.of(size),
-            cash=tally.cash - Amount.of(size * price),
+        fill_totals = replace(
+            fill_totals,
+            position=fill_totals.position + Size.of(size),
+            cash=fill_totals.cash - Amount.of(size * price),
         )
         if i == restart_at:
             other.restart()
-        seen = view(str(price), at_s=float(at_s), base="0", tally=tally)
+        seen = view(str(price), at_s=float(at_s), base="0", fill_totals=fill_totals)
         found.append((halts(one.quote(seen)), halts(other.quote(seen))))
     assert all(left == right for left, right in found)
 
@@ -96,7 +100,7 @@ def test_a_loss_in_dollars_is_held_against_the_reference() -> None:
     asked = Asked(policy(max_daily_loss_usd="10"))
     asked.quote(view("1600", base="0"))
     for size, trips in (("1589", False), ("1590", True)):
-        quotes = asked.quote(view("1590", at_s=1, base="0", tally=bought(size, "1600")))
+        quotes = asked.quote(view("1590", at_s=1, base="0", fill_totals=bought(size, "1600")))
         assert bool(quotes.halts) is trips
 
 
@@ -105,25 +109,25 @@ def test_no_reference_at_midnight_keeps_the_old_base() -> None:
     asked = Asked(ON)
     asked.quote(view("1600", base="0"))
     held = bought("100", "1600")
-    asked.quote(view(None, at_s=DAY_S, base="0", tally=held))
-    rolled = asked.quote(view("1595", at_s=DAY_S + 60, base="0", tally=held))
+    asked.quote(view(None, at_s=DAY_S, base="0", fill_totals=held))
+    rolled = asked.quote(view("1595", at_s=DAY_S + 60, base="0", fill_totals=held))
     assert measure(rolled, "mm_bot_daily_pnl") == 0
-    back = asked.quote(view("1590", at_s=DAY_S - 60, base="0", tally=held))
+    back = asked.quote(view("1590", at_s=DAY_S - 60, base="0", fill_totals=held))
     assert measure(back, "mm_bot_daily_pnl") == 0, "q0 is what the day began with"
 
 
 @given(st.lists(st.tuples(st.sampled_from(Side), st.integers(1, 9)), min_size=1, max_size=6))
 def test_the_result_is_realised_plus_unrealised(fills: list[tuple[Side, int]]) -> None:
-    """With no stock at the start, the day's result is the tally's own."""
+    """With no stock at the start, the day's result is the totals' own."""
     asked = Asked(ON)
-    start = Tally(cursor=0)
-    asked.quote(view("1600", base="0", tally=start))
+    start = FillTotals(cursor=0)
+    asked.quote(view("1600", base="0", fill_totals=start))
     rows = [fill(i + 1, side, "1598", str(n)) for i, (side, n) in enumerate(fills)]
-    tally, _ = count(start, rows, len(rows), 0)
-    quotes = asked.quote(view("1603", at_s=1, base="0", tally=tally))
+    fill_totals, _ = count(start, rows, len(rows), 0)
+    quotes = asked.quote(view("1603", at_s=1, base="0", fill_totals=fill_totals))
     price = view("1603").reference
     assert price is not None
-    whole = tally.realised + tally.unrealised(SPOT, price)
+    whole = fill_totals.realised + fill_totals.unrealised(SPOT, price)
     assert measure(quotes, "mm_bot_daily_pnl") == whole.value
 
 

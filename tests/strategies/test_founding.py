@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.balances import Funds
+from mm_bot.core.balances import Holdings
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.policy import OperatorMode, QuotePolicy
@@ -20,8 +20,8 @@ from tests.core.builders import FUTURE, LADDER_OF_THREE, POLICY, QUOTES, SPOT
 from tests.strategies.founding_formula import founding_formula
 
 
-def _funds(base: str, cash: str) -> Funds:
-    return Funds(
+def _funds(base: str, cash: str) -> Holdings:
+    return Holdings(
         base_total=Size.of(base),
         base_reserved=NO_SIZE,
         base_available=max(Size.of(base), NO_SIZE),
@@ -39,7 +39,7 @@ def _given(
     reference: str = "1600",
     base: str = "10000",
     cash: str = "100000000",
-    walls: dict[Side, Price] | None = None,
+    touch: dict[Side, Price] | None = None,
     widened: bool = False,
     mode: OperatorMode = OperatorMode.NORMAL,
 ) -> View:
@@ -49,8 +49,8 @@ def _given(
         mode=mode,
         reference=Price.of(reference),
         source=ReferenceSource.EXTERNAL if widened else ReferenceSource.ANCHOR,
-        funds=_funds(base, cash),
-        walls=walls or {},
+        holdings=_funds(base, cash),
+        touch=touch or {},
         resting={},
     )
 
@@ -137,7 +137,7 @@ inputs = st.builds(
         reference=reference,
         base=str(base),
         cash=str(cash),
-        walls={Side.BUY: Price.of(bid), Side.SELL: Price.of(ask)},
+        touch={Side.BUY: Price.of(bid), Side.SELL: Price.of(ask)},
     ),
     st.sampled_from((SPOT, FUTURE)),
     cents,
@@ -157,7 +157,7 @@ def test_prices_are_on_the_tick_passive_and_not_crossed(seen: View, policy: Quot
         for wanted in ladder.side(side):
             assert wanted.price.value % tick == 0
             assert wanted.price.value > 0
-            assert not side.reaches(wanted.price, seen.walls[side.opposite])
+            assert not side.reaches(wanted.price, seen.touch[side.opposite])
             assert seen.reference is not None
             exact = wanted.price <= seen.reference
             assert exact or side is Side.SELL or policy.skew_bps
@@ -169,7 +169,7 @@ def test_prices_are_on_the_tick_passive_and_not_crossed(seen: View, policy: Quot
 def test_a_side_stays_within_every_bound(seen: View, policy: QuotePolicy) -> None:
     """Invariant 4: capacity, notional limit and headroom hold for the sum of a side."""
     ladder = quote(seen, policy)
-    market, money = seen.market, seen.funds
+    market, money = seen.market, seen.holdings
     assert money is not None
     for side in Side:
         levels = ladder.side(side)
@@ -260,8 +260,8 @@ def test_a_future_needs_cash_on_both_sides_and_no_base() -> None:
 
 def test_a_target_that_would_take_rests_one_tick_behind() -> None:
     """The wall at 1596 moves the bid of 1596 to 1595.99, an ask wall likewise."""
-    walls = {Side.SELL: Price.of("1596"), Side.BUY: Price.of("1610")}
-    assert _prices(quote(_given(walls=walls), QUOTES)) == (["1595.99"], ["1610.01"])
+    touch = {Side.SELL: Price.of("1596"), Side.BUY: Price.of("1610")}
+    assert _prices(quote(_given(touch=touch), QUOTES)) == (["1595.99"], ["1610.01"])
 
 
 def test_a_closed_market_is_not_quoted() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import Amount, Size
-from mm_bot.core.fills import Tally, count
+from mm_bot.core.fills import FillTotals, count
 from mm_bot.core.instrument import Side
 from mm_bot.core.quoting import MissingReason, Quotes
 from mm_bot.strategies.attribution import Attribution
@@ -90,9 +90,9 @@ def test_capture_and_inventory_are_the_whole_result(
 ) -> None:
     """The sum over fills of s (m - p) v and over marks of q (m' - m) is what the books changed."""
     asked = Asked(policy(pnl_attribution="true"))
-    tally, number = Tally(cursor=0), 0
+    fill_totals, number = FillTotals(cursor=0), 0
     mark = Decimal(steps[0][0])
-    quotes = asked.quote(view(str(mark), tally=tally))
+    quotes = asked.quote(view(str(mark), fill_totals=fill_totals))
     captured, inventory = Decimal(0), Decimal(0)
     for i, (price, fills) in enumerate(steps[1:], start=1):
         rows = [
@@ -100,26 +100,26 @@ def test_capture_and_inventory_are_the_whole_result(
             for n, (side, size, at) in enumerate(fills, start=1)
         ]
         number += len(rows)
-        tally, new = count(tally, rows, number, 0)
+        fill_totals, new = count(fill_totals, rows, number, 0)
         for each in new:
             captured += each.side.sign * (mark - each.price.value) * each.size.value
-        inventory += tally.position.value * (price - mark)
+        inventory += fill_totals.position.value * (price - mark)
         mark = Decimal(price)
-        quotes = asked.quote(replace(view(str(price), at_s=i, tally=tally), fills=new))
+        quotes = asked.quote(replace(view(str(price), at_s=i, fill_totals=fill_totals), fills=new))
     assert measure(quotes, "mm_bot_pnl_attribution", "spread_capture") == captured
     assert measure(quotes, "mm_bot_pnl_attribution", "inventory") == inventory
-    whole = tally.cash.value + tally.position.value * mark
+    whole = fill_totals.cash.value + fill_totals.position.value * mark
     assert measure(quotes, "mm_bot_pnl_attribution", "total") == whole
 
 
 def test_the_vector_of_the_specification() -> None:
     """Sell 1 at 100, buy 1 at 90: 10; the parts are asserted to be the whole."""
-    tally, _ = count(
-        Tally(cursor=0), [fill(1, Side.SELL, "100", "1"), fill(2, Side.BUY, "90", "1")], 2, 0
+    fill_totals, _ = count(
+        FillTotals(cursor=0), [fill(1, Side.SELL, "100", "1"), fill(2, Side.BUY, "90", "1")], 2, 0
     )
-    assert (tally.realised, tally.position) == (Amount.of(10), Size.of(0))
-    tally, _ = count(
-        Tally(cursor=0),
+    assert (fill_totals.realised, fill_totals.position) == (Amount.of(10), Size.of(0))
+    fill_totals, _ = count(
+        FillTotals(cursor=0),
         [
             fill(1, Side.BUY, "100", "1"),
             fill(2, Side.SELL, "110", "2"),
@@ -128,6 +128,6 @@ def test_the_vector_of_the_specification() -> None:
         3,
         0,
     )
-    assert tally.realised == Amount.of(15)
+    assert fill_totals.realised == Amount.of(15)
     with pytest.raises(AssertionError):
         _ = Attribution(worth=Amount.of(1)).total

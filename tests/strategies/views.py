@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from mm_bot.core.balances import Funds
+from mm_bot.core.balances import Holdings
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
-from mm_bot.core.fills import Tally
+from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.policy import OperatorMode, Policy
 from mm_bot.core.quoting import Kept, Quotes, Strategy, View
@@ -18,8 +18,8 @@ from mm_bot.strategies import founding
 from tests.core.builders import NOW_MS, POLICY, SPOT
 
 
-def funds(base: str = "10000", cash: str = "100000000") -> Funds:
-    return Funds(
+def holdings(base: str = "10000", cash: str = "100000000") -> Holdings:
+    return Holdings(
         base_total=Size.of(base),
         base_lowest=Size.of(base),
         base_highest=Size.of(base),
@@ -40,8 +40,8 @@ def view(
     cash: str = "100000000",
     source: ReferenceSource = ReferenceSource.ANCHOR,
     others: Iterable[BookOrder] = (),
-    walls: Mapping[Side, Price] | None = None,
-    tally: Tally | None = None,
+    touch: Mapping[Side, Price] | None = None,
+    fill_totals: FillTotals | None = None,
 ) -> View:
     """At `at_s` seconds of the test, with a reference of that very moment."""
     now_ms = NOW_MS + round(at_s * 1000)
@@ -53,11 +53,11 @@ def view(
         reference=None if reference is None else Price.of(reference),
         source=source if reference is not None else ReferenceSource.NONE,
         reference_ms=None if reference is None else now_ms,
-        funds=funds(base, cash),
-        walls=walls or {},
+        holdings=holdings(base, cash),
+        touch=touch or {},
         resting={},
         others={side: tuple(o for o in orders if o.side is side) for side in Side},
-        tally=tally or Tally(),
+        fill_totals=fill_totals or FillTotals(),
     )
 
 

@@ -19,7 +19,7 @@ from mm_bot.prices.parse import json_body, number_of, price_or_object
 from mm_bot.prices.pyth import update_of
 from mm_bot.venues.numo import wire
 from mm_bot.venues.numo.chain import AccountBalances, Chain, decode_balances
-from mm_bot.venues.numo.order_rows import Desk, own_orders
+from mm_bot.venues.numo.order_rows import OwnAccount, own_orders
 from mm_bot.venues.signing import WORD_BYTES, uint_word
 from tests.venues.desk import CNGN, FUTURE_MARKET, SPOT_MARKET, watch
 from tests.venues.test_http import Server, with_server
@@ -34,7 +34,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     max_leaves=8,
 )
 OWNER = "0x" + "aa" * 20
-DESK = Desk(
+DESK = OwnAccount(
     owner=OWNER,
     subaccount_id=1,
     market=SPOT_MARKET,

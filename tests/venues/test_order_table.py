@@ -22,7 +22,7 @@ from mm_bot.core.orders import Ownership
 from mm_bot.core.snapshot import OwnOrders, Reserved
 from mm_bot.errors import EdgeError
 from mm_bot.io.postgres import Session, Statement
-from mm_bot.venues.numo.order_rows import Desk
+from mm_bot.venues.numo.order_rows import OwnAccount
 from mm_bot.venues.numo.order_table import OrderTable
 from mm_bot.venues.numo.units import AssetRef, ref
 from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET, watch
@@ -102,9 +102,9 @@ class Table:
             cursor = connection.execute(sql.encode(), values)
             return cursor.fetchall() if cursor.description else []
 
-    def desk(self, market: Instrument) -> Desk:
+    def account(self, market: Instrument) -> OwnAccount:
         others = tuple(m for m in (self.spot, self.future) if m is not market)
-        return Desk(
+        return OwnAccount(
             owner=self.owner,
             subaccount_id=7,
             market=market,
@@ -126,7 +126,7 @@ class Table:
         async def run() -> T:
             session = Session(self.running.database_url, "mm-bot test", 2000)
             try:
-                return await use(OrderTable(session, self.desk(market), takes_lock=False))
+                return await use(OrderTable(session, self.account(market), takes_lock=False))
             finally:
                 await session.aclose()
 
@@ -353,9 +353,9 @@ def test_one_writer_at_a_time(table: Table) -> None:
 
     async def use() -> None:
         first, second = sessions(table, 2)
-        desk = table.desk(table.spot)
-        one, two = (OrderTable(s, desk, takes_lock=True) for s in (first, second))
-        watcher = OrderTable(second, desk, takes_lock=False)
+        account = table.account(table.spot)
+        one, two = (OrderTable(s, account, takes_lock=True) for s in (first, second))
+        watcher = OrderTable(second, account, takes_lock=False)
         try:
             assert (await one.read(watch())).lock_held
             assert not (await two.read(watch())).lock_held
@@ -380,7 +380,7 @@ def test_a_lost_session_is_a_lost_lock_until_it_is_taken_again(table: Table) -> 
 
     async def use() -> None:
         (session,) = sessions(table, 1)
-        orders = OrderTable(session, table.desk(table.spot), takes_lock=True)
+        orders = OrderTable(session, table.account(table.spot), takes_lock=True)
         try:
             assert (await orders.read(watch())).lock_held
             pid = (await session.query(Statement.of("SELECT pg_backend_pid()"), {}))[0][0]

@@ -71,7 +71,7 @@ def test_two_writers_through_one_shared_session_hold_no_lock(exchange: LocalExch
         return found, again, read.lock_held
 
     table = Table(exchange)
-    desk = table.desk(table.spot)
+    desk = table.account(table.spot)
     with Pooler(exchange.database_url, sessions=1) as pooler:
         assert asyncio.run(main()) == (False, False, False)
 

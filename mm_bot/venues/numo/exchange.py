@@ -32,7 +32,7 @@ from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.find import find
 from mm_bot.venues.numo.market_data import MarketData
 from mm_bot.venues.numo.order_entry import OrderEntry
-from mm_bot.venues.numo.order_rows import Desk
+from mm_bot.venues.numo.order_rows import OwnAccount
 from mm_bot.venues.numo.order_table import START_TIMEOUT_S, OrderTable, TableRead
 from mm_bot.venues.numo.reach import Parts, reach
 from mm_bot.venues.numo.survey import survey
@@ -211,14 +211,14 @@ class NumoVenue:
         self.instrument = self._entry.market = instrument
         free_tick = replace(config, price_tick=None)
         others = (instrument_of(free_tick, checks, each) for each in listings if each != listing)
-        desk = Desk(
+        account = OwnAccount(
             owner=config.owner,
             subaccount_id=config.subaccount_id,
             market=instrument,
             others=tuple(each for each in others if each is not None),
             protected_prefixes=config.protected_prefixes,
         )
-        self._table = OrderTable(self._session, desk, takes_lock=not config.dry_run)
+        self._table = OrderTable(self._session, account, takes_lock=not config.dry_run)
         return True
 
     async def _take_lock(self, on_waiting: Callable[[str], None]) -> None:

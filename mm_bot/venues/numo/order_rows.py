@@ -24,7 +24,7 @@ FILLS_COLUMN: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class OwnAccount:
     """Who we are and where: what makes a row ours."""
 
     owner: str
@@ -36,26 +36,28 @@ class Desk:
     protected_prefixes: tuple[str, ...]
 
 
-def own_orders(row: Row, desk: Desk, watch: Watch, more: Sequence[object] = ()) -> OwnOrders:
+def own_orders(
+    row: Row, account: OwnAccount, watch: Watch, more: Sequence[object] = ()
+) -> OwnOrders:
     """One answer of the table, taken apart; `more` are the further pages of its fills."""
     live, elsewhere, others, asked, nonces, unexpired, *rest = row
     fills, own_trades, newest, unreadable, _ = rest
     # The later ones carry the reason of a cancel.
     own = {}
     for entry in (*_entries(live), *_entries(unexpired), *_entries(asked)):
-        if _is_here(entry, desk):
-            own[_read.text(entry, "order_id", "row")] = resting_order(entry, desk)
+        if _is_here(entry, account):
+            own[_read.text(entry, "order_id", "row")] = resting_order(entry, account)
     counted = tuple(
-        _fill(entry, desk.market) for page in (fills, *more) for entry in _entries(page)
+        _fill(entry, account.market) for page in (fills, *more) for entry in _entries(page)
     )
     return OwnOrders(
         rows=tuple(sorted(own.values(), key=lambda order: order.nonce)),
-        lookups=_lookups(_entries(asked), _entries(nonces), desk, watch),
+        lookups=_lookups(_entries(asked), _entries(nonces), account, watch),
         fills=counted,
         own_trade_ids=frozenset(_trade_ids(own_trades)),
         newest_trade_id=None if newest is None else _read.whole(newest, "newest trade"),
-        others=tuple(_other(entry, desk) for entry in _entries(others)),
-        reserved_elsewhere=reserved(_entries(elsewhere), desk),
+        others=tuple(_other(entry, account) for entry in _entries(others)),
+        reserved_elsewhere=reserved(_entries(elsewhere), account),
         unreadable=tuple(_read.text(each, "order_id", "row") for each in _entries(unreadable)),
     )
 
@@ -68,9 +70,9 @@ def last_of_full_page(fills: object) -> int | None:
     return _read.integer(entries[-1], "trade_id", "fill")
 
 
-def resting_order(entry: Members, desk: Desk) -> RestingOrder:
+def resting_order(entry: Members, account: OwnAccount) -> RestingOrder:
     """An own row of our market, human side up."""
-    market = desk.market
+    market = account.market
     numbers = read_numbers(_read, entry, "row")
     order_id = _read.text(entry, "order_id", "row")
     side = units.human_side(market, engine_side(_read, entry, "row"))
@@ -87,18 +89,18 @@ def resting_order(entry: Members, desk: Desk) -> RestingOrder:
         nonce=nonce,
         created_ms=_read.integer(entry, "created_ms", "row"),
         expiry_ms=_read.integer(entry, "expiry", "row") * 1000,
-        ownership=classify(order_id, side, nonce, market.symbol, desk.protected_prefixes),
+        ownership=classify(order_id, side, nonce, market.symbol, account.protected_prefixes),
         cancel_reason=_cancel_reason(entry),
         filled_steps=int(subtract(numbers.desired, numbers.left)),
     )
 
 
-def reserved(entries: list[Members], desk: Desk) -> Reserved:
+def reserved(entries: list[Members], account: OwnAccount) -> Reserved:
     """What our live orders in other markets hold of this market's two balances.
 
     A spot bid (engine sell) holds whole cNGN, a spot ask cash; a future holds cash as margin.
     """
-    markets = {units.ref(market): market for market in desk.others}
+    markets = {units.ref(market): market for market in account.others}
     cash, cngn = Decimal(0), Decimal(0)
     for entry in entries:
         market, numbers = markets.get(_asset(entry)), read_numbers(_read, entry, "row")
@@ -109,26 +111,26 @@ def reserved(entries: list[Members], desk: Desk) -> Reserved:
             cash = add(cash, market.margin_of(size).value)
         elif engine_side(_read, entry, "row") is units.EngineSide.BUY:
             cash = add(cash, size.value)
-        elif units.ref(market).asset == units.ref(desk.market).asset:
+        elif units.ref(market).asset == units.ref(account.market).asset:
             cngn = add(cngn, numbers.left)
-    if desk.market.is_spot:
+    if account.market.is_spot:
         return Reserved(base=Size(cash), quote=Amount(cngn))
     return Reserved(quote=Amount(cash))
 
 
 def _lookups(
-    asked: list[Members], nonces: list[Members], desk: Desk, watch: Watch
+    asked: list[Members], nonces: list[Members], account: OwnAccount, watch: Watch
 ) -> tuple[IdLookup, ...]:
     found = {}
     for entry in (*asked, *nonces):
         order_id = _read.text(entry, "order_id", "row")
         nonce = _read.integer(entry, "nonce", "row")
         # Under a nonce of ours our own id is one we asked about, or one that only we write.
-        side = units.human_side(desk.market, engine_side(_read, entry, "row"))
-        ownership = classify(order_id, side, nonce, desk.market.symbol, ())
+        side = units.human_side(account.market, engine_side(_read, entry, "row"))
+        ownership = classify(order_id, side, nonce, account.market.symbol, ())
         known = order_id in watch.order_ids or ownership is Ownership.MANAGED
         found[order_id] = IdLookup(
-            order_id=order_id, nonce=nonce, foreign=not (known and _is_here(entry, desk))
+            order_id=order_id, nonce=nonce, foreign=not (known and _is_here(entry, account))
         )
     return tuple(found.values())
 
@@ -149,14 +151,14 @@ def _fill(entry: Members, market: Instrument) -> Fill:
     )
 
 
-def _other(entry: Members, desk: Desk) -> BookOrder:
-    market, numbers = desk.market, read_numbers(_read, entry, "row")
+def _other(entry: Members, account: OwnAccount) -> BookOrder:
+    market, numbers = account.market, read_numbers(_read, entry, "row")
     return BookOrder(
         order_id=_read.text(entry, "order_id", "row"),
         side=units.human_side(market, engine_side(_read, entry, "row")),
         price=_read.converted(lambda: units.human_price(market, numbers.price), "row.limit_price"),
         size=units.human_size(market, numbers.left, numbers.price),
-        ours=_read.text(entry, "owner_address", "row") == desk.owner,
+        ours=_read.text(entry, "owner_address", "row") == account.owner,
     )
 
 
@@ -170,11 +172,11 @@ def _status(entry: Members) -> OrderStatus:
     return _read.converted(lambda: OrderStatus(text), "row.status")
 
 
-def _is_here(entry: Members, desk: Desk) -> bool:
+def _is_here(entry: Members, account: OwnAccount) -> bool:
     return (
-        _read.text(entry, "owner_address", "row") == desk.owner
-        and _read.integer(entry, "subaccount_id", "row") == desk.subaccount_id
-        and _asset(entry) == units.ref(desk.market)
+        _read.text(entry, "owner_address", "row") == account.owner
+        and _read.integer(entry, "subaccount_id", "row") == account.subaccount_id
+        and _asset(entry) == units.ref(account.market)
     )
 
 

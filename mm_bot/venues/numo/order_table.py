@@ -22,7 +22,7 @@ from mm_bot.core.snapshot import OwnOrders
 from mm_bot.errors import EdgeError
 from mm_bot.io.postgres import POSTGRES, Session
 from mm_bot.venues.numo import order_queries, units
-from mm_bot.venues.numo.order_rows import FILLS_COLUMN, Desk, last_of_full_page, own_orders
+from mm_bot.venues.numo.order_rows import FILLS_COLUMN, OwnAccount, last_of_full_page, own_orders
 
 START_TIMEOUT_S: Final = 10.0
 """For the read of everything unexpired, which no index serves; it happens once."""
@@ -41,19 +41,19 @@ class TableRead:
 
 
 class OrderTable:
-    """Reads for one desk through one session. `takes_lock` is False in dry runs."""
+    """Reads for one account through one session. `takes_lock` is False in dry runs."""
 
-    def __init__(self, session: Session, desk: Desk, *, takes_lock: bool) -> None:
+    def __init__(self, session: Session, account: OwnAccount, *, takes_lock: bool) -> None:
         self._session = session
-        self._desk = desk
+        self._account = account
         self._takes_lock = takes_lock
-        self._lock_key = lock_key(desk)
+        self._lock_key = lock_key(account)
         self._lock_generation: int | None = None
-        here = units.ref(desk.market)
-        there = [units.ref(market) for market in (desk.market, *desk.others)]
+        here = units.ref(account.market)
+        there = [units.ref(market) for market in (account.market, *account.others)]
         self._values: Final = {
-            "owner": desk.owner,
-            "subaccount": str(desk.subaccount_id),
+            "owner": account.owner,
+            "subaccount": str(account.subaccount_id),
             "asset": here.asset,
             "sub_id": str(here.sub_id),
             "assets": [each.asset for each in there],
@@ -83,7 +83,7 @@ class OrderTable:
             last = last_of_full_page(page[0][0])
         # The session may have been replaced in between: then the lock went with the old one.
         held = held and (not self._takes_lock or self._same_session(rows[0][-1], generation))
-        return TableRead(orders=own_orders(rows[0], self._desk, watch, pages), lock_held=held)
+        return TableRead(orders=own_orders(rows[0], self._account, watch, pages), lock_held=held)
 
     async def try_lock(self) -> bool:
         """Whether we are the one writer now; asks the server only where we were not before."""
@@ -132,7 +132,9 @@ class OrderTable:
 
     async def highest_nonce(self) -> int | None:
         """The highest nonce this owner ever used, over all subaccounts and markets."""
-        rows = await self._session.query(order_queries.HIGHEST_NONCE, {"owner": self._desk.owner})
+        rows = await self._session.query(
+            order_queries.HIGHEST_NONCE, {"owner": self._account.owner}
+        )
         text = rows[0][0]
         if text is None:
             return None
@@ -141,8 +143,8 @@ class OrderTable:
         return int(text)
 
 
-def lock_key(desk: Desk) -> int:
-    """The signed 64-bit key of the lock of a desk."""
-    here = units.ref(desk.market)
-    name = f"mm-bot:{desk.owner}:{desk.subaccount_id}:{here.asset}:{here.sub_id}"
+def lock_key(account: OwnAccount) -> int:
+    """The signed 64-bit key of the lock of a account."""
+    here = units.ref(account.market)
+    name = f"mm-bot:{account.owner}:{account.subaccount_id}:{here.asset}:{here.sub_id}"
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

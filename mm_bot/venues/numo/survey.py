@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from mm_bot.core.balances import funds
+from mm_bot.core.balances import holdings
 from mm_bot.core.commands import Watch
 from mm_bot.core.instrument import Instrument, Margin
 from mm_bot.core.orders import Ownership
@@ -111,7 +111,7 @@ async def _balances(
     funded = market.margin is Margin.FUNDED
     base, base_free, free = (market.base if funded else "contracts"), "", ""
     if orders is not None:
-        money = funds(market, seen, orders.reserved_elsewhere, orders.rows)
+        money = holdings(market, seen, orders.reserved_elsewhere, orders.rows)
         free = f" (available {money.quote_available} for quotes)"
         base_free = f" (available {money.base_available} for quotes)" if funded else ""
     if funded and not seen.base:

@@ -12,7 +12,7 @@ from mm_bot.core.policy import ReferencePolicy
 from mm_bot.core.snapshot import BookOrder, Snapshot
 
 
-def walls(
+def touch(
     snapshot: Snapshot, tracked: Tracked, *, firm: bool, policy: ReferencePolicy
 ) -> dict[Side, Price]:
     """Best price a side of what our plan cannot move: others, and own orders we do not manage.
@@ -23,10 +23,10 @@ def walls(
     With `firm`, without orders that cross a resting quote of ours: the matcher is about to fill us
     with those at our price, and a target moved behind them would pull the quote away from them.
     """
-    managed = {c.order_id for c in tracked.commitments}
-    managed |= {ended.commitment.order_id for ended in tracked.ended}
+    managed = {c.order_id for c in tracked.open_orders}
+    managed |= {ended.order.order_id for ended in tracked.ended}
     resting = [
-        c for c in tracked.commitments if c.stage is not Stage.UNKNOWN and not c.cancel_acked
+        c for c in tracked.open_orders if c.stage is not Stage.UNKNOWN and not c.cancel_acked
     ]
     found: dict[Side, Price] = {}
     for side in Side:
@@ -34,9 +34,9 @@ def walls(
         if firm:
             quotes = [c.price for c in resting if c.side is side.opposite]
             orders = [o for o in orders if not any(side.reaches(o.price, q) for q in quotes)]
-        wall = reference.price_with_size(orders, policy)
-        prices = [] if wall is None else [wall]
-        prices.extend(row.price for row in tracked.strays if row.side is side)
+        best = reference.price_with_size(orders, policy)
+        prices = [] if best is None else [best]
+        prices.extend(row.price for row in tracked.unmanaged if row.side is side)
         shown = _own_shown(snapshot, side)
         prices.extend(order.price for order in shown if order.order_id not in managed)
         if prices:
@@ -55,7 +55,7 @@ def _own_shown(snapshot: Snapshot, side: Side) -> Iterator[BookOrder]:
 
 def unmanaged_resting(tracked: Tracked) -> dict[Side, tuple[Size, Amount]]:
     resting = dict.fromkeys(Side, (NO_SIZE, NO_AMOUNT))
-    for row in tracked.strays:
+    for row in tracked.unmanaged:
         size, notional = resting[row.side]
         resting[row.side] = (size + row.size, notional + row.notional)
     return resting

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from mm_bot.core.instrument import Side
-from mm_bot.core.ledger import Commitment
+from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.orders import RestingOrder
-from mm_bot.core.plan import Desk, Plan
+from mm_bot.core.plan import Plan, ReconcileInput
 from mm_bot.core.quoting import Ladder
-from tests.core.builders import NOW_MS, SPOT, commitment, level
+from tests.core.builders import NOW_MS, SPOT, level, open_order
 
 BIDS = ("1596", "1592.8", "1589.6")
 ASKS = ("1604", "1607.2", "1610.4")
@@ -22,32 +22,32 @@ def ladder_of(levels: int = 1) -> Ladder:
 
 
 def desk_of(
-    *known: Commitment,
+    *known: OpenOrder,
     ladder: Ladder | None = None,
     startup: bool = False,
-    strays: tuple[RestingOrder, ...] = (),
+    unmanaged: tuple[RestingOrder, ...] = (),
     now_ms: int = NOW_MS,
-) -> Desk:
-    """A desk in steady state, without guards in the way, unless told otherwise."""
+) -> ReconcileInput:
+    """What is given in steady state, without guards in the way, unless told otherwise."""
     wanted = ladder or ladder_of()
-    return Desk(
+    return ReconcileInput(
         now_ms=now_ms,
         market=SPOT,
         startup=startup,
         levels=max(len(wanted.bids), len(wanted.asks)),
         ladder=wanted,
-        commitments=known,
-        strays=strays,
+        open_orders=known,
+        unmanaged=unmanaged,
         last_replace_ms={},
         refused_until_ms={},
     )
 
 
-def resting(levels: int) -> list[Commitment]:
+def resting(levels: int) -> list[OpenOrder]:
     """Orders that hold every slot of that ladder."""
     both = ((Side.BUY, BIDS), (Side.SELL, ASKS))
     return [
-        commitment(side, price, nonce=10 * i + side.sign + 2)
+        open_order(side, price, nonce=10 * i + side.sign + 2)
         for side, prices in both
         for i, price in enumerate(prices[:levels])
     ]
