@@ -1,10 +1,11 @@
 """Own fills, each exactly once, and what they earned.
 
 Invariants:
-1. A row of `trade_fills` is counted once, over restarts too: the fill_totals is saved as one value.
+1. A row of `trade_fills` is counted once, over restarts too: the totals are saved as one value.
 2. A row that commits late, with a lower id than one already seen, is still counted: the cursor
    trails by `SETTLING_MS`, and what was counted above it is remembered.
-3. cash + position x price is the exact total result; realised and unrealised only divide it.
+3. cash + position x price is the exact total result, after fees; realised and unrealised, which
+   are before them, only divide it: cash + cost = realised - fees, always.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ REVERTED_KEPT = 500
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillTotals:
     """Fills since the state file began. `position` and `cash` start at zero: they are the flow of
-    our fills, not balances. `cash`, `cost` and `realised` are cNGN."""
+    our fills, not balances. `cash`, `cost`, `realised` and `fees` are cNGN."""
 
     cursor: int | None = None
     """Every row up to this trade id is counted or not ours; None before the first read."""
@@ -49,6 +50,9 @@ class FillTotals:
     cost: Amount = NO_AMOUNT
     """What the open position cost, signed like the position."""
     realised: Amount = NO_AMOUNT
+    """Of what was closed, before fees."""
+    fees: Amount = NO_AMOUNT
+    """Paid; they are in `cash` already."""
     bought: Size = NO_SIZE
     sold: Size = NO_SIZE
     reverted: Mapping[str, int] = field(default_factory=dict)
@@ -57,6 +61,11 @@ class FillTotals:
     def unrealised(self, market: Instrument, price: Price) -> Amount:
         """What closing the position at `price` would add, in cNGN."""
         return (price * self.position).times(market.multiplier) - self.cost
+
+    @property
+    def adds_up(self) -> bool:
+        """Invariant 3, exactly."""
+        return self.cash + self.cost == self.realised - self.fees
 
 
 def count(
@@ -111,9 +120,10 @@ def _booked(fill_totals: FillTotals, fill: Fill) -> FillTotals:
         buys=fill_totals.buys + buying,
         sells=fill_totals.sells + (not buying),
         position=fill_totals.position + signed,
-        cash=fill_totals.cash - worth,
+        cash=fill_totals.cash - worth - fill.fee,
         cost=cost,
         realised=realised,
+        fees=fill_totals.fees + fill.fee,
         bought=fill_totals.bought + (fill.size if buying else NO_SIZE),
         sold=fill_totals.sold + (NO_SIZE if buying else fill.size),
     )
@@ -122,7 +132,7 @@ def _booked(fill_totals: FillTotals, fill: Fill) -> FillTotals:
 def _settle(fill_totals: FillTotals, signed: Size, worth: Amount) -> tuple[Amount, Amount]:
     """Average cost. A fill that reduces the position realises its share of the cost; one that
     turns it around closes all of it and opens the rest at the fill's own price. The shares are
-    rounded to 1e-18 cNGN; cash + cost = realised throughout (invariant 3)."""
+    rounded to 1e-18 cNGN; invariant 3 holds throughout."""
     held = fill_totals.position
     grows = not held or (held > NO_SIZE) == (signed > NO_SIZE)
     if grows:

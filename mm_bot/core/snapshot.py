@@ -84,6 +84,8 @@ class Fill:
     is_maker: bool
     completes_order: bool
     """Whether nothing was left of the order after it."""
+    fee: Amount = NO_AMOUNT
+    """What we paid for it, in the currency of `notional`; negative is a rebate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from mm_bot.host.state_file import StateFile
 
 _DECIMAL = re.compile(r"-?\d{1,80}(\.\d{1,80})?(E[-+]?\d{1,2})?", re.ASCII)
 _SIZES = ("position", "bought", "sold")
-_AMOUNTS = ("cash", "cost", "realised")
+_AMOUNTS = ("cash", "cost", "realised", "fees")
 
 
 class MemoryStore:
@@ -142,7 +142,11 @@ def to_state(memory: Memory) -> PersistentState:
 def usable(state: PersistentState) -> None:
     """Raises ForeignStateError where the books are none that `to_state` writes."""
     try:
-        _tally(state)
+        fill_totals = _tally(state)
+        if not fill_totals.adds_up:
+            raise ValueError(
+                f"cash {fill_totals.cash} + cost {fill_totals.cost} is not the realised result"
+            )
     except (ValueError, TypeError, ArithmeticError, KeyError) as error:
         raise ForeignStateError(f"its books make no sense: {error!r:.80}") from None
 
@@ -173,6 +177,7 @@ def _tally(state: PersistentState) -> FillTotals:
         cash=amounts["cash"],
         cost=amounts["cost"],
         realised=amounts["realised"],
+        fees=amounts["fees"],
     )
 
 

@@ -164,7 +164,7 @@ def _results() -> Iterator[Gauge]:
         name="mm_bot_fees_paid_cngn",
         help="Fees paid since the books began, in cNGN.",
         start=math.nan,
-        read=lambda v: 0,
+        read=lambda v: v.decision.fill_totals.fees.value,
     )
     yield Gauge(
         name="mm_bot_net_inventory",

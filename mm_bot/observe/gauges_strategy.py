@@ -11,6 +11,7 @@ from mm_bot.observe.view import View
 
 GUARDS = ("shock", "adverse_selection")
 HORIZONS = ("1", "5", "30", "300")
+PARTS = ("total", "spread_capture", "inventory", "adverse_selection", "fees")
 REGIMES = ("normal", "reduce_only", "forced")
 
 
@@ -55,10 +56,17 @@ def strategy_gauges() -> Iterator[Gauge]:
     )
     yield Gauge(
         name="mm_bot_pnl_attribution",
-        help="Result of trading since the start of the process by what made it, in the quote.",
-        labels={"part": ("total", "spread_capture", "inventory")},
+        help="Result of trading by what made it, in the quote: the total is spread_capture + "
+        "inventory + fees; adverse_selection is a part of the inventory's.",
+        labels={"part": PARTS},
         start=math.nan,
         read=_of("mm_bot_pnl_attribution"),
+    )
+    yield Gauge(
+        name="mm_bot_pnl_adverse_unknown_fills",
+        help="Fills whose adverse selection is unknown: no reference was fresh enough.",
+        start=math.nan,
+        read=_of("mm_bot_pnl_adverse_unknown_fills"),
     )
     yield Gauge(
         name="mm_bot_regime",

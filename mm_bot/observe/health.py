@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from mm_bot.clock import Clock
+from mm_bot.core.exact import plain
 from mm_bot.core.instrument import Side
 from mm_bot.observe import health_status as parts
+from mm_bot.observe.gauges_strategy import PARTS
 from mm_bot.observe.health_limits import limits
 from mm_bot.observe.telemetry import Telemetry
 from mm_bot.observe.totals import Totals
@@ -138,8 +140,10 @@ class Health:
 
 
 def _result(view: View) -> dict[str, object]:
-    """What the fills came to; money is cNGN."""
+    """What the fills came to; money is cNGN. The parts of `attribution` are there where it is on;
+    that the books and the parts add up is asserted where they are told."""
     fill_totals = view.decision.fill_totals
+    assert fill_totals.adds_up, f"{fill_totals}: the books do not add up"
     return {
         "fills_buy": fill_totals.buys,
         "fills_sell": fill_totals.sells,
@@ -149,4 +153,17 @@ def _result(view: View) -> dict[str, object]:
         "cash_cngn": str(fill_totals.cash),
         "realised_cngn": str(fill_totals.realised),
         "unrealised_cngn": None if view.unrealised is None else str(view.unrealised),
+        "fees_cngn": str(fill_totals.fees),
+        "attribution": _attribution(view),
     }
+
+
+def _attribution(view: View) -> dict[str, str | None]:
+    """None each while it is off."""
+    parts = {
+        m.labels[0]: m.value
+        for m in view.decision.quotes.measures
+        if m.name == "mm_bot_pnl_attribution"
+    }
+    found = {name: parts.get(name) for name in PARTS}
+    return {name: None if value is None else plain(value) for name, value in found.items()}

@@ -1,40 +1,66 @@
-"""Where the result comes from: spread captured, and what the inventory gained or lost.
+"""Where the result comes from: spread captured, what the inventory earned, adverse selection, fees.
 
 Between two marks of the reference, exactly: a fill captures `s (m - p) v` from the mark before it,
-and the position after it earns `q (m' - m)`. Their sum is the change of `cash + position x m`; that
-is asserted whenever it is told. Fees are inside the cash. Counted from the start of the process.
+and the position after it earns `q (m' - m)`. Captured plus inventory less fees is the change of
+`cash + position x m`; that is asserted whenever it is told. Adverse selection is the part of the
+inventory's that the reference moved within `MM_PNL_ADVERSE_SECONDS` of each fill, `s (m' - m) v`;
+fills for which no fresh enough reference tells it are counted, never taken as zero.
 
-State: the last mark, cash and position, and the sums.
+State: the last mark, the sums, and the fills that still wait. The sums survive a restart, as of the
+last fill: from there on the position has not changed, so they go on exactly.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
 
-from mm_bot.core.exact import NO_AMOUNT, Amount, Price
+from mm_bot.core.exact import NO_AMOUNT, Amount, Price, exact
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import Measure, View
 from mm_bot.strategies.draft import Step
+from mm_bot.strategies.markouts import Hit, Mark, price_after
 from mm_bot.strategies.options import Feature, Option, Options, Place, Sort
 
-_ON = "MM_PNL_ATTRIBUTION"
+_ON, _HORIZON = "MM_PNL_ATTRIBUTION", "MM_PNL_ADVERSE_SECONDS"
+WAITING = 500
+"""Most fills that wait for their horizon; the adverse part of older ones is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribution:
-    """`worth` is cash + position x mark, of the totals."""
+    """Amounts are of the quote, since the books began or the feature was switched on."""
 
     mark: Price | None = None
     worth_at_start: Amount = NO_AMOUNT
     worth: Amount = NO_AMOUNT
+    """Cash + position x mark, of the totals."""
     captured: Amount = NO_AMOUNT
     inventory: Amount = NO_AMOUNT
+    fees_at_start: Amount = NO_AMOUNT
+    fees: Amount = NO_AMOUNT
+    """Of the totals, all of them."""
+    adverse: Amount = NO_AMOUNT
+    unknown: int = 0
+    """Fills whose adverse part nobody can tell."""
+    waiting: tuple[Hit, ...] = ()
+    """The price of each is the mark before it."""
+    seen: Mark | None = None
+    """The reference of the last cycle, by its own time and source."""
+    at_last_fill: tuple[str, ...] = ()
+    """What is saved."""
+
+    @property
+    def paid(self) -> Amount:
+        return self.fees - self.fees_at_start
 
     @property
     def total(self) -> Amount:
-        """By what the books say; equals captured + inventory."""
+        """By what the books say; equals captured + inventory - paid."""
         total = self.worth - self.worth_at_start
-        assert total == self.captured + self.inventory, f"{self}: the parts are not the whole"
+        parts = self.captured + self.inventory - self.paid
+        assert total == parts, f"{self}: the parts are not the whole"
         return total
 
 
@@ -43,30 +69,66 @@ class PnlAttribution(Step):
     name = "attribution"
     state = Attribution
 
+    horizon_ms: int
+
     def begin(self, saved: object, now_ms: int) -> Attribution:
-        return Attribution()
+        return _loaded(saved)
 
     def look(self, view: View, state: object) -> Attribution:
         assert isinstance(state, Attribution)
         mark = view.reference if view.reference is not None else state.mark
         if mark is None:
             return state
-        worth = self._worth(view, mark)
+        worth, fees = _worth(view, mark), view.fill_totals.fees
         if state.mark is None:
-            return Attribution(mark=mark, worth_at_start=worth, worth=worth)
-        at_old_mark = self._worth(view, state.mark)
-        return replace(
+            state = Attribution(
+                mark=mark, worth_at_start=worth, worth=worth, fees_at_start=fees, fees=fees
+            )
+            return replace(state, seen=_seen(view, state), at_last_fill=_texts(state))
+        before, at_old_mark = state.mark, _worth(view, state.mark)
+        filled = state.fees != fees or at_old_mark != state.worth or bool(view.fills)
+        state = replace(
             state,
             mark=mark,
             worth=worth,
+            fees=fees,
             # what the fills since changed at the mark before them: s (m - p) v for each
-            captured=state.captured + (at_old_mark - state.worth),
+            captured=state.captured + (at_old_mark - state.worth) + (fees - state.fees),
             inventory=state.inventory + (worth - at_old_mark),
         )
+        state = self._told(view, self._waiting(view, state, before))
+        state = replace(state, seen=_seen(view, state))
+        return replace(state, at_last_fill=_texts(state)) if filled else state
 
-    def _worth(self, view: View, mark: Price) -> Amount:
-        held = (mark * view.fill_totals.position).times(view.market.multiplier)
-        return view.fill_totals.cash + held
+    def _waiting(self, view: View, state: Attribution, before: Price) -> Attribution:
+        new = tuple(
+            Hit(
+                order_id=fill.order_id,
+                side=fill.side,
+                price=before,
+                size=fill.size.value,
+                at_ms=fill.at_ms,
+                source=view.source.value,
+            )
+            for fill in view.fills
+        )
+        waiting = (*state.waiting, *new)
+        lost = max(0, len(waiting) - WAITING)
+        return replace(state, waiting=waiting[lost:], unknown=state.unknown + lost)
+
+    def _told(self, view: View, state: Attribution) -> Attribution:
+        """Every fill whose horizon is over: what the reference did to it within."""
+        due = [hit for hit in state.waiting if view.now_ms >= hit.at_ms + self.horizon_ms]
+        adverse, unknown, now = state.adverse, state.unknown, _seen(view, state)
+        for hit in due:
+            price = price_after(hit, self.horizon_ms, state.seen, now)
+            if price is None:
+                unknown += 1
+                continue
+            moved = Amount((price - hit.price).value).times(Decimal(hit.side.sign))
+            adverse += moved.times(hit.size).times(view.market.multiplier)
+        waiting = tuple(hit for hit in state.waiting if hit not in due)
+        return replace(state, adverse=adverse, unknown=unknown, waiting=waiting)
 
     def measures(self, view: View, state: object) -> tuple[Measure, ...]:
         assert isinstance(state, Attribution)
@@ -74,27 +136,95 @@ class PnlAttribution(Step):
             ("total", state.total),
             ("spread_capture", state.captured),
             ("inventory", state.inventory),
+            ("adverse_selection", state.adverse),
+            ("fees", -state.paid),
         )
-        return tuple(
-            Measure(name="mm_bot_pnl_attribution", labels=(part,), value=amount.value)
-            for part, amount in parts
+        return (
+            *(
+                Measure(name="mm_bot_pnl_attribution", labels=(part,), value=amount.value)
+                for part, amount in parts
+            ),
+            Measure(name="mm_bot_pnl_adverse_unknown_fills", value=Decimal(state.unknown)),
         )
+
+    def save(self, state: object) -> object:
+        assert isinstance(state, Attribution)
+        return list(state.at_last_fill) or None
+
+
+def _worth(view: View, mark: Price) -> Amount:
+    held = (mark * view.fill_totals.position).times(view.market.multiplier)
+    return view.fill_totals.cash + held
+
+
+def _seen(view: View, state: Attribution) -> Mark | None:
+    if view.reference is None or view.reference_ms is None:
+        return state.seen
+    return Mark(source=view.source.value, price=view.reference, at_ms=view.reference_ms)
+
+
+def _texts(state: Attribution) -> tuple[str, ...]:
+    amounts = (
+        state.worth_at_start,
+        state.worth,
+        state.captured,
+        state.inventory,
+        state.fees_at_start,
+        state.fees,
+        state.adverse,
+    )
+    # those that wait are not saved: after a restart their adverse part is unknown
+    unknown = str(state.unknown + len(state.waiting))
+    return (str(state.mark), *(str(amount) for amount in amounts), unknown)
+
+
+def _loaded(saved: object) -> Attribution:
+    """What `_texts` gave, or nothing where it is not that."""
+    try:
+        assert isinstance(saved, list), "not ours"
+        mark, *amounts, unknown = saved
+        at_start, worth, captured, inventory, fees_at_start, fees, adverse = (
+            Amount(exact(text)) for text in amounts
+        )
+        state = Attribution(
+            mark=Price(exact(mark)),
+            worth_at_start=at_start,
+            worth=worth,
+            captured=captured,
+            inventory=inventory,
+            fees_at_start=fees_at_start,
+            fees=fees,
+            adverse=adverse,
+            unknown=int(unknown),
+            at_last_fill=tuple(str(each) for each in saved),
+        )
+        assert state.total is not None, "the parts are the whole"
+    except (AssertionError, TypeError, ValueError, InvalidOperation):
+        return Attribution()
+    return state
 
 
 def _build(options: Options, quote: QuotePolicy) -> Step | None:
-    return PnlAttribution() if options.switch(_ON) else None
+    if not options.switch(_ON):
+        return None
+    return PnlAttribution(horizon_ms=options.ms(_HORIZON))
 
 
-FEATURE = Feature(
-    name="attribution",
-    place=Place.LADDER,
-    options=(
-        Option(
-            name=_ON,
-            sort=Sort.SWITCH,
-            meaning="Tells the result apart: spread captured and what the inventory earned.",
-            default="false",
-        ),
-    ),
-    build=_build,
-)
+def _options() -> Iterator[Option]:
+    yield Option(
+        name=_ON,
+        sort=Sort.SWITCH,
+        meaning="Tells the result apart: spread captured, what the inventory earned, adverse "
+        "selection, fees.",
+        default="false",
+    )
+    yield Option(
+        name=_HORIZON,
+        sort=Sort.SECONDS,
+        meaning="What the reference does to a fill within this time is adverse selection.",
+        default="5",
+        least="1",
+    )
+
+
+FEATURE = Feature(name="attribution", place=Place.LADDER, options=tuple(_options()), build=_build)

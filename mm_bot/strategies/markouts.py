@@ -56,18 +56,24 @@ class Tape:
     cause: str = ""
 
 
-def markout(hit: Hit, horizon_ms: int, before: Mark | None, now: Mark | None) -> Decimal | None:
-    """By the last reference at or before the horizon; None where there is none of the fill's source
+def price_after(hit: Hit, horizon_ms: int, before: Mark | None, now: Mark | None) -> Price | None:
+    """The last reference at or before the horizon; None where there is none of the fill's source
     that is younger than half of it."""
     due_ms = hit.at_ms + horizon_ms
     for mark in (now, before):
         if mark is None or mark.at_ms > due_ms or mark.source != hit.source:
             continue
-        if 2 * (due_ms - mark.at_ms) >= horizon_ms:
-            return None
-        moved = multiply((mark.price - hit.price).value, BPS)
-        return S.divide(S.multiply(Decimal(hit.side.sign), moved), hit.price.value)
+        return None if 2 * (due_ms - mark.at_ms) >= horizon_ms else mark.price
     return None
+
+
+def markout(hit: Hit, horizon_ms: int, before: Mark | None, now: Mark | None) -> Decimal | None:
+    """In bps of the fill's price; None where `price_after` knows none."""
+    price = price_after(hit, horizon_ms, before, now)
+    if price is None:
+        return None
+    moved = multiply((price - hit.price).value, BPS)
+    return S.divide(S.multiply(Decimal(hit.side.sign), moved), hit.price.value)
 
 
 def noted(tape: Tape, hit: Hit, moved: Decimal | None) -> Tape:

@@ -1,21 +1,18 @@
-"""Beyond the soft limit the bot quotes its own way out; the books say what made the result."""
+"""Beyond the soft limit the bot quotes its own way out."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.exact import Amount, Size
-from mm_bot.core.fills import FillTotals, count
+from mm_bot.core.exact import Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.quoting import MissingReason, Quotes
-from mm_bot.strategies.attribution import Attribution
 from mm_bot.strategies.regime import halting_limits
-from tests.core.builders import FUTURE, POLICY, fill
+from tests.core.builders import FUTURE, POLICY
 from tests.strategies.views import Asked, measure, policy, view
 
 LIMITED = replace(
@@ -70,64 +67,3 @@ def test_the_hard_limits_halt_where_they_are_set() -> None:
     soft = Size.of(100), Size.of(-100)
     assert halting_limits({}, *soft) == soft
     assert halting_limits(HARD.options, *soft) == (Size.of(200), Size.of(-200))
-
-
-STEPS = st.lists(
-    st.tuples(
-        st.integers(1500, 1700),
-        st.lists(
-            st.tuples(st.sampled_from(Side), st.integers(1, 9), st.integers(1500, 1700)), max_size=3
-        ),
-    ),
-    min_size=2,
-    max_size=12,
-)
-
-
-@given(STEPS)
-def test_capture_and_inventory_are_the_whole_result(
-    steps: list[tuple[int, list[tuple[Side, int, int]]]],
-) -> None:
-    """The sum over fills of s (m - p) v and over marks of q (m' - m) is what the books changed."""
-    asked = Asked(policy(pnl_attribution="true"))
-    fill_totals, number = FillTotals(cursor=0), 0
-    mark = Decimal(steps[0][0])
-    quotes = asked.quote(view(str(mark), fill_totals=fill_totals))
-    captured, inventory = Decimal(0), Decimal(0)
-    for i, (price, fills) in enumerate(steps[1:], start=1):
-        rows = [
-            fill(number + n, side, str(at), str(size))
-            for n, (side, size, at) in enumerate(fills, start=1)
-        ]
-        number += len(rows)
-        fill_totals, new = count(fill_totals, rows, number, 0)
-        for each in new:
-            captured += each.side.sign * (mark - each.price.value) * each.size.value
-        inventory += fill_totals.position.value * (price - mark)
-        mark = Decimal(price)
-        quotes = asked.quote(replace(view(str(price), at_s=i, fill_totals=fill_totals), fills=new))
-    assert measure(quotes, "mm_bot_pnl_attribution", "spread_capture") == captured
-    assert measure(quotes, "mm_bot_pnl_attribution", "inventory") == inventory
-    whole = fill_totals.cash.value + fill_totals.position.value * mark
-    assert measure(quotes, "mm_bot_pnl_attribution", "total") == whole
-
-
-def test_the_vector_of_the_specification() -> None:
-    """Sell 1 at 100, buy 1 at 90: 10; the parts are asserted to be the whole."""
-    fill_totals, _ = count(
-        FillTotals(cursor=0), [fill(1, Side.SELL, "100", "1"), fill(2, Side.BUY, "90", "1")], 2, 0
-    )
-    assert (fill_totals.realised, fill_totals.position) == (Amount.of(10), Size.of(0))
-    fill_totals, _ = count(
-        FillTotals(cursor=0),
-        [
-            fill(1, Side.BUY, "100", "1"),
-            fill(2, Side.SELL, "110", "2"),
-            fill(3, Side.BUY, "105", "1"),
-        ],
-        3,
-        0,
-    )
-    assert fill_totals.realised == Amount.of(15)
-    with pytest.raises(AssertionError):
-        _ = Attribution(worth=Amount.of(1)).total

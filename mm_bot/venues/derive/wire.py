@@ -243,6 +243,7 @@ def fill(entry: object, market: Instrument, left: dict[str, Size]) -> Fill | Non
         at_ms=at_ms,
         is_maker=_read.text(members, "liquidity_role", "trade") == "maker",
         completes_order=not left.get(order_id, NO_SIZE),
+        fee=Amount(_signed(members, "trade_fee")),
     )
 
 
