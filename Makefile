@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NODE_STAMP := $(VENV)/.node-installed
 
-.PHONY: help demo test test-page scenarios bench-quoting bench-fair-anchor lint install lock clean
+.PHONY: help demo test test-page scenarios conformance bench-quoting bench-fair-anchor lint install lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ test-page: install ## drives the status page in headless Chromium
 
 scenarios: install ## every live scenario on the local exchange; ROUNDS=3 for a longer run
 	$(BIN)/python -m integration_harness all $(if $(ROUNDS),--rounds $(ROUNDS))
+
+conformance: install ## every claim of the kit on one exchange; VENUE=derive SEEDS=5
+	$(BIN)/python -m integration_harness.conformance --venue $(or $(VENUE),numo) --seeds $(or $(SEEDS),1)
 
 bench-quoting: install ## a cycle of the bot against the same work done plainly
 	$(BIN)/python -m tests.benchmarks.quoting

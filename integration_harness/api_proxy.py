@@ -4,6 +4,7 @@
 2. A request that is held still arrives, though its sender may long have given it up.
 3. The record holds every order and every cancel that was sent, with what the API answered, even
    where the sender was told nothing. It is what "no nonce was used twice" is checked against.
+   What the proxy answered itself, or swallowed, is in it too, with the status of that (0 for none).
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ class Fault:
     lost: bool = False
     delay_seconds: float = 0.0
     """Before its sender gets the reply."""
+    swallowed: bool = False
+    """The API never gets it, and nobody answers."""
+    answered: tuple[int, bytes] | None = None
+    """The API never gets it: this status and body are the answer."""
+    first: Callable[[], None] | None = None
+    """Done before the API gets it, in a thread of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +114,10 @@ class ApiProxy(LoopbackServer):
             fault = self.rule(path, number)
         if fault.held_seconds:
             await asyncio.sleep(fault.held_seconds)
+        if fault.first is not None:
+            await asyncio.to_thread(fault.first)
+        if fault.swallowed or fault.answered is not None:
+            return self._answer_alone(path, request, fault, writer)
         sent_at = time.monotonic()
         try:
             answer = await self._upstream.request(
@@ -122,10 +133,19 @@ class ApiProxy(LoopbackServer):
         if fault.lost:
             return False
         kind = answer.headers.get("content-type", "application/json")
-        head = f"HTTP/1.1 {answer.status_code} X\r\ncontent-type: {kind}\r\n"
-        head += f"content-length: {len(answer.content)}\r\n\r\n"
-        writer.write(head.encode() + answer.content)
+        writer.write(_response(answer.status_code, kind, answer.content))
         await writer.drain()
+        return True
+
+    def _answer_alone(
+        self, path: str, request: _Request, fault: Fault, writer: asyncio.StreamWriter
+    ) -> bool:
+        status, body = fault.answered or (0, b"")
+        now = time.monotonic()
+        self._keep(path, request.body, status, fault, (now, now))
+        if fault.answered is None:
+            return False
+        writer.write(_response(status, "application/json", body))
         return True
 
     def _keep(
@@ -146,6 +166,11 @@ class ApiProxy(LoopbackServer):
                 answered_at=times[1],
             )
         )
+
+
+def _response(status: int, kind: str, body: bytes) -> bytes:
+    head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
 async def _read(reader: asyncio.StreamReader) -> _Request | None:

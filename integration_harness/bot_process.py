@@ -95,10 +95,10 @@ class BotProcess:
             return None
         return f"{self.name} ended with code {self.exit_code}\n{self.log_tail()}"
 
-    def stop(self) -> int:
+    def stop(self, *, grace_seconds: float = _STOP_GRACE_SECONDS) -> int:
         """SIGTERM, as an operator stops it; the exit code."""
         assert self._child is not None
-        self._child.stop(signal.SIGTERM, grace_seconds=_STOP_GRACE_SECONDS)
+        self._child.stop(signal.SIGTERM, grace_seconds=grace_seconds)
         code = self._child.exit_code
         assert code is not None
         return code

@@ -103,16 +103,21 @@ def check_books(view: MarketView, books: dict[str, Any], fills: Sequence[FillRow
 
 def books_fault(view: MarketView, books: dict[str, Any], fills: Sequence[FillRow]) -> str | None:
     """What the books get wrong; None where they are right."""
+    return totals_fault(books, [(f.side, f.base_size(view.instrument)) for f in fills])
+
+
+def totals_fault(books: dict[str, Any], fills: Sequence[tuple[Side, Fraction]]) -> str | None:
+    """The same of sides and sizes in the base, as any exchange tells them."""
     wanted: dict[str, Fraction] = {}
     for side, count, total in (("buy", "buys", "bought"), ("sell", "sells", "sold")):
-        mine = [fill for fill in fills if fill.side == side]
-        wanted[count] = Fraction(len(mine))
-        wanted[total] = sum((f.base_size(view.instrument) for f in mine), Fraction(0))
+        sizes = [size for each, size in fills if each == side]
+        wanted[count] = Fraction(len(sizes))
+        wanted[total] = sum(sizes, Fraction(0))
     wanted["position"] = wanted["bought"] - wanted["sold"]
     found = {name: Fraction(str(books.get(name, 0))) for name in wanted}
     if found == wanted:
         return None
-    return f"books {_plain(found)}, trade_fills {_plain(wanted)}"
+    return f"books {_plain(found)}, the exchange {_plain(wanted)}"
 
 
 def check_slots(view: MarketView, levels: int, after_seq: int | None, live_before: int) -> int:

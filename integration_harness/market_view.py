@@ -168,15 +168,19 @@ class MarketView:
             return None
         return int(self._query("SELECT coalesce(max(seq), 0) AS s FROM market_events")[0]["s"])
 
-    def history(self, party: Party, after_seq: int, live_before: int = 0) -> SlotHistory:
-        """The event log replayed. `live_before` is how many a side were live when it begins."""
+    def history(
+        self, party: Party, after_seq: int, live_before: int = 0, *, prefix: str = ""
+    ) -> SlotHistory:
+        """The event log replayed, of ids that begin so. `live_before` is how many a side were live
+        when it begins."""
         rows = self._query(
             "SELECT payload, created_at FROM market_events WHERE seq > %(after)s"
             " AND market_key = %(key)s AND channel = 'orders' AND owner_address = %(owner)s"
-            " ORDER BY seq",
+            " AND starts_with(payload ->> 'order_id', %(prefix)s) ORDER BY seq",
             after=after_seq,
             key=self.instrument.market_key,
             owner=party.owner,
+            prefix=prefix,
         )
         return _replayed(rows, self._human, live_before)
 

@@ -80,6 +80,22 @@ class Faults:
     refused_channel: str = ""
     disarmed: bool = False
     """Cancel-on-disconnect is not kept, though asked for."""
+    disconnects_unseen: bool = False
+    """It is kept, and does nothing."""
+    swallowed: int = 0
+    """So many orders are neither taken nor answered."""
+    refused: int = 0
+    """So many orders are refused for want of funds."""
+    no_orders: bool = False
+    """Every order is refused with -32000; cancels are not."""
+    filled_before_cancel: int = 0
+    """So many cancels come just after a part of their order was filled."""
+    no_pushes: bool = False
+    mute: bool = False
+    """Nothing is answered."""
+    reply_delay_s: float = 0.0
+    clock_s: float = 0.0
+    """How far the exchange's clock is ahead of the machine's."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -135,6 +151,8 @@ class DeriveServer:
         self.trades: list[dict[str, Any]] = []
         self.received: list[tuple[str, dict[str, Any]]] = []
         """Every private request that changes something, as it came."""
+        self.most_live: dict[str, int] = {"buy": 0, "sell": 0}
+        """The most live orders labelled `mm:` that a direction of one account ever had."""
         self._nonces: set[tuple[str, str]] = set()
         self._clients: set[_Client] = set()
         self._ticks = itertools.count(1)
@@ -186,16 +204,21 @@ class DeriveServer:
 
     def live(self, subaccount_id: int) -> list[Order]:
         """The open orders of a subaccount."""
-        with_time = time.time()
+        now = self._now()
         return [
             o
             for o in self.orders.values()
-            if o.subaccount_id == subaccount_id and o.status == "open" and o.expiry_s > with_time
+            if o.subaccount_id == subaccount_id and o.status == "open" and o.expiry_s > now
         ]
 
-    def rest(self, direction: str, price: str, amount: str, *, subaccount_id: int = 0) -> Order:
-        """A stranger's resting order, put into the book directly."""
-        order: Order = self._do(lambda: self._add_foreign(direction, price, amount, subaccount_id))
+    def rest(
+        self, direction: str, price: str, amount: str, *, subaccount_id: int = 0, label: str = ""
+    ) -> Order:
+        """A resting order put into the book directly: a stranger's, or as from another tool of a
+        subaccount."""
+        order: Order = self._do(
+            lambda: self._add_foreign(direction, price, amount, subaccount_id, label)
+        )
         return order
 
     def take(self, direction: str, amount: str) -> None:
@@ -213,9 +236,14 @@ class DeriveServer:
 
         self._do(end_all)
 
+    def _now(self) -> float:
+        """Unix seconds by the exchange's clock."""
+        return time.time() + self.faults.clock_s
+
     def _do(self, work: Callable[[], Any]) -> Any:
         """Run on the server's loop, so that nothing interleaves."""
-        assert self._loop is not None, "nobody has connected yet"
+        if self._loop is None:
+            return work()  # nobody has connected yet
 
         async def run() -> Any:
             return work()
@@ -264,7 +292,8 @@ class DeriveServer:
             return
         self._clients.discard(client)
         for trader in self.traders.values():
-            if trader.owner == client.wallet and trader.cancel_on_disconnect:
+            armed = trader.cancel_on_disconnect and not self.faults.disconnects_unseen
+            if trader.owner == client.wallet and armed:
                 for order in self.live(trader.subaccount_id):
                     self._cancelled(order, "cancel_on_disconnect")
         if close:
@@ -272,6 +301,10 @@ class DeriveServer:
 
     async def _request(self, client: _Client, request: dict[str, Any]) -> None:
         method, params, number = request["method"], request.get("params", {}), request.get("id")
+        if self.faults.mute or self._swallows(method, params):
+            return
+        if self.faults.reply_delay_s:
+            await asyncio.sleep(self.faults.reply_delay_s)
         try:
             if method == "public/login":
                 result: Any = self._login(client, params)
@@ -293,10 +326,17 @@ class DeriveServer:
         if method == "subscribe":
             self._push_book(client)
 
+    def _swallows(self, method: str, params: dict[str, Any]) -> bool:
+        if method != "private/order" or self.faults.swallowed <= 0:
+            return False
+        self.faults.swallowed -= 1
+        self.received.append((method, params))
+        return True
+
     def _is_wallet(self, wallet: str, stamp: str, signature: str) -> bool:
         try:
             found = Account.recover_message(encode_defunct(text=stamp), signature=signature)
-            fresh = abs(int(stamp) / 1000 - time.time()) < 60
+            fresh = abs(int(stamp) / 1000 - self._now()) < 60
         except Exception:
             return False
         return fresh and any(found.lower() in t.signers for t in self._of(wallet.lower()))
@@ -327,7 +367,7 @@ class DeriveServer:
         if method == "public/get_instrument":
             return self._instrument(params)
         if method == "public/get_time":
-            return int(time.time() * 1000)
+            return int(self._now() * 1000)
         if not method.startswith("private/"):
             raise RpcError(-32601, "method not found", method)
         if method == "private/get_account":
@@ -378,6 +418,11 @@ class DeriveServer:
         if self.faults.rate_limited > 0:
             self.faults.rate_limited -= 1
             raise RpcError(-32000, "rate limit exceeded", "retry in 1000 ms")
+        if self.faults.no_orders:
+            raise RpcError(-32000, "rate limit exceeded", "retry in 1000 ms")
+        if self.faults.refused > 0:
+            self.faults.refused -= 1
+            raise RpcError(11000, "insufficient funds")
         self._check_signature(trader, params)
         key = (trader.owner, params["nonce"])
         if key in self._nonces:
@@ -393,7 +438,7 @@ class DeriveServer:
             nonce=params["nonce"],
             signer=params["signer"],
             expiry_s=params["signature_expiry_sec"],
-            created_ms=int(time.time() * 1000),
+            created_ms=int(self._now() * 1000),
         )
         crossed = [o for o in self._opposite(order) if self._crosses(order, o)]
         if any(o.subaccount_id == trader.subaccount_id for o in crossed):
@@ -402,6 +447,9 @@ class DeriveServer:
             raise RpcError(11008, "post only would cross")
         self._nonces.add(key)
         trades = self._match(order)
+        ours = [o for o in self.live(trader.subaccount_id) if o.label.startswith("mm:")]
+        count = sum(o.direction == order.direction for o in ours)
+        self.most_live[order.direction] = max(self.most_live[order.direction], count)
         if self.faults.confirmation_timeouts > 0:
             self.faults.confirmation_timeouts -= 1
             raise RpcError(9000, "order confirmation timeout")
@@ -409,7 +457,7 @@ class DeriveServer:
 
     def _check_terms(self, params: dict[str, Any]) -> None:
         price, amount = Decimal(params["limit_price"]), Decimal(params["amount"])
-        now = time.time()
+        now = self._now()
         if not LEAST_LIFE_S <= params["signature_expiry_sec"] - now <= LONGEST_LIFE_S:
             raise RpcError(11011, "invalid signature expiry")
         if abs(int(params["nonce"]) - int(now * 10**9)) > NONCE_WINDOW_NS:
@@ -461,6 +509,7 @@ class DeriveServer:
     def _cancel(self, trader: Trader, params: dict[str, Any]) -> dict[str, Any]:
         self.received.append(("private/cancel", params))
         order = self.orders.get(params["order_id"])
+        self._race(order)
         if order is None or order.subaccount_id != trader.subaccount_id:
             raise RpcError(11006, "order does not exist")
         if order.status != "open":
@@ -468,6 +517,15 @@ class DeriveServer:
             raise RpcError(codes.get(order.status, 11006), f"already {order.status}")
         self._cancelled(order, "user_request")
         return self._shown(order)
+
+    def _race(self, order: Order | None) -> None:
+        """A stranger fills a part of an order just before its cancel is looked at."""
+        if order is None or order.status != "open" or self.faults.filled_before_cancel <= 0:
+            return
+        self.faults.filled_before_cancel -= 1
+        side = "sell" if order.direction == "buy" else "buy"
+        part = (order.left / 4).quantize(Decimal("0.001"))
+        self._match(self._foreign_order(side, order.price, part, 0))
 
     def _cancel_by_nonce(self, trader: Trader, params: dict[str, Any]) -> dict[str, Any]:
         self.received.append(("private/cancel_by_nonce", params))
@@ -520,16 +578,19 @@ class DeriveServer:
             nonce=str(number),
             signer="",
             expiry_s=2**40,
-            created_ms=int(time.time() * 1000),
+            created_ms=int(self._now() * 1000),
         )
 
-    def _add_foreign(self, direction: str, price: str, amount: str, subaccount_id: int) -> Order:
+    def _add_foreign(
+        self, direction: str, price: str, amount: str, subaccount_id: int, label: str
+    ) -> Order:
         order = self._foreign_order(direction, Decimal(price), Decimal(amount), subaccount_id)
+        order.label = label
         self._match(order)
         return order
 
     def _opposite(self, order: Order) -> list[Order]:
-        now = time.time()
+        now = self._now()
         side = "sell" if order.direction == "buy" else "buy"
         found = [
             o
@@ -576,7 +637,7 @@ class DeriveServer:
             "trade_amount": format(amount, "f"),
             "trade_fee": "0",
             "liquidity_role": role,
-            "timestamp": int(time.time() * 1000),
+            "timestamp": int(self._now() * 1000),
             "label": order.label,
             "subaccount_id": order.subaccount_id,
         }
@@ -598,7 +659,7 @@ class DeriveServer:
 
     def _expire(self) -> None:
         for order in self.orders.values():
-            if order.status == "open" and order.expiry_s <= time.time():
+            if order.status == "open" and order.expiry_s <= self._now():
                 order.status = "expired"
 
     def _shown(self, order: Order) -> dict[str, Any]:
@@ -609,7 +670,7 @@ class DeriveServer:
             "direction": order.direction,
             "label": order.label,
             "creation_timestamp": order.created_ms,
-            "last_update_timestamp": int(time.time() * 1000),
+            "last_update_timestamp": int(self._now() * 1000),
             "limit_price": format(order.price, "f"),
             "amount": format(order.amount, "f"),
             "filled_amount": format(order.filled, "f"),
@@ -628,6 +689,8 @@ class DeriveServer:
         self._push(f"{order.subaccount_id}.orders", [self._shown(order)])
 
     def _push_books(self) -> None:
+        if self.faults.no_pushes:
+            return
         for client in self._clients:
             self._push_book(client)
 
@@ -638,7 +701,7 @@ class DeriveServer:
 
     def _book(self) -> dict[str, Any]:
         levels: dict[str, dict[Decimal, Decimal]] = {"buy": {}, "sell": {}}
-        now = time.time()
+        now = self._now()
         for o in self.orders.values():
             if o.status == "open" and o.expiry_s > now:
                 side = levels[o.direction]
@@ -653,6 +716,8 @@ class DeriveServer:
         }
 
     def _push(self, channel: str, data: Any) -> None:
+        if self.faults.no_pushes:
+            return
         for client in self._clients:
             if channel not in client.channels:
                 continue

@@ -1,0 +1,132 @@
+"""`python -m integration_harness.conformance --venue NAME`: every claim, on one exchange.
+
+A line a claim on standard output: PASS, FAIL with what was seen, or n.a. with the capability that
+the exchange lacks. With `--seeds` each claim is tried with so many seeds from `--seed` on. Exit
+codes: 0 all pass, 1 some fail, 2 bad arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Final, cast
+
+from integration_harness.conformance.case import Case, NotApplicableError
+from integration_harness.conformance.claims import CLAIMS, Claim
+from integration_harness.conformance.driver import Driver
+from integration_harness.stack.supervisor import Supervisor
+from integration_harness.waiting import AWAY, CheckError, Limits
+
+VENUES: Final = {
+    "numo": "integration_harness.conformance.numo:NumoDriver",
+    "derive": "integration_harness.conformance.derive:DeriveDriver",
+}
+"""By name: the module and the class of the driver."""
+LIMITS: Final = Limits(timeout_seconds=40.0, poll_seconds=0.02)
+
+
+@dataclass(slots=True, kw_only=True)
+class Result:
+    """How one claim fared over its seeds."""
+
+    claim: Claim
+    passed: int = 0
+    failures: list[str] = field(default_factory=list)
+    lacking: str = ""
+    seconds: float = 0.0
+    figures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def word(self) -> str:
+        if self.failures:
+            return "FAIL"
+        return "n.a." if self.lacking else "PASS"
+
+    def line(self) -> str:
+        """As it is printed."""
+        tried = self.passed + len(self.failures)
+        what = self.failures[0] if self.failures else self.lacking
+        if not what:
+            what = ", ".join(f"{name} {value}" for name, value in self.figures.items())
+        name = f"{self.claim.number:2d}  {self.claim.name:30}"
+        return f"{name}  {self.word}  {self.passed}/{tried}  {self.seconds:6.1f} s  {what}".rstrip()
+
+
+def try_claim(driver: Driver, claim: Claim, seed: int, result: Result) -> None:
+    """One claim with one seed, from an empty market on."""
+    began = time.monotonic()
+    with Supervisor("mm-bot-conformance-") as supervisor:
+        driver.begin()
+        driver.weather(True)
+        case = Case(driver, supervisor, claim.name, seed, LIMITS)
+        try:
+            claim.run(case)
+            case.finish()
+            result.passed += 1
+        except NotApplicableError as error:
+            result.lacking = str(error)
+        except (CheckError, AssertionError, *AWAY) as error:
+            tail = case.bots[-1].log_tail() if case.bots else ""
+            result.failures.append(f"seed {seed}: {error}\n{tail}")
+        finally:
+            case.close()
+    result.figures.update(case.figures)
+    result.seconds += time.monotonic() - began
+
+
+def driver_of(venue: str) -> Driver:
+    """A new driver of one of `VENUES`."""
+    module, _, name = VENUES[venue].partition(":")
+    return cast(Callable[[], Driver], getattr(import_module(module), name))()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Try what was asked for; the exit code."""
+    options = _parser().parse_args(arguments)
+    chosen = [each for each in CLAIMS if not options.claim or _named(each, options.claim)]
+    driver = driver_of(options.venue)
+    failed = 0
+    try:
+        for claim in chosen:
+            result = Result(claim=claim)
+            for seed in range(options.seed, options.seed + options.seeds):
+                try_claim(driver, claim, seed, result)
+            print(result.line(), flush=True)
+            failed += bool(result.failures)
+    finally:
+        driver.close()
+    print(f"{options.venue}: {len(chosen) - failed} of {len(chosen)} claims hold", flush=True)
+    return 1 if failed else 0
+
+
+def _named(claim: Claim, words: Sequence[str]) -> bool:
+    return claim.name in words or str(claim.number) in words
+
+
+def _parser() -> argparse.ArgumentParser:
+    numbered = "\n".join(f"{each.number:3d}  {each.name}: {each.text}" for each in CLAIMS)
+    parser = argparse.ArgumentParser(
+        prog="python -m integration_harness.conformance",
+        description="Tries every claim of the conformance kit on one exchange.",
+        epilog=numbered,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--venue", choices=tuple(VENUES), required=True)
+    parser.add_argument("--seed", type=int, default=1, help="the first seed")
+    parser.add_argument("--seeds", type=int, default=1, help="how many")
+    parser.add_argument(
+        "--claim",
+        action="append",
+        choices=[word for each in CLAIMS for word in (each.name, str(each.number))],
+        metavar="NAME",
+        help="only this one, by name or number; may be given several times",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
