@@ -63,7 +63,7 @@ def _service(
     if settings.api_base_url is not None:
         client = open_client(settings.api_base_url, settings.timeout_ms)
         cleanup.push_async_callback(client.aclose)
-        reads = Reads(client)
+        reads = Reads(client, clock.now_ms)
         listings = Listings(reads, clock)
         cleanup.push_async_callback(listings.aclose)
     spot_reads = None

@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Final
 
 import httpx
@@ -81,6 +82,8 @@ class ApiProxy(LoopbackServer):
         super().__init__()
         self.rule: Rule = faithful
         self.record: list[Sent] = []
+        self.clock_ahead_seconds: float | None = None
+        """Answers carry a Date that is so far ahead; None: they carry none."""
         self._upstream = httpx.AsyncClient(base_url=upstream, timeout=30)
         self._counts: dict[str, int] = {}
 
@@ -133,9 +136,14 @@ class ApiProxy(LoopbackServer):
         if fault.lost:
             return False
         kind = answer.headers.get("content-type", "application/json")
-        writer.write(_response(answer.status_code, kind, answer.content))
+        writer.write(_response(answer.status_code, kind, answer.content, self._date()))
         await writer.drain()
         return True
+
+    def _date(self) -> str:
+        if self.clock_ahead_seconds is None:
+            return ""
+        return f"date: {formatdate(time.time() + self.clock_ahead_seconds, usegmt=True)}\r\n"
 
     def _answer_alone(
         self, path: str, request: _Request, fault: Fault, writer: asyncio.StreamWriter
@@ -168,9 +176,9 @@ class ApiProxy(LoopbackServer):
         )
 
 
-def _response(status: int, kind: str, body: bytes) -> bytes:
-    head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+def _response(status: int, kind: str, body: bytes, more: str = "") -> bytes:
+    head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n"
+    return f"{head}{more}\r\n".encode() + body
 
 
 async def _read(reader: asyncio.StreamReader) -> _Request | None:

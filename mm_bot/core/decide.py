@@ -32,7 +32,7 @@ from mm_bot.core.settlement import (
     unasked,
     unsettled_sizes,
 )
-from mm_bot.core.snapshot import Fill, OwnOrders, Part, Snapshot
+from mm_bot.core.snapshot import ClockReading, Fill, OwnOrders, Part, Snapshot
 from mm_bot.core.touch import touch, unmanaged_resting
 
 MINUTE_MS = 60_000
@@ -126,7 +126,7 @@ def decide(
         halts=found,
         reference=chosen,
         quotes=quotes,
-        missing=_missing(policy, quotes.ladder, wanted, found),
+        missing=_missing(snapshot, policy, quotes.ladder, wanted, found),
         holdings=money,
         tracked=tracked,
         fill_totals=fill_totals,
@@ -358,12 +358,21 @@ def _halted_plan(given: ReconcileInput, found: tuple[Halt, ...]) -> Plan:
 
 
 def _missing(
-    policy: Policy, ladder: Ladder, wanted: Plan, found: tuple[Halt, ...]
+    snapshot: Snapshot, policy: Policy, ladder: Ladder, wanted: Plan, found: tuple[Halt, ...]
 ) -> tuple[Missing, ...]:
     if found:
         sides = [side for side in Side if policy.mode.wants(side)]
         return tuple(Missing(side=s, index=None, reason=MissingReason.HALTED) for s in sides)
-    return ladder.missing + wanted.missing
+    off = next((clock for clock in snapshot.venue.clocks if clock.off), None)
+    return ladder.missing + tuple(_by_clock(gap, off) for gap in wanted.missing)
+
+
+def _by_clock(gap: Missing, off: ClockReading | None) -> Missing:
+    """A refusal while the clocks differ is most likely theirs: expiries are compared by them."""
+    if off is None or gap.reason is not MissingReason.REFUSED_RECENTLY:
+        return gap
+    numbers = (("clock", off.name), ("ahead_ms", str(off.ahead_ms)))
+    return replace(gap, reason=MissingReason.CLOCK_OFF, numbers=numbers)
 
 
 def _signatures(

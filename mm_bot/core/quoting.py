@@ -56,6 +56,7 @@ class MissingReason(Enum):
     AWAITING_EVIDENCE = "awaiting_evidence"
     OWN_ORDER_IN_THE_WAY = "own_order_in_the_way"
     REFUSED_RECENTLY = "refused_recently"
+    CLOCK_OFF = "clock_off"
     BALANCES_BEHIND_FILLS = "balances_behind_fills"
     ORDERS_UNREAD = "orders_unread"
     CANCEL_PENDING = "cancel_pending"

@@ -17,6 +17,9 @@ from mm_bot.core.orders import RestingOrder
 
 T = TypeVar("T")
 
+CLOCK_SKEW_MS = 2_000
+"""More than this between our clock and one of the exchange's is told."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part(Generic[T]):
@@ -165,6 +168,20 @@ class AnchorQuote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockReading:
+    """How far a clock of the exchange is ahead of ours: the least that its answer allows, so 0
+    where both may agree, and negative where it is behind."""
+
+    name: str
+    ahead_ms: int
+
+    @property
+    def off(self) -> bool:
+        """Whether one of the two is wrong: expiries and ages compare them."""
+        return abs(self.ahead_ms) > CLOCK_SKEW_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What the exchange showed in one concurrent read of everything."""
 
@@ -178,6 +195,8 @@ class Observation:
     """When the read that gave `balances` began, by our clock (its `as_of_ms` is the block's)."""
     lock_held: bool
     """Whether we are the one writer of this market and subaccount (true in dry runs)."""
+    clocks: tuple[ClockReading, ...] = ()
+    """The exchange's clocks, as far as its answers tell them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

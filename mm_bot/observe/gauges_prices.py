@@ -29,6 +29,16 @@ def data_gauges() -> Iterator[Gauge]:
         lambda v: seconds(v.decision.freshness.anchor_ms),
     )
     yield Gauge(
+        name="mm_bot_clock_ahead_seconds",
+        help="How far a clock of the exchange is ahead of ours, negative where behind; 0 where "
+        "both may agree, NaN where it does not tell.",
+        labels={"clock": ("api", "node")},
+        start=math.nan,
+        read=lambda v: {
+            (clock.name,): seconds(clock.ahead_ms) for clock in v.decision.snapshot.venue.clocks
+        },
+    )
+    yield Gauge(
         name="mm_bot_source_age_seconds",
         help="Age of the last good answer of each source; NaN where there is none.",
         labels={"source": SOURCES},

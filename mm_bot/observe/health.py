@@ -112,6 +112,7 @@ class Health:
             "bounds": parts.bounds(view),
             "limits": limits(decision, memory),
             "sources": parts.sources(view),
+            "clocks": parts.clocks(view),
             "contradictions": {
                 what: now_ms - since_ms for what, since_ms in decision.contradictions.items()
             },
@@ -135,7 +136,9 @@ class Health:
             since_ms = self._missing_since.setdefault(side, now_ms)
             if limit_ms is not None and now_ms - since_ms > limit_ms:
                 name = "bid" if side is Side.BUY else "ask"
-                found.append(f"{name} missing for {now_ms - since_ms:.0f} ms, limit {limit_ms} ms")
+                why = [gap.reason.value for gap in view.decision.missing if gap.side is side]
+                told = f"{name} missing for {now_ms - since_ms:.0f} ms, limit {limit_ms} ms"
+                found.append(": ".join([told, *why[:1]]))
         return found
 
 

@@ -78,6 +78,13 @@ def why(view: View) -> dict[str, object]:
     }
 
 
+def clocks(view: View) -> list[dict[str, object]]:
+    return [
+        {"clock": clock.name, "ahead_ms": clock.ahead_ms, "off": clock.off}
+        for clock in view.decision.snapshot.venue.clocks
+    ]
+
+
 def missing(gap: Missing) -> dict[str, object]:
     return {
         "side": gap.side.value,

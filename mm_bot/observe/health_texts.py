@@ -57,6 +57,9 @@ MISSING_MEANS: Final[Mapping[MissingReason, str]] = {
     ),
     MissingReason.OWN_ORDER_IN_THE_WAY: "it would trade with an order of our own",
     MissingReason.REFUSED_RECENTLY: "the last order here was refused; tried again within 2 s",
+    MissingReason.CLOCK_OFF: (
+        "the last order here was refused, and our clock and the exchange's differ: set it by NTP"
+    ),
     MissingReason.BALANCES_BEHIND_FILLS: "fills were seen that the balances do not show yet",
     MissingReason.ORDERS_UNREAD: "our orders could not be read in this cycle",
     MissingReason.CANCEL_PENDING: "a cancel that must come first is not acknowledged",

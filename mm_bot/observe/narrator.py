@@ -27,12 +27,14 @@ class Narrator:
         self._held: frozenset[tuple[str, str]] = frozenset()
         self._rehearsed: tuple[list[str], list[str]] = ([], [])
         self._failing: dict[str, str] = {}
+        self._clocks_off: frozenset[str] = frozenset()
 
     def cycle(self, view: View) -> None:
         """Tell one cycle."""
         decision, report = view.decision, view.report
         self._say_halts(decision)
         self._say_sources(view.errors)
+        self._say_clocks(decision)
         self._say_orders(decision, report)
         for noted in view.new_fills:
             self._say_fill(noted)
@@ -56,6 +58,21 @@ class Narrator:
                 self._failing[source] = error
             elif error is None and self._failing.pop(source, None) is not None:
                 self._log.info("source.back", source=source)
+
+    def _say_clocks(self, decision: Decision) -> None:
+        """When a clock of the exchange begins to differ from ours, and when it agrees again."""
+        clocks = decision.snapshot.venue.clocks
+        for clock in clocks:
+            if clock.off and clock.name not in self._clocks_off:
+                self._log.warning(
+                    "clock.off",
+                    clock=clock.name,
+                    ahead_ms=clock.ahead_ms,
+                    remedy="set both by NTP: expiries and ages compare them",
+                )
+            elif not clock.off and clock.name in self._clocks_off:
+                self._log.info("clock.agrees", clock=clock.name)
+        self._clocks_off = frozenset(clock.name for clock in clocks if clock.off)
 
     def _say_orders(self, decision: Decision, report: Report) -> None:
         log = self._log

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mm_bot.core.commands import Outcome
@@ -18,6 +20,7 @@ from mm_bot.core.remember import (
     Report,
     next_due_ms,
 )
+from mm_bot.core.snapshot import ClockReading
 from tests.core.builders import (
     NOW_MS,
     open_order,
@@ -51,6 +54,24 @@ def test_a_refused_order_is_tried_again_within_two_seconds() -> None:
     assert due_ms is not None
     assert due_ms <= NOW_MS + 2_000
     assert len(decided(snapshot(now_ms=due_ms), memory).plan.places) == 2
+
+
+def test_a_refusal_beside_a_clock_that_differs_is_the_clocks() -> None:
+    """The reason why the slot is empty names the clock and how far it is off; one that agrees
+    within two seconds is none."""
+    decision = decided()
+    memory = after(decision, sent(decision, REFUSED))
+    seen = snapshot(now_ms=NOW_MS + 1)
+    reasons = {}
+    for ahead_ms in (2_000, -2_001):
+        clocks = (ClockReading(name="api", ahead_ms=ahead_ms),)
+        venue = replace(seen.venue, clocks=clocks)
+        missing = decided(replace(seen, venue=venue), memory).missing
+        reasons[ahead_ms] = {(gap.reason, gap.numbers) for gap in missing}
+    assert reasons == {
+        2_000: {(MissingReason.REFUSED_RECENTLY, ())},
+        -2_001: {(MissingReason.CLOCK_OFF, (("clock", "api"), ("ahead_ms", "-2001")))},
+    }
 
 
 def test_an_unknown_order_is_sent_again_with_a_growing_pause() -> None:

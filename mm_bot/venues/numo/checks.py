@@ -22,7 +22,7 @@ from mm_bot.venues.numo import wire
 from mm_bot.venues.numo.chain import CallRevertedError
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.reach import Parts, reach
-from mm_bot.venues.numo.rights import RIGHTS, SKEW_MS, TABLES, compare_clocks, rights
+from mm_bot.venues.numo.rights import RIGHTS, TABLES, compare_clocks, rights
 from mm_bot.venues.signing import Domain
 
 _NO_ADDRESS: Final = "0x" + "0" * 40
@@ -225,7 +225,7 @@ async def _postgres(parts: Parts, checks: Checks) -> bool:
         checks.wrong("Postgres", "session", parts.session.unfit)
     theirs_ms, tables = rows[0]
     ours_ms = (before_ms + parts.now_ms()) // 2
-    compare_clocks(checks, "Postgres", int(theirs_ms), ours_ms, tolerance_ms=SKEW_MS)
+    compare_clocks(checks, "Postgres", int(theirs_ms) - ours_ms)
     return rights(checks, tables)
 
 

@@ -18,7 +18,15 @@ from typing import Final, Generic, TypeVar
 from mm_bot.clock import STEP_MS, Clock, SystemClock
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
 from mm_bot.core.instrument import Instrument
-from mm_bot.core.snapshot import Balances, Book, Observation, OwnOrders, Part, Trade
+from mm_bot.core.snapshot import (
+    Balances,
+    Book,
+    ClockReading,
+    Observation,
+    OwnOrders,
+    Part,
+    Trade,
+)
 from mm_bot.errors import EdgeError, IdentityError, SettingsError
 from mm_bot.io.http import open_client
 from mm_bot.io.postgres import Session
@@ -61,7 +69,7 @@ class NumoVenue:
         self._timeout_s = config.request_timeout_ms / 1000
         self._api = open_client(config.api_base_url, config.request_timeout_ms)
         self._node = open_client("", config.request_timeout_ms)
-        self._data = MarketData(self._api)
+        self._data = MarketData(self._api, clock.now_ms)
         self._chain = Chain(self._node, config.rpc_url)
         self._session = Session(
             config.database_url,
@@ -81,6 +89,7 @@ class NumoVenue:
         self._trades: _Last[tuple[Trade, ...]] = _Last(clock)
         self._entry = OrderEntry(config, self._api, clock.now_ms)
         self._balances: _Last[Balances] = _Last(clock)
+        self._block_ahead_ms = 0
 
     @property
     def owner(self) -> str:
@@ -160,7 +169,13 @@ class NumoVenue:
             balances=balances,
             balances_read_ms=self._balances.read_ms,
             lock_held=orders[1],
+            clocks=self._clocks(),
         )
+
+    def _clocks(self) -> tuple[ClockReading, ...]:
+        """A block that is old tells of no clock; one that is ahead does."""
+        node = ClockReading(name="node", ahead_ms=self._block_ahead_ms)
+        return (node,) if self._data.clock is None else (self._data.clock, node)
 
     def prepare(self, order: NewOrder) -> PreparedOrder:
         """See `OrderEntry.prepare`."""
@@ -274,6 +289,7 @@ class NumoVenue:
         except EdgeError as error:
             return self._balances.kept(error)
         ahead_ms = account.block_time_s * 1000 - self._now_ms()
+        self._block_ahead_ms = max(0, ahead_ms)
         if ahead_ms > BLOCK_AHEAD_MS:  # the future is no freshness
             fault = f"the latest block is {ahead_ms // 1000} s ahead of this clock; is each right?"
             return self._balances.kept(EdgeError("node", fault))

@@ -6,12 +6,15 @@ outside comes out as `EdgeError`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 import httpx
 
 from mm_bot.core.instrument import Instrument
-from mm_bot.core.snapshot import Book, Trade
+from mm_bot.core.snapshot import Book, ClockReading, Trade
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import answered, edge
 from mm_bot.venues.numo import wire
@@ -23,8 +26,11 @@ TRADES_LIMIT: Final = 100
 class MarketData:
     """The readable side of the API; `client` has its base URL and its timeouts."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, now_ms: Callable[[], int]) -> None:
+        self.clock: ClockReading | None = None
+        """The API's clock by its latest answer; None where that has no Date."""
         self._client = client
+        self._now_ms = now_ms
         # Built once each, which is half of a request's work; there are two for each market.
         self._requests: dict[tuple[str, ...], httpx.Request] = {}
 
@@ -48,8 +54,28 @@ class MarketData:
         with edge(wire.API):
             if key not in self._requests:
                 self._requests[key] = self._client.build_request("GET", path, params=query)
+            began_ms = self._now_ms()
             response = await self._client.send(self._requests[key])
+            self.clock = api_clock(response.headers.get("date"), began_ms, self._now_ms())
         if response.status_code != httpx.codes.OK:
             text = wire.parse_error(response.content)
             raise EdgeError(wire.API, f"GET {path} {answered(response, text)}")
         return response.content
+
+
+def api_clock(date: str | None, began_ms: int, ended_ms: int) -> ClockReading | None:
+    """The API's clock by the Date of an answer that was asked for and came between two of our
+    times; None without a readable one. A Date has whole seconds, cut."""
+    theirs_ms = _date_ms(date or "")
+    if theirs_ms is None:
+        return None
+    ahead_ms = max(theirs_ms - ended_ms, min(theirs_ms + 1000 - began_ms, 0))
+    return ClockReading(name=wire.API, ahead_ms=ahead_ms)
+
+
+@lru_cache(maxsize=1)  # the same text for a second
+def _date_ms(text: str) -> int | None:
+    try:
+        return int(parsedate_to_datetime(text).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None

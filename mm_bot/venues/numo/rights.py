@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from mm_bot.core.snapshot import CLOCK_SKEW_MS
 from mm_bot.io.postgres import Statement
 from mm_bot.venues.checks import Checks
 
-SKEW_MS: Final = 2_000
-"""More than this between two clocks is worth a look: expiries and freshness compare them."""
 TABLES: Final = ("active_orders", "trade_fills")
 RIGHTS: Final = Statement.of("""
     SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint,
@@ -43,13 +42,10 @@ def rights(checks: Checks, tables: Mapping[str, Mapping[str, bool]]) -> bool:
     return True
 
 
-def compare_clocks(
-    checks: Checks, area: str, theirs_ms: int, ours_ms: int, *, tolerance_ms: int
-) -> None:
-    skew_ms = theirs_ms - ours_ms
-    way = "ahead of" if skew_ms > 0 else "behind"
-    detail = f"{abs(skew_ms) / 1000:.1f} s {way} ours"
-    if abs(skew_ms) > tolerance_ms:
+def compare_clocks(checks: Checks, area: str, ahead_ms: int) -> None:
+    way = "ahead of" if ahead_ms > 0 else "behind"
+    detail = f"{abs(ahead_ms) / 1000:.1f} s {way} ours"
+    if abs(ahead_ms) > CLOCK_SKEW_MS:
         checks.note(area, "clock", f"{detail}: set both by NTP; ages and expiries compare them")
     else:
         checks.ok(area, "clock", detail)

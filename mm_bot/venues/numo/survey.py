@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from mm_bot.core.balances import holdings
 from mm_bot.core.commands import Watch
 from mm_bot.core.instrument import Instrument, Margin
 from mm_bot.core.orders import Ownership
-from mm_bot.core.snapshot import OwnOrders
+from mm_bot.core.snapshot import CLOCK_SKEW_MS, OwnOrders
 from mm_bot.errors import EdgeError
-from mm_bot.io.errors import edge
 from mm_bot.venues.checks import Checks
-from mm_bot.venues.numo import wire
 from mm_bot.venues.numo.chain import market_balances
 from mm_bot.venues.numo.checks import Proven
 from mm_bot.venues.numo.order_table import NOBODY, OrderTable
 from mm_bot.venues.numo.reach import Parts
-from mm_bot.venues.numo.rights import SKEW_MS, compare_clocks
+from mm_bot.venues.numo.rights import compare_clocks
 
 _ALL_LIVE: Final = Watch(order_ids=(), nonces=(), fills_after=None, include_unexpired=False)
 
@@ -27,7 +24,7 @@ async def survey(
     parts: Parts, checks: Checks, proven: Proven, instrument: Instrument, table: OrderTable
 ) -> None:
     """Clocks, market, orders and balances."""
-    await _api_clock(parts, checks)
+    _api_clock(parts, checks)
     await _node_clock(parts, checks)
     await _market_data(parts, checks, instrument)
     orders = await _orders(checks, table) if proven.postgres else None
@@ -35,22 +32,11 @@ async def survey(
         await _balances(parts, checks, instrument, proven.cash, orders)
 
 
-async def _api_clock(parts: Parts, checks: Checks) -> None:
-    before_ms = parts.now_ms()
-    date = await checks.answer("API", "clock", _date(parts), parts.api_name)
-    if date == "":
+def _api_clock(parts: Parts, checks: Checks) -> None:
+    if parts.data.clock is None:
         checks.note("API", "clock", "its answers carry no Date header")
-    elif date is not None:
-        # A Date has whole seconds, cut; half of one is its mean error.
-        theirs_ms = int(parsedate_to_datetime(date).timestamp() * 1000) + 500
-        ours_ms = (before_ms + parts.now_ms()) // 2
-        compare_clocks(checks, "API", theirs_ms, ours_ms, tolerance_ms=SKEW_MS + 500)
-
-
-async def _date(parts: Parts) -> str:
-    with edge(wire.API):
-        answer = await parts.api.get("/v1/markets")
-    return str(answer.headers.get("date", ""))
+    else:
+        compare_clocks(checks, "API", parts.data.clock.ahead_ms)
 
 
 async def _node_clock(parts: Parts, checks: Checks) -> None:
@@ -58,7 +44,7 @@ async def _node_clock(parts: Parts, checks: Checks) -> None:
     if block_s is not None:
         age_ms = parts.now_ms() - block_s * 1000
         detail = f"the latest block is {age_ms / 1000:.1f} s old by this clock"
-        far = age_ms < -SKEW_MS or age_ms > 30_000
+        far = age_ms < -CLOCK_SKEW_MS or age_ms > 30_000
         (checks.note if far else checks.ok)("node", "clock", detail)
 
 
