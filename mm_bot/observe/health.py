@@ -70,6 +70,8 @@ class Health:
             found.append(f"no cycle has ended for {now_ms - view.ended_ms:.0f} ms")
         if view.memory.startup and not view.decision.halts:
             found.append("start-up reconciliation is not finished")
+        if view.expired and wanted_sides(view.decision.policy):
+            found.append("the market has expired")
         found.extend(self._missing_sides(view, now_ms))
         return found
 

@@ -84,6 +84,11 @@ class View:
             if (found := [c for c in self.live if c.side is side])
         }
 
+    @property
+    def expired(self) -> bool:
+        """Whether the market was past its end, so that nothing can rest."""
+        return self.market is not None and not self.market.is_open(self.at_ms)
+
     @cached_property
     def halt_reasons(self) -> tuple[str, ...]:
         return tuple(halt.reason.value for halt in self.decision.halts)

@@ -1,0 +1,60 @@
+"""Ready means that what is wanted rests, or its reason is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mm_bot.core.instrument import Instrument
+from mm_bot.core.remember import Report
+from mm_bot.observe.health import Health
+from mm_bot.observe.log import Level, Log
+from mm_bot.observe.telemetry import Telemetry
+from mm_bot.observe.totals import Totals
+from tests.core.builders import NOW_MS, SPOT, snapshot
+from tests.core.decisions import REFUSED, after, decided, sent
+from tests.observe.metrics_helpers import External, new_metrics
+from tests.prices.support import ManualClock
+
+LIMIT_MS = 30_000
+
+
+class Watched:
+    """Health of a bot in one market, by a clock that is set by hand."""
+
+    def __init__(self, market: Instrument) -> None:
+        self.clock = ManualClock()
+        totals, log = Totals(0.0), Log(level=Level.CRITICAL)
+        self.telemetry = Telemetry(metrics=new_metrics(), log=log, totals=totals, clock=self.clock)
+        self.telemetry.begin(market, External())
+        self.health = Health(
+            self.telemetry,
+            totals,
+            self.clock,
+            cycle_overdue_ms=10 * LIMIT_MS,
+            missing_quote_timeout_ms=LIMIT_MS,
+        )
+
+
+def test_a_market_past_its_end_is_not_ready_at_once() -> None:
+    """Nothing can rest there, and that is the reason."""
+    watched = Watched(replace(SPOT, expiry_ms=NOW_MS))
+    decision = decided()
+    watched.telemetry.cycle(decision, Report(), after(decision, Report()), {"total": 1.0})
+    assert watched.health.reasons() == ["the market has expired"]
+
+
+def test_a_side_refused_again_and_again_is_not_ready_after_the_limit_and_says_why() -> None:
+    """Until the limit the reason stands in `missing`, after it in what `/readyz` says."""
+    watched = Watched(SPOT)
+    first = decided()
+    memory = after(first, sent(first, REFUSED))
+    soon = decided(snapshot(now_ms=NOW_MS + 1), memory)
+    for _ in range(2):
+        watched.telemetry.cycle(soon, Report(), memory, {"total": 1.0})
+        assert watched.health.reasons() == []
+        watched.clock.at_ms += LIMIT_MS
+    watched.telemetry.cycle(soon, Report(), memory, {"total": 1.0})
+    assert watched.health.reasons() == [
+        f"{side} missing for {2 * LIMIT_MS} ms, limit {LIMIT_MS} ms: refused_recently"
+        for side in ("bid", "ask")
+    ]
