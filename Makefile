@@ -39,11 +39,12 @@ lint: install    ## ruff, mypy --strict, import rules
 
 install: $(STAMP) $(NODE_STAMP) ## .venv with everything, pinned with hashes
 
+# The lock is whole: what it leaves out of hftbacktest's wishes (pyproject.toml) is not to be fetched.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the locked packages into $(VENV) (about a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -55,7 +56,7 @@ UV_LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --python-version 3.11
 
 lock:            ## resolve the versions anew (needs uv)
-	$(UV_LOCK) pyproject.toml --group dev -o requirements.lock
+	$(UV_LOCK) pyproject.toml --group dev --extra backtest -o requirements.lock
 	$(UV_LOCK) pyproject.toml --extra fast -o requirements-run.lock -c requirements.lock
 	echo 'setuptools>=77' | $(UV_LOCK) - -o requirements-build.lock
 

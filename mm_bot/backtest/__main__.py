@@ -1,0 +1,52 @@
+"""`mm-backtest` and `python -m mm_bot.backtest`: backtests from the command line.
+
+Exit codes: 0 done, 2 a fault in what was asked for, 4 something does not answer, 130 interrupted
+with nothing to keep, 1 a bug of ours or of the engine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from mm_bot.errors import BotError
+
+_COMMANDS = {
+    "run": "trade a tape and say what was earned and why",
+}
+
+
+class _Command(Protocol):
+    def arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, given: argparse.Namespace) -> int: ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    top = argparse.ArgumentParser(prog="mm-backtest", description="Backtests of the whole bot.")
+    commands = top.add_subparsers(dest="command", metavar="command", required=True)
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        for name, about in _COMMANDS.items():
+            made = commands.add_parser(name, help=about, description=about)
+            if words[:1] == [name]:
+                _module(name).arguments(made)
+        given = top.parse_args(words)
+        return _module(given.command).run(given)
+    except BotError as error:
+        print(f"mm-backtest: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _module(name: str) -> _Command:
+    return cast(_Command, import_module(f"mm_bot.backtest.command_{name}"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

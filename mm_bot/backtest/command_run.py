@@ -1,0 +1,81 @@
+"""`mm-backtest run`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from mm_bot.backtest import metrics
+from mm_bot.backtest.experiment import DEFAULT, Experiment, read
+from mm_bot.backtest.progress import shown
+from mm_bot.backtest.run import run as trade
+from mm_bot.errors import SettingsError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "experiment", nargs="?", type=Path, metavar="EXPERIMENT.toml", help="default: a small one"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="MM_NAME=VALUE", help="a variable of the bot"
+    )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write result.json there")
+    parser.add_argument("--json", action="store_true", help="print the result for programs")
+
+
+def run(given: argparse.Namespace) -> int:
+    experiment = chosen(given.experiment, given.set)
+    tape = experiment.tape()
+    with shown(f"{tape.market.symbol}, {tape.seconds / 60:.1f} minutes of tape") as bar:
+        done = trade(experiment, tape, progress=bar.told)
+    made = metrics.result(done)
+    if given.out is not None:
+        given.out.mkdir(parents=True, exist_ok=True)
+        (given.out / "result.json").write_text(metrics.text(made))
+    print(
+        metrics.text(made) if given.json else "\n".join(lines(made)), end="" if given.json else "\n"
+    )
+    return 0
+
+
+def chosen(path: Path | None, assignments: list[str]) -> Experiment:
+    """The experiment of the file with the variables of `--set`.
+
+    Raises:
+        SettingsError: for what is wrong with either.
+    """
+    variables = {}
+    for each in assignments:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise SettingsError([f"--set {each}: write NAME=VALUE"])
+        variables[name] = value
+    return (DEFAULT if path is None else read(path)).with_variables(variables)
+
+
+def lines(made: dict[str, Any]) -> list[str]:
+    """For people."""
+    told = [made["says"], *made["warnings"], ""]
+    for name, value in made["pnl"].items():
+        told.append(f"  {name:<26} {metrics.short(value) if _is_money(value) else value}")
+    for group in ("fills", "inventory", "quoting"):
+        told.append(f"{group}")
+        told += [f"  {name:<26} {_shown(value)}" for name, value in made[group].items()]
+    told.append("markouts, bps (mean +- error, n)")
+    for side, by_horizon in made["markouts_bps"].items():
+        cells = [
+            f"{horizon} {at['mean']} +- {at['error']} ({at['n']})"
+            for horizon, at in by_horizon.items()
+        ]
+        told.append(f"  {side:<6} " + "; ".join(cells))
+    return told
+
+
+def _is_money(value: object) -> bool:
+    return isinstance(value, str) and value.lstrip("-").replace(".", "", 1).isdigit()
+
+
+def _shown(value: object) -> object:
+    return json.dumps(value) if isinstance(value, dict) else value

@@ -1,0 +1,156 @@
+"""What a backtest is asked for, in one TOML file; docs/backtest.md shows all of it.
+
+`[strategy]` holds the bot's own variables, read by the bot's own settings: a name or a value that
+the bot would refuse is refused here. What an exchange would need to be reached (addresses, keys) is
+filled in with texts that nobody uses.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+from mm_bot.backtest.engine import Exchange
+from mm_bot.backtest.generate import Generated, generate
+from mm_bot.backtest.tape import Market, Tape, load
+from mm_bot.core.exact import Amount, Size, exact
+from mm_bot.core.instrument import Instrument
+from mm_bot.core.policy import Policy
+from mm_bot.errors import SettingsError
+from mm_bot.settings import load as load_settings
+
+T = TypeVar("T")
+
+_UNUSED: Final = {
+    "MM_API_BASE_URL": "http://localhost",
+    "MM_RPC_URL": "http://localhost",
+    "MM_SUBACCOUNT_ID": "1",
+    "MM_DATABASE_URL": "postgresql://localhost/unused",
+    "MM_OWNER_PRIVATE_KEY": "0x" + "11" * 32,
+}
+DEFAULT_MARKET = Market(symbol="GENERATED", base="BASE", quote="QUOTE", tick="0.001", lot="1")
+DEFAULT_STRATEGY: Final = {
+    "MM_ORDER_SIZE": "1",
+    "MM_HALF_SPREAD_BPS": "3",
+    "MM_INVENTORY_SKEW_BPS": "5",
+    "MM_MAX_LONG_INVENTORY": "20",
+    "MM_MAX_SHORT_INVENTORY": "-20",
+    "MM_POLL_INTERVAL_MS": "1000",
+    "MM_MAX_CANCELS_PER_MINUTE": "0",
+    "MM_CANCEL_STALE_ORDER_THRESHOLD_BPS": "1",
+}
+"""Of an experiment without a file: something to look at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What it begins with and pays; sizes and amounts as text."""
+
+    position: str = "0"
+    quote: str = "1000000"
+    maker_fee_bps: str = "0"
+    book_levels: int = 5
+    """How deep into the book the bot reads."""
+    book_reach_ticks: int = 100
+    """How far from the best price it looks for them."""
+
+    def __post_init__(self) -> None:
+        for name in ("position", "quote", "maker_fee_bps"):
+            try:
+                exact(str(getattr(self, name)))
+            except (ValueError, TypeError) as error:
+                raise SettingsError([f"[account] {name}: {error}"]) from None
+
+    @property
+    def start(self) -> tuple[Size, Amount, Decimal]:
+        return Size.of(self.position), Amount.of(self.quote), exact(self.maker_fee_bps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """`tape_file` or `generated`, how the exchange answers, and the bot's variables."""
+
+    tape_file: Path | None = None
+    generated: Generated | None = None
+    market: Market | None = None
+    exchange: Exchange = field(default_factory=Exchange)
+    account: Account = field(default_factory=Account)
+    strategy: Mapping[str, str] = field(default_factory=dict)
+    sweep: Mapping[str, Any] = field(default_factory=dict)
+
+    def tape(self) -> Tape:
+        """The market that it is run on."""
+        if self.tape_file is not None:
+            return load(self.tape_file, self.market)
+        return generate(self.generated or Generated(), self.market or DEFAULT_MARKET)
+
+    def with_variables(self, more: Mapping[str, str]) -> Experiment:
+        return replace(self, strategy={**self.strategy, **more})
+
+
+DEFAULT = Experiment(generated=Generated(), market=DEFAULT_MARKET, strategy=DEFAULT_STRATEGY)
+
+
+def read(path: Path) -> Experiment:
+    """An experiment from its file.
+
+    Raises:
+        SettingsError: with what is wrong in it.
+    """
+    try:
+        members = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise SettingsError([f"{path}: {error.strerror}"]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{path} is no TOML: {error}"]) from None
+    known = {"tape", "market", "exchange", "account", "strategy", "sweep"}
+    if extra := sorted(set(members) - known):
+        raise SettingsError(
+            [f"{path}: no table [{extra[0]}]; there are {', '.join(sorted(known))}"]
+        )
+    tape = members.get("tape", {})
+    file = tape.get("file")
+    if (file is None) == ("generate" not in tape):
+        raise SettingsError([f"{path}: [tape] needs either file = ... or [tape.generate]"])
+    return Experiment(
+        tape_file=None if file is None else path.parent / str(file),
+        generated=None if file is not None else _made(Generated, tape["generate"], "tape.generate"),
+        market=_made(Market, members["market"], "market") if "market" in members else None,
+        exchange=_made(Exchange, members.get("exchange", {}), "exchange"),
+        account=_made(Account, members.get("account", {}), "account"),
+        strategy={name: str(value) for name, value in members.get("strategy", {}).items()},
+        sweep=members.get("sweep", {}),
+    )
+
+
+def _made(kind: type[T], members: Mapping[str, Any], table: str) -> T:
+    """A table as its class: numbers of money may be given as TOML strings or integers."""
+    known = {each.name: each for each in fields(cast(Any, kind))}
+    faults = [f"[{table}] has no {name}" for name in members if name not in known]
+    values = {}
+    for name, value in members.items():
+        if name in known and known[name].type == "str" and not isinstance(value, str):
+            if isinstance(value, float):
+                faults.append(f"[{table}] {name} = {value}: write an exact number as text")
+            value = str(value)
+        values[name] = value
+    if faults:
+        raise SettingsError(faults)
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise SettingsError([f"[{table}]: {error}"]) from None
+
+
+def policy_of(strategy: Mapping[str, str], instrument: Instrument) -> tuple[Policy, int]:
+    """The bot's policy by its variables, and its poll interval in milliseconds.
+
+    Raises:
+        SettingsError: with every fault that the bot itself would find.
+    """
+    settings = load_settings({**_UNUSED, "MM_MARKET_SYMBOL": instrument.symbol, **strategy})
+    return settings.policy(instrument), settings.poll_interval_ms

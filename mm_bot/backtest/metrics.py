@@ -1,0 +1,290 @@
+"""What a run comes to: one JSON value, the same bytes for the same run.
+
+Money is exact text in the quote; ratios, basis points and times are rounded for people. Everything
+comes from our own ledger and samples, nothing from the engine's counters. Definitions:
+docs/backtest.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from functools import cache
+from math import sqrt
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any, Final
+
+from mm_bot.backtest.arrays import np
+from mm_bot.backtest.engine import Exchange
+from mm_bot.backtest.ledger import Booked
+from mm_bot.backtest.recorder import Quote, Sample
+from mm_bot.backtest.run import Run
+from mm_bot.backtest.tape import NS_A_MS, NS_A_SECOND
+from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, plain
+from mm_bot.core.instrument import Side
+
+HORIZONS_S: Final = (0, 1, 5, 30, 300)
+ADVERSE_S: Final = 5
+NEAR_BPS: Final = 50
+"""Within which an order counts for the uptime."""
+SHARPE_DAYS: Final = 20
+FEW_MINUTES: Final = 24 * 60
+"""A shorter tape proves mechanics, not a strategy."""
+FORMAT: Final = 1
+
+
+def result(run: Run) -> dict[str, Any]:
+    """The whole of it, plain."""
+    tape, ledger, samples = run.tape, run.ledger, run.recorder.samples
+    fills = ledger.fills
+    parts = ledger.parts(run.path.before, run.path.first, run.path.last, ADVERSE_S * NS_A_SECOND)
+    seconds = (run.ends_ms * NS_A_MS - tape.begins_ns) / NS_A_SECOND
+    volume = sum((fill.notional for fill in fills), NO_AMOUNT)
+    made = {
+        "format": FORMAT,
+        "code": code_digest(),
+        "whole": run.whole,
+        "warnings": _warnings(run, seconds),
+        "tape": {
+            "about": tape.about,
+            "generated": tape.generated,
+            "sha256": tape.sha256(),
+            "market": asdict(tape.market),
+            "events": len(tape.events),
+            "begins_ms": tape.begins_ns // NS_A_MS,
+            "seconds": round(seconds, 3),
+            "longest_gap_seconds": _longest_gap_s(tape.events["local_ts"]),
+        },
+        "exchange": _exchange(run.experiment.exchange),
+        "account": asdict(run.experiment.account),
+        "strategy": dict(sorted(run.experiment.strategy.items())),
+        "poll_ms": run.poll_ms,
+        "cycles": len(samples),
+        "pnl": {
+            "total": str(parts.total),
+            "spread_capture": str(parts.capture),
+            "inventory": str(parts.inventory),
+            "fees": str(parts.fees),
+            f"adverse_selection_{ADVERSE_S}s": str(parts.adverse),
+            "per_volume_bps": _ratio(parts.total, volume, 10_000),
+            "max_drawdown": str(max_drawdown(equity(run))),
+            "sharpe": f"n too small: daily from {SHARPE_DAYS} days on",
+        },
+        "fills": _fills(run, volume, seconds),
+        "markouts_bps": markouts(run),
+        "inventory": _inventory(run),
+        "quoting": _quoting(samples, run.ends_ms),
+        "orders": dict(sorted(run.recorder.outcomes.items())),
+        "missing": dict(sorted(run.recorder.missing.items())),
+        "telemetry": dict(sorted(run.recorder.events.items())),
+    }
+    made["says"] = sentence(made, tape.market.quote)
+    return made
+
+
+def text(value: dict[str, Any]) -> str:
+    """As it is written."""
+    return json.dumps(value, indent=2, sort_keys=True) + "\n"
+
+
+def sentence(made: dict[str, Any], quote: str) -> str:
+    """The first thing to be read."""
+    pnl, fills = made["pnl"], made["fills"]
+    at = made["markouts_bps"]["both"][f"{ADVERSE_S}s"]
+    markout = "unknown" if at["mean"] is None else f"{at['mean']:+} bps"
+    return (
+        f"{short(pnl['total'])} {quote} in {made['tape']['seconds'] / 60:.1f} minutes: spread "
+        f"{short(pnl['spread_capture'])}, inventory {short(pnl['inventory'])}, fees "
+        f"{short(pnl['fees'])}; {fills['count']} fills, markout at {ADVERSE_S} s {markout}; "
+        f"{made['exchange']['says']}."
+    )
+
+
+def short(amount: str) -> str:
+    """To six decimals, for people."""
+    return plain(Decimal(amount).quantize(Decimal("0.000001")).normalize())
+
+
+def equity(run: Run) -> list[tuple[int, Amount]]:
+    """(ms, result so far) at each sample, marked by the mid that was seen by then."""
+    ledger = run.ledger
+    per = ledger.instrument.multiplier
+    held, cash, i = ledger.start, NO_AMOUNT, 0
+    began = run.path.first * held
+    found = []
+    fills = sorted(ledger.fills, key=lambda fill: fill.at_ns)
+    for sample in run.recorder.samples:
+        at_ns = sample.at_ms * NS_A_MS
+        while i < len(fills) and fills[i].at_ns <= at_ns:
+            sign = Decimal(fills[i].side.sign)
+            held += fills[i].size.times(sign)
+            cash -= fills[i].notional.times(sign) + fills[i].fee
+            i += 1
+        mark = run.path.before(at_ns)
+        found.append((sample.at_ms, cash + (mark * held - began).times(per)))
+    return found
+
+
+def max_drawdown(curve: Sequence[tuple[int, Amount]]) -> Amount:
+    """The deepest fall from a peak before it."""
+    peak, deepest = NO_AMOUNT, NO_AMOUNT
+    for _, worth in curve:
+        peak = max(peak, worth)
+        deepest = max(deepest, peak - worth)
+    return deepest
+
+
+def markouts(run: Run) -> dict[str, Any]:
+    """By side and horizon: the mean in bps of the fill's price, weighted by size, its standard
+    error, and over how many fills; positive is in our favour. A fill too near the end is left out.
+    """
+    ends_ns = run.ends_ms * NS_A_MS
+    groups: dict[str, list[Booked]] = {
+        "both": run.ledger.fills,
+        **{side.value: [f for f in run.ledger.fills if f.side is side] for side in Side},
+    }
+    return {
+        name: {
+            f"{horizon_s}s": _markout(run, fills, horizon_s * NS_A_SECOND, ends_ns)
+            for horizon_s in HORIZONS_S
+        }
+        for name, fills in groups.items()
+    }
+
+
+def _markout(run: Run, fills: list[Booked], horizon_ns: int, ends_ns: int) -> dict[str, Any]:
+    moves, weights = [], []
+    for fill in fills:
+        due_ns = fill.at_ns + horizon_ns
+        if due_ns > ends_ns:
+            continue
+        moved = run.path.before(due_ns) - fill.price
+        moves.append(float(moved.value) * fill.side.sign / float(fill.price.value) * 10_000)
+        weights.append(float(fill.size.value))
+    if not moves:
+        return {"mean": None, "error": None, "n": 0}
+    mean = fmean(moves, weights)
+    error = None
+    if len(moves) > 1:
+        spread = sum((w * (m - mean)) ** 2 for m, w in zip(moves, weights, strict=True))
+        error = round(sqrt(spread) / sum(weights), 4)
+    return {"mean": round(mean, 4), "error": error, "n": len(moves)}
+
+
+def _fills(run: Run, volume: Amount, seconds: float) -> dict[str, Any]:
+    fills, outcomes = run.ledger.fills, run.recorder.outcomes
+    filled = sum((fill.size for fill in fills), NO_SIZE)
+    placed = run.recorder.placed_size
+    accepted, refused = outcomes["place accepted"], outcomes["place refused"]
+    cancels = sum(n for name, n in outcomes.items() if name.startswith("cancel"))
+    waits = [fill.waited_ms for fill in fills]
+    return {
+        "count": len(fills),
+        "buys": sum(fill.side is Side.BUY for fill in fills),
+        "sells": sum(fill.side is Side.SELL for fill in fills),
+        "size": str(filled),
+        "volume": str(volume),
+        "volume_per_day": round(float(volume.value) * 86_400 / seconds, 2) if seconds else None,
+        "fill_ratio": _ratio(Amount(filled.value), Amount(placed.value)),
+        "refused_share": round(refused / (accepted + refused), 6) if accepted + refused else None,
+        "median_ms_to_fill": median(waits) if waits else None,
+        "cancels_per_fill": round(cancels / len(fills), 4) if fills else None,
+        "cancels_per_minute": round(cancels * 60 / seconds, 4) if seconds else None,
+    }
+
+
+def _inventory(run: Run) -> dict[str, Any]:
+    start = run.ledger.start
+    held = [(start + sample.position).value for sample in run.recorder.samples]
+    low, high = run.policy.quote.max_short.value, run.policy.quote.max_long.value
+    return {
+        "start": str(start),
+        "end": str(run.ledger.position),
+        "mean_abs": round(fmean(abs(float(h)) for h in held), 6) if held else None,
+        "max_abs": plain(max((abs(h) for h in held), default=Decimal(0))),
+        "share_at_a_limit": round(sum(not low < h < high for h in held) / len(held), 6)
+        if held
+        else None,
+    }
+
+
+def _quoting(samples: Sequence[Sample], ends_ms: int) -> dict[str, Any]:
+    """Shares of the time, each cycle's state held until the next."""
+    total = both = 0
+    sides = dict.fromkeys(("bid", "ask"), 0)
+    held: Counter[str] = Counter()
+    nexts = [sample.at_ms for sample in samples[1:]] + [ends_ms]
+    for sample, until_ms in zip(samples, nexts, strict=True):
+        lasts_ms = until_ms - sample.at_ms
+        total += lasts_ms
+        near = {
+            "bid": _near(sample.bid, sample.reference),
+            "ask": _near(sample.ask, sample.reference),
+        }
+        for name, here in near.items():
+            sides[name] += lasts_ms * here
+        both += lasts_ms * all(near.values())
+        for reason in sample.held:
+            held[reason] += lasts_ms
+    return {
+        "near_bps": NEAR_BPS,
+        "uptime_both_sides": round(both / total, 6) if total else None,
+        "uptime_bid": round(sides["bid"] / total, 6) if total else None,
+        "uptime_ask": round(sides["ask"] / total, 6) if total else None,
+        "held_seconds": {reason: lasted / 1_000 for reason, lasted in sorted(held.items())},
+    }
+
+
+def _near(quote: Quote | None, reference: Price | None) -> bool:
+    if quote is None or reference is None:
+        return False
+    return abs(quote.price - reference).value * 10_000 <= reference.value * NEAR_BPS
+
+
+def _warnings(run: Run, seconds: float) -> list[str]:
+    found = []
+    if not run.whole:
+        found.append("Stopped before the end of the tape: what came later is not in it.")
+    if run.tape.generated:
+        found.append("A generated market: it answers to our width as its A and k say, and no more.")
+    else:
+        found.append("A replay assumes that our quotes move nobody.")
+    if seconds < FEW_MINUTES * 60:
+        minutes = f"{seconds / 60:.1f}"
+        found.append(f"{minutes} minutes of one market prove mechanics, not a strategy.")
+    if not run.experiment.exchange.latencies:
+        found.append("Latency is assumed, not measured.")
+    return found
+
+
+def _ratio(part: Amount, whole: Amount, times: int = 1) -> float | None:
+    return round(float(part.value) / float(whole.value) * times, 6) if whole else None
+
+
+def _longest_gap_s(times_ns: Any) -> float:
+    gaps = np.diff(np.unique(times_ns))
+    return round(int(gaps.max()) / NS_A_SECOND, 3) if len(gaps) else 0.0
+
+
+def _exchange(exchange: Exchange) -> dict[str, Any]:
+    told = asdict(exchange)
+    told["latencies"] = len(exchange.latencies)
+    return {**told, "says": exchange.says}
+
+
+@cache
+def code_digest() -> str:
+    """Of everything that decides what a run comes to: two results with one digest compare."""
+    root = Path(__file__).parents[1]
+    files = [root / "bot.py"]
+    for folder in ("core", "strategies", "backtest"):
+        files += (root / folder).glob("*.py")
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]

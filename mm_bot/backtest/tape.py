@@ -1,0 +1,149 @@
+"""A tape: one market's events for the engine, and a manifest that says what they are.
+
+On disk `NAME.npz` with one array `data` of the engine's events, and `NAME.json` beside it. An npz
+of hftbacktest without a manifest is read too, its market given by whoever reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from mm_bot.backtest.arrays import EVENT, Array, np
+from mm_bot.core.exact import Price, Size
+from mm_bot.core.instrument import Capabilities, Instrument, Kind, Margin
+from mm_bot.errors import SettingsError
+
+NS_A_MS = 1_000_000
+NS_A_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """What is traded, as text; `tick` and `lot` are the steps of price and size."""
+
+    symbol: str
+    base: str
+    quote: str
+    tick: str
+    lot: str
+    kind: str = "perpetual"
+    multiplier: str = "1"
+
+    def instrument(self) -> Instrument:
+        """As the bot sees it. A perpetual's margin is left out: nothing runs short of collateral.
+
+        Raises:
+            SettingsError: where a number or the kind is none.
+        """
+        try:
+            kind = Kind(self.kind)
+            return Instrument(
+                symbol=self.symbol,
+                base=self.base,
+                quote=self.quote,
+                kind=kind,
+                price_tick=Price.of(self.tick),
+                size_step=Size.of(self.lot),
+                multiplier=Decimal(self.multiplier),
+                margin=Margin.FUNDED if kind is Kind.SPOT else Margin.QUOTE,
+                margin_rate=Decimal(0),
+                collateral=self.quote,
+                expiry_ms=None,
+                capabilities=Capabilities(post_only=True, resend_safe=False),
+            )
+        except (ValueError, ArithmeticError) as error:
+            raise SettingsError([f"market {self.symbol}: {error}"]) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tape:
+    """`events` are in the engine's order; `about` is a sentence for people."""
+
+    market: Market
+    events: Array
+    about: str
+    generated: bool = False
+
+    @property
+    def begins_ns(self) -> int:
+        return int(self.events["local_ts"][0])
+
+    @property
+    def ends_ns(self) -> int:
+        return int(self.events["local_ts"].max())
+
+    @property
+    def seconds(self) -> float:
+        return (self.ends_ns - self.begins_ns) / NS_A_SECOND
+
+    def sha256(self) -> str:
+        """Of the events and the market: two results with one hash saw one market."""
+        digest = hashlib.sha256(json.dumps(asdict(self.market), sort_keys=True).encode())
+        digest.update(np.ascontiguousarray(self.events).tobytes())
+        return digest.hexdigest()
+
+    def until(self, end_ns: int) -> Tape:
+        """What of it was there before `end_ns`, by either clock."""
+        rows = self.events
+        early = np.minimum(rows["exch_ts"], rows["local_ts"]) < end_ns
+        return replace(self, events=rows[early])
+
+    def save(self, path: Path) -> None:
+        """The npz and its manifest beside it."""
+        np.savez_compressed(path, data=self.events)
+        manifest = {
+            "format": 1,
+            "market": asdict(self.market),
+            "about": self.about,
+            "generated": self.generated,
+            "events": len(self.events),
+            "begins_ns": self.begins_ns,
+            "ends_ns": self.ends_ns,
+            "sha256": self.sha256(),
+        }
+        path.with_suffix(".json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def load(path: Path, market: Market | None = None) -> Tape:
+    """A tape from its npz; `market` where no manifest stands beside it.
+
+    Raises:
+        SettingsError: where it is none, or not what its manifest says.
+    """
+    try:
+        with np.load(path) as arrays:
+            rows = arrays["data"]
+    except (OSError, ValueError, KeyError) as error:
+        raise SettingsError([f"{path} is no tape: {error}"]) from None
+    if rows.dtype != EVENT or not len(rows):
+        raise SettingsError([f"{path} is no tape: not an array of the engine's events"])
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        if market is None:
+            raise SettingsError(
+                [f"{path} has no manifest {beside.name} beside it: give [market] in the experiment"]
+            )
+        return Tape(market=market, events=rows, about=path.name)
+    manifest = _manifest(beside)
+    tape = Tape(market=market or manifest[0], events=rows, about=manifest[1], generated=manifest[2])
+    if market is None and tape.sha256() != manifest[3]:
+        raise SettingsError([f"{path} is not what {beside.name} says: its SHA-256 differs"])
+    return tape
+
+
+def _manifest(path: Path) -> tuple[Market, str, bool, str]:
+    try:
+        members: dict[str, Any] = json.loads(path.read_text())
+        return (
+            Market(**members["market"]),
+            str(members["about"]),
+            bool(members["generated"]),
+            str(members["sha256"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError([f"{path} is no manifest of a tape: {error}"]) from None
