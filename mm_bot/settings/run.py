@@ -25,6 +25,7 @@ from mm_bot.fields.model import Model, Reading, variable
 VENUES = {
     "numo": "mm_bot.venues.numo.resolve",
     "derive": "mm_bot.venues.derive.settings",
+    "ethereal": "mm_bot.venues.ethereal.settings",
 }
 """By the name that chooses it: the module that has its `SECTION` and `resolve`."""
 DEFAULT_VENUE = "numo"

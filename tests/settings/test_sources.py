@@ -20,7 +20,9 @@ from tests.settings.test_settings import KEY, REQUIRED, fault, settings
 def test_an_unknown_venue_is_a_fault_that_lists_the_valid_ones() -> None:
     """Only what there is a folder for can be chosen."""
     assert settings(MM_VENUE="numo").venue_config == settings().venue_config
-    assert fault(MM_VENUE="elsewhere") == "MM_VENUE is 'elsewhere': give one of numo, derive"
+    assert (
+        fault(MM_VENUE="elsewhere") == "MM_VENUE is 'elsewhere': give one of numo, derive, ethereal"
+    )
 
 
 def test_a_file_beside_the_bot_fills_what_the_environment_leaves_open(

@@ -14,11 +14,9 @@ while the socket is down, for then nothing would end an order but its signature'
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import orjson
 
@@ -38,11 +36,13 @@ from mm_bot.core.snapshot import (
     Trade,
 )
 from mm_bot.errors import EdgeError, IdentityError
+from mm_bot.venues import fill_numbers
 from mm_bot.venues.base import EthCall, Found, FoundOrder
 from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.derive import wire
 from mm_bot.venues.derive.api import DERIVE, DeriveApi, LostError, NotSentError, RefusedError
 from mm_bot.venues.derive.config import DeriveConfig
+from mm_bot.venues.file_lock import FileLock
 from mm_bot.venues.signing import Action, Domain, Signer, TradeData
 
 UNKNOWN_CODES: Final = frozenset({-32603, 9000, 9001})
@@ -79,7 +79,7 @@ class DeriveVenue:
         self._balances: Part[Balances] = Part(value=None, as_of_ms=None)
         self._balances_read_ms: int | None = None
         self._armed = False
-        self._lock: IO[str] | None = None
+        self._lock = FileLock(config.lock_file, config.market_symbol)
         self._wake: Callable[[], None] = lambda: None
 
     # Start-up and commands
@@ -116,26 +116,10 @@ class DeriveVenue:
         return tuple(checks.found)
 
     async def claim(self) -> str | None:
-        """The exchange has no lock to offer: a file of this machine is locked instead."""
-        if self._lock is not None:
-            return None
-        path = self._config.lock_file
-        handle = path.open("a+")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            handle.seek(0)
-            holder = handle.read(200).strip()
-            handle.close()
-            return f"{holder or 'a process'} by {path}"
-        handle.truncate(0)
-        handle.write(f"mm-bot {self._config.market_symbol} pid={os.getpid()}")
-        handle.flush()
-        self._lock = handle
-        return None
+        return self._lock.claim()
 
     async def holds_lock(self) -> bool:
-        return self._config.dry_run or self._lock is not None
+        return self._config.dry_run or self._lock.held
 
     async def own_orders(self, watch: Watch) -> OwnOrders:
         """See `LiveVenue.own_orders`."""
@@ -177,9 +161,7 @@ class DeriveVenue:
 
     async def aclose(self) -> None:
         await self._api.aclose()
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.release()
 
     # The loop
 
@@ -329,7 +311,7 @@ class DeriveVenue:
             ),
             fills=fills,
             own_trade_ids=frozenset(fill.trade_id for fill in fills),
-            newest_trade_id=self._clock.now_ms() << 64,
+            newest_trade_id=fill_numbers.before(self._clock.now_ms()),
             others=(),
             reserved_elsewhere=Reserved(),
         )
@@ -361,7 +343,7 @@ class DeriveVenue:
     async def _fills(self, watch: Watch, rows: tuple[RestingOrder, ...]) -> tuple[Fill, ...]:
         if watch.fills_after is None:
             return ()
-        since_ms = (watch.fills_after >> 64) - LOOK_BACK_MS
+        since_ms = fill_numbers.time_ms(watch.fills_after) - LOOK_BACK_MS
         left = {row.order_id: row.size for row in rows}
         found: dict[int, Fill] = {}
         async for entry in self._history("private/get_trade_history", "trades", since_ms):
@@ -399,7 +381,7 @@ class DeriveVenue:
             orders=orders,
             balances=balances,
             balances_read_ms=self._balances_read_ms,
-            lock_held=self._config.dry_run or self._lock is not None,
+            lock_held=self._config.dry_run or self._lock.held,
         )
 
     def _book_now(self) -> Part[Book]:

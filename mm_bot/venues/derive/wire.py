@@ -1,14 +1,11 @@
 """Bodies of Derive: human decimals as text in, exact types out. Pure.
 
-1. Numbers go out in plain notation, never with an exponent, and with at most `ENGINE_DECIMALS`: the
-   engine refuses what is finer. What is signed and what is said are the same numbers.
-2. Fills are numbered by (time, hash of their id): the same fill has the same number for ever, and
-   later fills have higher ones.
+Numbers go out in plain notation, never with an exponent, and with at most `ENGINE_DECIMALS`: the
+engine refuses what is finer. What is signed and what is said are the same numbers.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -38,6 +35,7 @@ from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
 from mm_bot.core.snapshot import Book, BookOrder, Fill, Trade
 from mm_bot.io.shapes import Members, Reader
 from mm_bot.venues.derive.api import DERIVE
+from mm_bot.venues.fill_numbers import fill_number
 
 ENGINE_DECIMALS: Final = 12
 LEAST_LIFE_MS: Final = 300_000
@@ -215,12 +213,6 @@ def _side(members: Members) -> Side:
     if direction not in ("buy", "sell"):
         raise _read.fault("direction", direction, "buy or sell")
     return Side(direction)
-
-
-def fill_number(trade_id: str, at_ms: int) -> int:
-    """See invariant 2. Below 2**106."""
-    digest = hashlib.sha256(trade_id.encode()).digest()
-    return (at_ms << 64) | int.from_bytes(digest[:8])
 
 
 def fill(entry: object, market: Instrument, left: dict[str, Size]) -> Fill | None:

@@ -1,0 +1,337 @@
+"""Ethereal as a server: REST and WebSocket version 2 on one port.
+
+One book a product with price-time priority, matched in blocks which post-only orders and cancels do
+not wait for; orders, fills, positions and collateral by subaccount; every signature checked with
+eth-account's own typed data. `faults` are switches a test may turn at any time. Source: the
+vendor's specification of 2026-11.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from integration_harness.stack.supervisor import free_port
+from integration_harness.venues.ethereal_exchange import (
+    BLOCK_S,
+    PRODUCTS,
+    ApiError,
+    Exchange,
+    Faults,
+    Order,
+    Trader,
+)
+
+Json = dict[str, Any]
+
+
+@dataclass(eq=False, slots=True)
+class _Client:
+    socket: WebSocket
+    streams: set[tuple[str, str]] = field(default_factory=set)
+    """(type, symbol or subaccount)."""
+    outbox: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
+
+
+class EtherealServer:
+    """Two perpetuals, ETHUSD and BTCUSD. `start` returns once it listens; `close` ends it."""
+
+    symbol: Final = "ETHUSD"
+
+    def __init__(self) -> None:
+        self.exchange = Exchange(self._push)
+        self._clients: set[_Client] = set()
+        self._published: dict[str, tuple[int, Json]] = {}
+        self._port = free_port()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._blocks: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    # For tests
+
+    @property
+    def faults(self) -> Faults:
+        return self.exchange.faults
+
+    @property
+    def traders(self) -> dict[int, Trader]:
+        return self.exchange.traders
+
+    @property
+    def orders(self) -> dict[str, Order]:
+        return self.exchange.orders
+
+    @property
+    def received(self) -> list[tuple[str, Json]]:
+        """Every write, as it came."""
+        return self.exchange.received
+
+    @property
+    def rest_url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def socket_url(self) -> str:
+        return f"ws://127.0.0.1:{self._port}/v1/stream"
+
+    @property
+    def connections(self) -> int:
+        """Sockets that are open now."""
+        return len(self._clients)
+
+    def add_trader(self, owner: str, subaccount_id: int, signer: str) -> Trader:
+        return self.exchange.add_trader(owner, subaccount_id, signer)
+
+    def start(self) -> None:
+        gets = {
+            "rpc/config": lambda _: self.exchange.config(),
+            "time": lambda _: {"time": self.exchange.now_ms()},
+            "maintenance": lambda _: {"isEnabled": self.faults.maintenance},
+            "rate-limit/config": lambda _: {"data": []},
+            "product": self.exchange.products,
+            "product/market-liquidity": self.exchange.liquidity,
+            "product/market-price": self.exchange.market_price,
+            "subaccount": self.exchange.subaccounts,
+            "subaccount/balance": self.exchange.balance,
+            "linked-signer": self.exchange.links,
+            "order": self.exchange.list_orders,
+            "order/fill": self.exchange.list_fills,
+            "order/trade": self.exchange.list_trades,
+            "order/{id}": self.exchange.one_order,
+            "position": self.exchange.positions,
+            "position/active": self.exchange.active_position,
+        }
+        app = Starlette(
+            routes=[
+                WebSocketRoute("/v1/stream", self._socket),
+                *(Route(f"/v1/{path}", self._answering(do)) for path, do in gets.items()),
+                Route("/v1/order", self._place, methods=["POST"]),
+                Route("/v1/order/cancel", self._cancel, methods=["POST"]),
+                Route("/v1/order/dry-run", self._dry_run, methods=["POST"]),
+            ],
+        )
+        config = uvicorn.Config(
+            app, host="127.0.0.1", port=self._port, log_level="error", lifespan="off"
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        while not self._server.started or self._loop is None:
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._server.force_exit = True
+            self._thread.join(10)
+
+    def live(self, subaccount_id: int, symbol: str | None = None) -> list[Order]:
+        """The open orders of a subaccount, in one market or all."""
+        return self.exchange.live(subaccount_id, symbol)
+
+    def rest(
+        self,
+        direction: str,
+        price: str,
+        amount: str,
+        *,
+        subaccount_id: int = 0,
+        symbol: str | None = None,
+        label: str = "",
+    ) -> Order:
+        """A stranger's resting order, put into the book directly; or of a subaccount, under a
+        client id, as another tool of its owner places it."""
+        terms = (symbol or self.symbol, direction, Decimal(price), Decimal(amount))
+        order: Order = self._do(lambda: self.exchange.rest(*terms, subaccount_id, label))
+        return order
+
+    def take(self, direction: str, amount: str, *, symbol: str | None = None) -> None:
+        """A stranger takes that much from the other side in the next block, at whatever price."""
+        terms = (symbol or self.symbol, direction, Decimal(amount))
+        self._do(lambda: self.exchange.take(*terms))
+
+    def drop_sockets(self, code: int = 1000) -> None:
+        """Every socket ends, as each does after four hours."""
+
+        def end_all() -> None:
+            for client in list(self._clients):
+                task = asyncio.ensure_future(client.socket.close(code))
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
+
+        self._do(end_all)
+
+    def _do(self, work: Callable[[], Any]) -> Any:
+        """Run on the server's loop, so that nothing interleaves."""
+        assert self._loop is not None, "not started"
+
+        async def run() -> Any:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+
+    def _run(self) -> None:
+        async def serve() -> None:
+            assert self._server is not None, "start made it"
+            self._loop = asyncio.get_running_loop()
+            self._blocks = asyncio.create_task(self._make_blocks())
+            await self._server.serve()
+            self._blocks.cancel()
+
+        asyncio.run(serve())
+
+    # HTTP
+
+    def _answering(self, do: Callable[[Json], Any]) -> Callable[[Request], Any]:
+        async def answer(request: Request) -> Response:
+            asked = {**request.query_params, **request.path_params}
+            try:
+                return _json(200, do(asked))
+            except ApiError as error:
+                return _refused(error)
+
+        return answer
+
+    async def _place(self, request: Request) -> Response:
+        body = orjson.loads(await request.body())
+        try:
+            placed = self.exchange.place(body)
+        except ApiError as error:
+            return _refused(error)
+        if self.faults.lose_replies > 0:
+            self.faults.lose_replies -= 1
+            await asyncio.sleep(self.faults.lost_after_s)
+            return _json(504, {"statusCode": 504, "message": "gateway timeout"})
+        return _json(201, placed, remaining=self.exchange.writes_left(body["data"]["sender"]))
+
+    async def _cancel(self, request: Request) -> Response:
+        body = orjson.loads(await request.body())
+        try:
+            results = self.exchange.cancel(body)
+        except ApiError as error:
+            return _refused(error)
+        left = self.exchange.writes_left(body["data"]["sender"])
+        return _json(202, {"data": results}, remaining=left)
+
+    async def _dry_run(self, request: Request) -> Response:
+        data = orjson.loads(await request.body())["data"]
+        margin = Decimal(data["price"]) * Decimal(data["quantity"]) / 10
+        return _json(201, {"code": "Ok", "marginRequired": format(margin, "f")})
+
+    # WebSocket
+
+    async def _socket(self, socket: WebSocket) -> None:
+        await socket.accept()
+        client = _Client(socket)
+        self._clients.add(client)
+        sending = asyncio.create_task(self._send(client))
+        try:
+            while True:
+                self._request(client, orjson.loads(await socket.receive_text()))
+        except (WebSocketDisconnect, RuntimeError):
+            pass
+        finally:
+            sending.cancel()
+            self._clients.discard(client)
+
+    async def _send(self, client: _Client) -> None:
+        while True:
+            await client.socket.send_text((await client.outbox.get()).decode())
+
+    def _request(self, client: _Client, request: Json) -> None:
+        wanted = request.get("data") or {}
+        kind = wanted.get("type", "")
+        key = (kind, wanted.get("symbol") or wanted.get("subaccountId") or "")
+        if self.faults.refused_channel and self.faults.refused_channel in kind:
+            code = {"ok": False, "code": "SUBSCRIPTION_LIMIT_EXCEEDED"}
+            client.outbox.put_nowait(orjson.dumps(code))
+            return
+        client.outbox.put_nowait(orjson.dumps({"ok": True}))
+        if request.get("event") == "unsubscribe":
+            client.streams.discard(key)
+            return
+        client.streams.add(key)
+        if kind == "L2Book" and key[1] in PRODUCTS:
+            at_ms, levels = self._book_of(key[1])
+            client.outbox.put_nowait(_event("L2Book", {"s": key[1], "t": at_ms, **levels}))
+
+    def _push(self, kind: str, key: str, data: Json) -> None:
+        for client in self._clients:
+            if (kind, key) not in client.streams:
+                continue
+            message = _event(kind, data)
+            client.outbox.put_nowait(message)
+            if self.faults.duplicate_pushes and kind != "L2Book":
+                client.outbox.put_nowait(message)
+            if self.faults.reversed_pushes:
+                waiting = deque(client.outbox.get_nowait() for _ in range(client.outbox.qsize()))
+                for each in reversed(waiting):
+                    client.outbox.put_nowait(each)
+
+    async def _make_blocks(self) -> None:
+        while True:
+            await asyncio.sleep(BLOCK_S)
+            self.exchange.match_block()
+            for symbol in PRODUCTS:
+                self._publish(symbol)
+
+    def _book_of(self, symbol: str) -> tuple[int, Json]:
+        """What was published last; the first time what there is."""
+        if symbol not in self._published:
+            self._published[symbol] = (self.exchange.now_ms(), self.exchange.levels(symbol))
+        return self._published[symbol]
+
+    def _publish(self, symbol: str) -> None:
+        """What changed since the last time, as absolute quantities."""
+        before_ms, before = self._book_of(symbol)
+        now_ms, now = self.exchange.now_ms(), self.exchange.levels(symbol)
+        if now == before or now_ms <= before_ms:
+            return
+        self._published[symbol] = (now_ms, now)
+        if self.faults.skipped_books > 0:
+            self.faults.skipped_books -= 1
+            return
+        changes = {side: _changes(dict(before[side]), dict(now[side])) for side in ("a", "b")}
+        self._push("L2Book", symbol, {"s": symbol, "t": now_ms, "pt": before_ms, **changes})
+
+
+def _changes(before: dict[str, str], now: dict[str, str]) -> list[list[str]]:
+    gone = [[price, "0"] for price in before if price not in now]
+    return gone + [[price, size] for price, size in now.items() if before.get(price) != size]
+
+
+def _event(kind: str, data: Json) -> bytes:
+    return orjson.dumps({"e": kind, "t": data.get("t"), "data": data})
+
+
+def _json(status: int, content: Any, *, remaining: int | None = None) -> Response:
+    headers = {} if remaining is None else {"RateLimit-Remaining": str(remaining)}
+    return Response(
+        orjson.dumps(content), status_code=status, headers=headers, media_type="application/json"
+    )
+
+
+def _refused(error: ApiError) -> Response:
+    body = {"error": error.title, "message": error.message, "statusCode": error.status}
+    if error.kind:
+        body["type"] = error.kind
+    response = _json(error.status, body)
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response

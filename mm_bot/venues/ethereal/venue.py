@@ -1,0 +1,278 @@
+"""Ethereal as the loop sees it.
+
+The truth is what is asked by HTTP: working and pending orders, an order by its id, fills, positions
+and the balance. The socket wakes the loop and brings the book and public trades; where it is silent
+or down both are polled.
+
+Nothing but its expiry ends an order of a process that died: the exchange has no other dead man's
+switch. Times of the exchange are put on our clock, and ours on its, by what `GET /v1/time` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from mm_bot.clock import Clock
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
+from mm_bot.core.exact import Amount
+from mm_bot.core.instrument import Instrument
+from mm_bot.core.snapshot import Balances, Observation, OwnOrders, Part
+from mm_bot.errors import BotError, EdgeError, IdentityError
+from mm_bot.venues.base import EthCall, Found, FoundOrder
+from mm_bot.venues.checks import Check, Checks
+from mm_bot.venues.ethereal import proving, wire
+from mm_bot.venues.ethereal.account import AccountReads
+from mm_bot.venues.ethereal.api import EtherealApi
+from mm_bot.venues.ethereal.config import EtherealConfig
+from mm_bot.venues.ethereal.contained import Contained
+from mm_bot.venues.ethereal.levels import OwnLevels
+from mm_bot.venues.ethereal.market import MarketView
+from mm_bot.venues.ethereal.orders import OrderEntry
+from mm_bot.venues.ethereal.stream import Stream
+from mm_bot.venues.ethereal.wire import ETHEREAL, Lens, Position, listing
+from mm_bot.venues.file_lock import FileLock
+
+LOCK_POLL_S: Final = 0.5
+CLOCK_EVERY_S: Final = 30.0
+
+
+class EtherealVenue:
+    """One perpetual of one subaccount."""
+
+    instrument: Instrument
+
+    def __init__(self, config: EtherealConfig, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._api = EtherealApi(config)
+        self._entry = OrderEntry(config, self._api, clock)
+        self._account: AccountReads | None = None
+        self._stream: Stream | None = None
+        self._own_levels = OwnLevels()
+        self._market = MarketView(self._api, clock, self._own_levels)
+        self._contained = Contained()
+        self._clock_asked_s = 0.0
+        self._balances: Part[Balances] = Part(value=None, as_of_ms=None)
+        self._balances_read_ms: int | None = None
+        self._lock = FileLock(config.lock_file, config.market_symbol)
+        self._wake: Callable[[], None] = lambda: None
+
+    # Start-up and commands
+
+    @property
+    def eth_call(self) -> EthCall:
+        async def refused(_to: str, _data: bytes) -> bytes:
+            raise EdgeError(ETHEREAL, "no chain is read here: give the price source its own node")
+
+        return refused
+
+    async def open(self, on_waiting: Callable[[str], None] = lambda holder: None) -> int:
+        """See `LiveVenue.open`. The highest nonce is unknown to an exchange that wants the time."""
+        await self._prove(Checks(strict=True))
+        while not self._config.dry_run and (holder := await self.claim()) is not None:
+            if not self._config.wait_for_lock:
+                raise IdentityError(
+                    f"another process is the writer of {self._config.market_symbol}, subaccount "
+                    f"{self._config.subaccount} of {self._config.owner}: {holder}"
+                )
+            on_waiting(holder)
+            await asyncio.sleep(LOCK_POLL_S)
+        return 0
+
+    async def connect(self) -> None:
+        """Learn the market and our account, and no more."""
+        checks = Checks(strict=True)
+        await self._learn(checks)
+
+    async def check(self) -> tuple[Check, ...]:
+        """See `LiveVenue.check`."""
+        checks = Checks()
+        checks.ok("keys", self._entry.signer, "signs, and is recovered from its signature")
+        await self._prove(checks)
+        return tuple(checks.found)
+
+    async def claim(self) -> str | None:
+        return self._lock.claim()
+
+    async def holds_lock(self) -> bool:
+        return self._config.dry_run or self._lock.held
+
+    async def own_orders(self, watch: Watch) -> OwnOrders:
+        """See `LiveVenue.own_orders`."""
+        return await self._reads.own(watch)
+
+    async def find(self, order_ids: Sequence[str]) -> Found:
+        """See `LiveVenue.find`."""
+        try:
+            if self._account is None:
+                await self.connect()
+            rows = await self._reads.rows(order_ids)
+        except BotError as error:
+            return Found(orders=(), fault=str(error))
+        prefix = f"mm:{self._config.market_symbol}:"
+        return Found(
+            orders=tuple(
+                FoundOrder(
+                    order_id=row.order_id,
+                    nonce=row.nonce,
+                    live=row.live,
+                    expiry_s=row.expiry_ms // 1000,
+                    proof=f"the exchange says {row.status.value}",
+                )
+                for row in rows
+                if row.order_id in order_ids or (row.live and row.order_id.startswith(prefix))
+            )
+        )
+
+    async def events(
+        self, on_event: Callable[[], None], on_source: Callable[[str, str], None]
+    ) -> None:
+        """See `LiveVenue.events`."""
+        self._wake, stream = on_event, self._stream
+        assert stream is not None, "events come after open"
+        while True:
+            if stream.up.is_set():
+                on_source("socket", "")
+                on_event()
+                await stream.down.wait()
+            else:
+                on_source("poll", stream.problem)
+                await stream.up.wait()
+
+    async def aclose(self) -> None:
+        if self._stream is not None:
+            await self._stream.aclose()
+        await self._api.aclose()
+        self._lock.release()
+
+    # The loop
+
+    async def observe(self, watch: Watch) -> Observation:
+        began_ms = self._clock.now_ms()
+        await self._follow_clock()
+        held = asyncio.ensure_future(self._holdings())
+        problem = await self._market.look(self._stream, self._lens())
+        orders: Part[OwnOrders] = Part(value=None, as_of_ms=None)
+        try:
+            mine = self._stream.own_trades if self._stream is not None else ()
+            trades = self._market.trades(problem)
+            own = await self._reads.own(watch, trades.value or (), mine)
+            orders = Part(value=own, as_of_ms=began_ms)
+            self._own_levels.seen(own.rows, watch.order_ids, int(self._clock.monotonic_ms()))
+            self._note_balances(*await held, own, began_ms)
+        except EdgeError as error:
+            await asyncio.gather(held, return_exceptions=True)
+            self._balances = replace(self._balances, error=error.reason)
+            if orders.value is None:
+                orders = replace(orders, error=error.reason)
+        return Observation(
+            book=self._market.book(problem),
+            trades=self._market.trades(problem),
+            orders=orders,
+            balances=self._balances,
+            balances_read_ms=self._balances_read_ms,
+            lock_held=self._config.dry_run or self._lock.held,
+        )
+
+    def prepare(self, order: NewOrder) -> PreparedOrder:
+        return self._entry.prepare(order, self.instrument)
+
+    async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
+        order = prepared.order
+        self._own_levels.posting(order.order_id, order.side, order.price, order.size)
+        outcome = await self._entry.place(prepared, may_send)
+        if outcome.verdict is Verdict.REFUSED:
+            self._own_levels.refused(order.order_id)
+        return outcome
+
+    async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
+        return await self._entry.cancel(order_id, self._reads)
+
+    # Inside
+
+    @property
+    def _reads(self) -> AccountReads:
+        assert self._account is not None, "reads come after connect"
+        return self._account
+
+    async def _learn(self, checks: Checks) -> bool:
+        market = await proving.learn(self._api, self._config, checks)
+        if market is None:
+            return False
+        self.instrument = market
+        found = await proving.account(self._api, self._config, checks)
+        if found is None:
+            return False
+        self._entry.ahead_ms, self._clock_asked_s = found.ahead_ms, time.monotonic()
+        self._account = AccountReads(
+            self._api, found.subaccount_id, self._lens, self._entry.names, self._entry.their_ms
+        )
+        return True
+
+    async def _prove(self, checks: Checks) -> None:
+        config, api = self._config, self._api
+        is_ours = await proving.domain(api, config, checks)
+        if not await self._learn(checks) or not is_ours:
+            return
+        account = self._reads
+        await proving.state(api, self.instrument, account.subaccount_id, checks)
+        await proving.link(api, config, self._entry.signer, account.subaccount_id, checks)
+        await proving.signing(config, self._entry.signer, checks, self._entry.probe)
+        self._stream = Stream(
+            config.socket_url,
+            config.market_symbol,
+            account.subaccount_id,
+            lambda: self._wake(),
+            timeout_s=config.request_timeout_ms / 1000,
+        )
+        await proving.stream(self._stream, config, checks)
+
+    def _lens(self) -> Lens:
+        return Lens(
+            market=self.instrument,
+            protected=self._config.protected_prefixes,
+            ahead_ms=self._entry.ahead_ms,
+        )
+
+    async def _follow_clock(self) -> None:
+        """Where no answer comes the clocks are taken to stand as they did."""
+        if time.monotonic() - self._clock_asked_s < CLOCK_EVERY_S:
+            return
+        self._clock_asked_s = time.monotonic()
+        try:
+            self._entry.ahead_ms = await proving.clock_ahead_ms(self._api)
+        except EdgeError:
+            return
+
+    async def _holdings(self) -> tuple[Position, Amount]:
+        """Position and free collateral; raises EdgeError."""
+        who = {"subaccountId": self._reads.subaccount_id}
+        positions, money = await asyncio.gather(
+            self._api.all("position", open="true", **who),
+            self._api.all("subaccount/balance", **who),
+        )
+        position = wire.position(positions, listing(self.instrument).product_id)
+        return position, wire.collateral(money, self.instrument.collateral)
+
+    def _note_balances(
+        self, position: Position, free: Amount, orders: OwnOrders, began_ms: int
+    ) -> None:
+        settled = self._contained.of(
+            orders.rows,
+            self._reads.recent_fills,
+            position,
+            self._entry.ahead_ms,
+            int(self._clock.monotonic_ms()),
+        )
+        seen = Balances(
+            base=position.size,
+            quote=free,
+            block_number=began_ms,
+            block_time_ms=began_ms,
+            settled=settled,
+        )
+        self._balances, self._balances_read_ms = Part(value=seen, as_of_ms=began_ms), began_ms

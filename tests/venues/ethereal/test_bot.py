@@ -1,0 +1,211 @@
+"""The bot, as a process, on a server that speaks Ethereal's wire and checks every signature."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from integration_harness.bot_process import BotProcess
+from integration_harness.stack.supervisor import Supervisor
+from integration_harness.venues.ethereal import EtherealServer
+from integration_harness.venues.ethereal_exchange import Order
+
+OWNER = Account.from_key("0x" + "a1" * 32).address
+LINKED_KEY = "0x" + "b2" * 32
+SUBACCOUNT = 7
+
+
+@pytest.fixture
+def server() -> Iterator[EtherealServer]:
+    """The exchange, with our wallet and its linked signer."""
+    running = EtherealServer()
+    running.add_trader(OWNER, SUBACCOUNT, Account.from_key(LINKED_KEY).address)
+    running.start()
+    yield running
+    running.close()
+
+
+Start = Callable[..., BotProcess]
+
+
+@pytest.fixture
+def start(server: EtherealServer, tmp_path: Path) -> Iterator[Start]:
+    """Starts a bot there; the same state file each time."""
+    with Supervisor() as supervisor:
+        bots: list[BotProcess] = []
+
+        def started(**changes: str) -> BotProcess:
+            environment = {
+                "MM_VENUE": "ethereal",
+                "MM_ETHEREAL_NETWORK": "testnet",
+                "MM_ETHEREAL_REST_URL": server.rest_url,
+                "MM_ETHEREAL_SOCKET_URL": server.socket_url,
+                "MM_ETHEREAL_LOCK_FILE": str(tmp_path / "lock"),
+                "MM_OWNER_ADDRESS": OWNER,
+                "MM_SIGNER_PRIVATE_KEY": LINKED_KEY,
+                "MM_MARKET_SYMBOL": server.symbol,
+                "MM_ORDER_SIZE": "0.5",
+                "MM_ORDER_EXPIRY_SECONDS": "60",
+                "MM_MAX_LONG_INVENTORY": "10",
+                "MM_MAX_SHORT_INVENTORY": "-10",
+                "MM_ANCHOR_SOURCE_TYPE": "fixed",
+                "MM_ANCHOR_FIXED_PRICE": "3000",
+                "MM_ANCHOR_MIN_PRICE": "100",
+                "MM_ANCHOR_MAX_PRICE": "100000",
+                "MM_KILL_SWITCH_FILE": str(tmp_path / "kill"),
+                "MM_POLL_INTERVAL_MS": "200",
+                "MM_QUOTE_REFRESH_INTERVAL_MS": "100",
+                **changes,
+            }
+            bot = BotProcess(supervisor, f"bot{len(bots)}", environment, tmp_path / "state.json")
+            bots.append(bot)
+            return bot.start()
+
+        yield started
+        for bot in bots:
+            bot.close()
+
+
+def live(server: EtherealServer) -> dict[str, Order]:
+    """Our open orders by client id; two of one id or side would be a doubled order."""
+    orders = server.live(SUBACCOUNT)
+    assert len({o.label for o in orders}) == len(orders)
+    assert len({o.direction for o in orders}) == len(orders)
+    return {o.label: o for o in orders}
+
+
+def wait(what: str, holds: Callable[[], bool], bot: BotProcess, seconds: float = 20) -> None:
+    give_up_at = time.monotonic() + seconds
+    while not holds():
+        assert bot.running, bot.log_tail()
+        assert time.monotonic() < give_up_at, f"{what}\n{bot.log_tail()}"
+        time.sleep(0.05)
+
+
+def ended(bot: BotProcess, seconds: float = 20) -> int | None:
+    give_up_at = time.monotonic() + seconds
+    while bot.running:
+        assert time.monotonic() < give_up_at, bot.log_tail()
+        time.sleep(0.05)
+    return bot.exit_code
+
+
+def quoted(server: EtherealServer) -> bool:
+    return sorted(o.direction for o in live(server).values()) == ["buy", "sell"]
+
+
+def test_it_quotes_counts_a_fill_once_and_stops_with_proof(
+    server: EtherealServer, start: Start
+) -> None:
+    """Two signed post-only quotes around the anchor; a partial fill is counted once, with
+    duplicated and reordered pushes and fills that are listed late; a graceful stop leaves nothing
+    live and says that it is proven."""
+    bot = start(MM_CANCEL_ON_SHUTDOWN="true")
+    wait("two quotes", lambda: quoted(server), bot)
+    prices = {o.direction: o.price for o in live(server).values()}
+    assert prices == {"buy": Decimal("2992.5"), "sell": Decimal("3007.5")}
+    wait("it is ready", lambda: bot.ready()[0], bot)
+    server.faults.duplicate_pushes = server.faults.reversed_pushes = True
+    server.faults.late_fills_s = 0.5
+    server.take("sell", "0.2")
+    counted = 'mm_bot_fills_total{side="buy"}'
+    wait("the fill is counted", lambda: bot.metrics()[counted] == 1, bot)
+    wait(
+        "the position shows",
+        lambda: Decimal(bot.status()["balances"]["base"]["total"]) == Decimal("0.2"),
+        bot,
+    )
+    server.drop_sockets()
+    wait("the socket is back", lambda: server.connections == 1, bot)
+    wait("two quotes", lambda: quoted(server), bot)
+    assert bot.metrics()[counted] == 1
+    assert bot.stop() == 0
+    assert not live(server)
+    assert bot.log("cancelled_all")[0].fields["proven"] is True
+
+
+def test_a_lost_reply_never_doubles(server: EtherealServer, start: Start) -> None:
+    """Orders are taken and answered with 504, while no index shows them for a second: a side rests
+    once, and the order that the exchange took is the one the bot goes on with."""
+    server.faults.slow_index = True
+    server.faults.lose_replies = 2
+    bot = start()
+    wait("two quotes", lambda: quoted(server), bot)
+    wait("it is ready", lambda: bot.ready()[0], bot)
+    assert quoted(server)
+    taken = [o for o in server.orders.values() if o.status != "REJECTED"]
+    assert len(taken) == 2, [(o.label, o.status, o.reason) for o in server.orders.values()]
+
+
+def test_a_restart_adopts_ours_and_cancels_what_is_like_ours(
+    server: EtherealServer, start: Start
+) -> None:
+    """After a crash the same two orders are adopted. Another tool's order whose client id begins
+    like ours is nobody's to keep, and goes; a protected one stays."""
+    bot = start()
+    wait("two quotes", lambda: quoted(server), bot)
+    before = set(live(server))
+    bot.kill()
+    like_ours = server.rest("buy", "2000", "1", subaccount_id=SUBACCOUNT, label="mmETHUSDb17")
+    protected = server.rest("buy", "2001", "1", subaccount_id=SUBACCOUNT, label="manual1")
+    again = start()
+    wait("a cycle", lambda: again.startup() is not None, again)
+    found = again.startup()
+    assert found is not None
+    adopted = {f"mmETHUSD{i.split(':')[2][0]}{i.split(':')[3]}" for i in found.adopted}
+    assert adopted == before
+    wait("the stray is gone", lambda: like_ours.status == "CANCELED", again)
+    assert protected.status == "NEW"
+    assert before <= {o.label for o in server.live(SUBACCOUNT)}
+
+
+def test_refusals_and_a_rate_storm_leave_cancels_moving(
+    server: EtherealServer, start: Start, tmp_path: Path
+) -> None:
+    """A 201 that is not Ok, a 422, a 429: refused, tried anew, nothing doubled. The kill switch
+    empties the book though a cancel is answered NotFound first."""
+    server.faults.results.append("ImmediateMatchPostOnly")
+    server.faults.codes.append("InsufficientBalance")
+    server.faults.rate_limited = 2
+    bot = start()
+    wait("two quotes", lambda: quoted(server), bot, seconds=30)
+    server.faults.cancels_not_found = 1
+    server.faults.rate_limited = 10**6
+    (tmp_path / "kill").write_text("")
+    wait("nothing is live", lambda: not live(server), bot)
+
+
+def test_what_is_held_already_counts_before_the_first_quote(
+    server: EtherealServer, start: Start
+) -> None:
+    """At the long limit from the start: no bid is ever sent. Without a socket it quotes as well,
+    from what it polls, and says so."""
+    server.traders[SUBACCOUNT].positions["ETHUSD"] = Decimal(10)
+    server.faults.refused_channel = "L2Book"
+    bot = start()
+    wait("an ask", lambda: any(o.direction == "sell" for o in live(server).values()), bot)
+    wait("it says that it polls", lambda: bool(bot.log("events")), bot)
+    assert bot.log("events")[0].fields["source"] == "poll"
+    sides = {body["data"]["side"] for path, body in server.received if path == "order"}
+    assert sides == {1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("foreign_contract", "verifyingContract"), ("inactive", "not ACTIVE")],
+)
+def test_it_does_not_trade_where_it_must_not(
+    server: EtherealServer, start: Start, fault: str, said: str
+) -> None:
+    """Another signing domain, or a product that is not traded, ends the start with 3, and nothing
+    signed has left."""
+    setattr(server.faults, fault, True)
+    bot = start()
+    assert ended(bot) == 3, bot.log_tail()
+    assert said in bot.log_tail()
+    assert not server.received
