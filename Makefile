@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NODE_STAMP := $(VENV)/.node-installed
 
-.PHONY: help demo test test-page scenarios conformance bench-quoting bench-fair-anchor lint install lock clean
+.PHONY: help demo test test-page scenarios conformance bench profile bench-fair-anchor lint install lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -25,8 +25,11 @@ scenarios: install ## every live scenario on the local exchange; ROUNDS=3 for a 
 conformance: install ## every claim of the kit on one exchange; VENUE=derive SEEDS=5
 	$(BIN)/python -m integration_harness.conformance --venue $(or $(VENUE),numo) --seeds $(or $(SEEDS),1)
 
-bench-quoting: install ## a cycle of the bot against the same work done plainly
-	$(BIN)/python -m tests.benchmarks.quoting
+bench: install   ## the bot against the same work done plainly, 5 minutes; LONG=1 for all of it
+	$(BIN)/python -m tests.benchmarks $(if $(LONG),--long) --svg docs/latency.svg $(BENCH_ARGS)
+
+profile: install ## a flame graph of the cycle, and where the start's time goes
+	$(BIN)/python -m tests.benchmarks.profile
 
 bench-fair-anchor: install ## latency of the fair-value service against a constant answer
 	$(BIN)/python -m integration_harness.benchmarks.fair_anchor

@@ -72,7 +72,7 @@ class ChildProcess:
         give_up_at = time.monotonic() + deadline_seconds
         while not ready():
             code = self.exit_code
-            if code is not None:
+            if code is not None and not ready():  # it may have become so with its last step
                 raise StartError(
                     f"{self.name} ended with code {code} before {what}\n{self.log_tail()}"
                 )

@@ -1,0 +1,161 @@
+"""A cycle against the plain one, turn by turn, at each distance; signing and deciding alone.
+
+Both quote the spot market of one exchange, each from its own account. In every turn the price has
+moved, so that every quote is replaced, and then nothing has, so that nothing is sent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from decimal import Decimal
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from coincurve import PrivateKey
+
+from integration_harness.stack.quantities import Side as PlainSide
+from integration_harness.stack.up import LocalExchange
+from mm_bot.core.decide import decide
+from mm_bot.core.instrument import Side
+from mm_bot.strategies import founding
+from tests.benchmarks.figures import Figure, Target
+from tests.benchmarks.in_process import PARTS, Measured, opened, policy_of
+from tests.benchmarks.plain import Addresses, PlainMaker, Quotes
+from tests.venues.desk import new_order
+
+PRICES = (Decimal(1600), Decimal("1602.4"))
+"""The anchor's, in turn: no quote of a ladder fits the other's, whose levels are 1.6 apart."""
+PLAIN_AWAY = Decimal(20)
+"""Behind the bot's quotes, so that the two never trade."""
+SIZE = Decimal(100)
+WARM_UP = 3
+"""Turns before those that count."""
+TRIES = 5
+"""Turns begun for each that is wanted; some meet the matcher."""
+REQUOTE_TARGETS = {0: Target(ratio=0.35), 5: Target(ratio=0.30), 25: Target(ratio=0.30)}
+
+
+async def cycles(
+    exchange: LocalExchange, round_trip_ms: int, *, turns: int, levels: int
+) -> list[Figure]:
+    """The cycles of so many levels a side at one distance."""
+    at = Addresses(
+        api_url=exchange.api_url, rpc_url=exchange.rpc_url, database_url=exchange.database_url
+    )
+    plain_took: dict[str, list[float]] = {"read": [], "total": []}
+    with TemporaryDirectory() as folder:
+        async with opened(exchange, Path(folder), levels=levels) as ours:
+            with closing(PlainMaker(at, exchange.deployment, exchange.spot, SIZE)) as plain:
+                await _take_turns(ours, plain, plain_took, turns=turns, levels=levels)
+                plain.cancel_all()
+    requotes = ours.took.requote_ms
+    assert len(requotes.get("total", ())) > WARM_UP, "the matcher was in every turn's way"
+    side = f"{levels} level" + ("s" if levels > 1 else "")
+    found = []
+    if levels == 1:
+        found.append(
+            Figure(
+                name="observe-only cycle",
+                ours=tuple(ours.took.quiet_ms[WARM_UP:]),
+                beside=tuple(plain_took["read"][WARM_UP:]),
+                round_trip_ms=round_trip_ms,
+            )
+        )
+    found.append(
+        Figure(
+            name=f"requote, {side}",
+            ours=tuple(requotes["total"][WARM_UP:]),
+            beside=tuple(plain_took["total"][WARM_UP:]),
+            round_trip_ms=round_trip_ms,
+            target=REQUOTE_TARGETS.get(round_trip_ms, Target()),
+        )
+    )
+    if round_trip_ms == 0 and levels == 1:
+        parts = ((text, requotes[part][WARM_UP:]) for part, text in PARTS.items())
+        found.extend(Figure(name=text, ours=tuple(took)) for text, took in parts)
+    return found
+
+
+async def _take_turns(
+    ours: Measured,
+    plain: PlainMaker,
+    plain_took: dict[str, list[float]],
+    *,
+    turns: int,
+    levels: int,
+) -> None:
+    most = TRIES * (WARM_UP + turns)
+    for price in islice(cycle(PRICES), most):
+        ours.anchor.price = price
+        await ours.bot.cycle()
+        await ours.bot.cycle()
+        begin = time.perf_counter()
+        plain.read()
+        read = time.perf_counter()
+        plain.requote(_ladder(price, levels))
+        plain_took["read"].append((read - begin) * 1000)
+        plain_took["total"].append((time.perf_counter() - begin) * 1000)
+        if len(ours.took.requote_ms.get("total", ())) >= WARM_UP + turns:
+            return
+
+
+def _ladder(price: Decimal, levels: int) -> Quotes:
+    sides: tuple[tuple[PlainSide, int], ...] = (("buy", -1), ("sell", 1))
+    return {
+        (side, level): price + sign * (PLAIN_AWAY + 2 * level)
+        for side, sign in sides
+        for level in range(levels)
+    }
+
+
+async def alone(exchange: LocalExchange, *, turns: int) -> list[Figure]:
+    """What needs nobody's answer: signing an order, and deciding over two times ten levels."""
+    at = Addresses(
+        api_url=exchange.api_url, rpc_url=exchange.rpc_url, database_url=exchange.database_url
+    )
+    with TemporaryDirectory() as folder:
+        async with opened(exchange, Path(folder), levels=1) as ours:
+            decision = await ours.bot.cycle()
+            order = new_order(ours.venue.instrument, Side.BUY, "1596", str(SIZE))
+            key = PrivateKey()
+            with closing(PlainMaker(at, exchange.deployment, exchange.spot, SIZE)) as plain:
+                signing = _interleaved(
+                    turns,
+                    lambda: ours.venue.prepare(order),
+                    lambda: plain.sign("buy", Decimal(1596)),
+                    lambda: key.sign_recoverable(b"\x01" * 32, hasher=None),
+                )
+            policy = policy_of(10)
+            strategy, market = founding(policy), ours.venue.instrument
+            snapshot, memory = decision.snapshot, ours.bot.memory
+            (decide_us,) = _interleaved(
+                turns, lambda: decide(snapshot, memory, policy, market, strategy)
+            )
+    mine, theirs, bare = signing
+    return [
+        Figure(
+            name="sign one order", ours=mine, beside=bare, unit="us", target=Target(ratio=2.0),
+            baseline="the bare curve operation",
+        ),
+        Figure(name="sign one order", ours=mine, beside=theirs, unit="us"),
+        Figure(
+            name="decide, 2 x 10 levels", ours=decide_us, unit="us", target=Target(p50=300.0)
+        ),
+    ]  # fmt: skip
+
+
+def _interleaved(turns: int, *works: Callable[[], object]) -> list[tuple[float, ...]]:
+    """Microseconds of each work, one after the other in every turn."""
+
+    def once(work: Callable[[], object]) -> float:
+        begin = time.perf_counter()
+        work()
+        return (time.perf_counter() - begin) * 1_000_000
+
+    rows: Iterator[tuple[float, ...]] = (
+        tuple(once(work) for work in works) for _ in range(turns + WARM_UP)
+    )
+    return list(zip(*list(rows)[WARM_UP:], strict=True))
