@@ -54,6 +54,7 @@ ACTION: Final = {
 ONE: Final = 10**18
 NONCE_WINDOW_NS: Final = 3600 * 10**9
 LEAST_LIFE_S: Final = 300
+MUTE_S: Final = 60.0
 LONGEST_LIFE_S: Final = 10_368_000
 
 
@@ -256,6 +257,8 @@ class DeriveServer:
         self._loop = asyncio.get_running_loop()
         method = request.path_params["method"]
         params = orjson.loads(await request.body() or b"{}")
+        if self.faults.mute:
+            await asyncio.sleep(MUTE_S)  # longer than anybody waits
         wallet = ""
         if method.startswith("private/"):
             stamp = request.headers.get("x-derivetimestamp", "")

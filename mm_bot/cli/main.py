@@ -28,6 +28,7 @@ _MODULES = {
     "resume": "switch",
     "accept-reference": "accept_reference",
     "config": "config",
+    "fleet": "fleet",
     "demo": "demo",
 }
 _CODES = (
@@ -121,6 +122,19 @@ def parser() -> argparse.ArgumentParser:
     accept.add_argument("price", metavar="PRICE", help="human, as the bot names it")
     config = add("config", "the settings in force, where each comes from; secrets masked")
     config.add_argument("--set", action="store_true", help="only what the environment sets")
+    fleet = add(
+        "fleet", "many markets from one file, one process each, supervised and stopped as one"
+    )
+    fleet.add_argument(
+        "words",
+        nargs="*",
+        metavar="[run|status|check|render] [FILE]",
+        help="what to do, by default run; by default with fleet.toml",
+    )
+    fleet.add_argument("--out", default="fleet-manifests", metavar="FOLDER", help="of render")
+    fleet.add_argument(
+        "--base", default="deployments/kubernetes/base", metavar="FOLDER", help="of render"
+    )
     demo = add("demo", "bots, takers and a price path on the local exchange")
     demo.add_argument("--seconds", type=float, default=None)
     return top

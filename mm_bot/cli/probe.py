@@ -38,8 +38,8 @@ def bot_url(environment: Mapping[str, str], url: str | None) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def ask(url: str) -> dict[str, object]:
-    """`/status` of the bot there.
+def ask(url: str, *, needed: str = "not_ready_because") -> dict[str, object]:
+    """`/status` of the bot there; what has no member `needed` is none.
 
     Raises:
         UnreachableError: where nothing answers, or what answers is no bot.
@@ -61,7 +61,7 @@ def ask(url: str) -> dict[str, object]:
         content = None
     finally:
         connection.close()
-    if not isinstance(content, dict) or "not_ready_because" not in content:
+    if not isinstance(content, dict) or needed not in content:
         raise UnreachableError(
             f"what answers at {url} is no bot; name the bot's address with --url or {_NAME}"
         )

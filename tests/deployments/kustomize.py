@@ -70,7 +70,7 @@ def build(folder: Path) -> list[Object]:
 
 def merged(target: Any, patch: Any, key: str = "") -> Any:
     """A strategic merge: objects by key, lists of named things by name, all else replaced; null
-    takes away."""
+    takes away, and so does `$patch: delete` in a named thing."""
     if isinstance(target, dict) and isinstance(patch, dict):
         result = deepcopy(target)
         for name, value in patch.items():
@@ -88,7 +88,9 @@ def _merged_by(target: list[Object], patch: list[Object], key: str) -> list[Obje
     found = list(target)
     for item in patch:
         same = next((old for old in found if old[key] == item[key]), None)
-        if same is None:
+        if item.get("$patch") == "delete":
+            found.remove(same or item)
+        elif same is None:
             found.append(deepcopy(item))
         else:
             found[found.index(same)] = merged(same, item)

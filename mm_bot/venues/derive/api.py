@@ -5,7 +5,7 @@
    the exchange's code.
 2. The socket reconnects by itself, logs in, arms cancel-on-disconnect, subscribes, and only then
    counts as up. What it pushes is a hint: `on_push` gets it, decisions rest on what is asked.
-3. Requests keep to the published rates. Orders leave `CANCEL_RESERVE` tokens to cancels.
+3. Requests keep to the published rates. Orders leave a part to cancels.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.signing import Signer, keccak_256
 
 DERIVE: Final = "derive"
-RATE_PER_S: Final = 5
-BURST: Final = 25
-"""The trader tier's published limits, for the matching engine and for everything else alike."""
-CANCEL_RESERVE: Final = 8
+BURST_S: Final = 5
+"""So many seconds of the rate may come at once: the published limit's own measure."""
+CANCEL_RESERVE_PART: Final = 3
+"""Orders leave the third part of a burst to cancels."""
 RATE_LIMITED: Final = -32000
 FIRST_BACK_OFF_S: Final = 0.25
 LAST_BACK_OFF_S: Final = 15.0
@@ -69,7 +69,9 @@ class Bucket:
     at_s: float
 
     @classmethod
-    def full(cls, rate_per_s: float = RATE_PER_S, burst: float = BURST) -> Bucket:
+    def full(cls, per_minute: int) -> Bucket:
+        rate_per_s = per_minute / 60
+        burst = max(3.0, rate_per_s * BURST_S)
         return cls(rate_per_s, burst, burst, time.monotonic())
 
     def take(self, *, leave: float = 0) -> bool:
@@ -106,8 +108,8 @@ class DeriveApi:
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
         self._next_id = 0
         self._task: asyncio.Task[None] | None = None
-        self.matching = Bucket.full()
-        self.other = Bucket.full()
+        self.matching = Bucket.full(config.requests_per_minute)
+        self.other = Bucket.full(config.requests_per_minute)
         self.problem = "not connected yet"
         """Why the socket is down; empty while it is up."""
         self.up = asyncio.Event()
@@ -130,7 +132,8 @@ class DeriveApi:
         Raises:
             NotSentError: also where the rate leaves no room for it.
         """
-        if not self.matching.take(leave=0 if is_cancel else CANCEL_RESERVE):
+        reserve = self.matching.burst / CANCEL_RESERVE_PART
+        if not self.matching.take(leave=0 if is_cancel else reserve):
             raise NotSentError(DERIVE, "not sent: the exchange's rate leaves no room now")
         try:
             return await self._call(method, orjson.Fragment(body))

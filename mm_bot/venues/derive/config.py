@@ -29,6 +29,8 @@ NETWORKS: Final = {
         chain_id=11155111,
     ),
 }
+REQUESTS_PER_MINUTE: Final = 300
+"""The trader tier's published limit, for the matching engine and for everything else alike."""
 MATCHING: Final = "0xeb8d770ec18db98db922e9d83260a585b9f0dead"
 TRADE_MODULE: Final = "0xb8d20c2b7a1ad2ee33bc50ef10876ed3035b5e7b"
 
@@ -54,6 +56,8 @@ class DeriveConfig:
     protected_prefixes: tuple[str, ...]
     lock_file: Path
     """Held by the one writer; the exchange has no lock to offer."""
+    requests_per_minute: int
+    """This bot's part of the account's limit: to the matching engine, and of everything else."""
     dry_run: bool
     wait_for_lock: bool
     request_timeout_ms: int

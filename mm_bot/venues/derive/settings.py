@@ -26,10 +26,11 @@ from mm_bot.fields.kinds import (
     decimal,
     mapped,
     one_of,
+    whole,
 )
 from mm_bot.fields.model import Model, Reading, Section, variable
 from mm_bot.venues.base import LiveVenue
-from mm_bot.venues.derive.config import NETWORKS, DeriveConfig
+from mm_bot.venues.derive.config import NETWORKS, REQUESTS_PER_MINUTE, DeriveConfig
 from mm_bot.venues.prefixes import check_prefixes
 
 REQUEST_TIMEOUT_MS = 2_000
@@ -74,6 +75,11 @@ class DeriveSettings(Model, title="Derive, and who trades there"):
         "Part of an order's worth that its margin is taken to be.",
         default="0.2",
     )
+    requests_per_minute: Annotated[int, whole(least=6)] = variable(
+        "MM_DERIVE_REQUESTS_PER_MINUTE",
+        "This bot's part of the account's limit; by default all that a trader has.",
+        default=str(REQUESTS_PER_MINUTE),
+    )
     lock_file: Annotated[Path | None, PATH] = variable(
         "MM_DERIVE_LOCK_FILE",
         "Locked by the one writer of this market on this machine; the exchange has no lock.",
@@ -108,6 +114,7 @@ def resolve(
         margin_rate=given.initial_margin_rate,
         protected_prefixes=given.protected_prefixes,
         lock_file=given.lock_file or Path(tempfile.gettempdir()) / name,
+        requests_per_minute=given.requests_per_minute,
         dry_run=False,
         wait_for_lock=wait_for_lock,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
