@@ -21,10 +21,11 @@ from integration_harness import isolation
 from integration_harness.bench import Bench
 from integration_harness.bot_settings import order_size
 from integration_harness.context import Context
+from integration_harness.foreign import env_target
 from integration_harness.market_view import MarketView
 from integration_harness.registry import KINDS, Scenario, Variant
 from integration_harness.report import Findings
-from integration_harness.settings import Options, env_target
+from integration_harness.settings import Options
 from integration_harness.stack.supervisor import StartError, Supervisor
 from integration_harness.stack.up import ExchangeOptions, LocalExchange
 from integration_harness.target import RefusedError, Target, local_target

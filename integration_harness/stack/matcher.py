@@ -40,7 +40,7 @@ from integration_harness.stack.match_store import (
     crossing_pair,
     release,
 )
-from integration_harness.stack.settings import MatcherSettings, matcher_settings
+from integration_harness.stack.settings import MatcherSettings, read
 from integration_harness.stack.settlement import Executor, Match
 
 _LOG = logging.getLogger("matcher")
@@ -170,7 +170,7 @@ def main() -> int:
     """`python -m integration_harness.stack.matcher`; 2 where the environment makes no sense."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
-        settings = matcher_settings(os.environ)
+        settings = read(MatcherSettings, os.environ)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2

@@ -20,7 +20,7 @@ from eth_abi.exceptions import EncodingError
 from eth_utils.abi import function_signature_to_4byte_selector
 
 from integration_harness.stack import match_call
-from integration_harness.stack.settings import MatcherSettings
+from integration_harness.stack.settings import ChainSettings, MatcherSettings
 
 
 def _selector(signature: str) -> str:
@@ -104,7 +104,7 @@ class Executor:
     def __init__(self, session: requests.Session, settings: MatcherSettings) -> None:
         session.trust_env = False
         self._session = session
-        self._chain = settings.chain
+        self._chain: ChainSettings = settings
         self._address = settings.executor_address
         self._gas = settings.executor_gas
         self._wait_for_receipt = settings.wait_for_receipt

@@ -18,9 +18,10 @@ import psycopg
 import pytest
 
 from integration_harness import isolation
+from integration_harness.foreign import env_target
 from integration_harness.market_view import MarketView
 from integration_harness.scenarios import SCENARIOS
-from integration_harness.settings import env_target, read_options
+from integration_harness.settings import read_options
 from integration_harness.stack.chain import Chain
 from integration_harness.stack.deployment import Funds
 from integration_harness.stack.orders import OrderTicket, Signer
@@ -258,7 +259,7 @@ def test_a_foreign_stack_must_be_described_and_every_gap_is_named() -> None:
     ):
         assert name in text
     assert key not in text
-    assert "MM_OWNER_PRIVATE_KEY: give 32 bytes" in text
+    assert "MM_OWNER_PRIVATE_KEY='***': give 32 bytes" in text
 
 
 def test_an_address_that_is_not_its_keys_is_refused() -> None:

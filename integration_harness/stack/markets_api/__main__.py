@@ -9,13 +9,13 @@ import sys
 import uvicorn
 
 from integration_harness.stack.markets_api.app import MarketsApi
-from integration_harness.stack.settings import api_settings
+from integration_harness.stack.settings import ApiSettings, read
 
 
 def main() -> int:
     """Run the service; 2 where the environment makes no sense."""
     try:
-        settings = api_settings(os.environ)
+        settings = read(ApiSettings, os.environ)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2

@@ -41,7 +41,7 @@ class MarketsApi:
         markets = MarketList(settings.instruments)
         self._settings = settings
         self._database = Database(settings.database_url, settings.pool_size)
-        self._guard = ChainGuard(settings.chain)
+        self._guard = ChainGuard(settings)
         self._data = MarketData(self._database, markets, settings.clock)
         self._entry = OrderEntry(self._database, markets, self._guard, settings)
         self._hub = EventHub(settings.database_url, self._database, settings.event_keep_seconds)

@@ -93,7 +93,7 @@ class OrderEntry:
             expected_signer=settings.expected_signer,
         )
         self._domain = (
-            Domain(settings.chain.chain_id, settings.chain.matching_address)
+            Domain(settings.chain_id, settings.matching_address)
             if settings.verify_signatures
             else None
         )
