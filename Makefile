@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NODE_STAMP := $(VENV)/.node-installed
 
-.PHONY: help demo test test-page scenarios conformance bench profile bench-fair-anchor lint install lock clean
+.PHONY: help demo test test-page scenarios conformance backtest bench profile bench-fair-anchor lint install lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ scenarios: install ## every live scenario on the local exchange; ROUNDS=3 for a 
 
 conformance: install ## every claim of the kit on one exchange; VENUE=derive SEEDS=5
 	$(BIN)/python -m integration_harness.conformance --venue $(or $(VENUE),numo) --seeds $(or $(SEEDS),1)
+
+backtest: install ## trades a generated market, or EXPERIMENT=file.toml, and writes a report
+	@$(BIN)/mm-backtest run $(EXPERIMENT) --out backtest-report
 
 bench: install   ## the bot against the same work done plainly, 5 minutes; LONG=1 for all of it
 	$(BIN)/python -m tests.benchmarks $(if $(LONG),--long) --svg docs/latency.svg $(BENCH_ARGS)

@@ -16,6 +16,7 @@ from mm_bot.errors import BotError
 
 _COMMANDS = {
     "run": "trade a tape and say what was earned and why",
+    "report": "the page of a result that was written before",
 }
 
 

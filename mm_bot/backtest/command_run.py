@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from mm_bot.backtest import metrics
 from mm_bot.backtest.experiment import DEFAULT, Experiment, read
 from mm_bot.backtest.progress import shown
+from mm_bot.backtest.report import report
 from mm_bot.backtest.run import run as trade
+from mm_bot.backtest.series import series
 from mm_bot.errors import SettingsError
 
 
@@ -21,7 +24,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="MM_NAME=VALUE", help="a variable of the bot"
     )
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write result.json there")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="write result.json and report.html there"
+    )
     parser.add_argument("--json", action="store_true", help="print the result for programs")
 
 
@@ -31,13 +36,19 @@ def run(given: argparse.Namespace) -> int:
     with shown(f"{tape.market.symbol}, {tape.seconds / 60:.1f} minutes of tape") as bar:
         done = trade(experiment, tape, progress=bar.told)
     made = metrics.result(done)
+    print(metrics.text(made) if given.json else "\n".join(lines(made)))
     if given.out is not None:
-        given.out.mkdir(parents=True, exist_ok=True)
-        (given.out / "result.json").write_text(metrics.text(made))
-    print(
-        metrics.text(made) if given.json else "\n".join(lines(made)), end="" if given.json else "\n"
-    )
+        write(given.out, made, series(done))
+        print(f"\nthe report is {given.out / 'report.html'}", file=sys.stderr)
     return 0
+
+
+def write(folder: Path, made: dict[str, Any], curves: dict[str, Any]) -> None:
+    """The result, its curves and the page of both."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "result.json").write_text(metrics.text(made))
+    (folder / "series.json").write_text(json.dumps(curves) + "\n")
+    (folder / "report.html").write_text(report(made, curves))
 
 
 def chosen(path: Path | None, assignments: list[str]) -> Experiment:

@@ -31,6 +31,8 @@ def book(second: float, bid: float, ask: float, quantity: float = 1_000) -> tupl
     return (second, BID, bid, quantity), (second, ASK, ask, quantity)
 
 
+CALM = (*book(0, 900, 1_100), (60, BID, 899, 1))
+"""A mid of 1000 for a minute: quotes of 100 bps are at 990 and 1010."""
 QUOTING = {
     "MM_ORDER_SIZE": "5",
     "MM_HALF_SPREAD_BPS": "100",

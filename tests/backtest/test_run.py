@@ -18,10 +18,7 @@ from mm_bot.backtest.run import agree, run
 from mm_bot.backtest.tape import NS_A_MS, NS_A_SECOND
 from mm_bot.core.exact import NO_AMOUNT, Amount, Price, Size
 from mm_bot.core.instrument import Side
-from tests.backtest.tapes import ASK, BID, BOUGHT, BY_HAND, MARKET, SHORT, SOLD, book, tape
-
-CALM = (*book(0, 900, 1_100), (60, BID, 899, 1))
-"""A mid of 1000 for a minute: quotes of 100 bps are at 990 and 1010."""
+from tests.backtest.tapes import ASK, BID, BOUGHT, BY_HAND, CALM, MARKET, SHORT, SOLD, book, tape
 
 
 def test_a_run_repeats_byte_for_byte() -> None:

@@ -1,0 +1,28 @@
+"""`mm-backtest report`: the page of a result that was written before."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from mm_bot.backtest.report import report
+from mm_bot.errors import SettingsError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="that `run --out` wrote")
+
+
+def run(given: argparse.Namespace) -> int:
+    folder: Path = given.folder
+    try:
+        made, curves = (
+            json.loads((folder / name).read_text()) for name in ("result.json", "series.json")
+        )
+    except (OSError, ValueError) as error:
+        raise SettingsError([f"{folder} has no result of a run: {error}"]) from None
+    page = folder / "report.html"
+    page.write_text(report(made, curves))
+    print(page)
+    return 0

@@ -1,0 +1,119 @@
+"""The curves of a run for its pictures: plain numbers, rounded, at most a few thousand points."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+from mm_bot.backtest.metrics import equity
+from mm_bot.backtest.recorder import Quote
+from mm_bot.backtest.run import Run
+from mm_bot.backtest.tape import NS_A_MS
+from mm_bot.core.exact import NO_AMOUNT
+from mm_bot.core.instrument import Side
+
+MOST_POINTS: Final = 4_000
+BUCKETS: Final = 8
+
+
+def series(run: Run) -> dict[str, Any]:
+    """Times are unix milliseconds."""
+    samples = run.recorder.samples
+    stride = max(1, len(samples) // MOST_POINTS)
+    worth = [each for _, each in equity(run)]
+    captured = _captured(run)
+    kept = range(0, len(samples), stride)
+    start = run.ledger.start
+    quote = run.policy.quote
+    return {
+        "at_ms": [samples[i].at_ms for i in kept],
+        "total": [float(worth[i].value) for i in kept],
+        "capture": [captured[i][0] for i in kept],
+        "fees": [-captured[i][1] for i in kept],
+        "inventory": [float(worth[i].value) - captured[i][0] + captured[i][1] for i in kept],
+        "mid": [float(run.path.before(samples[i].at_ms * NS_A_MS).value) for i in kept],
+        "bid": [_price(samples[i].bid) for i in kept],
+        "ask": [_price(samples[i].ask) for i in kept],
+        "position": [float((start + samples[i].position).value) for i in kept],
+        "limits": [float(quote.max_short.value), float(quote.max_long.value)],
+        "held": _held(run),
+        "fills": _fills(run),
+        "by_distance": by_distance(run),
+    }
+
+
+def _price(quote: Quote | None) -> float | None:
+    return None if quote is None else float(quote.price.value)
+
+
+def _captured(run: Run) -> list[tuple[float, float]]:
+    """(spread captured, fees) up to each sample."""
+    fills = sorted(run.ledger.fills, key=lambda fill: fill.at_ns)
+    capture, fees, i = NO_AMOUNT, NO_AMOUNT, 0
+    found = []
+    for sample in run.recorder.samples:
+        while i < len(fills) and fills[i].at_ns <= sample.at_ms * NS_A_MS:
+            fill = fills[i]
+            won = (run.path.before(fill.at_ns) - fill.price) * fill.size
+            capture += won.times(Decimal(fill.side.sign)).times(run.ledger.instrument.multiplier)
+            fees += fill.fee
+            i += 1
+        found.append((float(capture.value), float(fees.value)))
+    return found
+
+
+def _held(run: Run) -> list[list[Any]]:
+    """[from ms, to ms, why] of each time in which nothing could rest."""
+    found: list[list[Any]] = []
+    samples = run.recorder.samples
+    for i, sample in enumerate(samples):
+        until = samples[i + 1].at_ms if i + 1 < len(samples) else run.ends_ms
+        if sample.held:
+            why = ", ".join(sample.held)
+            if found and found[-1][2] == why and found[-1][1] == sample.at_ms:
+                found[-1][1] = until
+            else:
+                found.append([sample.at_ms, until, why])
+    return found
+
+
+def _fills(run: Run) -> dict[str, dict[str, list[Any]]]:
+    found: dict[str, dict[str, list[Any]]] = {}
+    for side in Side:
+        fills = [fill for fill in run.ledger.fills if fill.side is side]
+        fills = fills[:: max(1, len(fills) // MOST_POINTS)]
+        found[side.value] = {
+            "at_ms": [fill.at_ns // NS_A_MS for fill in fills],
+            "price": [float(fill.price.value) for fill in fills],
+            "size": [str(fill.size) for fill in fills],
+        }
+    return found
+
+
+def by_distance(run: Run) -> list[dict[str, Any]]:
+    """Orders in buckets of equal count by their distance from the mid when they were accepted:
+    how much of them was filled, and what of the spread that captured."""
+    won = {row.order.order_id: NO_AMOUNT for row in run.rows.values()}
+    for fill in run.ledger.fills:
+        gain = (run.path.before(fill.at_ns) - fill.price) * fill.size
+        won[fill.order_id] += gain.times(Decimal(fill.side.sign))
+    orders = []
+    for row in run.rows.values():
+        if row.refused:
+            continue
+        mid = float(run.path.before(row.accepted_ns).value)
+        away = (mid - float(row.order.price.value)) * row.order.side.sign / mid * 10_000
+        orders.append((away, row.lots, row.filled, float(won[row.order.order_id].value)))
+    orders.sort()
+    each = max(1, -(-len(orders) // BUCKETS))
+    buckets = [orders[i : i + each] for i in range(0, len(orders), each)]
+    return [
+        {
+            "from_bps": round(bucket[0][0], 4),
+            "to_bps": round(bucket[-1][0], 4),
+            "orders": len(bucket),
+            "fill_ratio": round(sum(o[2] for o in bucket) / sum(o[1] for o in bucket), 6),
+            "capture": round(sum(o[3] for o in bucket), 8),
+        }
+        for bucket in buckets
+    ]
