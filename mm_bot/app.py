@@ -115,6 +115,7 @@ class _Process:
         except EdgeError as error:
             raise state_file.unwritable(error) from None
         self._cleanup.push_async_callback(nonces.close)
+        store = MemoryStore(state_file, memory)
         bot = Bot(
             Edges(
                 venue=exchange,
@@ -122,7 +123,7 @@ class _Process:
                 external=external,
                 kill_switch=KillSwitch(settings.kill_switch_file),
                 nonces=nonces,
-                store=MemoryStore(state_file),
+                store=store,
                 telemetry=self._journaled(telemetry, exchange.instrument),
                 clock=clock,
                 hear_local=witnesses.hear_local,
@@ -147,6 +148,7 @@ class _Process:
             soak.cancel()
             hearing.cancel()
             log.info("summary", **totals.summary(clock.monotonic_ms()))
+            store.close()
             unsaved = await self._flushed(state_file)
         if unsaved is not None:
             raise unsaved

@@ -28,6 +28,7 @@ from mm_bot.core.clock_step import shifted
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
 from mm_bot.core.decide import Decision, decide
 from mm_bot.core.exact import Price
+from mm_bot.core.instrument import Level
 from mm_bot.core.ledger import OpenOrder, watch
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
@@ -41,6 +42,7 @@ from mm_bot.core.remember import (
     next_due_ms,
     remember,
     with_cancels,
+    with_signed,
 )
 from mm_bot.core.risk import HaltReason
 from mm_bot.core.snapshot import Snapshot
@@ -104,6 +106,8 @@ class Bot:
         self._killing: asyncio.Future[None] | None = None
         self._sent: dict[str, int] = {}
         """Orders posted in the cycle under way, by id, with their nonces: memory lacks them yet."""
+        self._signed: dict[str, NewOrder] = {}
+        """Orders signed in the cycle under way, or in one that was abandoned."""
         self._proven_ms = -float(FENCE_MS)
         """Monotonic time before the last read that showed us to be the one writer."""
         self._asking = asyncio.Lock()
@@ -137,7 +141,8 @@ class Bot:
         """One pass."""
         edges, clock = self._edges, self._edges.clock
         self._follow_clock()
-        memory = with_cancels(self.memory, self._killed)
+        memory = self.memory = with_signed(self.memory, self._signed.values())
+        memory = with_cancels(memory, self._killed)
         begin = time.perf_counter()
         woken_at, self._woken_at = self._woken_at, None
         asked_ms = clock.monotonic_ms()
@@ -165,8 +170,10 @@ class Bot:
         decided = time.perf_counter()
         report = await self._act(decision.plan)
         acted = time.perf_counter()
-        self.memory = remember(memory, decision, report, dry_run=self.policy.dry_run)
+        remembered = remember(memory, decision, report, dry_run=self.policy.dry_run)
+        self.memory = with_signed(remembered, self._signed.values())
         self._sent.clear()
+        self._signed.clear()
         await edges.store.save(self.memory)
         timings = {
             "observe": (observed - begin) * 1000,
@@ -257,27 +264,36 @@ class Bot:
         except EdgeError as error:
             edges.telemetry.event("order.no_nonce", side=level.side, error=str(error))
             return None
-        market = edges.venue.instrument
-        expiry_ms = edges.clock.now_ms() + self.policy.reconcile.order_life_ms
-        if market.expiry_ms is not None:
-            expiry_ms = min(expiry_ms, market.expiry_ms)
-        signed = edges.venue.prepare(
-            NewOrder(
-                order_id=str(OrderId(market.symbol, level.side, nonce)),
-                side=level.side,
-                price=level.price,
-                size=level.size,
-                notional=level.notional,
-                nonce=nonce,
-                expiry_s=expiry_ms // 1000,
-            )
-        )
+        order = self._ordered(level, nonce)
+        try:
+            await edges.store.signing(order)
+        except EdgeError as error:
+            edges.telemetry.event("order.unsaved", side=level.side, error=str(error))
+            return None
+        self._signed[order.order_id] = order
+        signed = edges.venue.prepare(order)
         sent = await self._post(signed)
         if sent is None:
             return None
         outcome, sent_ms = sent
         return PlaceResult(
             signed=signed, level=level, replaces=place.replaces, outcome=outcome, sent_ms=sent_ms
+        )
+
+    def _ordered(self, level: Level, nonce: int) -> NewOrder:
+        edges = self._edges
+        market = edges.venue.instrument
+        expiry_ms = edges.clock.now_ms() + self.policy.reconcile.order_life_ms
+        if market.expiry_ms is not None:
+            expiry_ms = min(expiry_ms, market.expiry_ms)
+        return NewOrder(
+            order_id=str(OrderId(market.symbol, level.side, nonce)),
+            side=level.side,
+            price=level.price,
+            size=level.size,
+            notional=level.notional,
+            nonce=nonce,
+            expiry_s=expiry_ms // 1000,
         )
 
     async def _resend(self, open_order: OpenOrder) -> PlaceResult | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from mm_bot.core.commands import NewOrder
 from mm_bot.core.decide import Decision
 from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
@@ -36,6 +37,13 @@ class Store(Protocol):
     @property
     def problem(self) -> str | None:
         """Why the last memory is not on disk; None where it is, or is on its way there."""
+
+    async def signing(self, order: NewOrder) -> None:
+        """Returns once no crash can forget that `order` was signed, before its bytes leave us.
+
+        Raises:
+            EdgeError: where that could not be made durable. Nothing may be sent.
+        """
 
     async def save(self, memory: Memory) -> None:
         """Hand over what must survive; returns once fills are durable, at once for the rest. A

@@ -21,6 +21,7 @@ from mm_bot.backtest.recorder import Recorder
 from mm_bot.backtest.tape import NS_A_MS, Tape
 from mm_bot.backtest.venue import EngineVenue, Row, Shown
 from mm_bot.bot import Bot, Edges
+from mm_bot.core.commands import NewOrder
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE
 from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
@@ -62,6 +63,9 @@ class _Quiet:
 
     async def save(self, memory: Memory) -> None:
         """It need not survive."""
+
+    async def signing(self, order: NewOrder) -> None:
+        """Nor need this."""
 
     async def take(self, side: Side) -> int:
         self._nonce += 1

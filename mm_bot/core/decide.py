@@ -19,7 +19,7 @@ from mm_bot.core.freshness import Freshness
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.ledger import OpenOrder, Stage, Tracked
 from mm_bot.core.memory import Memory
-from mm_bot.core.plan import CancelCategory, Plan, ReconcileInput
+from mm_bot.core.plan import CancelCategory, Plan, ReconcileInput, SignedRoom
 from mm_bot.core.policy import OperatorMode, Policy
 from mm_bot.core.quoting import Ladder, Missing, MissingReason, Quotes, Strategy, View
 from mm_bot.core.reference import Reference
@@ -30,7 +30,7 @@ from mm_bot.core.settlement import (
     pending,
     settle,
     unasked,
-    unsettled_sizes,
+    unsettled,
 )
 from mm_bot.core.snapshot import ClockReading, Fill, OwnOrders, Part, Snapshot
 from mm_bot.core.touch import touch, unmanaged_resting
@@ -67,6 +67,8 @@ class Decision:
     contradictions: Mapping[str, int]
     open_notional: Amount
     signatures: liability.Signatures
+    """Of this market, before what this plan signs."""
+    signed_elsewhere: liability.Signatures
 
     @property
     def ladder(self) -> Ladder:
@@ -101,10 +103,12 @@ def decide(
     contradictions = freshness.contradictions(snapshot, memory, tracked, market.capabilities)
     fresh = freshness.measure(snapshot, memory, contradictions)
     money = _funds(snapshot, settlements, market)
+    signatures, elsewhere = _signatures(snapshot, memory, settlements, market)
     view = _view(snapshot, tracked, policy, market, chosen, money, fill_totals, new_fills)
     quotes = strategy.quote(view, memory.strategy)
     behind = bool(new_fills) or unasked(settlements) or _balances_behind_fills(snapshot, memory)
     given = _desk(snapshot, memory, tracked, quotes.ladder, behind, market, policy, strategy.levels)
+    given = replace(given, signed_room=_signed_room(policy, signatures, elsewhere))
     wanted = _wanted(snapshot, given, policy)
     due = _over_budget(policy, memory, wanted, now_ms)
     limits = _risk_input(
@@ -135,7 +139,8 @@ def decide(
         freshness=fresh,
         contradictions=contradictions,
         open_notional=_open_notional(tracked.open_orders),
-        signatures=_signatures(snapshot, memory, settlements),
+        signatures=signatures,
+        signed_elsewhere=elsewhere,
     )
 
 
@@ -375,10 +380,22 @@ def _by_clock(gap: Missing, off: ClockReading | None) -> Missing:
     return replace(gap, reason=MissingReason.CLOCK_OFF, numbers=numbers)
 
 
+def _signed_room(
+    policy: Policy, here: liability.Signatures, elsewhere: liability.Signatures
+) -> dict[Side, SignedRoom]:
+    limit = policy.risk.max_signed_liability
+    if limit is None:
+        return {}
+    used = {side: liability.worth(here, side) + liability.worth(elsewhere, side) for side in Side}
+    return {side: SignedRoom(left=limit - used[side], limit=limit) for side in Side}
+
+
 def _signatures(
-    snapshot: Snapshot, memory: Memory, settlements: Settlements
-) -> liability.Signatures:
-    read = snapshot.venue.orders.value
-    rows = read.rows if read is not None else ()
-    unsettled, now_ms = unsettled_sizes(settlements), _expiry_clock_ms(snapshot)
-    return liability.updated(memory.signatures, rows, unsettled, now_ms)
+    snapshot: Snapshot, memory: Memory, settlements: Settlements, market: Instrument
+) -> tuple[liability.Signatures, liability.Signatures]:
+    """Ours here, and those in other markets of the subaccount."""
+    read, balances = snapshot.venue.orders.value, snapshot.venue.balances.value
+    rows, others = (read.rows, read.signed_elsewhere) if read is not None else ((), ())
+    chain_ms = None if balances is None else min(snapshot.now_ms, balances.block_time_ms)
+    here = liability.updated(memory.signatures, rows, unsettled(settlements, market), chain_ms)
+    return here, liability.updated_elsewhere(memory.signed_elsewhere, others, chain_ms)

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from mm_bot.core.exact import add
+from mm_bot.core.exact import NO_AMOUNT, add, floor_to_step, multiply
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.plan import Plan, ReconcileInput
-from mm_bot.core.quoting import Bound, fit
+from mm_bot.core.quoting import Bound, MissingReason, fit
 
 
 def beside_what_stays(
@@ -61,6 +61,41 @@ def within_bounds(given: ReconcileInput, found: Plan) -> Plan:
         if any(_used(given, found, side, b, cancelled=True) > b.left for b in bounds.get(side, ())):
             found = _after_all_cancels(given, found, side)
     return found
+
+
+def within_signed_room(given: ReconcileInput, found: Plan) -> Plan:
+    """Places are dropped, outermost first, until what they sign fits beside what is signed already.
+    A replace that does not fit keeps its order, unless that is priced worse for us than wanted:
+    then it goes, and nothing comes."""
+    orders = {c.order_id: c for c in given.open_orders}
+    for side, room in given.signed_room.items():
+        mine = [place for place in found.places if place.level.side is side]
+        mine.sort(key=lambda place: place.level.index)
+        while mine and sum((p.level.notional for p in mine), NO_AMOUNT) > room.left:
+            last = mine.pop()
+            old = orders.get(last.replaces or "")
+            worse = old is not None and priced_worse(old, last.level) and not found.renews(last)
+            found = found.without(last, MissingReason.SIGNED_LIABILITY, keep_cancel=worse)
+    return found
+
+
+def priced_worse(order: OpenOrder, level: Level) -> bool:
+    """Whether the order gives a taker more than the level would."""
+    return order.side.best_first(order.price) < level.side.best_first(level.price)
+
+
+def pace_ms(given: ReconcileInput, side: Side, life_ms: int) -> int:
+    """The least time between two replaces of a slot so that the room for signatures lasts: 0 while
+    less than half of it is used. One more signature of each level fits into the rest so many times;
+    each of them lives `life_ms`."""
+    room = given.signed_room.get(side)
+    if room is None or room.left + room.left > room.limit:
+        return 0
+    ladder = sum((level.notional for level in given.ladder.side(side)), NO_AMOUNT)
+    if room.left <= NO_AMOUNT:
+        return life_ms
+    spaced = floor_to_step(multiply(ladder.value, Decimal(life_ms)), room.left.value, Decimal(1))
+    return min(life_ms, int(spaced))
 
 
 def _after_all_cancels(given: ReconcileInput, found: Plan, side: Side) -> Plan:

@@ -37,6 +37,8 @@ class Memory:
     """Start-up reconciliation is not finished: no read yet, or one of its cancels is unproven."""
     open_orders: tuple[OpenOrder, ...] = ()
     signatures: Signatures = field(default_factory=dict)
+    signed_elsewhere: Signatures = field(default_factory=dict)
+    """In other markets of the subaccount."""
     signatures_known: bool = False
     """Whether the signatures of earlier processes were read."""
     last_replace_ms: Mapping[Slot, int] = field(default_factory=dict)

@@ -106,6 +106,14 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignedRoom:
+    """How much of one side may still be signed, in the quote, and the limit that says so."""
+
+    left: Amount
+    limit: Amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileInput:
     """Everything reconciliation looks at."""
 
@@ -124,6 +132,8 @@ class ReconcileInput:
     """Best resting price a side of all that is not managed by us, takers that cross us included."""
     hold_places: MissingReason | None = None
     """Why nothing new may be placed in this cycle, whatever the slots lack."""
+    signed_room: Mapping[Side, SignedRoom] = field(default_factory=dict)
+    """Empty where nothing limits what is signed."""
 
 
 def gap(level: Level, reason: MissingReason) -> Missing:

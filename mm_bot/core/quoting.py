@@ -65,6 +65,7 @@ class MissingReason(Enum):
     SIZE_SKEW = "size_skew"
     ADVERSE_SELECTION = "adverse_selection"
     REDUCE_ONLY = "reduce_only"
+    SIGNED_LIABILITY = "signed_liability"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

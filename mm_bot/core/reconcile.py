@@ -15,6 +15,8 @@ Invariants (behaviour.md sections 5 and 6; property tests and the simulator cite
 7. The result depends on nothing but the arguments and is sorted.
 8. What stays and what is placed fits every bound of its side together, unknown orders included.
 9. Nothing is placed that would take, also where a taker crosses a quote of ours just now.
+10. Nothing is signed that would pass the limit of what may be signed; an order is not cancelled for
+    a successor that may not be.
 """
 
 from __future__ import annotations
@@ -23,7 +25,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mm_bot.core.exact import BPS, multiply
-from mm_bot.core.exposure import beside_what_stays, past_a_bound, within_bounds
+from mm_bot.core.exposure import (
+    beside_what_stays,
+    pace_ms,
+    past_a_bound,
+    priced_worse,
+    within_bounds,
+    within_signed_room,
+)
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder, Stage, stuck
 from mm_bot.core.orders import Ownership, RestingOrder
@@ -44,7 +53,7 @@ def plan(given: ReconcileInput, policy: ReconcilePolicy) -> Plan:
         found = found.merged_with(_side_plan(given, policy, side))
     cancels.extend(found.cancels)
     found = replace(found, cancels=tuple(cancels))
-    found = _sendable(given, within_bounds(given, found))
+    found = _sendable(given, within_signed_room(given, within_bounds(given, found)))
     return replace(
         found,
         cancels=tuple(sorted(found.cancels, key=lambda c: c.order_id)),
@@ -223,6 +232,10 @@ def _guard(
     last = given.last_replace_ms.get((level.side, level.index))
     if last is not None and given.now_ms - last < policy.refresh_interval_ms:
         return "quote_refresh_interval"
+    if wrong == PRICE_FAULT and priced_worse(order, level):
+        return None
+    if last is not None and given.now_ms - last < pace_ms(given, level.side, policy.order_life_ms):
+        return MissingReason.SIGNED_LIABILITY.value
     return None
 
 

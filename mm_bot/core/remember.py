@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from mm_bot.core.commands import Outcome, PreparedOrder, Verdict
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
 from mm_bot.core.decide import MINUTE_MS, Decision, fills_since_ms
 from mm_bot.core.exact import NO_SIZE
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder, Stage, stuck
-from mm_bot.core.liability import Signature
+from mm_bot.core.liability import Signature, Signatures
 from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.plan import Cancel, Slot
 from mm_bot.core.snapshot import Snapshot
@@ -77,11 +77,9 @@ def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: boo
     """The memory of the next cycle."""
     snapshot = decision.snapshot
     open_orders = {c.order_id: c for c in decision.tracked.open_orders}
-    signatures = dict(decision.signatures)
     for place in report.places:
         _placed(open_orders, place)
-        order = place.signed.order  # a refused one is signed all the same
-        signatures[order.order_id] = Signature(order.side, order.size, order.expiry_s * 1000)
+    signed = [place.signed.order for place in report.places]
     for cancel in report.cancels:
         known = open_orders.get(cancel.cancel.order_id)
         if known is not None:
@@ -94,7 +92,8 @@ def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: boo
         memory,
         startup=memory.startup and not _startup_done(snapshot, decision, report, dry_run),
         open_orders=tuple(open_orders.values()),
-        signatures=signatures,
+        signatures=_signed(decision.signatures, signed),
+        signed_elsewhere=decision.signed_elsewhere,
         signatures_known=memory.signatures_known or read_ms is not None,
         last_replace_ms=_replaces(memory, report),
         refused_until_ms=_refusals(memory, report, decision.now_ms),
@@ -132,6 +131,26 @@ def _accepted(memory: Memory, snapshot: Snapshot) -> Mapping[str, Accepted]:
         if last is None or not 0 <= now_ms - last.at_ms < ACCEPTED_EVERY_MS:
             known[quote.source] = Accepted(price=quote.price, at_ms=now_ms)
     return known
+
+
+def with_signed(memory: Memory, orders: Iterable[NewOrder]) -> Memory:
+    """The memory with orders noted that were signed in a cycle which nobody remembered."""
+    found = tuple(orders)
+    return replace(memory, signatures=_signed(memory.signatures, found)) if found else memory
+
+
+def _signed(signatures: Signatures, orders: Iterable[NewOrder]) -> Signatures:
+    """A refused order is signed all the same; so is one that never left us."""
+    made = {
+        order.order_id: Signature(
+            side=order.side,
+            left=order.size,
+            notional=order.notional,
+            expiry_ms=order.expiry_s * 1000,
+        )
+        for order in orders
+    }
+    return {**signatures, **made}
 
 
 def with_cancels(memory: Memory, cancels: Iterable[CancelResult]) -> Memory:

@@ -144,9 +144,13 @@ def unasked(settlements: Settlements) -> bool:
     return any(entry.pending and not entry.asked for entry in settlements.values())
 
 
-def unsettled_sizes(settlements: Settlements) -> dict[str, Size]:
-    """By order id, what its signature can fill beside what its row has left."""
-    return {k: e.size(e.unsettled) for k, e in settlements.items() if e.unsettled}
+def unsettled(settlements: Settlements, market: Instrument) -> dict[str, tuple[Size, Amount]]:
+    """By order id, what its signature can fill beside what its row has left, and its worth."""
+    return {
+        order_id: (entry.size(entry.unsettled), entry.notional(market, entry.unsettled))
+        for order_id, entry in settlements.items()
+        if entry.unsettled
+    }
 
 
 def _read(

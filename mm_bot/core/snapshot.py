@@ -100,6 +100,20 @@ class Reserved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignedElsewhere:
+    """An own order in another market of this subaccount that has not expired: the same cash pays
+    for it."""
+
+    order_id: str
+    side: Side
+    size: Size
+    """What is left, in the unit of that market's sizes."""
+    notional: Amount
+    """What that is worth at its price, in that market's quote."""
+    expiry_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IdLookup:
     """Who holds an id or nonce of ours that we asked about. Every order id here belongs to us
     unless `foreign`."""
@@ -130,6 +144,8 @@ class OwnOrders:
     """The highest trade id of the whole exchange: where to start counting fills. None: no trade."""
     others: tuple[BookOrder, ...]
     reserved_elsewhere: Reserved
+    signed_elsewhere: tuple[SignedElsewhere, ...] = ()
+    """Live ones, and where everything unexpired was asked for, all of those."""
     unreadable: tuple[str, ...] = ()
     """As in `Book`: strangers' rows here that were left out."""
 

@@ -8,35 +8,63 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
+from typing import Protocol
 
+from mm_bot.core.commands import NewOrder
 from mm_bot.core.exact import Amount, Price, Size, exact
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import LOST_REQUEST_MS, remembered
+from mm_bot.core.liability import Signature
 from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.quoting import Kept
 from mm_bot.core.risk import HaltReason
 from mm_bot.errors import EdgeError
 from mm_bot.host.persistent import (
     AcceptedPrice,
+    Allowance,
     ForeignStateError,
     InventorySnapshot,
     LiveOrder,
     PersistentState,
+    SignedOrder,
 )
-from mm_bot.host.state_file import StateFile
+from mm_bot.host.signing import SigningLog
 
 _DECIMAL = re.compile(r"-?\d{1,80}(\.\d{1,80})?(E[-+]?\d{1,2})?", re.ASCII)
+UNLISTED = "unlisted"
+"""What the id of a sum of signatures begins with."""
+LISTED = 200
+"""Signatures that the state file lists one by one."""
+NOTHING_ALLOWED = Allowance()
 _SIZES = ("position", "bought", "sold")
 _AMOUNTS = ("cash", "cost", "realised", "fees")
+
+
+class States(Protocol):
+    """The state file, outside of simulations."""
+
+    @property
+    def problem(self) -> str | None: ...
+
+    @property
+    def durable(self) -> int: ...
+
+    def save(self, state: PersistentState) -> int: ...
+
+    async def flush(self) -> None: ...
 
 
 class MemoryStore:
     """The `Store` of the loop: hands every changed memory to the state file."""
 
-    def __init__(self, state_file: StateFile) -> None:
+    def __init__(self, state_file: States, memory: Memory) -> None:
+        """`memory` is the one that a start begins with."""
         self._file = state_file
+        self._memory = memory
+        self._log = SigningLog(state_file)
         self._saved_tally: FillTotals | None = None
         self._durable: Mapping[str, object] = {}
 
@@ -45,7 +73,8 @@ class MemoryStore:
         counted again, and where the strategy asks for it; otherwise written in the background.
         Where the disk refuses, fills stay uncounted on disk together with their cursor, so that
         the next process counts them once."""
-        self._file.save(to_state(memory))
+        self._memory = memory
+        self._hand_over()
         durable = memory.strategy.durable
         if _counts(memory.fill_totals) != _counts(self._saved_tally) or durable != self._durable:
             try:
@@ -53,6 +82,23 @@ class MemoryStore:
             except EdgeError:
                 return  # `problem` tells of it; tried again in the next cycle
         self._saved_tally, self._durable = memory.fill_totals, durable
+
+    async def signing(self, order: NewOrder) -> None:
+        """See `Store`; waits for the disk only where what it allows is used up."""
+        while not self._log.covers(order):
+            self._log.allowance = self._log.widened(order)
+            self._log.allowed_in = self._hand_over()
+            await self._file.flush()
+
+    def close(self) -> None:
+        """Nothing is signed any more: no more is allowed than what was and is not listed."""
+        self._log.allowance = self._log.least()
+        self._hand_over()
+
+    def _hand_over(self) -> int:
+        number = self._file.save(to_state(self._memory, self._log.allowance))
+        self._log.listed(self._memory.signatures, number)
+        return number
 
     @property
     def problem(self) -> str | None:
@@ -73,6 +119,7 @@ def first_memory(state: PersistentState, now_ms: int) -> Memory:
         for order in state.live_orders
         if order.expiry_s * 1000 > now_ms
     )
+    signed = {order.order_id: _signature(order) for order in state.signed_orders}
     halt = state.last_halt_reason
     submitted = {
         Side.BUY: state.last_submitted_bid_order_id,
@@ -85,6 +132,7 @@ def first_memory(state: PersistentState, now_ms: int) -> Memory:
     return Memory(
         started_ms=now_ms,
         open_orders=tuple(c for c in known if c is not None),
+        signatures={**signed, **_allowed(state)},
         fill_totals=_tally(state),
         strategy=Kept(saved=state.strategy),
         last_halt_reason=next((reason for reason in HaltReason if reason.value == halt), None),
@@ -97,7 +145,62 @@ def first_memory(state: PersistentState, now_ms: int) -> Memory:
     )
 
 
-def to_state(memory: Memory) -> PersistentState:
+def _allowed(state: PersistentState) -> dict[str, Signature]:
+    """What the process before may have signed and not listed, as one signature a side."""
+    allowance = state.allowance
+    found = {}
+    for side in Side:
+        most = allowance.side(side)
+        if most.size:
+            found[f"{UNLISTED}:{side.value}:{allowance.expiry_s}"] = Signature(
+                side=side,
+                left=Size(most.size),
+                notional=Amount(most.notional),
+                expiry_ms=allowance.expiry_s * 1000,
+            )
+    return found
+
+
+def _signature(order: SignedOrder) -> Signature:
+    return Signature(
+        side=Side(order.side),
+        left=Size(order.size),
+        notional=Amount(order.notional),
+        expiry_ms=order.expiry_s * 1000,
+    )
+
+
+def _listed(memory: Memory) -> tuple[SignedOrder, ...]:
+    """Signatures that the order table may not show. Of very many the ones that expire first are
+    listed as one a side, with the last expiry of them."""
+    hidden = [(k, s) for k, s in memory.signatures.items() if not s.on_table]
+    hidden.sort(key=lambda each: (-each[1].expiry_ms, each[0]))
+    single = hidden[:LISTED]
+    merged: dict[Side, Signature] = {}
+    for _, signature in hidden[LISTED:]:
+        before = merged.get(signature.side)
+        if before is not None:
+            signature = replace(
+                before,
+                left=before.left + signature.left,
+                notional=before.notional + signature.notional,
+            )
+        merged[signature.side] = signature
+    count = len(hidden)
+    rest = [(f"{UNLISTED}:{side.value}:{count}", s) for side, s in merged.items()]
+    return tuple(
+        SignedOrder(
+            order_id=order_id,
+            side=signature.side.value,
+            size=signature.left.value,
+            notional=signature.notional.value,
+            expiry_s=signature.expiry_ms // 1000,
+        )
+        for order_id, signature in (*single, *rest)
+    )
+
+
+def to_state(memory: Memory, allowance: Allowance = NOTHING_ALLOWED) -> PersistentState:
     """What of a memory survives."""
     fill_totals = memory.fill_totals
     snapshot = None
@@ -129,6 +232,8 @@ def to_state(memory: Memory) -> PersistentState:
             for c in memory.open_orders
             if not (c.cancel_acked or c.nonce_in_doubt)
         ),
+        signed_orders=_listed(memory),
+        allowance=allowance,
         books=books,
         fills_cursor=fill_totals.cursor,
         accepted_prices={

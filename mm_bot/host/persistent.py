@@ -17,6 +17,7 @@ from decimal import Decimal, InvalidOperation
 import orjson
 
 from mm_bot.core.exact import exact, plain
+from mm_bot.core.instrument import Side
 
 VERSION = 1
 NUMBERS_LIMIT = (1 << 256) - (1 << 64)
@@ -53,6 +54,48 @@ class LiveOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignedOrder:
+    """A signature that the order table may not show, with what is left of it."""
+
+    order_id: str
+    side: str
+    size: Decimal
+    notional: Decimal
+    expiry_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedSide:
+    """How much may have been signed of one side beside what is listed."""
+
+    size: Decimal = Decimal(0)
+    notional: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """How much may have been signed beside what is listed, none of it to expire later."""
+
+    buy: AllowedSide = AllowedSide()
+    sell: AllowedSide = AllowedSide()
+    expiry_s: int = 0
+
+    def side(self, side: Side) -> AllowedSide:
+        return self.buy if side is Side.BUY else self.sell
+
+    def widened(self, side: Side, wanted: AllowedSide, expiry_s: int) -> Allowance:
+        """With no less than that on one side, and no earlier an expiry."""
+        known = self.side(side)
+        grown = AllowedSide(
+            size=max(known.size, wanted.size), notional=max(known.notional, wanted.notional)
+        )
+        latest_s = max(self.expiry_s, expiry_s)
+        if side is Side.BUY:
+            return Allowance(buy=grown, sell=self.sell, expiry_s=latest_s)
+        return Allowance(buy=self.buy, sell=grown, expiry_s=latest_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InventorySnapshot:
     """The inventory as last seen on chain: base units, signed."""
 
@@ -84,6 +127,9 @@ class PersistentState:
     last_halt_reason: str | None = None
     last_inventory_snapshot: InventorySnapshot | None = None
     live_orders: tuple[LiveOrder, ...] = ()
+    signed_orders: tuple[SignedOrder, ...] = ()
+    allowance: Allowance = Allowance()
+    """See `host/signing.py`."""
     books: Mapping[str, object] = field(default_factory=dict)
     """Running totals; JSON values whose meaning belongs to who keeps them."""
     fills_cursor: int | None = None
@@ -138,6 +184,26 @@ def encode(state: PersistentState, identity: StateIdentity) -> bytes:
             }
             for order in state.live_orders
         ],
+        "signed_orders": [
+            {
+                "order_id": order.order_id,
+                "side": order.side,
+                "size": plain(order.size),
+                "notional": plain(order.notional),
+                "expiry_s": order.expiry_s,
+            }
+            for order in state.signed_orders
+        ],
+        "allowance": {
+            "expiry_s": state.allowance.expiry_s,
+            **{
+                side.value: {
+                    "size": plain(state.allowance.side(side).size),
+                    "notional": plain(state.allowance.side(side).notional),
+                }
+                for side in Side
+            },
+        },
         "books": dict(state.books),
         "strategy": dict(state.strategy),
     }
@@ -197,6 +263,8 @@ def _state(fields: Mapping[str, object]) -> PersistentState:
         last_halt_reason=_text(fields, "last_halt_reason"),
         last_inventory_snapshot=_snapshot(fields.get("last_inventory_snapshot")),
         live_orders=_orders(fields.get("live_orders", [])),
+        signed_orders=_signed(fields.get("signed_orders", [])),
+        allowance=_allowance(fields.get("allowance", {})),
         books=books,
         fills_cursor=None if cursor is None else _count(fields, "fills_cursor"),
         accepted_prices=_accepted(fields.get("accepted_prices", {})),
@@ -241,6 +309,43 @@ def _order(value: object) -> LiveOrder:
         nonce=_count(value, "nonce"),
         expiry_s=_count(value, "expiry_s"),
         **{name: _unsigned(value.get(name, "0"), f"live_orders.{name}") for name in _DECIMALS},
+    )
+
+
+def _signed(value: object) -> tuple[SignedOrder, ...]:
+    if not isinstance(value, list):
+        raise _wrong("signed_orders", value)
+    found = []
+    for each in value:
+        if not isinstance(each, dict) or not isinstance(each.get("order_id"), str):
+            raise _wrong("signed_orders", each)
+        if each.get("side") not in {side.value for side in Side}:
+            raise _wrong("signed_orders.side", each.get("side"))
+        found.append(
+            SignedOrder(
+                order_id=each["order_id"],
+                side=each["side"],
+                size=_unsigned(each.get("size"), "signed_orders.size"),
+                notional=_unsigned(each.get("notional"), "signed_orders.notional"),
+                expiry_s=_count(each, "expiry_s"),
+            )
+        )
+    return tuple(found)
+
+
+def _allowance(value: object) -> Allowance:
+    if not isinstance(value, dict):
+        raise _wrong("allowance", value)
+    sides = {side.value: _allowed(value.get(side.value, {})) for side in Side}
+    return Allowance(buy=sides["buy"], sell=sides["sell"], expiry_s=_count(value, "expiry_s"))
+
+
+def _allowed(value: object) -> AllowedSide:
+    if not isinstance(value, dict):
+        raise _wrong("allowance", value)
+    return AllowedSide(
+        size=_unsigned(value.get("size", "0"), "allowance.size"),
+        notional=_unsigned(value.get("notional", "0"), "allowance.notional"),
     )
 
 

@@ -174,9 +174,14 @@ class StateFile:
             return Loaded(state=self._state, set_aside=note, existed=False)
         return Loaded(state=self._state, set_aside=None, existed=True)
 
-    def save(self, state: PersistentState) -> None:
-        """Hands `state` over for writing and returns at once; an unchanged one is not written.
-        Its nonce fields count only where they are ahead. Needs a running loop."""
+    @property
+    def durable(self) -> int:
+        """The number of the last state that is on disk, see `save`."""
+        return self._durable
+
+    def save(self, state: PersistentState) -> int:
+        """Hands `state` over for writing and returns its number at once; an unchanged one is not
+        written. Its nonce fields count only where they are ahead. Needs a running loop."""
         known = self._state
         merged = replace(
             state,
@@ -190,6 +195,7 @@ class StateFile:
             self._wanted += 1
         if self._durable < self._wanted and not self._read_only:
             self._start_writer()
+        return self._wanted
 
     async def flush(self) -> None:
         """Returns once everything handed over before is on disk.

@@ -17,7 +17,7 @@ from mm_bot.core.risk import HaltReason
 from mm_bot.observe.gauge import SIDES, Gauge, Number, Values, flags
 from mm_bot.observe.gauges_prices import data_gauges, price_gauges
 from mm_bot.observe.gauges_strategy import strategy_gauges
-from mm_bot.observe.view import View
+from mm_bot.observe.view import View, seconds
 
 
 def every_gauge(anchor_sources: Iterable[str]) -> tuple[Gauge, ...]:
@@ -144,6 +144,24 @@ def _quotes() -> Iterator[Gauge]:
         "USDC on spot, contracts on a future.",
         labels=SIDES,
         read=lambda v: {(side.value,): size.value for side, size in v.liability.items()},
+    )
+    yield Gauge(
+        name="mm_bot_signed_liability_quote",
+        help="The same in the quote, each signature at its own price: here, or in the other "
+        "markets of the subaccount, which share its cash.",
+        labels=SIDES | {"where": ("here", "elsewhere")},
+        read=lambda v: {
+            (side.value, where): amount.value
+            for where, found in (("here", v.liability_worth), ("elsewhere", v.liability_elsewhere))
+            for side, amount in found.items()
+        },
+    )
+    yield Gauge(
+        name="mm_bot_signed_executable_until_seconds",
+        help="Unix time at which the last signature of this market expires; NaN where none is "
+        "unexpired.",
+        start=math.nan,
+        read=lambda v: seconds(v.executable_until_ms),
     )
 
 

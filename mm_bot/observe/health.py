@@ -122,6 +122,7 @@ class Health:
             "recent_fills": parts.fills(view.fills, now_ms),
             "result": _result(view),
             "signed_liability": {side.value: str(size) for side, size in view.liability.items()},
+            "signed": parts.signed(view),
             "totals": {
                 name: str(value) if not isinstance(value, int | dict | None) else value
                 for name, value in self._totals.summary(self._clock.monotonic_ms()).items()

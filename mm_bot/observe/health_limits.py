@@ -9,7 +9,9 @@ from decimal import Decimal
 
 from mm_bot.core.decide import MINUTE_MS, Decision
 from mm_bot.core.exact import multiply, plain, round_half_even, subtract
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Stage
+from mm_bot.core.liability import worth
 from mm_bot.core.memory import Memory
 
 _HUNDRED = Decimal(100)
@@ -17,7 +19,7 @@ _HUNDRED = Decimal(100)
 
 def limits(decision: Decision, memory: Memory) -> list[dict[str, object]]:
     """One entry a limit: value, limit, what is left, and how much of it is used in percent."""
-    return [*_ages(decision), *_exposure(decision), *_rates(decision, memory)]
+    return [*_ages(decision), *_exposure(decision, memory), *_rates(decision, memory)]
 
 
 def _ages(decision: Decision) -> list[dict[str, object]]:
@@ -33,7 +35,7 @@ def _ages(decision: Decision) -> list[dict[str, object]]:
     return [_upper(name, _decimal(value), _decimal(limit), "ms") for name, value, limit in rows]
 
 
-def _exposure(decision: Decision) -> list[dict[str, object]]:
+def _exposure(decision: Decision, memory: Memory) -> list[dict[str, object]]:
     risk, holdings = decision.policy.risk, decision.holdings
     notional = risk.max_notional_per_side
     deviation = decision.reference.deviation_bps
@@ -43,6 +45,14 @@ def _exposure(decision: Decision) -> list[dict[str, object]]:
             "open notional, larger side",
             decision.open_notional.value,
             None if notional is None else notional.value,
+            "cNGN",
+        ),
+        _upper(
+            "signed liability, larger side",
+            max(
+                worth(memory.signatures, s) + worth(memory.signed_elsewhere, s) for s in Side
+            ).value,
+            None if risk.max_signed_liability is None else risk.max_signed_liability.value,
             "cNGN",
         ),
     ]

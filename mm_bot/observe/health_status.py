@@ -31,6 +31,20 @@ def halt(found: Halt) -> dict[str, object]:
     }
 
 
+def signed(view: View) -> dict[str, object]:
+    """What the signatures behind `signed_liability` are worth, and until when they can execute."""
+    until_ms = view.executable_until_ms
+    limit = view.decision.policy.risk.max_signed_liability
+    return {
+        "quote": {side.value: str(each) for side, each in view.liability_worth.items()},
+        "elsewhere_quote": {s.value: str(each) for s, each in view.liability_elsewhere.items()},
+        "limit_quote": None if limit is None else str(limit),
+        "signatures": len(view.memory.signatures),
+        "executable_until_ms": until_ms,
+        "executable_for_ms": None if until_ms is None else max(0, until_ms - view.at_ms),
+    }
+
+
 def reference(view: View) -> dict[str, object]:
     found = view.decision.reference
     return {

@@ -67,6 +67,9 @@ MISSING_MEANS: Final[Mapping[MissingReason, str]] = {
     MissingReason.ADVERSE_SELECTION: "this side is being hit; it pauses for MM_TOXIC_PAUSE_SECONDS",
     MissingReason.REDUCE_ONLY: "the inventory passed its soft limit; only the way back is quoted",
     MissingReason.SIZE_SKEW: "the stock is so far from its target that this side has no size",
+    MissingReason.SIGNED_LIABILITY: (
+        "its signature would pass MM_MAX_SIGNED_LIABILITY; there is room as old ones expire"
+    ),
     MissingReason.CROSSED_BY_OTHERS: "it would trade with an order that is being matched just now",
 }
 
@@ -74,6 +77,9 @@ GUARD_MEANS: Final[Mapping[str, str]] = {
     "min_quote_lifetime": "younger than MM_MIN_QUOTE_LIFETIME_SECONDS",
     "min_price_move": "moved less than MM_MIN_PRICE_MOVE_BEFORE_REPLACE_BPS",
     "quote_refresh_interval": "replaced less than MM_QUOTE_REFRESH_INTERVAL_MS ago",
+    MissingReason.SIGNED_LIABILITY.value: (
+        "half of MM_MAX_SIGNED_LIABILITY is used: replaces are spaced so that the rest lasts"
+    ),
     MissingReason.BALANCES_BEHIND_FILLS.value: "nothing new may be placed until balances catch up",
     MissingReason.CANCEL_PENDING.value: "its last cancel was answered unclearly; tried again soon",
 }

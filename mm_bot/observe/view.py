@@ -15,7 +15,7 @@ from mm_bot.core.decide import Decision
 from mm_bot.core.exact import BPS, Amount, Price, Size, multiply, plain, round_half_even
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.ledger import OpenOrder, Stage
-from mm_bot.core.liability import outstanding
+from mm_bot.core.liability import last_expiry_ms, outstanding, worth
 from mm_bot.core.memory import Memory
 from mm_bot.core.policy import OperatorMode, Policy
 from mm_bot.core.remember import Report
@@ -113,6 +113,21 @@ class View:
     def liability(self) -> dict[Side, Size]:
         """What all unexpired signatures of each side could still fill."""
         return {side: outstanding(self.memory.signatures, side) for side in Side}
+
+    @cached_property
+    def liability_worth(self) -> dict[Side, Amount]:
+        """The same in the quote, each signature at its own price."""
+        return {side: worth(self.memory.signatures, side) for side in Side}
+
+    @cached_property
+    def liability_elsewhere(self) -> dict[Side, Amount]:
+        """What those in other markets of the subaccount are worth, in their quote."""
+        return {side: worth(self.memory.signed_elsewhere, side) for side in Side}
+
+    @cached_property
+    def executable_until_ms(self) -> int | None:
+        """The last expiry of all signatures here; None where there is none."""
+        return last_expiry_ms(self.memory.signatures)
 
     @cached_property
     def errors(self) -> dict[str, str | None]:

@@ -289,4 +289,5 @@ def _risk_policy(given: Models, market: Instrument) -> RiskPolicy:
         min_base=limits.min_base if market.margin is Margin.FUNDED else None,
         min_quote=limits.min_quote,
         max_cancels_per_minute=limits.max_cancels_per_minute,
+        max_signed_liability=limits.max_signed_liability,
     )

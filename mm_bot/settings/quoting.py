@@ -136,6 +136,16 @@ class LimitSettings(Model, title="Limits"):
         )
     )
 
+    max_signed_liability: Annotated[
+        Amount | None, zero_is_off(mapped(decimal("cNGN", NOT_NEGATIVE), Amount))
+    ] = variable(
+        "MM_MAX_SIGNED_LIABILITY",
+        "Most that the unexpired signatures of one side may be worth, cancelled ones and those of "
+        "the subaccount's other markets included: from half of it on orders are replaced less "
+        "often, at it none is placed.",
+        default="0",
+    )
+
     @property
     def inventory_caps(self) -> tuple[Size, Size]:
         """The long and the short cap, both tightened by the net one where it is set."""

@@ -127,7 +127,7 @@ async def opened(exchange: LocalExchange, folder: Path, *, levels: int) -> Async
         external=None,
         kill_switch=KillSwitch(None),
         nonces=nonces,
-        store=MemoryStore(state_file),
+        store=MemoryStore(state_file, memory),
         telemetry=took,
         clock=clock,
     )

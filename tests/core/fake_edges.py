@@ -137,6 +137,9 @@ class Fake:
     async def save(self, memory: Memory) -> None:
         self.note("save")
 
+    async def signing(self, order: NewOrder) -> None:
+        pass
+
     def cycle(
         self, decision: Decision, report: Report, memory: Memory, timings_ms: dict[str, float]
     ) -> None:

@@ -46,6 +46,9 @@ SAMPLE = re.compile(
     r'(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\\\|\\"|\\n)*",?)*)\})?'
     r" (-?[0-9.eE+-]+|NaN|\+Inf|-Inf)$"
 )
+OLD = Signature(
+    side=Side.BUY, left=Size.of(250), notional=Amount.of(400_000), expiry_ms=NOW_MS + 300_000
+)
 TIMINGS_MS = {"observe": 10.0, "act": 5.0, "total": 20.0, "event_to_order": 30.0}
 
 
@@ -100,7 +103,7 @@ def exercise(metrics: Metrics) -> Telemetry:
         running(*bids),
         last_quote_update_ms=NOW_MS + 500,
         inventory=Size.of("-3"),
-        signatures={"old": Signature(Side.BUY, Size.of(250), NOW_MS + 300_000)},
+        signatures={"old": OLD},
         fill_totals=FillTotals(cursor=1_000, realised=Amount.of("12.5")),
     )
     external = replace(anchor("1601", as_of_ms=NOW_MS - 3_000), source="pyth")

@@ -44,7 +44,7 @@ class Claim(Enum):
     KILL_SWITCH = "h: the kill switch ends everything in bounded time"
     LIMITS = "i: what rests and what is placed stays within every limit"
     OWN_FREE = "j: alone in the book, the reference does not move"
-    LIABILITY = "k: signed liability covers what rests"
+    LIABILITY = "k: signed liability covers all that can execute"
     PASSIVE = "l: no price crosses or touches what others show"
     ALIVE = "m: the loop never raises"
     PULLED = "n: a shock or a loss takes every quote away, over restarts too"
@@ -72,6 +72,9 @@ class Checker:
     _seen: Observation | None = None
     _startup: bool = True
     _signed: dict[int, str] = field(default_factory=dict)
+    _orders: dict[str, NewOrder] = field(default_factory=dict)
+    _unknowable: set[str] = field(default_factory=set)
+    """Signed by a process whose state file was lost, without a row yet."""
     _posted_by: dict[str, int] = field(default_factory=dict)
     _conflicts: set[int] = field(default_factory=set)
     _excused: set[str] = field(default_factory=set)
@@ -99,10 +102,15 @@ class Checker:
         self._baseline = self._baseline if memory.fill_totals.cursor is not None else None
         self.note(f"process {self.generation} starts, knows {len(memory.open_orders)} orders")
 
+    def state_lost(self) -> None:
+        """Only the order table tells of the orders before now."""
+        self._unknowable.update(self._orders)
+
     def observed(self, seen: Observation) -> None:
         self._seen = seen
 
     def signed(self, order: NewOrder) -> None:
+        self._orders[order.order_id] = order
         before = self._signed.setdefault(order.nonce, str(order))
         if before != str(order):
             self.fail(Claim.NONCE_ONCE, f"{order.nonce}: {before} and {order}")
@@ -254,13 +262,20 @@ class Checker:
     def _check_liability(self, memory: Memory) -> None:
         if not memory.signatures_known:
             return
-        for side in Side:
-            rows = [r for r in self._live() if r.side is side and self._managed(r)]
-            rows = [r for r in rows if r.expiry_ms > self._now_ms()]
-            could = sum((r.left for r in rows), Size.of(0))
+        read_ms, block_ms = memory.orders_read_ms or 0, self.model.balances().block_time_ms
+        could = dict.fromkeys(Side, Size.of(0))
+        for order_id, order in self._orders.items():
+            if order_id not in self._posted_by or order.expiry_s * 1000 <= block_ms:
+                continue
+            row = self.model.rows.get(order_id)
+            hidden = row is None or self._arrived_ms.get(order_id, 0) >= read_ms
+            if order_id in self._unknowable and hidden:
+                continue
+            could[order.side] += order.size if row is None else row.left
+        for side, most in could.items():
             said = outstanding(memory.signatures, side)
-            if could > said:
-                self.fail(Claim.LIABILITY, f"{side.value}: {said} said, {could} rests")
+            if most > said:
+                self.fail(Claim.LIABILITY, f"{side.value}: {said} said, {most} can execute")
 
     def conflict_told(self, nonce: int) -> None:
         """The process was answered 409 at its first sending of that nonce."""

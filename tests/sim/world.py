@@ -22,12 +22,13 @@ from mm_bot.core.quoting import Strategy
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.host.nonces import NonceBlocks
-from mm_bot.host.persistence import first_memory, to_state
+from mm_bot.host.persistence import MemoryStore, first_memory
 from mm_bot.host.persistent import PersistentState
 from mm_bot.strategies import founding
 from mm_bot.venues.base import Venue
 from tests.sim import limits
 from tests.sim.checker import Checker, Claim
+from tests.sim.disk import Disk
 from tests.sim.edge import Edge
 from tests.sim.features import Features, drawn, with_features
 from tests.sim.model import US, Model
@@ -112,14 +113,6 @@ class World:
                 on_change(known)
             await self.clock.sleep_ms(50)
 
-    @property
-    def problem(self) -> str | None:
-        return None
-
-    async def save(self, memory: Memory) -> None:
-        await self.clock.sleep_ms(self.random.choice((0, 0, 3)))
-        self.saved = to_state(memory)
-
     def nonce_floor(self) -> int:
         return self.nonce_floor_kept
 
@@ -165,6 +158,8 @@ class World:
 
     async def _start(self) -> None:
         memory = first_memory(self.saved, self.clock.now_ms())
+        self._disk = Disk(self)
+        store = MemoryStore(self._disk, memory)
         self.checker.started(memory)
         self.features.started(self.saved == PersistentState())
         nonces = NonceBlocks(self, lane=LANE, block_size=8)
@@ -180,7 +175,7 @@ class World:
             external=self if spot_bootstrap else None,
             kill_switch=self,
             nonces=nonces,
-            store=self,
+            store=store,
             telemetry=self,
             clock=self.clock,
         )
@@ -194,6 +189,7 @@ class World:
             poll_interval_ms=self.scenario.poll_ms,
         )
         self._stop = asyncio.Event()
+        self._store = store
         self._process = asyncio.create_task(bot.run(self._stop))
 
     def _process_over(self) -> None:
@@ -221,16 +217,20 @@ class World:
     async def _restart(self) -> None:
         assert self._process is not None
         if self.random.random() < 0.5:
+            self._disk.crashed = True
             self._process.cancel()
             with suppress(asyncio.CancelledError):
                 await self._process
         else:
             self._stop.set()
             await self._process
+            self._store.close()
+            await self._disk.flush()
         await self.clock.sleep_ms(self.random.choice((0, 100, 3_000)))
         if self.random.random() < 0.4:
             self.saved = PersistentState()
             self.nonce_floor_kept = 0
+            self.checker.state_lost()
         await self._start()
 
     def _flip_kill_switch(self) -> None:

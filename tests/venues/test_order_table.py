@@ -206,6 +206,31 @@ def test_unexpired_rows_come_at_start(table: Table) -> None:
     assert table.read(table.future).rows == ()
 
 
+def test_what_was_signed_in_other_markets_is_told(table: Table) -> None:
+    """Live rows of the subaccount's other markets come with every read, whatever else is unexpired
+    with the first one: for a clock of the chain that is behind, also what only ours calls past."""
+    here, _ = table.add(table.spot, price="0.0006", status="cancelled")
+    live, _ = table.add(table.future, price="1600", desired="1000", filled="400")
+    gone, _ = table.add(table.future, side="sell", price="1610", desired="5", status="cancelled")
+    past, _ = table.add(table.future, price="1600", desired="1", status="cancelled", life_s=-400)
+    table.add(table.future, subaccount=8)
+
+    def signed(asked: Watch, since_s: int | None) -> dict[str, tuple[Side, str, str]]:
+        async def use(rows: OrderTable) -> OwnOrders:
+            return (await rows.read(asked, since_s)).orders
+
+        found = table.run(table.spot, use).signed_elsewhere
+        return {s.order_id: (s.side, str(s.size), str(s.notional)) for s in found}
+
+    assert signed(watch(), None) == {live: (Side.BUY, "0.6", "9600000")}
+    every = signed(watch(include_unexpired=True), int(time.time()) - 500)
+    assert set(every) == {live, gone, past}
+    assert every[gone] == (Side.SELL, "0.005", "80500")
+    read = table.read(table.spot, watch(include_unexpired=True))
+    assert [row.order_id for row in read.rows] == [here]
+    assert {each.order_id for each in read.signed_elsewhere} == {live, gone}
+
+
 def test_the_best_of_others_include_what_the_matcher_holds(table: Table) -> None:
     """Two a side, best first in human prices, expired ones left out."""
     for price, status in (("0.000625", "active"), ("0.000628", "matching"), ("0.00062", "active")):

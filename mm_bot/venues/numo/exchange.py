@@ -304,10 +304,18 @@ class NumoVenue:
         began_ms = self._now_ms()
         timeout_s = START_TIMEOUT_S if watch.include_unexpired else None
         try:
-            read: TableRead = await self._in_time(self._table.read(watch), timeout_s)
+            since_s = await self._chain_time_s() if watch.include_unexpired else None
+            read: TableRead = await self._in_time(self._table.read(watch, since_s), timeout_s)
         except EdgeError as error:
             return Part(value=None, as_of_ms=None, error=error.reason), self._config.dry_run
         return Part(value=read.orders, as_of_ms=began_ms), read.lock_held
+
+    async def _chain_time_s(self) -> int:
+        """What expired before it is dead; an hour ago where the node does not tell."""
+        try:
+            return await self._in_time(self._chain.block_time_s())
+        except EdgeError:
+            return self._now_ms() // 1000 - 3_600
 
     async def _in_time(self, read: Awaitable[T], timeout_s: float | None = None) -> T:
         limit_s = timeout_s or self._timeout_s

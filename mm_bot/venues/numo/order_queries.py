@@ -32,8 +32,10 @@ _ROW_WITH_REASON: Final = _ROW + ", to_jsonb(o) ->> 'cancel_reason' AS cancel_re
 
 _MINE: Final = "o.owner_address = %(owner)s AND o.subaccount_id = %(subaccount)s::numeric"
 _HERE: Final = "o.asset_address = %(asset)s AND o.sub_id = %(sub_id)s::numeric"
-_LATELY_SIGNED: Final = "o.expiry + 120 >= floor(extract(epoch FROM now()))"
-"""Not expired, or so lately that a fill may not be on the chain yet."""
+_LATELY_SIGNED: Final = """
+    o.expiry >= least(%(signed_since)s::numeric, floor(extract(epoch FROM now())) - 120)
+"""
+"""Not expired by the chain's clock, or so lately that a fill may not be there yet."""
 # Anybody may place a price that is none; to cast it would fail the read of everything else.
 _READABLE: Final = " AND ".join(
     rf"coalesce(o.{column}, '') ~ '^[0-9]{{1,48}}(\.[0-9]{{1,24}})?$'"
@@ -109,7 +111,7 @@ SELECT
           AND o.nonce = ANY(%(nonces)s::text[]::numeric[])) r) AS nonces,
     (SELECT json_agg(r) FROM (
         SELECT {_ROW_WITH_REASON} FROM active_orders o
-        WHERE %(include_unexpired)s AND {_MINE} AND {_HERE} AND {_LATELY_SIGNED}) r) AS unexpired,
+        WHERE %(include_unexpired)s AND {_MINE} AND {_LATELY_SIGNED}) r) AS unexpired,
     (SELECT json_agg(r) FROM ({_FILLS}) r) AS fills,
     (SELECT json_agg(l.trade_id) FROM latest l WHERE EXISTS (
         SELECT FROM active_orders o

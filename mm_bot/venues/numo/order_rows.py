@@ -11,7 +11,7 @@ from mm_bot.core.commands import Watch
 from mm_bot.core.exact import Amount, Size, add, subtract
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
-from mm_bot.core.snapshot import BookOrder, Fill, IdLookup, OwnOrders, Reserved
+from mm_bot.core.snapshot import BookOrder, Fill, IdLookup, OwnOrders, Reserved, SignedElsewhere
 from mm_bot.io.postgres import POSTGRES, Row
 from mm_bot.io.shapes import Members, Reader
 from mm_bot.venues.numo import units
@@ -58,6 +58,7 @@ def own_orders(
         newest_trade_id=None if newest is None else _read.whole(newest, "newest trade"),
         others=tuple(_other(entry, account) for entry in _entries(others)),
         reserved_elsewhere=reserved(_entries(elsewhere), account),
+        signed_elsewhere=signed_elsewhere((*_entries(elsewhere), *_entries(unexpired)), account),
         unreadable=tuple(_read.text(each, "order_id", "row") for each in _entries(unreadable)),
     )
 
@@ -116,6 +117,28 @@ def reserved(entries: list[Members], account: OwnAccount) -> Reserved:
     if account.market.is_spot:
         return Reserved(base=Size(cash), quote=Amount(cngn))
     return Reserved(quote=Amount(cash))
+
+
+def signed_elsewhere(
+    entries: Sequence[Members], account: OwnAccount
+) -> tuple[SignedElsewhere, ...]:
+    """Our rows of other markets that are listed, each once."""
+    markets = {units.ref(market): market for market in account.others}
+    found = {}
+    for entry in entries:
+        market = markets.get(_asset(entry))
+        if market is None:
+            continue
+        numbers = read_numbers(_read, entry, "row")
+        order_id = _read.text(entry, "order_id", "row")
+        found[order_id] = SignedElsewhere(
+            order_id=order_id,
+            side=units.human_side(market, engine_side(_read, entry, "row")),
+            size=units.human_size(market, numbers.left, numbers.price),
+            notional=units.human_notional(market, numbers.left, numbers.price),
+            expiry_ms=_read.integer(entry, "expiry", "row") * 1000,
+        )
+    return tuple(found.values())
 
 
 def _lookups(

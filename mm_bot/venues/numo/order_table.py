@@ -60,9 +60,9 @@ class OrderTable:
             "sub_ids": [str(each.sub_id) for each in there],
         }
 
-    async def read(self, watch: Watch) -> TableRead:
+    async def read(self, watch: Watch, signed_since_s: int | None = None) -> TableRead:
         """Our orders, what we asked about, and our new fills; the lock is tried where it is not
-        held."""
+        held. Everything unexpired is what expires from `signed_since_s` on."""
         after = watch.fills_after
         values = {
             **self._values,
@@ -70,6 +70,7 @@ class OrderTable:
             "nonces": [str(nonce) for nonce in watch.nonces],
             "fills_after": _NO_FILLS if after is None else after,
             "include_unexpired": watch.include_unexpired,
+            "signed_since": None if signed_since_s is None else str(signed_since_s),
         }
         timeout_s = START_TIMEOUT_S if watch.include_unexpired else None
         held = await self.try_lock()
