@@ -139,10 +139,9 @@ class SpotReads:
         """Both sides the human way round, without the ignored owners' orders."""
         return await self._reads.book_without(await self._market(), self._ignored_owners)
 
-    async def last_trade(self) -> Trade | None:
-        """The newest trade, at its human price."""
-        trades = await self._reads.trades(await self._market(), limit=1)
-        return trades[0] if trades else None
+    async def trades(self) -> tuple[Trade, ...]:
+        """The latest trades, newest first, at their human prices."""
+        return await self._reads.trades(await self._market())
 
     async def _market(self) -> Instrument:
         for listing in await self._listings.all():

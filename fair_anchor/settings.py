@@ -22,7 +22,7 @@ from fair_anchor.variables import (
     SpotSettings,
     read_all,
 )
-from mm_bot.core.exact import Price
+from mm_bot.core.exact import Price, Size
 from mm_bot.errors import SettingsError
 from mm_bot.fields.model import Reading
 from mm_bot.fields.model import markdown as _markdown
@@ -63,6 +63,8 @@ class Settings:
     carry: Carry
     sources: tuple[SourceChoice, ...] = field(repr=False)
     """Best first."""
+    min_size: Size
+    """Of what the exchange's own prices are made from, USDC."""
     ignored_owners: frozenset[str]
     guard: GuardPolicy
     fallback: FallbackPolicy | None
@@ -109,6 +111,7 @@ def _settings(
         any_market=given.futures.any_market,
         carry=_carry(given.futures),
         sources=sources,
+        min_size=given.spot.min_size,
         ignored_owners=given.spot.ignored_owners or frozenset(),
         guard=guard_of(given.spot),
         fallback=fallback,

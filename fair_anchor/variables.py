@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from fair_anchor.kinds import CURVE, MARKETS, MILLISECONDS, MOMENT, OWNERS, RATE, RATES, SYMBOL
-from mm_bot.core.exact import Price
+from mm_bot.core.exact import Price, Size
 from mm_bot.fields.kinds import (
     ADDRESS,
     BASE_URL,
@@ -21,10 +21,12 @@ from mm_bot.fields.kinds import (
     LISTEN_ADDRESS,
     LOG_LEVEL,
     NODE_URL,
+    NOT_NEGATIVE,
     SECONDS,
     Kind,
     Range,
     decimal,
+    mapped,
     whole,
     zero_is_off,
 )
@@ -128,6 +130,11 @@ class SpotSettings(Model, title="Spot"):
     )
     high: Annotated[Price, PRICE] = variable(
         "FAIR_ANCHOR_MAX_SPOT_PRICE", "A higher spot is implausible.", default="1000000"
+    )
+    min_size: Annotated[Size, mapped(decimal("USDC", NOT_NEGATIVE), Size)] = variable(
+        "FAIR_ANCHOR_MIN_SIZE",
+        "For `book` and `trade`: orders and trades of less tell no price; 0 takes any.",
+        default="1",
     )
     ignored_owners: Annotated[frozenset[str] | None, OWNERS] = variable(
         "FAIR_ANCHOR_IGNORE_OWNERS",

@@ -12,7 +12,7 @@ from fair_anchor.metrics import Metrics
 from fair_anchor.settings import Settings
 from fair_anchor.settings_sources import TRADE, SourceChoice
 from fair_anchor.spot import Slot, SpotFinder
-from fair_anchor.spot_sources import BookSource, TradeSource
+from fair_anchor.spot_sources import BookSource, LocalFilter, TradeSource
 from fair_anchor.variables import LISTEN_ADDR
 from mm_bot.clock import Clock, SystemClock
 from mm_bot.host.shutdown import Shutdown
@@ -107,21 +107,24 @@ def _slot(
     clock: Clock,
 ) -> Slot:
     source: AnchorSource
+    guard = settings.guard
     if choice.spec is not None:
         source = build_source(choice.spec, context)
     else:
         assert spot_reads is not None, "the settings ask for the API's URL"
-        by_trade = choice.name == TRADE
-        source = TradeSource(spot_reads) if by_trade else BookSource(spot_reads, clock)
-    policy = settings.guard
+        needs = LocalFilter(min_size=settings.min_size, low=guard.low, high=guard.high)
+        if choice.name == TRADE:
+            source = TradeSource(spot_reads, needs)
+        else:
+            source = BookSource(spot_reads, clock, needs)
     if choice.max_age_ms is not None:
-        policy = replace(policy, max_age_ms=choice.max_age_ms)
-    guarded = Guarded(source, policy, timeout_ms=settings.timeout_ms, clock=clock, name=choice.name)
+        guard = replace(guard, max_age_ms=choice.max_age_ms)
+    guarded = Guarded(source, guard, timeout_ms=settings.timeout_ms, clock=clock, name=choice.name)
     return Slot(
         guarded,
         confidence=Confidence.MEDIUM if choice.name == TRADE else Confidence.HIGH,
         cache_ms=settings.cache_ms,
-        max_age_ms=policy.max_age_ms,
+        max_age_ms=guard.max_age_ms,
         clock=clock,
     )
 

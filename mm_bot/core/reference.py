@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from typing import Protocol
 
 from mm_bot.core.exact import (
     BPS,
@@ -40,6 +41,22 @@ class ReferenceSource(Enum):
     EXTERNAL = "external"
     OWN_TRADE = "own_trade"
     NONE = "none"
+
+
+class PriceFilter(Protocol):
+    """What a local price needs; `ReferencePolicy` says what each means."""
+
+    @property
+    def min_size(self) -> Size: ...
+
+    @property
+    def lot(self) -> Amount: ...
+
+    @property
+    def low(self) -> Price | None: ...
+
+    @property
+    def high(self) -> Price | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +142,7 @@ def others(venue: Observation, side: Side) -> tuple[BookOrder, ...]:
     return _best_first(found.values(), side)
 
 
-def price_with_size(orders: Iterable[BookOrder], policy: ReferencePolicy) -> Price | None:
+def price_with_size(orders: Iterable[BookOrder], policy: PriceFilter) -> Price | None:
     """The price at which the sizes of `orders`, best first, add up to the policy's least size; None
     where they do not. Implausible ones count for nothing."""
     total, short = NO_SIZE, NO_AMOUNT
@@ -138,12 +155,17 @@ def price_with_size(orders: Iterable[BookOrder], policy: ReferencePolicy) -> Pri
     return None
 
 
+def has_size(trade: Trade, policy: PriceFilter) -> bool:
+    """Whether a trade is large enough to tell a price."""
+    return _reaches(trade.size, trade.price, policy.min_size, policy.lot)
+
+
 def _reaches(size: Size, price: Price, least: Size, short: Amount) -> bool:
     """Whether `size` is `least` but for what the grid cut off, which is never half of it."""
     return size + size >= least and price * size + short >= price * least
 
 
-def _is_plausible(price: Price, policy: ReferencePolicy) -> bool:
+def _is_plausible(price: Price, policy: PriceFilter) -> bool:
     above = policy.low is None or price >= policy.low
     return above and (policy.high is None or price <= policy.high)
 
@@ -194,12 +216,12 @@ def _trade_candidates(
         foreign = [t for t in fresh if t.trade_id not in own_ids and t.trade_id <= told]
         fresh = [t for t in fresh if t.trade_id in own_ids]
         why = "no trade of others" if not trades else "none of others within the maximum age"
-    large = [t for t in foreign if _reaches(t.size, t.price, policy.min_size, policy.lot)]
+    large = [t for t in foreign if has_size(t, policy)]
     if foreign and not large:
         why = f"too small: largest of others {_largest(foreign)}, needs {policy.min_size}"
     newest = large[0].price if large else None
     # One of ours may be somebody else's crumb too.
-    own_large = [t for t in fresh if _reaches(t.size, t.price, policy.min_size, policy.lot)]
+    own_large = [t for t in fresh if has_size(t, policy)]
     own = own_large[0].price if own_large and venue.orders.value is not None else None
     return (
         Candidate(source=ReferenceSource.TRADE, price=newest, why_not="" if newest else why),

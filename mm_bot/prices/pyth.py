@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -116,29 +116,23 @@ class PythSource:
             ):
                 refuse_unless_ok(response, self.name)
                 self._refuse_unless_events(response)
-                async with aclosing(self._chunks(response)) as chunks:
-                    await self._take(chunks)
+                await self._take(response.aiter_raw())
         except EventTooLargeError:
             raise AnchorError(self.name, RejectReason.TOO_LARGE, "an event of the stream") from None
         except FOREIGN as error:
             raise refused_from(error, self.name) from None
 
     async def _take(self, chunks: AsyncIterator[bytes]) -> None:
+        """Prices, as long as they keep coming: comments alone keep no stream."""
         async with aclosing(events(chunks)) as messages:
-            async for data in messages:
+            while True:
+                async with asyncio.timeout(self._silence_ms / 1000):
+                    data = await anext(messages, None)
+                if data is None:
+                    return
                 self._streamed = update_of(data, self._feed_id, self.name)
                 self._streamed_at_ms = self._clock.monotonic_ms()
                 self._stream.delivered()
-
-    async def _chunks(self, response: httpx.Response) -> AsyncGenerator[bytes]:
-        """The body, as long as it keeps coming."""
-        chunks = response.aiter_raw()
-        while True:
-            async with asyncio.timeout(self._silence_ms / 1000):
-                chunk = await anext(chunks, None)
-            if chunk is None:
-                return
-            yield chunk
 
     def _refuse_unless_events(self, response: httpx.Response) -> None:
         content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -37,12 +37,12 @@ class Desk:
     client: ExchangeClient
     placed: list[tuple[Signer, int]] = field(default_factory=list)
 
-    def order(self, who: Account, side: Side, price: str) -> dict[str, Any]:
-        """A resting human order of 100 USDC."""
+    def order(self, who: Account, side: Side, price: str, size: str = "100") -> dict[str, Any]:
+        """A resting human order, of USDC."""
         signer = Signer(self.exchange.deployment, who)
         body = signer.order_body(
             OrderTicket(
-                instrument=self.exchange.spot, side=side, price=Decimal(price), size=Decimal(100)
+                instrument=self.exchange.spot, side=side, price=Decimal(price), size=Decimal(size)
             )
         )
         self.placed.append((signer, int(body["nonce"])))
@@ -53,19 +53,20 @@ class Desk:
         self.order(who, "buy", "1592")
         self.order(who, "sell", "1608")
 
-    def trade(self, price: str, seconds_ago: int) -> None:
-        """A row of `trade_fills`, engine-priced, as the matcher writes it."""
+    def trade(self, price: str, seconds_ago: int, size: str = "160000") -> None:
+        """A row of `trade_fills`, engine-priced and of so many cNGN, as the matcher writes it."""
         orders = [self.order(self.exchange.deployment.takers[0], "buy", "1") for _ in range(2)]
         self.cancel()
         with psycopg.connect(self.exchange.admin_database_url, autocommit=True) as connection:
             connection.execute(
                 """INSERT INTO trade_fills (asset_address, sub_id, price, size, aggressor_side,
                    taker_order_id, maker_order_id, created_at)
-                   VALUES (%s, 0, %s, '160000', 'buy', %s, %s,
+                   VALUES (%s, 0, %s, %s, 'buy', %s, %s,
                            clock_timestamp() - make_interval(secs => %s))""",
                 (
                     self.exchange.spot.asset_address,
                     price,
+                    size,
                     orders[0]["order_id"],
                     orders[1]["order_id"],
                     seconds_ago,
@@ -128,6 +129,25 @@ def test_the_inverted_book_of_1592_and_1608_is_1600(desk: Desk, services: Servic
     health = service.get("/healthz").body
     assert health["status"] == "ok"
     assert set(health["fair"]) == {future.symbol for future in desk.exchange.futures}
+
+
+def test_dust_moves_neither_the_mid_nor_the_last_trade(
+    desk: Desk, services: ServiceFactory
+) -> None:
+    """Orders and trades of others below FAIR_ANCHOR_MIN_SIZE cost nobody anything: a stranger's
+    crumbs, also with himself, tell no price, and a book of crumbs alone is none."""
+    taker, future = desk.exchange.deployment.takers[0], desk.exchange.futures[0].symbol
+    desk.trade(ENGINE_PRICE, seconds_ago=2)
+    desk.trade("0.0005", seconds_ago=1, size="200")  # 0.1 USDC at 2000
+    desk.order(taker, "buy", "1676", "0.1")
+    desk.order(taker, "sell", "1678", "0.1")
+    by_trade = services(SPOT_SOURCES="book,trade").price(future)
+    assert (by_trade.body["spot"], by_trade.body["source"]) == (1600, "trade")
+    desk.healthy(taker)
+    by_book = services(SPOT_SOURCES="book")
+    assert by_book.until(200, future).body["spot"] == 1600
+    anything = services(SPOT_SOURCES="trade", MIN_SIZE="0").price(future)
+    assert anything.body["spot"] == 2000
 
 
 def test_orders_of_ignored_owners_are_not_in_the_book(desk: Desk, services: ServiceFactory) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 
 import pytest
@@ -133,6 +133,22 @@ def test_a_frozen_stream_is_polled_around() -> None:
             await price_is(source, "0.0009")
             await server.streaming.wait()
             assert (await source.read()).price == Price.of("0.0009")
+
+    run(scenario())
+
+
+def test_a_stream_of_comments_alone_is_renewed() -> None:
+    """However steadily they come, a connection without prices is given up for another one."""
+
+    async def scenario() -> None:
+        async with hermes() as server, source_of(server, silence_ms=300) as source:
+            await source.read()
+            await server.streaming.wait()
+            async with asyncio.timeout(20):
+                while sum(b"/stream" in request for request in server.requests) < 2:
+                    with suppress(ConnectionError):  # of the connection that was given up
+                        await server.push(b": still here\n\n")
+                    await asyncio.sleep(0.02)
 
     run(scenario())
 
