@@ -325,6 +325,7 @@ _SETTINGS: Final = b"""
            set_config('enable_seqscan', 'off', false),
            set_config('enable_hashjoin', 'off', false),
            set_config('enable_mergejoin', 'off', false),
+           set_config('enable_sort', 'off', false),  -- a few of many come from an index in order
            set_config('max_parallel_workers_per_gather', '0', false),
            set_config('plan_cache_mode', 'force_generic_plan', false),
            set_config('tcp_keepalives_idle', '5', false),  -- a lock dies soon after its holder

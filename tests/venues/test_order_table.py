@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
+import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
@@ -69,7 +72,7 @@ class Table:
             "INSERT INTO active_orders (order_id, owner_address, signer_address, subaccount_id,"
             " recipient_id, nonce, side, asset_address, sub_id, desired_amount, filled_amount,"
             " limit_price, limit_price_ticks, worst_fee, expiry, action_json, signature, status)"
-            " VALUES (%s, %s, 'x', %s, 1, %s, %s, %s, %s, %s, %s, %s, '1', '0', %s, '{}', 'x', %s)",
+            " VALUES (%s, %s, 'x', %s, 1, %s, %s, %s, %s, %s, %s, %s, %s, '0', %s, '{}', 'x', %s)",
             (
                 text,
                 owner or self.owner,
@@ -81,6 +84,7 @@ class Table:
                 desired,
                 filled,
                 price,
+                price if price[:1].isdigit() else "1",
                 int(time.time()) + life_s,
                 status,
             ),
@@ -354,6 +358,82 @@ def test_broken_rows_are_edge_errors(table: Table) -> None:
     )
     with pytest.raises(EdgeError, match="filled_amount"):
         table.read(table.future)
+
+
+def crowd(table: Table, count: int) -> None:
+    """So many live orders of a stranger on each side, from 1001 up."""
+    table.execute(
+        "INSERT INTO active_orders (order_id, owner_address, signer_address, subaccount_id,"
+        " recipient_id, nonce, side, asset_address, sub_id, desired_amount, limit_price,"
+        " limit_price_ticks, worst_fee, expiry, action_json, signature)"
+        " SELECT %s || side || n, %s, 'x', 9, 1, nextval('trade_fills_trade_id_seq') + %s, side,"
+        " %s, %s, '100', (1000 + n)::text, (1000 + n)::text, '0', %s, '{}', 'x'"
+        " FROM generate_series(1, %s) n, unnest(ARRAY['buy', 'sell']) side",
+        (
+            f"crowd:{table.owner}:", THEM, next(_nonces) << 20,
+            *(ref(table.future).asset, ref(table.future).sub_id, int(time.time()) + 300, count),
+        ),
+    )  # fmt: skip
+
+
+@contextmanager
+def documented_index(table: Table) -> Iterator[None]:
+    """The index that docs/speed.md asks the exchange for."""
+    text = (Path(__file__).parents[2] / "docs" / "speed.md").read_text()
+    (name,) = re.findall(r"CREATE INDEX CONCURRENTLY (\w+)", text)
+    (statement,) = re.findall(rf"CREATE INDEX CONCURRENTLY {name}[^;]+;", text)
+    with psycopg.connect(table.running.admin_database_url, autocommit=True) as connection:
+        connection.execute(statement.encode())
+        connection.execute("ANALYZE active_orders")
+        try:
+            yield
+        finally:
+            connection.execute(f"DROP INDEX {name}".encode())
+
+
+def test_the_read_touches_a_few_rows_whatever_the_market_holds(table: Table) -> None:
+    """With the documented index; without it the orders are the same."""
+    crowd(table, 2_000)
+    ours, _ = table.add(table.future, price="900", human=Side.BUY)
+    aside, _ = table.add(table.future, price="901", subaccount=8)
+    reads = 20
+
+    async def use() -> OwnOrders:
+        session = Session(table.running.database_url, "mm-bot test", 5000)
+        try:
+            orders = OrderTable(session, table.account(table.future), takes_lock=False)
+            for _ in range(reads):
+                read = await orders.read(watch())
+            await session.query(Statement.of("SELECT pg_stat_force_next_flush()::text"), {})
+            return read.orders
+        finally:
+            await session.aclose()
+
+    def fetched() -> int:
+        """Rows of the table that anybody ever fetched: the exchange's own services do, a little."""
+        with psycopg.connect(table.running.admin_database_url, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_user_tables"
+                " WHERE relname = 'active_orders'"
+            ).fetchone()
+            assert row is not None
+            return int(row[0])
+
+    without = table.read(table.future)
+    with documented_index(table):
+        before = fetched()
+        found = asyncio.run(use())
+        touched = fetched() - before
+    best = [(order.side, str(order.price)) for order in found.others]
+    assert sorted(best, key=str) == [
+        (Side.BUY, "2999"), (Side.BUY, "3000"), (Side.BUY, "901"),
+        (Side.SELL, "1001"), (Side.SELL, "1002"),
+    ]  # fmt: skip
+    assert [row.order_id for row in found.rows] == [ours]
+    assert [order.order_id for order in found.others if order.ours] == [aside]
+    assert sorted(found.others, key=str) == sorted(without.others, key=str)
+    assert without.rows == found.rows
+    assert 0 < touched < 100 * reads
 
 
 @pytest.mark.parametrize("price", ["NaN", "1e400", ""])
