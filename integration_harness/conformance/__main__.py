@@ -79,8 +79,8 @@ def try_claim(driver: Driver, claim: Claim, seed: int, result: Result) -> None:
 
 
 def driver_of(venue: str) -> Driver:
-    """A new driver of one of `VENUES`."""
-    module, _, name = VENUES[venue].partition(":")
+    """A new driver of one of `VENUES`, or of a `package.module:Class` of one's own."""
+    module, _, name = VENUES.get(venue, venue).partition(":")
     return cast(Callable[[], Driver], getattr(import_module(module), name))()
 
 
@@ -115,7 +115,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog=numbered,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--venue", choices=tuple(VENUES), required=True)
+    parser.add_argument(
+        "--venue",
+        required=True,
+        type=_venue,
+        metavar="NAME",
+        help=f"{', '.join(VENUES)}, or package.module:Class of a driver of your own",
+    )
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument(
@@ -126,6 +132,12 @@ def _parser() -> argparse.ArgumentParser:
         help="only this one, by name or number; may be given several times",
     )
     return parser
+
+
+def _venue(text: str) -> str:
+    if text not in VENUES and ":" not in text:
+        raise argparse.ArgumentTypeError(f"{text!r}: give {', '.join(VENUES)} or module:Class")
+    return text
 
 
 if __name__ == "__main__":

@@ -18,7 +18,13 @@ from mm_bot.observe.settings import ObserveSettings
 from mm_bot.prices.settings import SOURCES, SourceSettings, ZeroExSettings
 from mm_bot.settings.anchor_variables import EXTERNAL, AnchorVariables, ExternalVariables
 from mm_bot.settings.quoting import LimitSettings, QuoteSettings, ReplaceSettings
-from mm_bot.settings.run import DEFAULT_VENUE, VENUES, MarketSettings, RunSettings, ScenarioSettings
+from mm_bot.settings.run import (
+    DEFAULT_VENUE,
+    MarketSettings,
+    RunSettings,
+    ScenarioSettings,
+    venue_path,
+)
 from mm_bot.settings.strategy import STRATEGY_MODEL, StrategySettings
 from mm_bot.venues.base import LiveVenue
 
@@ -53,7 +59,7 @@ def venue_module(environment: Mapping[str, str]) -> VenueModule:
     """That of the chosen venue; of the default one where none is, or none that there is."""
     chosen = Reading(environment, [MARKET], own="\0", whose="").read(MARKET)
     name = chosen.__dict__.get("venue", DEFAULT_VENUE)
-    return cast(VenueModule, import_module(VENUES[name]))
+    return cast(VenueModule, import_module(venue_path(name)))
 
 
 def sections(venue: VenueModule) -> tuple[Section[Any], ...]:

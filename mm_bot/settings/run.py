@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -15,12 +16,13 @@ from mm_bot.fields.kinds import (
     PATH,
     PRIVATE_KEY,
     SECONDS,
+    Kind,
     member_of,
-    one_of,
     token,
     whole,
 )
 from mm_bot.fields.model import Model, Reading, variable
+from mm_bot.fields.texts import refuse
 
 VENUES = {
     "numo": "mm_bot.venues.numo.resolve",
@@ -29,10 +31,32 @@ VENUES = {
 }
 """By the name that chooses it: the module that has its `SECTION` and `resolve`."""
 DEFAULT_VENUE = "numo"
+_VENUE_HAS = ("SECTION", "resolve", "build")
+
+
+def venue_path(name: str) -> str:
+    """The module of a venue's name, or the path that an exchange of one's own is named by."""
+    return VENUES.get(name, name)
+
+
+def _venue(text: str) -> str:
+    if (word := text.lower()) in VENUES:
+        return word
+    try:
+        module = import_module(text) if "." in text.strip(".") else None
+    except ImportError as error:
+        refuse(f"{_VENUE_TAKES} ({error})")
+    if module is None:
+        refuse(_VENUE_TAKES)
+    lacking = [name for name in _VENUE_HAS if not hasattr(module, name)]
+    return refuse(f"{_VENUE_TAKES} with {', '.join(lacking)}") if lacking else text
+
+
+_VENUE_TAKES = f"one of {', '.join(VENUES)}, or the import path `package.module` of your own"
 
 
 class MarketSettings(Model, title="The market"):
-    venue: Annotated[str, one_of(*VENUES)] = variable(
+    venue: Annotated[str, Kind(takes=_VENUE_TAKES, parse=_venue)] = variable(
         "MM_VENUE",
         "The exchange; its own variables are known only where it is chosen.",
         default=DEFAULT_VENUE,
