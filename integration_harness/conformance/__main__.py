@@ -24,6 +24,7 @@ from integration_harness.waiting import AWAY, CheckError, Limits
 VENUES: Final = {
     "numo": "integration_harness.conformance.numo:NumoDriver",
     "derive": "integration_harness.conformance.derive:DeriveDriver",
+    "ethereal": "integration_harness.conformance.ethereal:EtherealDriver",
 }
 """By name: the module and the class of the driver."""
 LIMITS: Final = Limits(timeout_seconds=40.0, poll_seconds=0.02)

@@ -108,7 +108,11 @@ def decide(
     quotes = strategy.quote(view, memory.strategy)
     behind = bool(new_fills) or unasked(settlements) or _balances_behind_fills(snapshot, memory)
     given = _desk(snapshot, memory, tracked, quotes.ladder, behind, market, policy, strategy.levels)
-    given = replace(given, signed_room=_signed_room(policy, signatures, elsewhere))
+    given = replace(
+        given,
+        reference=chosen.price,
+        signed_room=_signed_room(policy, signatures, elsewhere),
+    )
     wanted = _wanted(snapshot, given, policy)
     due = _over_budget(policy, memory, wanted, now_ms)
     limits = _risk_input(

@@ -134,6 +134,7 @@ class ReconcileInput:
     """Why nothing new may be placed in this cycle, whatever the slots lack."""
     signed_room: Mapping[Side, SignedRoom] = field(default_factory=dict)
     """Empty where nothing limits what is signed."""
+    reference: Price | None = None
 
 
 def gap(level: Level, reason: MissingReason) -> Missing:

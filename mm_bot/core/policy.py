@@ -95,6 +95,9 @@ class ReconcilePolicy:
     min_move_bps: Decimal
     refresh_interval_ms: int
     order_life_ms: int
+    max_deviation_bps: Decimal | None = None
+    """An order that does not fit its slot and is further from the reference goes at once, whatever
+    guard holds it; None is no such limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ Invariants (behaviour.md sections 5 and 6; property tests and the simulator cite
 9. Nothing is placed that would take, also where a taker crosses a quote of ours just now.
 10. Nothing is signed that would pass the limit of what may be signed; an order is not cancelled for
     a successor that may not be.
+11. An order that does not fit and is too far from the reference (`max_deviation_bps`) never stays:
+    no guard holds it, and its cancel waits for no successor.
 """
 
 from __future__ import annotations
@@ -39,10 +41,11 @@ from mm_bot.core.orders import Ownership, RestingOrder
 from mm_bot.core.pairing import pair
 from mm_bot.core.plan import RENEWAL, Cancel, CancelCategory, Held, Place, Plan, ReconcileInput, gap
 from mm_bot.core.policy import ReconcilePolicy
-from mm_bot.core.quoting import MissingReason
+from mm_bot.core.quoting import Missing, MissingReason
 
 PRICE_FAULT = "price_too_far_from_target"
 SIZE_FAULT = "size_too_far_from_target"
+DEVIATION = "price_deviation"
 
 
 def plan(given: ReconcileInput, policy: ReconcilePolicy) -> Plan:
@@ -54,10 +57,38 @@ def plan(given: ReconcileInput, policy: ReconcilePolicy) -> Plan:
     cancels.extend(found.cancels)
     found = replace(found, cancels=tuple(cancels))
     found = _sendable(given, within_signed_room(given, within_bounds(given, found)))
+    found = _without_far(given, policy, found)
     return replace(
         found,
         cancels=tuple(sorted(found.cancels, key=lambda c: c.order_id)),
         places=tuple(sorted(found.places, key=lambda p: (p.level.side.value, p.level.index))),
+    )
+
+
+def _without_far(given: ReconcileInput, policy: ReconcilePolicy, found: Plan) -> Plan:
+    """Invariant 11. What fits its slot is as far as it is meant to be. A slot that becomes free is
+    filled in the next cycle."""
+    limit_bps, reference = policy.max_deviation_bps, given.reference
+    if limit_bps is None or reference is None:
+        return found
+    limit = multiply(reference.value, limit_bps)
+    decided = {cancel.order_id for cancel in found.cancels} | {kept for _, kept in found.kept}
+    far = [
+        c
+        for c in given.open_orders
+        if c.order_id not in decided
+        and not c.cancel_acked
+        and _cancellable(c, given.now_ms)
+        and multiply(abs(c.price - reference).value, BPS) > limit
+    ]
+    gone = {c.order_id for c in far}
+    slots = [held.slot for held in found.held if held.order_id in gone]
+    pending = MissingReason.CANCEL_PENDING
+    return replace(
+        found,
+        cancels=(*found.cancels, *(_cancel(c, CancelCategory.RISK, DEVIATION) for c in far)),
+        held=tuple(held for held in found.held if held.order_id not in gone),
+        missing=(*found.missing, *(Missing(side=s, index=i, reason=pending) for s, i in slots)),
     )
 
 

@@ -178,6 +178,12 @@ class ReplaceSettings(Model, title="Adopting and replacing orders"):
         "A smaller move replaces no order.",
         default="0",
     )
+    max_deviation_bps: Annotated[Decimal | None, zero_is_off(BPS)] = variable(
+        "MM_MAX_ORDER_DEVIATION_BPS",
+        "An order that does not fit any more and is further from the reference goes at once, "
+        "whatever the guards say.",
+        default="0",
+    )
 
     def policy(self, quotes: QuoteSettings) -> ReconcilePolicy:
         return ReconcilePolicy(**dict(self), order_life_ms=quotes.order_life_ms)

@@ -17,6 +17,7 @@ _BY_NAME = {claim.name: claim for claim in CLAIMS}
 _SELECTED = {
     "numo": ("cancel_races_a_fill",),
     "derive": ("refused_is_final", "cancel_races_a_fill", "partial_fills_once"),
+    "ethereal": ("cancel_races_a_fill",),
 }
 
 

@@ -139,6 +139,35 @@ def test_a_slot_is_replaced_once_in_the_refresh_interval() -> None:
     assert plan(due, RECONCILES).counted_cancels == 1
 
 
+@pytest.mark.parametrize(
+    ("price", "gone"),
+    [
+        ("1583.9", True),  # 100.6 bps below 1600
+        ("1584", False),  # exactly the limit
+        ("1616.1", True),  # on the wrong side just as well
+    ],
+)
+def test_an_order_too_far_from_the_reference_goes_whatever_holds_it(price: str, gone: bool) -> None:
+    """Invariant 11: a guard holds an order that does not fit only within the limit; beyond it the
+    order is cancelled, outside of the replace budget, also while nothing may be placed."""
+    limited = replace(RECONCILES, min_lifetime_ms=60_000, max_deviation_bps=Decimal(100))
+    order = open_order(Side.BUY, price, created_ms=NOW_MS - 1)
+    given = replace(desk_of(order, ASK), reference=Price.of("1600"))
+    for hold in (None, MissingReason.BALANCES_BEHIND_FILLS):
+        made = plan(replace(given, hold_places=hold), limited)
+        wanted = [(order.order_id, CancelCategory.RISK, "price_deviation", False)] if gone else []
+        assert [(c.order_id, c.category, c.reason, c.counted) for c in made.cancels] == wanted
+        assert [held.order_id for held in made.held] == ([] if gone else [order.order_id])
+        assert [m.reason for m in made.missing] == [MissingReason.CANCEL_PENDING] * gone
+    assert plan(given, replace(limited, max_deviation_bps=None)).quiet
+
+
+def test_an_order_that_fits_is_never_too_far() -> None:
+    """A target beyond the limit is meant: its order is kept, and no loop of cancels begins."""
+    given = replace(desk_of(BID, ASK), reference=Price.of("1700"))
+    assert plan(given, replace(RECONCILES, max_deviation_bps=Decimal(1))).quiet
+
+
 @pytest.mark.parametrize(("left", "replaced"), [("149", True), ("150", False)])
 def test_no_guard_holds_what_is_past_a_bound(left: str, replaced: bool) -> None:
     """Invariant 8: an order too large for its slot is replaced at once where its side is past a

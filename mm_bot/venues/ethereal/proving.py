@@ -16,6 +16,7 @@ from typing import Any, Final
 from mm_bot.core.commands import Outcome
 from mm_bot.core.exact import plain
 from mm_bot.core.instrument import Instrument
+from mm_bot.core.snapshot import CLOCK_SKEW_MS
 from mm_bot.errors import EdgeError
 from mm_bot.venues.checks import Checks
 from mm_bot.venues.ethereal import wire
@@ -26,7 +27,6 @@ from mm_bot.venues.ethereal.stream import Stream
 from mm_bot.venues.ethereal.wire import read
 
 API: Final = "API"
-CLOCK_NOTED_MS: Final = 2_000
 LINK_NOTED_S: Final = 7 * 86_400
 """Links end after 90 days and are renewed in the last two; a week is time to do it."""
 
@@ -97,11 +97,11 @@ async def account(api: EtherealApi, config: EtherealConfig, checks: Checks) -> A
     ahead_ms = await checks.answer(API, "clock", clock_ahead_ms(api), "time")
     if ahead_ms is None:
         return None
-    if abs(ahead_ms) > CLOCK_NOTED_MS:
+    if abs(ahead_ms) > CLOCK_SKEW_MS:
         away = f"{abs(ahead_ms) / 1000:.1f} s {'behind' if ahead_ms > 0 else 'ahead of'}"
         checks.note(API, "clock", f"ours is {away} the exchange's: set this machine's clock")
     else:
-        checks.ok(API, "clock", f"within {CLOCK_NOTED_MS // 1000} s of ours")
+        checks.ok(API, "clock", f"within {CLOCK_SKEW_MS // 1000} s of ours")
     ask = api.all("subaccount", sender=config.owner)
     found = await checks.answer(API, "subaccount", ask, "subaccount")
     if found is None:

@@ -20,7 +20,7 @@ from mm_bot.clock import Clock
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
 from mm_bot.core.exact import Amount
 from mm_bot.core.instrument import Instrument
-from mm_bot.core.snapshot import Balances, Observation, OwnOrders, Part
+from mm_bot.core.snapshot import Balances, ClockReading, Observation, OwnOrders, Part
 from mm_bot.errors import BotError, EdgeError, IdentityError
 from mm_bot.venues.base import EthCall, Found, FoundOrder
 from mm_bot.venues.checks import Check, Checks
@@ -176,6 +176,7 @@ class EtherealVenue:
             balances=self._balances,
             balances_read_ms=self._balances_read_ms,
             lock_held=self._config.dry_run or self._lock.held,
+            clocks=(ClockReading(name="api", ahead_ms=self._entry.ahead_ms),),
         )
 
     def prepare(self, order: NewOrder) -> PreparedOrder:

@@ -26,17 +26,20 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from integration_harness.stack.supervisor import free_port
-from integration_harness.venues.ethereal_exchange import (
+from integration_harness.venues.ethereal.exchange import Exchange
+from integration_harness.venues.ethereal.model import (
     BLOCK_S,
     PRODUCTS,
     ApiError,
-    Exchange,
     Faults,
+    Json,
     Order,
     Trader,
 )
+from integration_harness.venues.ethereal.reads import Reads
 
-Json = dict[str, Any]
+_SILENCE_S: Final = 30.0
+_TIMEOUT: Final = {"statusCode": 504, "message": "gateway timeout"}
 
 
 @dataclass(eq=False, slots=True)
@@ -54,6 +57,7 @@ class EtherealServer:
 
     def __init__(self) -> None:
         self.exchange = Exchange(self._push)
+        self._reads = Reads(self.exchange)
         self._clients: set[_Client] = set()
         self._published: dict[str, tuple[int, Json]] = {}
         self._port = free_port()
@@ -83,6 +87,10 @@ class EtherealServer:
         return self.exchange.received
 
     @property
+    def most_live(self) -> dict[str, int]:
+        return self.exchange.most_live
+
+    @property
     def rest_url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
@@ -100,22 +108,22 @@ class EtherealServer:
 
     def start(self) -> None:
         gets = {
-            "rpc/config": lambda _: self.exchange.config(),
+            "rpc/config": lambda _: self._reads.config(),
             "time": lambda _: {"time": self.exchange.now_ms()},
             "maintenance": lambda _: {"isEnabled": self.faults.maintenance},
             "rate-limit/config": lambda _: {"data": []},
-            "product": self.exchange.products,
-            "product/market-liquidity": self.exchange.liquidity,
-            "product/market-price": self.exchange.market_price,
-            "subaccount": self.exchange.subaccounts,
-            "subaccount/balance": self.exchange.balance,
-            "linked-signer": self.exchange.links,
-            "order": self.exchange.list_orders,
-            "order/fill": self.exchange.list_fills,
-            "order/trade": self.exchange.list_trades,
-            "order/{id}": self.exchange.one_order,
-            "position": self.exchange.positions,
-            "position/active": self.exchange.active_position,
+            "product": self._reads.products,
+            "product/market-liquidity": self._reads.liquidity,
+            "product/market-price": self._reads.market_price,
+            "subaccount": self._reads.subaccounts,
+            "subaccount/balance": self._reads.balance,
+            "linked-signer": self._reads.links,
+            "order": self._reads.list_orders,
+            "order/fill": self._reads.list_fills,
+            "order/trade": self._reads.list_trades,
+            "order/{id}": self._reads.one_order,
+            "position": self._reads.positions,
+            "position/active": self._reads.active_position,
         }
         app = Starlette(
             routes=[
@@ -127,7 +135,7 @@ class EtherealServer:
             ],
         )
         config = uvicorn.Config(
-            app, host="127.0.0.1", port=self._port, log_level="error", lifespan="off"
+            app, host="127.0.0.1", port=self._port, log_level="critical", lifespan="off"
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -166,6 +174,10 @@ class EtherealServer:
         terms = (symbol or self.symbol, direction, Decimal(amount))
         self._do(lambda: self.exchange.take(*terms))
 
+    def match(self) -> None:
+        """End the block of now."""
+        self._do(self.exchange.match_block)
+
     def drop_sockets(self, code: int = 1000) -> None:
         """Every socket ends, as each does after four hours."""
 
@@ -202,6 +214,7 @@ class EtherealServer:
         async def answer(request: Request) -> Response:
             asked = {**request.query_params, **request.path_params}
             try:
+                await self._delay()
                 return _json(200, do(asked))
             except ApiError as error:
                 return _refused(error)
@@ -210,24 +223,36 @@ class EtherealServer:
 
     async def _place(self, request: Request) -> Response:
         body = orjson.loads(await request.body())
+        if self.faults.swallowed > 0:
+            self.faults.swallowed -= 1
+            self.received.append(("order", body))
+            return _json(504, _TIMEOUT)
         try:
+            await self._delay()
             placed = self.exchange.place(body)
         except ApiError as error:
             return _refused(error)
         if self.faults.lose_replies > 0:
             self.faults.lose_replies -= 1
             await asyncio.sleep(self.faults.lost_after_s)
-            return _json(504, {"statusCode": 504, "message": "gateway timeout"})
-        return _json(201, placed, remaining=self.exchange.writes_left(body["data"]["sender"]))
+            return _json(504, _TIMEOUT)
+        return _json(201, placed, remaining=self.exchange.rules.writes_left(body["data"]["sender"]))
 
     async def _cancel(self, request: Request) -> Response:
         body = orjson.loads(await request.body())
         try:
+            await self._delay()
             results = self.exchange.cancel(body)
         except ApiError as error:
             return _refused(error)
-        left = self.exchange.writes_left(body["data"]["sender"])
+        left = self.exchange.rules.writes_left(body["data"]["sender"])
         return _json(202, {"data": results}, remaining=left)
+
+    async def _delay(self) -> None:
+        await asyncio.sleep(self.faults.reply_delay_s)
+        if self.faults.mute:
+            await asyncio.sleep(_SILENCE_S)
+            raise ApiError(503, "too late")
 
     async def _dry_run(self, request: Request) -> Response:
         data = orjson.loads(await request.body())["data"]
@@ -272,6 +297,8 @@ class EtherealServer:
             client.outbox.put_nowait(_event("L2Book", {"s": key[1], "t": at_ms, **levels}))
 
     def _push(self, kind: str, key: str, data: Json) -> None:
+        if self.faults.no_pushes:
+            return
         for client in self._clients:
             if (kind, key) not in client.streams:
                 continue

@@ -1,0 +1,171 @@
+"""Products, orders, accounts and faults of the fake Ethereal."""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+Json = dict[str, Any]
+
+BLOCK_S: Final = 0.2
+_TITLES: Final = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    422: "Unprocessable Entity",
+    429: "Too Many Requests",
+    503: "Service Unavailable",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    ticker: str
+    base: str
+    product_id: str
+    onchain_id: int
+    tick: Decimal
+    lot: Decimal
+    most: Decimal
+
+
+PRODUCTS: Final = {
+    "ETHUSD": Product(
+        ticker="ETHUSD",
+        base="ETH",
+        product_id="2c0a9b52-2b5a-4f51-9d0c-000000000002",
+        onchain_id=2,
+        tick=Decimal("0.1"),
+        lot=Decimal("0.001"),
+        most=Decimal(1000),
+    ),
+    "BTCUSD": Product(
+        ticker="BTCUSD",
+        base="BTC",
+        product_id="bc7d5575-3711-4532-a000-312bfacfb767",
+        onchain_id=1,
+        tick=Decimal(1),
+        lot=Decimal("0.00001"),
+        most=Decimal(1000),
+    ),
+}
+
+
+class ApiError(Exception):
+    """An answer that is no success."""
+
+    def __init__(
+        self, status: int, message: str, kind: str = "", retry_after_s: int | None = None
+    ) -> None:
+        self.status, self.message, self.kind = status, message, kind
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+    @property
+    def title(self) -> str:
+        return _TITLES[self.status]
+
+
+@dataclass(slots=True)
+class Faults:
+    """What goes wrong, until it is turned off again."""
+
+    lose_replies: int = 0
+    """So many orders are taken and then answered with 504."""
+    lost_after_s: float = 0.0
+    swallowed: int = 0
+    """So many orders never arrive and are answered with 504."""
+    rate_limited: int = 0
+    """So many orders are refused with 429."""
+    filled_before_cancel: int = 0
+    """So many cancels come just after a part of their order was filled."""
+    cancels_not_found: int = 0
+    """So many cancels answer NotFound and leave the order, as while it is in flight."""
+    results: deque[str] = field(default_factory=deque)
+    """The next orders are created and end at once with these."""
+    codes: deque[str] = field(default_factory=deque)
+    """The next orders are refused with 422 and these."""
+    slow_index: bool = False
+    """For a second after an order came no list and no client id finds it."""
+    late_fills_s: float = 0.0
+    """Fills are listed so much later than they happen."""
+    late_positions_s: float = 0.0
+    reply_delay_s: float = 0.0
+    mute: bool = False
+    """Nothing is answered, and nothing taken."""
+    no_pushes: bool = False
+    skipped_books: int = 0
+    """So many changes of a book are never pushed."""
+    duplicate_pushes: bool = False
+    reversed_pushes: bool = False
+    refused_channel: str = ""
+    suspended: bool = False
+    maintenance: bool = False
+    """Writes answer 503."""
+    foreign_contract: bool = False
+    inactive: bool = False
+    clock_ahead_s: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Order:
+    order_id: str
+    product: Product
+    subaccount_id: int
+    direction: str
+    price: Decimal
+    amount: Decimal
+    label: str
+    """Its client id."""
+    nonce: str
+    sender: str
+    expiry_s: int
+    created_ms: int
+    updated_ms: int
+    post_only: bool = True
+    filled: Decimal = Decimal(0)
+    status: str = "NEW"
+    reason: str = ""
+
+    @property
+    def left(self) -> Decimal:
+        return self.amount - self.filled
+
+    @property
+    def side(self) -> int:
+        return 0 if self.direction == "buy" else 1
+
+    @property
+    def works(self) -> bool:
+        return self.status in ("NEW", "FILLED_PARTIAL")
+
+
+@dataclass(slots=True, kw_only=True)
+class Trader:
+    """An owner with one subaccount, and the keys that may sign for it."""
+
+    owner: str
+    subaccount_id: int
+    name: str
+    signers: set[str]
+    collateral: Decimal = Decimal(1_000_000)
+    positions: dict[str, Decimal] = field(default_factory=dict)
+    """Signed, by ticker."""
+    history: list[tuple[int, str, Decimal]] = field(default_factory=list)
+    """(time, ticker, position from then on)."""
+
+    @property
+    def uuid(self) -> str:
+        return str(uuid.UUID(int=self.subaccount_id))
+
+    @property
+    def word(self) -> str:
+        return "0x" + self.name.encode().ljust(32, b"\0").hex()
+
+    @property
+    def position(self) -> Decimal:
+        """Of the first product."""
+        return self.positions.get("ETHUSD", Decimal(0))
