@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
+from mm_bot.core.snapshot import CLOCK_SKEW_MS
 from mm_bot.errors import BotError, EdgeError, IdentityError, SettingsError, UnreachableError
 
 T = TypeVar("T")
@@ -84,3 +85,13 @@ class Checks:
 
     def _add(self, area: str, name: str, result: Result, detail: str, code: int = 0) -> None:
         self.found.append(Check(area=area, name=name, result=result, detail=detail, code=code))
+
+
+def compare_clocks(checks: Checks, area: str, ahead_ms: int) -> None:
+    """A note where a clock of the exchange, so far ahead of ours, and ours differ too much."""
+    way = "ahead of" if ahead_ms > 0 else "behind"
+    detail = f"{abs(ahead_ms) / 1000:.1f} s {way} ours"
+    if abs(ahead_ms) > CLOCK_SKEW_MS:
+        checks.note(area, "clock", f"{detail}: set both by NTP; ages and expiries compare them")
+    else:
+        checks.ok(area, "clock", detail)

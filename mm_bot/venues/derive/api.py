@@ -26,6 +26,7 @@ from mm_bot.errors import EdgeError
 from mm_bot.io.errors import NOT_SENT, describe
 from mm_bot.io.http import open_client
 from mm_bot.venues.derive.config import DeriveConfig
+from mm_bot.venues.derive.their_clock import TheirClock
 from mm_bot.venues.signing import Signer, keccak_256
 
 DERIVE: Final = "derive"
@@ -98,8 +99,9 @@ class Bucket:
 class DeriveApi:
     """Public and private methods. `start` begins the socket; HTTP needs no beginning."""
 
-    def __init__(self, config: DeriveConfig, on_push: Push) -> None:
+    def __init__(self, config: DeriveConfig, clock: TheirClock, on_push: Push) -> None:
         self._config = config
+        self._clock = clock
         self._on_push = on_push
         self._signer = Signer(config.signer_key)
         self._http = open_client(config.http_url, config.request_timeout_ms)
@@ -151,12 +153,15 @@ class DeriveApi:
 
     def login(self) -> dict[str, object]:
         """What proves to a socket that we are the wallet: a personal signature over the time."""
-        stamp = str(time.time_ns() // 1_000_000)
+        stamp = self._stamp()
         return {
             "wallet": self._config.owner,
             "timestamp": stamp,
             "signature": self._personal(stamp),
         }
+
+    def _stamp(self) -> str:
+        return str(self._clock.theirs(time.time_ns() // 1_000_000))
 
     def _personal(self, text: str) -> str:
         data = text.encode()
@@ -192,7 +197,7 @@ class DeriveApi:
     async def _over_http(self, method: str, params: object) -> Any:
         headers = {"content-type": "application/json"}
         if method.startswith("private/"):
-            stamp = str(time.time_ns() // 1_000_000)
+            stamp = self._stamp()
             headers["X-DeriveWallet"] = self._config.owner
             headers["X-DeriveTimestamp"] = stamp
             headers["X-DeriveSignature"] = self._personal(stamp)

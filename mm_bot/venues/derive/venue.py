@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import orjson
@@ -38,10 +39,11 @@ from mm_bot.core.snapshot import (
 from mm_bot.errors import EdgeError, IdentityError
 from mm_bot.venues import fill_numbers
 from mm_bot.venues.base import EthCall, Found, FoundOrder
-from mm_bot.venues.checks import Check, Checks
+from mm_bot.venues.checks import Check, Checks, compare_clocks
 from mm_bot.venues.derive import wire
 from mm_bot.venues.derive.api import DERIVE, DeriveApi, LostError, NotSentError, RefusedError
 from mm_bot.venues.derive.config import DeriveConfig
+from mm_bot.venues.derive.their_clock import TheirClock
 from mm_bot.venues.file_lock import FileLock
 from mm_bot.venues.signing import Action, Domain, Signer, TradeData
 
@@ -52,6 +54,7 @@ PAGES: Final = 50
 """More pages than this in one read are an answer that never ends."""
 TRADES_KEPT: Final = 100
 LOCK_POLL_S: Final = 0.5
+CLOCK_EVERY_MS: Final = 30_000
 LOOK_BACK_MS: Final = 60_000
 """How far before the last known fill the history is asked again: it may be indexed late."""
 
@@ -67,7 +70,9 @@ class DeriveVenue:
         self._signer = Signer(config.signer_key)
         self._signer.check()
         self._domain = Domain(chain_id=config.chain_id, matching=config.matching)
-        self._api = DeriveApi(config, self._pushed)
+        self._their_clock = TheirClock()
+        self._clock_asked_ms = -float(CLOCK_EVERY_MS)
+        self._api = DeriveApi(config, self._their_clock, self._pushed)
         self._venue_ids: dict[str, str] = {}
         """The exchange's ids of our orders, by ours."""
         self._rows: tuple[RestingOrder, ...] = ()
@@ -166,6 +171,9 @@ class DeriveVenue:
     # The loop
 
     async def observe(self, watch: Watch) -> Observation:
+        if self._clock.monotonic_ms() - self._clock_asked_ms >= CLOCK_EVERY_MS:
+            with suppress(EdgeError):  # the clocks are taken to stand as they did
+                await self._ask_clock(self._api.read)
         began_ms = self._clock.now_ms()
         try:
             account = await self._account()
@@ -185,6 +193,7 @@ class DeriveVenue:
         listed = wire.perpetual(market)
         price, amount = order.price.value, order.size.value
         max_fee = listed.max_fee(price, amount)
+        expiry_s = self._their_clock.theirs(order.expiry_s * 1000) // 1000
         data = TradeData(
             asset=listed.asset,
             sub_id=listed.sub_id,
@@ -199,7 +208,7 @@ class DeriveVenue:
             nonce=order.nonce,
             module=config.trade_module,
             data=data.encode(),
-            expiry_s=order.expiry_s,
+            expiry_s=expiry_s,
             owner=config.owner,
             signer=self._signer.address,
         )
@@ -212,7 +221,7 @@ class DeriveVenue:
             "max_fee": wire.text(max_fee),
             "nonce": str(order.nonce),
             "signature": "0x" + self._signer.sign_action(self._domain, action).hex(),
-            "signature_expiry_sec": order.expiry_s,
+            "signature_expiry_sec": expiry_s,
             "signer": self._signer.address,
             "order_type": "limit",
             "time_in_force": "post_only",
@@ -278,7 +287,7 @@ class DeriveVenue:
             if not isinstance(answer, dict):
                 raise EdgeError(DERIVE, "the result is no object")
             entry = answer.get(name)
-            row = wire.order(entry, self.instrument, self._config.protected_prefixes)
+            row = self._order(entry)
         except EdgeError as error:
             return Outcome(verdict=Verdict.UNKNOWN, detail=error.reason)
         if row is None or row.order_id != order_id:
@@ -311,7 +320,7 @@ class DeriveVenue:
             ),
             fills=fills,
             own_trade_ids=frozenset(fill.trade_id for fill in fills),
-            newest_trade_id=fill_numbers.before(self._clock.now_ms()),
+            newest_trade_id=fill_numbers.before(self._their_clock.theirs(self._clock.now_ms())),
             others=(),
             reserved_elsewhere=Reserved(),
         )
@@ -324,7 +333,8 @@ class DeriveVenue:
             self._note_row(entry, found)
         missing = set(order_ids) - set(found)
         if missing:
-            oldest_ms = min(_made_ms(order_id) for order_id in missing) - LOOK_BACK_MS
+            made_ms = self._their_clock.theirs(min(map(_made_ms, missing)))
+            oldest_ms = made_ms - LOOK_BACK_MS
             async for entry in self._history("private/get_order_history", "orders", oldest_ms):
                 self._note_row(entry, found)
                 if not missing - set(found):
@@ -333,8 +343,12 @@ class DeriveVenue:
         kept = (row for row in found.values() if row.live or row.order_id in wanted)
         return tuple(sorted(kept, key=lambda row: row.nonce))
 
+    def _order(self, entry: object) -> RestingOrder | None:
+        config = self._config
+        return wire.order(entry, self.instrument, config.protected_prefixes, self._their_clock)
+
     def _note_row(self, entry: object, found: dict[str, RestingOrder]) -> None:
-        row = wire.order(entry, self.instrument, self._config.protected_prefixes)
+        row = self._order(entry)
         if row is not None and row.order_id not in found:
             found[row.order_id] = row
             assert isinstance(entry, dict), "it was read as one"
@@ -347,7 +361,7 @@ class DeriveVenue:
         left = {row.order_id: row.size for row in rows}
         found: dict[int, Fill] = {}
         async for entry in self._history("private/get_trade_history", "trades", since_ms):
-            fill = wire.fill(entry, self.instrument, left)
+            fill = wire.fill(entry, self.instrument, left, self._their_clock)
             if fill is not None and fill.trade_id > watch.fills_after:
                 found[fill.trade_id] = fill
         return tuple(found[number] for number in sorted(found))
@@ -382,6 +396,7 @@ class DeriveVenue:
             balances=balances,
             balances_read_ms=self._balances_read_ms,
             lock_held=self._config.dry_run or self._lock.held,
+            clocks=(self._their_clock.reading,),
         )
 
     def _book_now(self) -> Part[Book]:
@@ -413,7 +428,7 @@ class DeriveVenue:
         elif kind == "trades" and isinstance(data, list):
             for entry in data:
                 try:
-                    self._trades.append(wire.trade(entry))
+                    self._trades.append(wire.trade(entry, self._their_clock))
                 except EdgeError:
                     continue  # a stranger's trade that cannot be read is no reference
         else:
@@ -427,7 +442,8 @@ class DeriveVenue:
             return
         stamp = data.get("timestamp")
         now_ms = self._clock.now_ms()
-        self._book_ms = min(stamp, now_ms) if isinstance(stamp, int) else now_ms
+        said_ms = self._their_clock.ours(stamp) if isinstance(stamp, int) else now_ms
+        self._book_ms = min(said_ms, now_ms)
         self._book_data = data
         if not isinstance(before, dict) or _best(before) != _best(data):
             self._wake()
@@ -437,6 +453,7 @@ class DeriveVenue:
         self._armed = False
         self._book_data = None
         call = self._api.over_socket
+        await self._ask_clock(call)
         logged_in = await call("public/login", self._api.login())
         config = self._config
         if not isinstance(logged_in, list) or config.subaccount_id not in logged_in:
@@ -456,6 +473,15 @@ class DeriveVenue:
         refused = [f"{c}: {status.get(c)}" for c in channels if status.get(c) != "ok"]
         if refused:
             raise EdgeError(DERIVE, f"channels refused: {'; '.join(refused)}")
+
+    async def _ask_clock(self, ask: Callable[[str, Mapping[str, object]], Awaitable[Any]]) -> None:
+        """Where it stands beside ours; raises EdgeError."""
+        self._clock_asked_ms = self._clock.monotonic_ms()
+        began_ms = self._clock.now_ms()
+        said = await ask("public/get_time", {})
+        if not isinstance(said, int):
+            raise EdgeError(DERIVE, "public/get_time: the result is no number")
+        self._their_clock.heard(said, began_ms, self._clock.now_ms())
 
     async def _learn(self, checks: Checks) -> bool:
         config = self._config
@@ -488,6 +514,7 @@ class DeriveVenue:
             checks.silent("API", "socket", f"{where} does not come up: {self._api.problem}")
             return
         checks.ok("API", "socket", f"logged in as {config.owner}")
+        compare_clocks(checks, "API", self._their_clock.ahead_ms)
         if not config.dry_run and not self._armed:
             checks.wrong("API", "dead man", "cancel-on-disconnect cannot be armed: key's scope?")
         elif self._armed:

@@ -35,6 +35,7 @@ from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
 from mm_bot.core.snapshot import Book, BookOrder, Fill, Trade
 from mm_bot.io.shapes import Members, Reader
 from mm_bot.venues.derive.api import DERIVE
+from mm_bot.venues.derive.their_clock import TheirClock
 from mm_bot.venues.fill_numbers import fill_number
 
 ENGINE_DECIMALS: Final = 12
@@ -172,7 +173,9 @@ def _levels(
     return tuple(sorted(found, key=lambda order: side.best_first(order.price)))
 
 
-def order(entry: object, market: Instrument, protected: tuple[str, ...]) -> RestingOrder | None:
+def order(
+    entry: object, market: Instrument, protected: tuple[str, ...], clock: TheirClock
+) -> RestingOrder | None:
     """An order object as the core sees it; None for one of another instrument."""
     members = _read.members(entry, "order")
     if _read.text(members, "instrument_name", "order") != market.symbol:
@@ -193,8 +196,8 @@ def order(entry: object, market: Instrument, protected: tuple[str, ...]) -> Rest
         lot=market.size_step,
         status=OrderStatus.ACTIVE if status in _LIVE else _terminal(status),
         nonce=nonce,
-        created_ms=_read.integer(members, "creation_timestamp", "order"),
-        expiry_ms=_read.integer(members, "signature_expiry_sec", "order") * 1000,
+        created_ms=clock.ours(_read.integer(members, "creation_timestamp", "order")),
+        expiry_ms=clock.ours(_read.integer(members, "signature_expiry_sec", "order") * 1000),
         ownership=classify(label, side, nonce, market.symbol, protected)
         if label
         else Ownership.AMBIGUOUS,
@@ -215,9 +218,11 @@ def _side(members: Members) -> Side:
     return Side(direction)
 
 
-def fill(entry: object, market: Instrument, left: dict[str, Size]) -> Fill | None:
+def fill(
+    entry: object, market: Instrument, left: dict[str, Size], clock: TheirClock
+) -> Fill | None:
     """A private trade; None for one of another instrument. `left` is what remains of each order of
-    ours, by its id."""
+    ours, by its id. Its number is by the exchange's own time, whatever our clock does."""
     members = _read.members(entry, "trade")
     if _read.text(members, "instrument_name", "trade") != market.symbol:
         return None
@@ -232,14 +237,14 @@ def fill(entry: object, market: Instrument, left: dict[str, Size]) -> Fill | Non
         price=price,
         size=size,
         notional=market.notional(price, size),
-        at_ms=at_ms,
+        at_ms=clock.ours(at_ms),
         is_maker=_read.text(members, "liquidity_role", "trade") == "maker",
         completes_order=not left.get(order_id, NO_SIZE),
         fee=Amount(_signed(members, "trade_fee")),
     )
 
 
-def trade(entry: object) -> Trade:
+def trade(entry: object, clock: TheirClock) -> Trade:
     """A public trade."""
     members = _read.members(entry, "trade")
     at_ms = _read.integer(members, "timestamp", "trade")
@@ -247,7 +252,7 @@ def trade(entry: object) -> Trade:
         trade_id=fill_number(_read.text(members, "trade_id", "trade"), at_ms),
         price=Price(_read.number(members, "trade_price", "trade")),
         size=Size(_read.number(members, "trade_amount", "trade")),
-        at_ms=at_ms,
+        at_ms=clock.ours(at_ms),
         maker_order_id="",
         taker_order_id="",
     )

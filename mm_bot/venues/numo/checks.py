@@ -17,12 +17,12 @@ from typing import Final
 from mm_bot.core.instrument import Instrument
 from mm_bot.errors import SettingsError
 from mm_bot.io.errors import redact
-from mm_bot.venues.checks import Checks
+from mm_bot.venues.checks import Checks, compare_clocks
 from mm_bot.venues.numo import wire
 from mm_bot.venues.numo.chain import CallRevertedError
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.reach import Parts, reach
-from mm_bot.venues.numo.rights import RIGHTS, TABLES, compare_clocks, rights
+from mm_bot.venues.numo.rights import RIGHTS, TABLES, rights
 from mm_bot.venues.signing import Domain
 
 _NO_ADDRESS: Final = "0x" + "0" * 40

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mm_bot.core.snapshot import CLOCK_SKEW_MS
 from mm_bot.io.postgres import Statement
 from mm_bot.venues.checks import Checks
 
@@ -40,12 +39,3 @@ def rights(checks: Checks, tables: Mapping[str, Mapping[str, bool]]) -> bool:
     else:
         checks.ok("Postgres", "permission", f"reads {', '.join(TABLES)}, writes neither")
     return True
-
-
-def compare_clocks(checks: Checks, area: str, ahead_ms: int) -> None:
-    way = "ahead of" if ahead_ms > 0 else "behind"
-    detail = f"{abs(ahead_ms) / 1000:.1f} s {way} ours"
-    if abs(ahead_ms) > CLOCK_SKEW_MS:
-        checks.note(area, "clock", f"{detail}: set both by NTP; ages and expiries compare them")
-    else:
-        checks.ok(area, "clock", detail)

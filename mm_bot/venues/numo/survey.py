@@ -10,12 +10,11 @@ from mm_bot.core.instrument import Instrument, Margin
 from mm_bot.core.orders import Ownership
 from mm_bot.core.snapshot import CLOCK_SKEW_MS, OwnOrders
 from mm_bot.errors import EdgeError
-from mm_bot.venues.checks import Checks
+from mm_bot.venues.checks import Checks, compare_clocks
 from mm_bot.venues.numo.chain import market_balances
 from mm_bot.venues.numo.checks import Proven
 from mm_bot.venues.numo.order_table import NOBODY, OrderTable
 from mm_bot.venues.numo.reach import Parts
-from mm_bot.venues.numo.rights import compare_clocks
 
 _ALL_LIVE: Final = Watch(order_ids=(), nonces=(), fills_after=None, include_unexpired=False)
 
