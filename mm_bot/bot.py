@@ -318,7 +318,7 @@ class Bot:
             self._sent.pop(signed.order.order_id, None)
         elif edges.kill_switch.active():
             order = signed.order
-            self._killed.append(await self._cancel_surely(order.order_id, order.nonce))
+            await self._cancel_aside(order.order_id, order.nonce)
         return outcome, sent_ms
 
     async def _still_writer(self) -> bool:
@@ -358,9 +358,13 @@ class Bot:
 
     async def _cancel_now(self) -> None:
         live = self._maybe_live().items()
-        results = await asyncio.gather(*(self._cancel_surely(*each) for each in live))
-        self._killed.extend(results)
+        await asyncio.gather(*(self._cancel_aside(*each) for each in live))
         self.wake()
+
+    async def _cancel_aside(self, order_id: str, nonce: int) -> None:
+        """Noted as soon as it is known: the next cycle may begin before the others are done."""
+        result = await self._cancel_surely(order_id, nonce)
+        self._killed.append(result)
 
     async def _cancel_surely(self, order_id: str, nonce: int) -> CancelResult:
         """Cancel for the kill switch, past a blink; the cycles after it verify. It ends early

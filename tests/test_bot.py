@@ -12,9 +12,9 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.policy import OperatorMode
 from mm_bot.core.risk import HaltReason
-from tests.core.builders import POLICY, open_order
+from tests.core.builders import POLICY, SPOT, open_order
 from tests.core.fake_edges import ACCEPTED, FAR_BID, UNKNOWN, Fake
-from tests.sim.virtual_time import run
+from tests.sim.virtual_time import EPOCH_MS, run
 
 
 async def _run_for(bot: Bot, duration_s: float) -> None:
@@ -116,6 +116,18 @@ def test_a_disk_that_refuses_halts_and_heals() -> None:
         return fake
 
     assert len(run(main()).live()) == 2
+
+
+def test_an_order_ends_with_its_market_at_the_latest() -> None:
+    """Its life is cut where the market expires before it; in whole seconds, never later."""
+
+    async def main() -> Fake:
+        fake = Fake(market=replace(SPOT, expiry_ms=EPOCH_MS + 90_500))
+        await fake.bot().cycle()
+        return fake
+
+    fake = run(main())
+    assert [order.expiry_s for order in fake.posted] == [EPOCH_MS // 1000 + 90] * 2
 
 
 def test_dry_run_sends_nothing() -> None:

@@ -74,6 +74,7 @@ class OpenOrder:
     """Bytes sent again were refused, which says nothing of the first sending: if the next read has
     no row, there is none."""
     sends: int = 1
+    """By this process, or 1 where only its row tells; 0 where a state file names it."""
     next_send_ms: int = 0
     cancels: int = 0
     next_cancel_ms: int = 0
@@ -223,6 +224,7 @@ def remembered(
         created_ms=now_ms,
         expiry_ms=expiry_ms,
         stage=Stage.UNKNOWN,
+        sends=0,
         next_send_ms=now_ms,
     )
 
@@ -254,6 +256,7 @@ def _seen(known: OpenOrder, row: RestingOrder, read_ms: int) -> OpenOrder:
         size=row.size,
         notional=row.notional,
         lot=row.lot,
+        created_ms=known.created_ms if known.sends else row.created_ms,
         expiry_ms=row.expiry_ms,
         stage=Stage.LIVE,
         signed=None,
@@ -284,10 +287,6 @@ def _ended(known: OpenOrder, row: RestingOrder) -> Ended:
         ending=Ending.CANCELLED_BY_US,
         cancel_proven=not known.cancel_acked,
     )
-
-
-def _unheard(known: OpenOrder, now_ms: int) -> bool:
-    return known.stage is Stage.UNKNOWN and now_ms > known.next_send_ms + UNHEARD_MS
 
 
 def _nonce_taken(known: OpenOrder, taken: Mapping[int, IdLookup]) -> bool:

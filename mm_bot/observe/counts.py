@@ -7,6 +7,7 @@ unit, money is cNGN, times are seconds.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from itertools import product
 from typing import TypeVar
@@ -37,6 +38,8 @@ class Counts:
         self._registry = registry
         self.cancels_by_category = {category.value: 0 for category in CancelCategory}
         """Apart, since its name is one that the library does not write; see `Metrics`."""
+        self._gone: deque[str] = deque(maxlen=1_000)
+        """Orders whose cancel was counted: an answer may come after the row that proved it."""
         self._of_work()
         self._of_fills()
 
@@ -71,10 +74,10 @@ class Counts:
         for cancel in view.report.cancels:
             self._outcomes.labels("cancel", cancel.outcome.verdict.value).inc()
             if cancel.outcome.verdict is Verdict.ACCEPTED:
-                self._count_cancel(cancel.cancel.category.value)
+                self._count_cancel(cancel.cancel.order_id, cancel.cancel.category.value)
         for ended in view.decision.tracked.ended:
             if ended.cancel_proven and ended.order.cancel_category is not None:
-                self._count_cancel(ended.order.cancel_category)
+                self._count_cancel(ended.order.order_id, ended.order.cancel_category)
         for place in view.report.places:
             self._outcomes.labels("place", place.outcome.verdict.value).inc()
         for source in READ_EACH_CYCLE:
@@ -82,7 +85,10 @@ class Counts:
             if view.errors[source] is not None:
                 self._read_failures.labels(source).inc()
 
-    def _count_cancel(self, category: str) -> None:
+    def _count_cancel(self, order_id: str, category: str) -> None:
+        if order_id in self._gone:
+            return
+        self._gone.append(order_id)
         self.cancels_by_category[category] += 1
         self._cancels.inc()
 

@@ -52,11 +52,13 @@ class Fake:
     arrives_late: bool = False
     """An order rests only once it is answered."""
     anchor_price: str = "1600"
+    market: Instrument = SPOT
+    posted: list[NewOrder] = field(default_factory=list)
     cycles: int = 0
 
     @property
     def instrument(self) -> Instrument:
-        return SPOT
+        return self.market
 
     def note(self, what: str) -> None:
         self.log.append((round(asyncio.get_running_loop().time() * 1000), what))
@@ -86,6 +88,7 @@ class Fake:
         if not may_send():
             return REFUSED
         self.note(f"place {order.side.value}")
+        self.posted.append(order)
         now_ms = self.clock.now_ms()
         made = row(order.side, str(order.price), nonce=order.nonce, created_ms=now_ms)
         rests = [] if self.place_outcome.conflict else [made]

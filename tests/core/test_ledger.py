@@ -83,6 +83,15 @@ def test_a_terminal_row_says_how_it_ended(
     assert [ended.ending for ended in tracked.ended] == [ending]
 
 
+@pytest.mark.parametrize("acked_ms", [None, NOW_MS - 1])
+def test_a_row_proves_a_cancel_that_no_answer_told_of(acked_ms: int | None) -> None:
+    """Only there: an acknowledged one is counted already."""
+    known = replace(LIVE, cancels=1, cancel_acked_ms=acked_ms)
+    gone = row(Side.BUY, "1596", status=OrderStatus.CANCELLED)
+    (ended,) = _track(known, read=own_orders(gone)).ended
+    assert ended.cancel_proven is (acked_ms is None)
+
+
 @pytest.mark.parametrize("status", [OrderStatus.ACTIVE, OrderStatus.MATCHING])
 def test_a_row_proves_an_unknown_order(status: OrderStatus) -> None:
     """A live row, blinking or not, answers the question, and the bytes are dropped."""
@@ -134,6 +143,26 @@ def test_what_is_not_managed_is_a_stray() -> None:
     tracked = _track(read=own_orders(stray, dead, row(Side.BUY, "1596", nonce=3)))
     assert tracked.unmanaged == (stray,)
     assert [c.nonce for c in tracked.open_orders] == [3]
+
+
+def test_a_remembered_order_is_as_old_as_its_row_says() -> None:
+    """Its age began when it was made, not when this process read of it: it is renewed in time."""
+    at, size = Price.of("1596"), Size.of(100)
+    known = remembered(
+        LIVE.order_id,
+        price=at,
+        size=size,
+        notional=SPOT.notional(at, size),
+        expiry_ms=LIVE.expiry_ms,
+        now_ms=NOW_MS,
+    )
+    assert known is not None
+    old = row(Side.BUY, "1596", created_ms=NOW_MS - 200_000)
+    (seen,) = _track(known, read=own_orders(old)).open_orders
+    assert seen.created_ms == NOW_MS - 200_000
+    own = open_order(Side.BUY, "1596", created_ms=NOW_MS - 1_000)
+    (seen,) = _track(own, read=own_orders(old)).open_orders
+    assert seen.created_ms == NOW_MS - 1_000  # our own clock told it, which is compared with
 
 
 def test_a_state_file_gives_enough_to_cancel() -> None:

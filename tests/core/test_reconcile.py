@@ -130,6 +130,16 @@ def test_churn_guards_hold_an_order(
     assert not plan(desk_of(order, ASK, startup=True), policy).held
 
 
+def test_a_cancel_that_waits_holds_its_order() -> None:
+    """Until it is due again the slot says so; then it is sent."""
+    waits = replace(open_order(Side.BUY, "1590"), cancels=1, next_cancel_ms=NOW_MS + 1)
+    made = plan(desk_of(waits, ASK), RECONCILES)
+    assert ([h.guard for h in made.held], made.quiet) == (["cancel_pending"], True)
+    due = replace(waits, next_cancel_ms=NOW_MS)
+    made = plan(desk_of(due, ASK), RECONCILES)
+    assert ([c.order_id for c in made.cancels], made.held) == ([due.order_id], ())
+
+
 def test_a_slot_is_replaced_once_in_the_refresh_interval() -> None:
     """Between two replaces of a slot lie at least MM_QUOTE_REFRESH_INTERVAL_MS."""
     order = open_order(Side.BUY, "1590")

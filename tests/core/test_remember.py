@@ -11,10 +11,12 @@ from mm_bot.core.exact import Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Stage
 from mm_bot.core.liability import outstanding
+from mm_bot.core.orders import OrderStatus
 from mm_bot.core.plan import Cancel, CancelCategory
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.remember import (
     RESEND_MAX_MS,
+    RETIRED_KEPT_MS,
     CancelResult,
     PlaceResult,
     Report,
@@ -23,7 +25,10 @@ from mm_bot.core.remember import (
 from mm_bot.core.snapshot import ClockReading
 from tests.core.builders import (
     NOW_MS,
+    book,
+    observation,
     open_order,
+    others,
     own_orders,
     row,
     running,
@@ -48,6 +53,7 @@ def test_a_refused_order_is_tried_again_within_two_seconds() -> None:
     decision = decided()
     memory = after(decision, sent(decision, REFUSED))
     assert not memory.open_orders
+    assert outstanding(memory.signatures, Side.BUY) == Size.of(100)  # signed all the same
     soon = decided(snapshot(now_ms=NOW_MS + 1), memory)
     assert {m.reason for m in soon.missing} == {MissingReason.REFUSED_RECENTLY}
     due_ms = next_due_ms(memory, NOW_MS)
@@ -72,6 +78,20 @@ def test_a_refusal_beside_a_clock_that_differs_is_the_clocks() -> None:
         2_000: {(MissingReason.REFUSED_RECENTLY, ())},
         -2_001: {(MissingReason.CLOCK_OFF, (("clock", "api"), ("ahead_ms", "-2001")))},
     }
+
+
+def test_an_order_known_to_be_dead_is_a_ghost_for_as_long_as_the_book_lists_it() -> None:
+    """Also in the cycles after the one that learned of it, and for ten minutes."""
+    gone = row(Side.BUY, "1596", status=OrderStatus.FILLED)
+    ghost = book(others(Side.BUY, "1596", order_id=gone.order_id, ours=True))
+    memory = running(open_order(Side.BUY, "1596"))
+    seen = snapshot(venue=observation(own_orders(gone), shown=ghost))
+    memory = after(decided(seen, memory), Report(), memory)
+    for later_ms in (1, RETIRED_KEPT_MS - 1):
+        venue = observation(own_orders(), shown=ghost, at_ms=NOW_MS + later_ms)
+        decision = decided(snapshot(venue=venue, now_ms=NOW_MS + later_ms), memory)
+        assert decision.contradictions == {f"book still lists {gone.order_id}": NOW_MS}
+        memory = after(decision, Report(), memory)
 
 
 def test_an_unknown_order_is_sent_again_with_a_growing_pause() -> None:

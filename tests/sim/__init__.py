@@ -1,13 +1,19 @@
 """A seeded simulator: the real loop and core against a model exchange under a virtual clock.
 
-`python -m tests.sim SEED` replays one seed with a trace; `test_sim.py` runs many. Layers, each
-importing only those above it:
+`python -m tests.sim` says how a seed is replayed, how many are run, and which seed catches each
+known mistake; `make sim SEEDS=n FROM=k` runs many. Layers, each importing only those above it:
 
     virtual_time   an event loop whose time jumps to the next timer
+    claims         what must hold
     model          the exchange's own truth: rows, matcher, fills, chain
+    machine        the disk and the kill switch's file of the machine that the bot runs on
     weather        what goes wrong, and how often
+    limits, books, signed, sources, stopping, telling
+                   the claims worked out a second time, more plainly than the core does
+    checker        told of everything that happens, asks all of these
     edge           the loop's `Exchange` over the model, through the weather
-    checker        what must hold, told of everything that happens
-    world          one seed: people, anchors, kill switch, processes that die and start again
-    mutations      the same with one thing done wrong, so that the checker is seen to fail
+    world          one seed: people, anchors, processes that die and start again
+    mutations      one thing done wrong at an edge, so that the checker is seen to fail
+    faults         one line of the bot itself done wrong, for the same
+    many           seeds and mistakes on every core
 """

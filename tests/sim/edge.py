@@ -13,9 +13,8 @@ from random import Random
 from typing import TypeVar
 
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
-from mm_bot.core.exact import NO_AMOUNT
 from mm_bot.core.instrument import Instrument, Side
-from mm_bot.core.snapshot import Balances, Fill, IdLookup, Observation, OwnOrders, Part, Reserved
+from mm_bot.core.snapshot import Balances, Fill, IdLookup, Observation, OwnOrders, Part
 from tests.sim.checker import Checker
 from tests.sim.model import US, Match, Model, Row, listed, ranked
 from tests.sim.weather import Weather
@@ -24,6 +23,7 @@ T = TypeVar("T")
 TIMEOUT_MS = 1_000
 ACCEPTED = Outcome(verdict=Verdict.ACCEPTED)
 UNKNOWN = Outcome(verdict=Verdict.UNKNOWN, detail="no answer")
+BROKEN = Outcome(verdict=Verdict.UNKNOWN, detail="503")
 REFUSED = Outcome(verdict=Verdict.REFUSED, detail="refused")
 CONFLICT = Outcome(verdict=Verdict.UNKNOWN, detail="409", conflict=True)
 MISSING = Outcome(verdict=Verdict.UNKNOWN, detail="404")
@@ -48,6 +48,7 @@ class Edge:
 
     async def observe(self, watch: Watch) -> Observation:
         model, begun_ms = self._model, self._clock.now_ms()
+        self._checker.observing()
         book, trades, (orders, balances) = await asyncio.gather(
             self._read("book", model.book),
             self._read("trades", model.trades),
@@ -119,7 +120,8 @@ class Edge:
         ]
         after = watch.fills_after
         fresh = [m for m in model.matches if after is not None and m.trade_id > after]
-        return OwnOrders(
+        fresh.sort(key=lambda match: match.trade_id)
+        read = OwnOrders(
             rows=tuple(model.resting(r) for r in rows),
             lookups=tuple(
                 IdLookup(order_id=r.order_id, nonce=r.nonce, foreign=r.order_id not in asked)
@@ -128,14 +130,16 @@ class Edge:
             ),
             fills=tuple(f for m in fresh for f in fills_of(m, self.instrument)),
             own_trade_ids=frozenset(m.trade_id for m in model.matches[-100:] if m.own),
-            newest_trade_id=model.matches[-1].trade_id if model.matches else None,
+            newest_trade_id=max((m.trade_id for m in model.matches), default=None),
             others=tuple(
                 listed(r)
                 for side in Side
                 for r in ranked((o for o in model.others() if o.side is side), side)[:2]
             ),
-            reserved_elsewhere=Reserved(quote=NO_AMOUNT),
+            reserved_elsewhere=model.reserved_elsewhere,
         )
+        self._checker.looked(read)
+        return read
 
     def prepare(self, order: NewOrder) -> PreparedOrder:
         self._checker.signed(order)
@@ -149,6 +153,11 @@ class Edge:
         if not may_send():
             return REFUSED
         self._checker.posted(prepared, self.generation)
+        outcome = await self._placed(prepared)
+        self._checker.answered(prepared.order, outcome, self.generation)
+        return outcome
+
+    async def _placed(self, prepared: PreparedOrder) -> Outcome:
         weather, chance = self.weather, self._random.random
         # The same bytes are judged the same way each time: a refusal is about what they say.
         if prepared.order.nonce % 97 < weather.place_refused * 97:
@@ -163,13 +172,15 @@ class Edge:
             await self._wait(TIMEOUT_MS)
             return UNKNOWN
         answer = self._later(weather.delay_ms(self._random), lambda: self._arrive(prepared.order))
-        outcome = await self._reply(answer, chance() < weather.place_reply_lost)
-        if outcome.conflict and self._checker.times_posted[prepared.order.nonce] == 1:
-            self._checker.conflict_told(prepared.order.nonce)
-        return outcome
+        return await self._reply(answer, chance() < weather.place_reply_lost)
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         self._checker.cancelling(order_id, nonce, reason, self.generation)
+        outcome = await self._cancelled(nonce)
+        self._checker.cancelled(order_id, outcome, self.generation)
+        return outcome
+
+    async def _cancelled(self, nonce: int) -> Outcome:
         weather, chance = self.weather, self._random.random
         if chance() < weather.cancel_lost:
             await self._wait(TIMEOUT_MS)
@@ -181,13 +192,17 @@ class Edge:
         if lost:
             await self._wait(TIMEOUT_MS)
             return UNKNOWN
+        if self.weather.errors and self._random.random() < self.weather.errors:
+            await self._wait(self.weather.delay_ms(self._random))
+            return BROKEN
         outcome = await answer
         await self._wait(self.weather.delay_ms(self._random))
         return outcome
 
     def _arrive(self, order: NewOrder) -> Outcome:
         now_ms = self._clock.now_ms()
-        if order.expiry_s * 1000 <= now_ms:
+        end_ms = self._model.market.expiry_ms
+        if order.expiry_s * 1000 <= now_ms or (end_ms is not None and now_ms >= end_ms):
             return REFUSED
         row = Row(
             order_id=order.order_id,

@@ -33,10 +33,24 @@ BOUNDED = {
     MissingReason.QUOTE_BALANCE,
     MissingReason.SIZE_SKEW,
     MissingReason.REDUCE_ONLY,
+    MissingReason.MARKET_CLOSED,
 }
 
 Amounts = list[tuple[Decimal, Decimal]]
 """(price, size) of orders."""
+
+
+def passive_faults(decision: Decision, seen: Observation) -> Iterator[str]:
+    """Places that would trade with something that was shown."""
+    for place in decision.plan.places:
+        opposite = place.level.side.opposite
+        shown = list(seen.book.value.side(opposite)) if seen.book.value else []
+        shown += seen.orders.value.others if seen.orders.value else ()
+        for order in shown:
+            if order.ours or order.side is not opposite:
+                continue
+            if place.level.side.reaches(place.level.price, order.price):
+                yield f"{place.level} against {order}"
 
 
 def plan_faults(
@@ -92,6 +106,8 @@ def _side_faults(
         room = inventory - policy.quote.max_short.value
     if size > room:
         yield f"{side.value}: {size} rests or comes, inventory has room for {room}"
+    elsewhere = read.reserved_elsewhere
+    cash, base = balances.quote.value - elsewhere.quote.value, balances.base - elsewhere.base
     limit = policy.quote.max_notional_per_side
     if limit is not None and worth + fixed_worth > limit.value:
         yield f"{side.value}: worth {worth} + {fixed_worth}, limit {limit}"
@@ -100,12 +116,12 @@ def _side_faults(
         others = [r for r in read.rows if r.live and r.ownership is not Ownership.MANAGED]
         held = sum((r.size.value for r in others), Decimal(0))
         needed = (sum((s for _, s in orders), Decimal(0)) + held) * margin
-        if needed > balances.quote.value:
-            yield f"{side.value}: margin {needed}, cash {balances.quote}"
-    elif side is Side.BUY and worth + fixed_worth > balances.quote.value:
-        yield f"bids need {worth} + {fixed_worth} cNGN of {balances.quote}"
-    elif side is Side.SELL and size > balances.base.value:
-        yield f"asks need {size} USDC of {balances.base}"
+        if needed > cash:
+            yield f"{side.value}: margin {needed}, cash {cash}"
+    elif side is Side.BUY and worth + fixed_worth > cash:
+        yield f"bids need {worth} + {fixed_worth} cNGN of {cash}"
+    elif side is Side.SELL and size > base.value:
+        yield f"asks need {size} USDC of {base}"
 
 
 def inventory_faults(

@@ -6,6 +6,7 @@ edge's business. `changed` hears of every accepted, cancelled and filled order.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,7 +15,7 @@ from random import Random
 from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
-from mm_bot.core.snapshot import Balances, Book, BookOrder, Trade
+from mm_bot.core.snapshot import Balances, Book, BookOrder, Reserved, Trade
 from tests.sim.virtual_time import VirtualClock
 
 US = "us"
@@ -78,6 +79,14 @@ class Model:
         self.blink_ms = (2, 15)
         self.poll_ms = 250
         self.executor_fails = 0.0
+        self.late_rows = 0.0
+        """How often a match commits after others with higher ids."""
+        self.late_ms = (500, 8_000)
+        self.held: set[str] = set()
+        """Orders that a match holds whose transaction has not committed yet: `matching`."""
+        self.reserved_elsewhere = Reserved()
+        self._trade_ids = 0
+        self._late: set[asyncio.Task[None]] = set()
         self.executor_ms = (10, 600)
 
     def accept(self, row: Row) -> bool:
@@ -131,7 +140,7 @@ class Model:
                 maker_order_id=m.maker,
                 taker_order_id=m.taker,
             )
-            for m in reversed(self.matches[-50:])
+            for m in sorted(self.matches, key=lambda m: -m.trade_id)[:50]
         )
 
     def balances(self) -> Balances:
@@ -170,12 +179,19 @@ class Model:
             await self.clock.sleep_ms(self.random.uniform(0.5, 1.5) * self.poll_ms)
             pair = [self._best(side) for side in Side]
             held = [row for row in pair if row is not None]
+            if not held:
+                continue
             for row in held:
                 row.status = OrderStatus.MATCHING
             await self.clock.sleep_ms(self.random.uniform(*self.blink_ms))
             bid, ask = pair
             if bid is not None and ask is not None and bid.price >= ask.price:
                 await self.clock.sleep_ms(self.random.uniform(*self.executor_ms))
+                if self.random.random() < self.late_rows:
+                    task = asyncio.create_task(self._settle(bid, ask, late=True))
+                    self._late.add(task)
+                    task.add_done_callback(self._late.discard)
+                    continue
                 if self.random.random() >= self.executor_fails:
                     await self._settle(bid, ask)
             for row in held:
@@ -188,8 +204,11 @@ class Model:
         best = ranked((r for r in rows if r.status is OrderStatus.ACTIVE), side)
         return best[0] if best else None
 
-    async def _settle(self, bid: Row, ask: Row) -> None:
-        """The chain first; the order table follows in one transaction a moment later."""
+    async def _settle(self, bid: Row, ask: Row, late: bool = False) -> None:
+        """The chain first; the order table follows in one transaction a moment later, which has
+        its id from the start."""
+        self._trade_ids += 1
+        trade_id = self._trade_ids
         maker, taker = sorted((bid, ask), key=lambda r: (r.created_ms, r.order_id))
         size = min(bid.left, ask.left)
         own = [row for row in (bid, ask) if row.owner == US]
@@ -197,15 +216,17 @@ class Model:
             self.base += size.value * row.side.sign
             if self.market.is_spot:
                 self.quote -= (maker.price * size).value * row.side.sign
-        self.settling = size.value if own else Decimal(0)
-        await self.clock.sleep_ms(self.random.uniform(0, 30))
-        self.settling = Decimal(0)
+        self.settling += size.value if own else Decimal(0)
+        self.held |= {bid.order_id, ask.order_id}
+        await self.clock.sleep_ms(self.random.uniform(*self.late_ms if late else (0, 30)))
+        self.held -= {bid.order_id, ask.order_id}
+        self.settling -= size.value if own else Decimal(0)
         for row in (bid, ask):
             row.filled += size
             row.status = OrderStatus.ACTIVE if row.left else OrderStatus.FILLED
         self.matches.append(
             Match(
-                trade_id=len(self.matches) + 1,
+                trade_id=trade_id,
                 price=maker.price,
                 size=size,
                 at_ms=self.clock.now_ms(),

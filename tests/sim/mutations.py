@@ -12,7 +12,7 @@ from mm_bot.core.exact import Size
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.orders import OrderStatus, Ownership
 from mm_bot.core.snapshot import BookOrder, Fill, Observation, OwnOrders
-from tests.sim.checker import Claim
+from tests.sim.claims import Claim
 from tests.sim.edge import Edge
 from tests.sim.world import Mutation, World
 
@@ -217,7 +217,7 @@ class _MissingIsGone(Wrapped):
 
 
 def _blind_switch(world: World) -> None:
-    world.kill_visible = False
+    world.switch.visible = False
 
 
 def _forgotten_nonces(world: World) -> None:
@@ -237,26 +237,33 @@ def _no_caps(world: World) -> None:
 
 
 MUTATIONS: tuple[Mutation, ...] = (
-    Mutation(name="only_active_rows", claim=Claim.ONE_PER_SLOT, exchange=_rows(_only_active)),
+    Mutation(
+        name="only_active_rows", claim=Claim.ONE_PER_SLOT, exchange=_rows(_only_active), seed=19
+    ),
     Mutation(
         name="matching_is_dead", claim=Claim.ONE_PER_SLOT, exchange=_rows(_matching_means_dead)
     ),
-    Mutation(name="new_nonce_after_timeout", claim=Claim.ONE_PER_SLOT, exchange=_TimeoutIsRefusal),
-    Mutation(name="cancels_not_awaited", claim=Claim.ONE_PER_SLOT, exchange=_CancelsUnasked),
-    Mutation(name="missing_is_gone", claim=Claim.ONE_PER_SLOT, exchange=_MissingIsGone),
-    Mutation(name="strays_unseen", claim=Claim.NOT_CROSSED, exchange=_StraysUnseen),
+    Mutation(
+        name="new_nonce_after_timeout", claim=Claim.ONE_PER_SLOT, exchange=_TimeoutIsRefusal, seed=7
+    ),
+    Mutation(
+        name="cancels_not_awaited", claim=Claim.ONE_PER_SLOT, exchange=_CancelsUnasked, seed=1
+    ),
+    Mutation(name="missing_is_gone", claim=Claim.ONE_PER_SLOT, exchange=_MissingIsGone, seed=3),
+    Mutation(name="strays_unseen", claim=Claim.NOT_CROSSED, exchange=_StraysUnseen, seed=44),
     Mutation(name="nonces_forgotten", claim=Claim.NONCE_ONCE, world=_forgotten_nonces),
-    Mutation(name="never_settles", claim=Claim.CONVERGES, exchange=_rows(_half_is_left)),
     Mutation(name="vanished_is_filled", claim=Claim.FILLS_ONCE, exchange=_VanishedIsFilled),
     Mutation(name="fills_twice", claim=Claim.FILLS_ONCE, exchange=_rows(_fills_twice)),
     Mutation(
         name="everything_is_ours", claim=Claim.NOT_OURS, exchange=_rows(_everything_is_managed)
     ),
-    Mutation(name="no_cancel_budget", claim=Claim.BUDGET, world=_no_budget),
+    Mutation(name="no_cancel_budget", claim=Claim.BUDGET, world=_no_budget, seed=3),
     Mutation(name="kill_switch_unseen", claim=Claim.KILL_SWITCH, world=_blind_switch),
-    Mutation(name="no_inventory_cap", claim=Claim.LIMITS, world=_no_caps),
-    Mutation(name="own_mid", claim=Claim.OWN_FREE, exchange=_OwnAreOthers),
-    Mutation(name="own_trades", claim=Claim.OWN_FREE, exchange=_rows(_own_trades_are_others)),
+    Mutation(name="no_inventory_cap", claim=Claim.LIMITS, world=_no_caps, seed=9),
+    Mutation(name="own_mid", claim=Claim.OWN_FREE, exchange=_OwnAreOthers, seed=4),
+    Mutation(
+        name="own_trades", claim=Claim.OWN_FREE, exchange=_rows(_own_trades_are_others), seed=4
+    ),
     Mutation(name="half_the_liability", claim=Claim.LIABILITY, exchange=_rows(_half_is_left)),
-    Mutation(name="others_unseen", claim=Claim.PASSIVE, exchange=_OthersHidden),
+    Mutation(name="others_unseen", claim=Claim.PASSIVE, exchange=_OthersHidden, seed=2),
 )

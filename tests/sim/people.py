@@ -15,9 +15,7 @@ from mm_bot.core.orders import ID_PREFIX, OrderId
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.host.nonces import NonceBlocks, nonce_of
 from tests.sim.model import GRID, US, Model, Row, ranked
-from tests.sim.scenario import Scenario
-
-FIRST_PRICE = Decimal(1600)
+from tests.sim.scenario import FIRST_PRICE, Scenario
 
 
 class People:
@@ -108,6 +106,8 @@ class People:
         chance = self._random.random()
         if chance < 0.1 and self._anchor_frozen_ms is None:
             self._anchor_frozen_ms = self._model.clock.now_ms()
+        elif chance < 0.7 and self._anchor_frozen_ms is not None:
+            return
         else:
             self._anchor_frozen_ms = None
             bps = self._random.choice((1, 4, 10, 60)) * self._random.choice((-1, 1))

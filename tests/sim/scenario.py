@@ -6,10 +6,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
 
-from mm_bot.core.exact import Amount, Size
+from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.policy import Policy
+from mm_bot.core.snapshot import Reserved
 from tests.core import builders
+from tests.sim.model import Model
+from tests.sim.virtual_time import EPOCH_MS
+
+FIRST_PRICE = Decimal(1600)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +36,25 @@ class Scenario:
         """The slowest cure: a full minute of the cancel budget, or an order's whole life."""
         return 140_000 if self.policy.risk.max_cancels_per_minute else 60_000
 
+    def reserves(self, random: Random, model: Model) -> Reserved:
+        """What other markets hold of the two balances: mostly nothing, else all but some orders."""
+        market, size = self.market, self.policy.quote.order_size
+        if random.random() < 0.7 or self.quiet:
+            return Reserved()
+        free = size.times(Decimal(random.choice(("0.6", "1.5", "4"))))
+        if market.is_spot:
+            cash = Amount(model.quote) - market.notional(Price(FIRST_PRICE), free)
+            return Reserved(base=max(Size(model.base) - free, NO_SIZE), quote=cash)
+        held = free.times(market.multiplier * market.margin_rate)
+        return Reserved(quote=Amount(model.quote - held.value))
+
     @staticmethod
     def drawn(random: Random) -> Scenario:
         spot = random.random() < 0.6
         quiet = random.random() < 0.1
+        market = builders.SPOT if spot else _future(random, quiet)
         return Scenario(
-            market=builders.SPOT if spot else builders.FUTURE,
+            market=market,
             policy=_policy(random, spot, quiet),
             poll_ms=random.choice((500, 1_000, 2_000)),
             alone=quiet or random.random() < 0.25,
@@ -47,12 +65,21 @@ class Scenario:
         )
 
 
+def _future(random: Random, quiet: bool) -> Instrument:
+    """Now and then one that ends while the bot runs."""
+    ends_ms = EPOCH_MS + random.choice((20_000, 45_000, 90_000))
+    if quiet or random.random() > 0.15:
+        return builders.FUTURE
+    return replace(builders.FUTURE, expiry_ms=ends_ms)
+
+
 def _policy(random: Random, spot: bool, quiet: bool) -> Policy:
     levels = random.choice((1, 1, 2, 3))
     size = Decimal(100) if spot else Decimal(1)
     middle = Decimal(10_000) if spot else Decimal(0)
     room = size * random.choice((2, 6, 1_000))
     longest, shortest = Size(middle + room), Size(middle - room if not spot else Decimal(-100))
+    deviation = random.choice((Decimal(500), Decimal(500), Decimal(50)))
     unit = size * 1600 * (1 if spot else 10_000)
     notional = random.choice((None, None, Amount(unit * levels * Decimal("0.8"))))
     return replace(
@@ -60,7 +87,9 @@ def _policy(random: Random, spot: bool, quiet: bool) -> Policy:
         reference=replace(
             builders.REFERENCES,
             bootstrap=spot and random.random() < 0.5,
+            bootstrap_only=random.random() < 0.5,
             trade_max_age_ms=random.choice((5_000, 300_000)),
+            external_max_age_ms=random.choice((4_000, 30_000)),
         ),
         quote=replace(
             builders.QUOTES,
@@ -79,6 +108,10 @@ def _policy(random: Random, spot: bool, quiet: bool) -> Policy:
             max_long=longest,
             max_short=shortest,
             max_notional_per_side=notional,
+            anchor_deviation_bps=deviation,
+            balances_max_age_ms=random.choice((6_000, 30_000)),
+            market_data_max_age_ms=random.choice((3_000, 10_000)),
+            anchor_max_age_ms=random.choice((4_000, 60_000)),
             max_cancels_per_minute=random.choice((None, 4, 10, 30)),
         ),
         reconcile=replace(

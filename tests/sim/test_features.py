@@ -14,18 +14,17 @@ from mm_bot.strategies import founding
 from mm_bot.strategies.draft import Step
 from mm_bot.strategies.pipeline import Pipeline
 from mm_bot.strategies.shock import Sample, ShockPull
-from tests.sim.checker import Claim
+from tests.sim.claims import Claim
+from tests.sim.many import results
 from tests.sim.world import Mutation, simulate
 
-SEEDS, CHUNK = 300, 25
+SEEDS = 300
 TRIED = 500
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
-def test_every_claim_holds_with_features_on(first: int) -> None:
-    """Claims a to n; `python -m tests.sim SEED+` replays one."""
-    for seed in range(first, first + CHUNK):
-        result = simulate(seed, features=True)
+def test_every_claim_holds_with_features_on() -> None:
+    """The same claims, and that of the features; `python -m tests.sim SEED+` replays one."""
+    for seed, result in results(range(SEEDS), features=True):
         assert not result.violations, f"seed {seed}+: {result.violations[0]}"
 
 

@@ -25,6 +25,11 @@ class Weather:
     cancel_lost: float = 0.0
     cancel_reply_lost: float = 0.0
     lock_lost: float = 0.0
+    errors: float = 0.0
+    """A 5xx at once, whether or not the request was served."""
+    disk_refuses: float = 0.0
+    late_rows: float = 0.0
+    """A match commits after others with higher ids."""
 
     def delay_ms(self, random: Random) -> float:
         if random.random() < self.slow:
@@ -54,4 +59,7 @@ def storm(random: Random) -> Weather:
         cancel_lost=chance(0.3),
         cancel_reply_lost=chance(0.3),
         lock_lost=chance(0.02),
+        errors=chance(0.2),
+        late_rows=chance(0.5),
+        disk_refuses=chance(0.1),
     )

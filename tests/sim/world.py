@@ -15,22 +15,24 @@ from random import Random
 
 from mm_bot.bot import Bot, Edges
 from mm_bot.core.decide import Decision
-from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import Strategy
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote
+from mm_bot.errors import EdgeError
 from mm_bot.host.nonces import NonceBlocks
 from mm_bot.host.persistence import MemoryStore, first_memory
 from mm_bot.host.persistent import PersistentState
 from mm_bot.strategies import founding
 from mm_bot.venues.base import Venue
 from tests.sim import limits
-from tests.sim.checker import Checker, Claim
-from tests.sim.disk import Disk
+from tests.sim.broken import Break, broken
+from tests.sim.checker import Checker
+from tests.sim.claims import Claim
 from tests.sim.edge import Edge
 from tests.sim.features import Features, drawn, with_features
+from tests.sim.machine import Disk, Mount, Switch
 from tests.sim.model import US, Model
 from tests.sim.people import People
 from tests.sim.scenario import Scenario
@@ -43,7 +45,7 @@ LANE = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutation:
-    """One thing done wrong, mostly at an edge, and what it must be caught by."""
+    """One thing done wrong, at an edge or in the bot itself, and what it must be caught by."""
 
     name: str
     claim: Claim
@@ -51,6 +53,9 @@ class Mutation:
     world: Callable[[World], None] | None = None
     """Changes the world before it starts."""
     strategy: Callable[[Policy], Strategy] | None = None
+    breaks: tuple[Break, ...] = ()
+    seed: int = 0
+    """Caught it when this was written: tried first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +83,15 @@ class World:
         self.model = Model(self.scenario.market, self.clock, Random(seed + 1))
         quiet = self.scenario.quiet
         self.weather: Weather = calm() if quiet else storm(self.random)
+        self.model.late_rows = self.weather.late_rows
+        self.model.reserved_elsewhere = self.scenario.reserves(Random(seed + 4), self.model)
         self.features = Features(drawn(Random(seed + 2), self.scenario.quiet) if features else {})
         self.policy = with_features(self.scenario.policy, self.features.options)
-        self.kill = False
-        self.kill_visible = True
+        self.disk = Disk(self.clock, Random(seed + 5))
+        self.switch = Switch(self.clock, Random(seed + 6))
         self.forget_nonces = False
-        self.saved = PersistentState()
-        self.nonce_floor_kept = 0
+        self.clock_behind_ms = 0
+        self._extra = Random(seed + 7)
         self.mutation = mutation
         self.checker = Checker(
             self.model,
@@ -93,35 +100,19 @@ class World:
             truth_limits=not self.weather.freezes,
             trace=trace,
         )
+        self.checker.sent = self._ambush
+        self.checker.disk_refuses = lambda: self.disk.refuses
         self.model.changed = self.checker.changed
         self.people = People(self.model, self.scenario, self.random)
         self.people.jumps = Random(seed + 3) if features else None
         self._recent: deque[Decision] = deque(maxlen=SETTLED_CYCLES)
         self._process: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
+        self._stormy = False
+        self._restarting = asyncio.Lock()
+        self._crashes: list[asyncio.Task[None]] = []
 
     # The bot's other edges, all of them this world.
-
-    def active(self) -> bool:
-        return self.kill and self.kill_visible
-
-    async def watch(self, on_change: Callable[[bool], None]) -> None:
-        known = False
-        while True:
-            if self.active() is not known:
-                known = not known
-                on_change(known)
-            await self.clock.sleep_ms(50)
-
-    def nonce_floor(self) -> int:
-        return self.nonce_floor_kept
-
-    async def reserve_nonces(self, until: int) -> None:
-        await self.clock.sleep_ms(self.random.choice((0, 1, 5)))
-        self.nonce_floor_kept = until
-
-    def note_nonce(self, side: Side, nonce: int) -> None:
-        pass
 
     def latest(self) -> AnchorQuote:
         return self.people.anchor_quote()
@@ -157,14 +148,15 @@ class World:
                     await task
 
     async def _start(self) -> None:
-        memory = first_memory(self.saved, self.clock.now_ms())
-        self._disk = Disk(self)
-        store = MemoryStore(self._disk, memory)
+        memory = first_memory(self.disk.saved, self.clock.now_ms())
+        self._mount = Mount(self.disk)
+        self._store = MemoryStore(self._mount, memory)
         self.checker.started(memory)
-        self.features.started(self.saved == PersistentState())
-        nonces = NonceBlocks(self, lane=LANE, block_size=8)
+        self.features.started(self.disk.saved == PersistentState())
+        nonces = NonceBlocks(self._mount, lane=LANE, block_size=8)
         used = [] if self.forget_nonces else [n for owner, n in self.model.nonces if owner == US]
-        await nonces.open(0 if self.forget_nonces else self.clock.now_ms(), max(used, default=0))
+        now_ms = 0 if self.forget_nonces else self.clock.now_ms() - self.clock_behind_ms
+        await nonces.open(now_ms, max(used, default=0))
         self.people.squat(nonces)
         edge = Edge(self.model, self.weather, self.checker, self.random)
         wrapped = self.mutation.exchange if self.mutation else None
@@ -173,9 +165,9 @@ class World:
             venue=wrapped(edge, self) if wrapped else edge,
             anchor=None if spot_bootstrap else self,
             external=self if spot_bootstrap else None,
-            kill_switch=self,
+            kill_switch=self.switch,
             nonces=nonces,
-            store=store,
+            store=self._store,
             telemetry=self,
             clock=self.clock,
         )
@@ -189,7 +181,6 @@ class World:
             poll_interval_ms=self.scenario.poll_ms,
         )
         self._stop = asyncio.Event()
-        self._store = store
         self._process = asyncio.create_task(bot.run(self._stop))
 
     def _process_over(self) -> None:
@@ -199,6 +190,7 @@ class World:
             self.checker.fail(Claim.ALIVE, repr(task.exception()))
 
     async def _storm(self) -> None:
+        self._stormy = True
         acts = [self.people.take, self.people.make, self.people.take, self.people.drift]
         until_ms = self.clock.now_ms() + self.scenario.storm_ms
         while self.clock.now_ms() < until_ms and not self.checker.violations:
@@ -208,16 +200,38 @@ class World:
                 await self._restart()
             elif chance < self.scenario.restarts + 0.02:
                 self._flip_kill_switch()
+            elif self._extra.random() < self.weather.disk_refuses:
+                self.disk.refuse_for(self._extra.uniform(500, 6_000))
             else:
                 self.random.choice(acts)()
             self._process_over()
-        if self.kill:
-            self._flip_kill_switch()
+        self._stormy = False
+        async with self._restarting:
+            if self.switch.on:
+                self._flip_kill_switch()
+
+    def _ambush(self, what: str) -> None:
+        """Now and then something happens while a post or a cancel is under way."""
+        if not self._stormy or self._extra.random() > 0.1:
+            return
+        acts: list[Callable[[], None]] = [self.people.take, self.people.take]
+        if what == "post":
+            acts += [self._flip_kill_switch, self._crash] if self.scenario.restarts else []
+        delay_s = self._extra.uniform(0, 0.04)
+        asyncio.get_running_loop().call_later(delay_s, self._extra.choice(acts))
+
+    def _crash(self) -> None:
+        if self._stormy and not self._restarting.locked():
+            self._crashes.append(asyncio.create_task(self._restart()))
 
     async def _restart(self) -> None:
+        async with self._restarting:
+            await self._end_and_start()
+
+    async def _end_and_start(self) -> None:
         assert self._process is not None
         if self.random.random() < 0.5:
-            self._disk.crashed = True
+            self._mount.crashed = True
             self._process.cancel()
             with suppress(asyncio.CancelledError):
                 await self._process
@@ -225,18 +239,25 @@ class World:
             self._stop.set()
             await self._process
             self._store.close()
-            await self._disk.flush()
+            with suppress(EdgeError):
+                await self._mount.flush()
+            self._mount.crashed = True
+        self.checker.stopping.ended()
         await self.clock.sleep_ms(self.random.choice((0, 100, 3_000)))
+        self.clock_behind_ms = 0
         if self.random.random() < 0.4:
-            self.saved = PersistentState()
-            self.nonce_floor_kept = 0
+            self.disk.lose()
             self.checker.state_lost()
+        elif self._extra.random() < 0.5:
+            self.clock_behind_ms = 3_600_000  # as numbers go: the file must know better
+        while self.disk.refuses:
+            await self.clock.sleep_ms(100)  # it would end at once: nonces cannot be reserved
         await self._start()
 
     def _flip_kill_switch(self) -> None:
-        self.kill = not self.kill
-        self.checker.kill_since_ms = self.clock.now_ms() if self.kill else None
-        self.checker.note(f"kill switch {self.kill}")
+        self.switch.flip()
+        self.checker.stopping.switched(self.switch.on)
+        self.checker.note(f"kill switch {self.switch.on}")
 
     async def _calm(self) -> None:
         """Long enough for the slowest cure: a full minute of the cancel budget, or an order whose
@@ -244,6 +265,7 @@ class World:
         self.people.rest()
         for name, value in ((f, getattr(calm(), f)) for f in Weather.__dataclass_fields__):
             setattr(self.weather, name, value)
+        self.model.late_rows = 0.0
         until_ms = self.clock.now_ms() + self.scenario.calm_ms
         await self._calm_for(11_000)  # makers leave, trades grow too old to be a reference
         if self.features.options:
@@ -255,7 +277,7 @@ class World:
         await self._calm_for(6_000)
         if self.checker.violations:
             return
-        self.checker.calm = True
+        self.checker.stopping.calm = True
         self.checker.check_settled(self._recent)
         if self.scenario.quiet:
             self.checker.check_quiet(self.scenario.unmanaged)
@@ -273,7 +295,7 @@ class World:
 
     async def _watch_moments(self) -> None:
         while True:
-            await self.clock.sleep_ms(100)
+            await self.clock.sleep_ms(200)
             self.checker.moment()
 
 
@@ -289,7 +311,8 @@ def simulate(
         await world.live()
         return world
 
-    world = run(main())
+    with broken(mutation.breaks if mutation is not None else ()):
+        world = run(main())
     return Result(
         violations=tuple(world.checker.violations),
         cycles=world.checker.cycles,

@@ -1,0 +1,69 @@
+"""The books a second time: every fill that a process could read, counted by plain fractions.
+
+A read of the order table shows the rows committed by then, a prefix of the model's list; a row may
+commit after one with a higher id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from mm_bot.core.fills import FillTotals
+from mm_bot.core.instrument import Instrument
+from tests.sim.model import Match
+
+CLOSE = Fraction(1, 10**9)
+"""The bot rounds the shares of a cost to 1e-18; the exact ones differ by less than this."""
+
+
+@dataclass(slots=True)
+class Books:
+    """What one state file's life has counted, by average cost."""
+
+    market: Instrument
+    baseline: int | None = None
+    """Fills up to this trade id were made before the books began."""
+    count: int = 0
+    position: Fraction = Fraction(0)
+    cash: Fraction = Fraction(0)
+    realised: Fraction = Fraction(0)
+    _average: Fraction = Fraction(0)
+    _counted: set[int] = field(default_factory=set)
+
+    def follow(self, shown: Sequence[Match]) -> None:
+        """Count what a read showed for the first time, in the order of the ids."""
+        new = (m for m in shown if m.own and m.trade_id not in self._counted)
+        for match in sorted(new, key=lambda m: m.trade_id):
+            if match.trade_id > (self.baseline or 0):
+                self._counted.add(match.trade_id)
+                for _, side in match.own:
+                    signed = Fraction(match.size.value) * side.sign
+                    worth = Fraction(match.price.value) * Fraction(self.market.multiplier)
+                    self._book(signed, worth)
+
+    def _book(self, signed: Fraction, price: Fraction) -> None:
+        """`price` is cNGN for one unit of size."""
+        before, self.position = self.position, self.position + signed
+        self.count += 1
+        self.cash -= signed * price
+        if before * signed >= 0:
+            self._average = (before * self._average + signed * price) / self.position
+            return
+        closed = min(abs(before), abs(signed)) * (1 if before > 0 else -1)
+        self.realised += closed * (price - self._average)
+        if self.position * before <= 0:  # closed, or through zero: the rest opens at this price
+            self._average = price
+
+    def faults(self, tally: FillTotals) -> Iterator[str]:
+        """Where the bot's books are others."""
+        said = f"{tally.buys + tally.sells} fills, position {tally.position}"
+        if Fraction(tally.position.value) != self.position:
+            yield f"{said}; it is {float(self.position)}"
+        elif tally.buys + tally.sells != self.count:
+            yield f"{said}; there were {self.count}"
+        elif Fraction(tally.cash.value) != self.cash:
+            yield f"{said}, cash {tally.cash}; it is {float(self.cash)}"
+        elif abs(Fraction(tally.realised.value) - self.realised) > CLOSE:
+            yield f"{said}, realised {tally.realised}; it is {float(self.realised)}"

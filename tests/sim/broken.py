@@ -1,0 +1,73 @@
+"""One line of the bot's own source done otherwise, for as long as a run lasts.
+
+The changed module is compiled and the code of each of its functions that differs takes the place of
+the right one, so that everybody who imported it runs the wrong one too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import CodeType, FunctionType, ModuleType
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """In `module`, `wrong` stands for `right`, a text that occurs in it once."""
+
+    module: str
+    right: str
+    wrong: str
+
+    def codes(self, module: ModuleType) -> dict[str, CodeType]:
+        """The code of each function of the module, by qualified name, with the wrong text."""
+        source = inspect.getsource(module)
+        found = source.count(self.right)
+        if found != 1:
+            raise AssertionError(f"{self.module} has {found} times: {self.right}")
+        text = source.replace(self.right, self.wrong)
+        codes: dict[str, CodeType] = {}
+        waiting: list[CodeType] = [compile(text, str(module.__file__), "exec")]
+        while waiting:
+            code = waiting.pop()
+            codes[code.co_qualname] = code
+            waiting.extend(c for c in code.co_consts if isinstance(c, CodeType))
+        return codes
+
+
+@contextmanager
+def broken(breaks: tuple[Break, ...]) -> Iterator[None]:
+    """The bot with these faults, until the end of the block."""
+    right: list[tuple[FunctionType, CodeType]] = []
+    try:
+        for each in breaks:
+            module = importlib.import_module(each.module)
+            codes, before = each.codes(module), len(right)
+            for function in _functions(module):
+                code = codes[function.__code__.co_qualname]
+                if code != function.__code__:
+                    right.append((function, function.__code__))
+                    function.__code__ = code
+            assert len(right) > before, f"no function has: {each.right}"
+        yield
+    finally:
+        for function, code in right:
+            function.__code__ = code
+
+
+def _functions(module: ModuleType) -> Iterator[FunctionType]:
+    for owner in (module, *_classes(module)):
+        for value in vars(owner).values():
+            inner = value.fget if isinstance(value, property) else value
+            inner = inner.__func__ if isinstance(inner, staticmethod) else inner
+            if isinstance(inner, FunctionType) and inner.__code__.co_filename == module.__file__:
+                yield inner
+
+
+def _classes(module: ModuleType) -> Iterator[type]:
+    for value in vars(module).values():
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            yield value

@@ -1,0 +1,183 @@
+"""Known ways to get the bot itself wrong, a line each, and the claim that they break."""
+
+from __future__ import annotations
+
+from tests.sim.broken import Break
+from tests.sim.claims import Claim
+from tests.sim.world import Mutation
+
+
+def _fault(name: str, claim: Claim, module: str, right: str, wrong: str, seed: int = 0) -> Mutation:
+    return Mutation(
+        name=name, claim=claim, breaks=(Break(f"mm_bot.{module}", right, wrong),), seed=seed
+    )
+
+
+FAULTS: tuple[Mutation, ...] = (
+    _fault(
+        "stale_trades",
+        Claim.FRESH,
+        "core.reference",
+        "now_ms - t.at_ms <= policy.trade_max_age_ms",
+        "now_ms > 0",
+        7,
+    ),
+    _fault(
+        "stale_external",
+        Claim.FRESH,
+        "core.reference",
+        "if age_ms > policy.external_max_age_ms:",
+        "if age_ms < 0:",
+        28,
+    ),
+    _fault(
+        "stale_anchor",
+        Claim.FRESH,
+        "core.risk",
+        "_over(age_ms, policy.anchor_max_age_ms)",
+        "False",
+        18,
+    ),
+    _fault(
+        "stale_market_data",
+        Claim.FRESH,
+        "core.risk",
+        "if _over(given.market_data_age_ms, limit):",
+        "if False:",
+    ),
+    _fault(
+        "late_renewal",
+        Claim.LIFE,
+        "core.reconcile",
+        "3 * (given.now_ms - order.created_ms) >= 2 * (",
+        "100 * (given.now_ms - order.created_ms) >= 99 * (",
+        7,
+    ),
+    _fault(
+        "outlives_its_market",
+        Claim.LIFE,
+        "bot",
+        "expiry_ms = min(expiry_ms, market.expiry_ms)",
+        "expiry_ms += 0",
+    ),
+    _fault(
+        "no_grace",
+        Claim.ONE_PER_SLOT,
+        "core.ledger",
+        "now_ms > known.next_send_ms + UNHEARD_MS",
+        "now_ms > known.next_send_ms",
+        7,
+    ),
+    _fault(
+        "reserves_elsewhere_ignored",
+        Claim.LIMITS,
+        "core.balances",
+        "managed, fixed = Reserved(), elsewhere",
+        "managed, fixed = Reserved(), Reserved()",
+        2,
+    ),
+    _fault(
+        "wrong_sign_through_zero",
+        Claim.FILLS_ONCE,
+        "core.fills",
+        "return worth - closing, fill_totals.realised - closing - fill_totals.cost",
+        "return closing - worth, fill_totals.realised - closing - fill_totals.cost",
+        3,
+    ),
+    _fault(
+        "fills_cursor_does_not_trail",
+        Claim.FILLS_ONCE,
+        "core.fills",
+        "if now_ms - since_ms < SETTLING_MS:",
+        "if since_ms < 0:",
+        39,
+    ),
+    _fault(
+        "kill_ignored_while_placing",
+        Claim.KILL_SWITCH,
+        "bot",
+        "elif edges.kill_switch.active():",
+        "elif False:",
+        6,
+    ),
+    _fault(
+        "kill_only_between_cycles",
+        Claim.KILL_SWITCH,
+        "bot",
+        "if active and not silent:",
+        "if False:",
+        6,
+    ),
+    _fault(
+        "kill_not_asked_before_a_post",
+        Claim.KILL_SWITCH,
+        "bot",
+        "if not await self._still_writer() or edges.kill_switch.active():",
+        "if not await self._still_writer():",
+        8,
+    ),
+    _fault(
+        "halts_cancel_nothing",
+        Claim.KILL_SWITCH,
+        "core.decide",
+        "wanted = _halted_plan(given, found)",
+        "wanted = Plan()",
+        3,
+    ),
+    _fault(
+        "liability_forgets_cancelled",
+        Claim.LIABILITY,
+        "core.liability",
+        "    for row in rows:\n",
+        "    for row in rows:\n        if not row.live:\n"
+        "            merged.pop(row.order_id, None)\n            continue\n",
+    ),
+    _fault(
+        "liability_forgets_refused",
+        Claim.LIABILITY,
+        "bot",
+        "return outcome, sent_ms\n",
+        "if outcome.verdict is Verdict.REFUSED:\n"
+        "            self._signed.pop(signed.order.order_id, None)\n            return None\n"
+        "        return outcome, sent_ms\n",
+        1,
+    ),
+    _fault(
+        "liability_ends_early",
+        Claim.LIABILITY,
+        "core.liability",
+        "signature.expiry_ms + GRACE_MS > chain_ms",
+        "signature.expiry_ms - 5_000 > chain_ms",
+        2,
+    ),
+    _fault(
+        "cancel_pending_negated",
+        Claim.CONVERGES,
+        "core.reconcile",
+        "if guard is None and order.next_cancel_ms > given.now_ms:",
+        "if guard is None and order.next_cancel_ms <= given.now_ms:",
+        15,
+    ),
+    _fault(
+        "never_content",
+        Claim.CONVERGES,
+        "core.reconcile",
+        "abs(open_order.size - level.size) > policy",
+        "abs(open_order.size - level.size) + level.size > policy",
+        1,
+    ),
+    _fault(
+        "cancel_proven_inverted",
+        Claim.TOLD,
+        "core.ledger",
+        "cancel_proven=not known.cancel_acked",
+        "cancel_proven=known.cancel_acked",
+    ),
+    _fault(
+        "gaps_not_told",
+        Claim.TOLD,
+        "core.decide",
+        "return ladder.missing + wanted.missing",
+        "return ladder.missing",
+    ),
+)

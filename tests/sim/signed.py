@@ -1,0 +1,60 @@
+"""Claim 9 a second time: what every signature that left a process can still cost.
+
+A signature counts from its posting until the chain's clock has passed its expiry, whatever the
+exchange said of it, over crashes too. Where the state file was lost, only the order table tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mm_bot.core.commands import NewOrder
+from mm_bot.core.exact import NO_SIZE, Size
+from mm_bot.core.instrument import Side
+from mm_bot.core.liability import outstanding
+from mm_bot.core.memory import Memory
+from mm_bot.core.orders import Ownership
+from tests.sim.model import US, Model
+
+
+@dataclass(slots=True)
+class Signed:
+    """Every order that was ever posted."""
+
+    model: Model
+    _orders: dict[str, NewOrder] = field(default_factory=dict)
+    _unknowable: set[str] = field(default_factory=set)
+    """Signed by a process whose state file was lost: known by their rows alone."""
+
+    def posted(self, order: NewOrder) -> None:
+        self._orders[order.order_id] = order
+
+    def lost(self) -> None:
+        self._unknowable.update(self._orders)
+
+    def faults(self, memory: Memory) -> Iterator[str]:
+        """Where what the process says is less."""
+        if not memory.signatures_known:
+            return
+        for side in Side:
+            could = self._left(side, memory.orders_read_ms or 0)
+            said = outstanding(memory.signatures, side)
+            if could > said:
+                yield f"{side.value}: {said} said, {could} signed"
+
+    def _left(self, side: Side, read_ms: int) -> Size:
+        block_ms, total = self.model.balances().block_time_ms, NO_SIZE
+        for order_id, order in self._orders.items():
+            row = self.model.rows.get(order_id)
+            hidden = row is None or row.created_ms >= read_ms
+            if order.side is not side or order.expiry_s * 1000 <= block_ms:
+                continue
+            if order_id not in self._unknowable or not hidden:
+                total += order.size if row is None else row.left
+        for row in self.model.rows.values():
+            found = row.owner == US and row.order_id not in self._orders
+            managed = self.model.ownership(row) is Ownership.MANAGED
+            if found and managed and row.side is side and row.expiry_ms > block_ms:
+                total += row.left
+        return total
