@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
@@ -36,6 +37,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m integration_harness.demo")
     parser.add_argument("--seconds", type=float, default=None, help="end after so long")
     parser.add_argument("--seed", type=int, default=7, help="of prices and takers")
+    parser.add_argument("--journal", type=Path, metavar="FOLDER", help="keep the bots' decisions")
     arguments = parser.parse_args()
     stop = threading.Event()
 
@@ -46,7 +48,9 @@ def main() -> int:
         signal.signal(number, interrupted)
     console = Console()
     with LocalExchange(progress=_progress(console)) as exchange:
-        return _Demo(exchange, console, stop, arguments.seconds, arguments.seed).run()
+        return _Demo(
+            exchange, console, stop, arguments.seconds, arguments.seed, arguments.journal
+        ).run()
 
 
 class _Demo:
@@ -57,8 +61,10 @@ class _Demo:
         stop: threading.Event,
         seconds: float | None,
         seed: int,
+        journal: Path | None,
     ) -> None:
         self._exchange = exchange
+        self._journal = journal
         self._console = console
         self._stop = stop
         self._seconds = seconds
@@ -137,6 +143,10 @@ class _Demo:
             "MM_MAX_SHORT_INVENTORY": "-105000" if spot else "-50",
             "MM_MAX_CANCELS_PER_MINUTE": "600",
         }
+        if self._journal is not None:
+            folder = self._journal.absolute() / instrument.symbol
+            folder.mkdir(parents=True, exist_ok=True)
+            environment["MM_JOURNAL_DIR"] = str(folder)
         log_path = exchange.folder / f"bot-{instrument.symbol}.log"
         return BotProcess(market=instrument.symbol, environment=environment, log_path=log_path)
 

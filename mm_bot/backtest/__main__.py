@@ -7,6 +7,7 @@ with nothing to keep, 1 a bug of ours or of the engine.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -17,6 +18,11 @@ from mm_bot.errors import BotError
 _COMMANDS = {
     "run": "trade a tape and say what was earned and why",
     "report": "the page of a result that was written before",
+    "sweep": "try many settings on many days, and judge the best on days it was not chosen on",
+    "worker": "work on a sweep's trials, here or anywhere",
+    "tape": "the market of a journal without our orders, or a generated one, as a file",
+    "parity": "how far the backtest of a journal is from what really happened",
+    "convert": "public market data as a tape",
 }
 
 
@@ -43,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read is gone
+        return 0
 
 
 def _module(name: str) -> _Command:

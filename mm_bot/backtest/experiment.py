@@ -80,7 +80,6 @@ class Experiment:
     exchange: Exchange = field(default_factory=Exchange)
     account: Account = field(default_factory=Account)
     strategy: Mapping[str, str] = field(default_factory=dict)
-    sweep: Mapping[str, Any] = field(default_factory=dict)
 
     def tape(self) -> Tape:
         """The market that it is run on."""
@@ -107,23 +106,26 @@ def read(path: Path) -> Experiment:
         raise SettingsError([f"{path}: {error.strerror}"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError([f"{path} is no TOML: {error}"]) from None
-    known = {"tape", "market", "exchange", "account", "strategy", "sweep"}
-    if extra := sorted(set(members) - known):
-        raise SettingsError(
-            [f"{path}: no table [{extra[0]}]; there are {', '.join(sorted(known))}"]
-        )
+    return made_of(members, path.parent, str(path))
+
+
+def made_of(members: Mapping[str, Any], folder: Path, named: str) -> Experiment:
+    """From the tables of a file; paths in it are below `folder`. Raises as `read` does."""
+    known = ("tape", "market", "exchange", "account", "strategy", "sweep")
+    if extra := sorted(set(members) - set(known)):
+        raise SettingsError([f"{named}: no table [{extra[0]}]; there are {', '.join(known)}"])
     tape = members.get("tape", {})
     file = tape.get("file")
-    if (file is None) == ("generate" not in tape):
-        raise SettingsError([f"{path}: [tape] needs either file = ... or [tape.generate]"])
+    if (file is None) == ("generate" not in tape) and "files" not in members.get("sweep", {}):
+        raise SettingsError([f"{named}: [tape] needs either file = ... or [tape.generate]"])
+    generate = tape.get("generate")
     return Experiment(
-        tape_file=None if file is None else path.parent / str(file),
-        generated=None if file is not None else _made(Generated, tape["generate"], "tape.generate"),
+        tape_file=None if file is None else folder / str(file),
+        generated=None if generate is None else _made(Generated, generate, "tape.generate"),
         market=_made(Market, members["market"], "market") if "market" in members else None,
         exchange=_made(Exchange, members.get("exchange", {}), "exchange"),
         account=_made(Account, members.get("account", {}), "account"),
         strategy={name: str(value) for name, value in members.get("strategy", {}).items()},
-        sweep=members.get("sweep", {}),
     )
 
 

@@ -14,26 +14,22 @@ from mm_bot.errors import SettingsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MidPath:
-    """`times_ns` is when we saw each change, `twice` the bid's ticks plus the ask's."""
+    """`times_ns` is when we saw each change."""
 
     times_ns: tuple[int, ...]
-    twice: tuple[int, ...]
-    half_tick: Decimal
+    prices: tuple[Price, ...]
 
     def before(self, at_ns: int) -> Price:
         """The last mid seen before that time; the first one where there was none."""
-        return self._price(max(0, bisect_left(self.times_ns, at_ns) - 1))
+        return self.prices[max(0, bisect_left(self.times_ns, at_ns) - 1)]
 
     @property
     def first(self) -> Price:
-        return self._price(0)
+        return self.prices[0]
 
     @property
     def last(self) -> Price:
-        return self._price(-1)
-
-    def _price(self, index: int) -> Price:
-        return Price(multiply(Decimal(self.twice[index]), self.half_tick))
+        return self.prices[-1]
 
 
 def mid_path(tape: Tape) -> MidPath:
@@ -59,4 +55,5 @@ def mid_path(tape: Tape) -> MidPath:
     if not twice:
         raise SettingsError([f"tape {tape.about}: no bid and ask at one time, so it has no price"])
     half_tick = multiply(exact(tape.market.tick), Decimal("0.5"))
-    return MidPath(times_ns=tuple(times), twice=tuple(twice), half_tick=half_tick)
+    prices = tuple(Price(multiply(Decimal(each), half_tick)) for each in twice)
+    return MidPath(times_ns=tuple(times), prices=prices)

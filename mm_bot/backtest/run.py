@@ -18,8 +18,9 @@ from mm_bot.backtest.ledger import Ledger
 from mm_bot.backtest.loop import EngineClock, EngineLoop, Progress
 from mm_bot.backtest.path import MidPath, mid_path
 from mm_bot.backtest.recorder import Recorder
+from mm_bot.backtest.rows import Row, Shown
 from mm_bot.backtest.tape import NS_A_MS, Tape
-from mm_bot.backtest.venue import EngineVenue, Row, Shown
+from mm_bot.backtest.venue import EngineVenue
 from mm_bot.bot import Bot, Edges
 from mm_bot.core.commands import NewOrder
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE
@@ -27,6 +28,8 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import Strategy
+from mm_bot.core.snapshot import AnchorQuote
+from mm_bot.ports import Telemetry
 from mm_bot.strategies import build
 
 
@@ -79,8 +82,13 @@ def run(
     strategy: Callable[[Policy], Strategy] = build,
     progress: Progress = lambda part: True,
     path: MidPath | None = None,
+    policy: tuple[Policy, int] | None = None,
+    anchors: Callable[[int], AnchorQuote] | None = None,
+    telemetry: Callable[[Recorder], Telemetry] = lambda recorder: recorder,
 ) -> Run:
-    """Trade the tape. `path` where the tape's mid is known already.
+    """Trade the tape. `path` where the tape's mid is known already, `policy` (with the poll
+    interval in milliseconds) instead of the experiment's variables; `anchors` gives the anchor by
+    the time, and what the bot tells goes to the recorder through `telemetry`.
 
     Raises:
         SettingsError: where the experiment has a fault.
@@ -88,22 +96,22 @@ def run(
         BooksDifferError: where the books contradict each other.
     """
     instrument = tape.market.instrument()
-    policy, poll_ms = policy_of(experiment.strategy, instrument)
+    chosen, poll_ms = policy or policy_of(experiment.strategy, instrument)
     position, _, fee_bps = experiment.account.start
     ledger = Ledger(instrument, position, fee_bps)
     engine = Engine(tape, experiment.exchange)
     loop = EngineLoop(engine)
     try:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            one = _One(experiment, tape, policy, poll_ms, ledger, engine, loop)
-            venue, recorder = runner.run(one.live(strategy, progress))
+            one = _One(experiment, tape, chosen, poll_ms, ledger, engine, loop)
+            venue, recorder = runner.run(one.live(strategy, progress, anchors, telemetry))
     finally:
         engine.close()
     agree(ledger, recorder, venue.rows)
     return Run(
         tape=tape,
         experiment=experiment,
-        policy=policy,
+        policy=chosen,
         poll_ms=poll_ms,
         ledger=ledger,
         recorder=recorder,
@@ -112,6 +120,16 @@ def run(
         whole=not loop.market.stop,
         ends_ms=one.ends_ms,
     )
+
+
+class _Anchor:
+    """An outside price that is known for every time."""
+
+    def __init__(self, clock: EngineClock, at: Callable[[int], AnchorQuote]) -> None:
+        self._clock, self._at = clock, at
+
+    def latest(self) -> AnchorQuote:
+        return self._at(self._clock.now_ms())
 
 
 class _One:
@@ -132,7 +150,11 @@ class _One:
         self.ends_ms = 0
 
     async def live(
-        self, strategy: Callable[[Policy], Strategy], progress: Progress
+        self,
+        strategy: Callable[[Policy], Strategy],
+        progress: Progress,
+        anchors: Callable[[int], AnchorQuote] | None,
+        telemetry: Callable[[Recorder], Telemetry],
     ) -> tuple[EngineVenue, Recorder]:
         stop = asyncio.Event()
         clock, account = EngineClock(self._loop), self._experiment.account
@@ -156,12 +178,12 @@ class _One:
         recorder, quiet = Recorder(venue, clock), _Quiet()
         edges = Edges(
             venue=venue,
-            anchor=None,
+            anchor=None if anchors is None else _Anchor(clock, anchors),
             external=None,
             kill_switch=quiet,
             nonces=quiet,
             store=quiet,
-            telemetry=recorder,
+            telemetry=telemetry(recorder),
             clock=clock,
         )
         bot = Bot(

@@ -8,9 +8,9 @@ the core. The row of an order is kept here; the engine's order is only where it 
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from mm_bot.backtest.engine import (
@@ -21,17 +21,16 @@ from mm_bot.backtest.engine import (
     Status,
     filled_lots,
 )
-from mm_bot.backtest.ledger import Booked, Ledger
+from mm_bot.backtest.ledger import Ledger
 from mm_bot.backtest.loop import EngineClock
+from mm_bot.backtest.rows import TRADE_ID, Row, Shown, book, resting, told, whole
 from mm_bot.backtest.tape import NS_A_MS
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
 from mm_bot.core.exact import Amount, Price, Size, multiply
 from mm_bot.core.instrument import Instrument, Side
-from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder
+from mm_bot.core.orders import OrderStatus
 from mm_bot.core.snapshot import (
     Balances,
-    Book,
-    BookOrder,
     Fill,
     IdLookup,
     Observation,
@@ -47,37 +46,7 @@ NOT_SENT = Outcome(verdict=Verdict.REFUSED, detail="not sent")
 GONE = Outcome(verdict=Verdict.UNKNOWN, detail="404")
 OVER = Outcome(verdict=Verdict.UNKNOWN, detail="the tape ended before an answer")
 TRADES_SHOWN = 20
-
-
-@dataclass(slots=True, kw_only=True)
-class Row:
-    """One order of ours as the exchange's table has it."""
-
-    order: NewOrder
-    number: int
-    """Of the engine."""
-    lots: int
-    accepted_ns: int
-    filled: int = 0
-    status: OrderStatus = OrderStatus.ACTIVE
-    ends_as: OrderStatus = OrderStatus.CANCELLED
-    """What a cancel under way makes of it: ours, or that of its expiry."""
-    answer: asyncio.Future[None] | None = None
-    refused: bool = False
-    unheard: bool = False
-    """The tape ended before the last answer."""
-
-    @property
-    def expiry_ms(self) -> int:
-        return self.order.expiry_s * 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """How much of the book the bot is shown."""
-
-    levels: int = 5
-    reach_ticks: int = 100
+IDS_KEPT = 10_000
 
 
 class EngineVenue:
@@ -100,10 +69,10 @@ class EngineVenue:
         self._engine, self._clock, self._ledger = engine, clock, ledger
         self._quote, self._shown, self._on_end = quote, shown, on_end
         self._live: dict[str, Row] = {}
-        self._waiting = 0
-        self._numbers = 0
-        self._trade_ids = 0
+        self._waiting = self._numbers = self._trade_ids = 0
         self._trades: deque[Trade] = deque(maxlen=TRADES_SHOWN)
+        self._ids_at: dict[int, int] = {}
+        """Ids of trades by the exchange's time: a print and our fill by it are one trade."""
         self._fills: list[Fill] = []
         market = ledger.instrument
         self._tick, self._lot = market.price_tick.value, market.size_step.value
@@ -112,8 +81,6 @@ class EngineVenue:
         """Our best live order of that side."""
         rows = [row for row in self._live.values() if row.order.side is side]
         return min(rows, key=lambda row: side.best_first(row.order.price), default=None)
-
-    # What the loop tells us.
 
     @property
     def waiting(self) -> bool:
@@ -135,8 +102,6 @@ class EngineVenue:
             self._answer(row)
         self._on_end()
 
-    # The venue.
-
     @property
     def instrument(self) -> Instrument:
         return self._ledger.instrument
@@ -147,7 +112,10 @@ class EngineVenue:
         now_ms = self._clock.now_ms()
         self.served = self._trade_ids
         return Observation(
-            book=Part(value=self._book(), as_of_ms=now_ms),
+            book=Part(
+                value=book(self._engine, self._live.values(), self.instrument, self._shown),
+                as_of_ms=now_ms,
+            ),
             trades=Part(value=tuple(reversed(self._trades)), as_of_ms=now_ms),
             orders=Part(value=self._own(watch, now_ms), as_of_ms=now_ms),
             balances=Part(value=self._balances(watch, now_ms), as_of_ms=now_ms),
@@ -171,11 +139,11 @@ class EngineVenue:
         row = Row(
             order=order,
             number=self._numbers,
-            lots=_whole(order.size.value, self._lot),
+            lots=whole(order.size.value, self._lot),
             accepted_ns=self._engine.now_ns,
         )
         self.rows[order.order_id] = self._live[order.order_id] = row
-        price_tick = _whole(order.price.value, self._tick)
+        price_tick = whole(order.price.value, self._tick)
         quantity = (row.lots + SPARE) * self._engine.lot
         self._engine.submit(row.number, order.side, price_tick, quantity)
         await self._answered(row)
@@ -201,12 +169,9 @@ class EngineVenue:
             return OVER
         if row.status is OrderStatus.FILLED:
             return GONE
-        left = self._size(row.lots - row.filled)
-        return Outcome(
-            verdict=Verdict.ACCEPTED, left=self.instrument.notional(row.order.price, left)
-        )
-
-    # How it is done.
+        left = row.left(self.instrument)
+        worth = self.instrument.notional(row.order.price, left)
+        return Outcome(verdict=Verdict.ACCEPTED, left=worth)
 
     async def _answered(self, row: Row) -> None:
         if row.answer is None:
@@ -250,26 +215,35 @@ class EngineVenue:
     def _filled(self, row: Row, filled: int, at_ns: int) -> None:
         size = self._size(filled - row.filled)
         row.filled = filled
-        self._trade_ids += 1
-        order = row.order
+        order, trade_id = row.order, self._trade_id(at_ns)
+        if trade_id == row.last_trade_id:  # a second print of that very moment
+            self._trade_ids = trade_id = self._trade_ids + 1
+        row.last_trade_id = trade_id
         booked = self._ledger.book(
             order_id=order.order_id,
             side=order.side,
             price=order.price,
             size=size,
             at_ns=at_ns,
-            trade_id=self._trade_ids,
+            trade_id=trade_id,
             left_lots=row.lots - filled,
             waited_ms=max(0, at_ns - row.accepted_ns) // NS_A_MS,
         )
-        self._fills.append(_told(booked))
+        insort(self._fills, told(booked), key=TRADE_ID)
+
+    def _trade_id(self, at_ns: int) -> int:
+        if at_ns not in self._ids_at:
+            self._trade_ids += 1
+            self._ids_at[at_ns] = self._trade_ids
+            if len(self._ids_at) > IDS_KEPT:
+                self._ids_at.pop(next(iter(self._ids_at)))
+        return self._ids_at[at_ns]
 
     def _hear_trades(self) -> None:
         for at_ns, tick, lots in self._engine.take_trades():
-            self._trade_ids += 1
             self._trades.append(
                 Trade(
-                    trade_id=self._trade_ids,
+                    trade_id=self._trade_id(at_ns),
                     price=self._price(tick),
                     size=self._size(lots),
                     at_ms=at_ns // NS_A_MS,
@@ -278,79 +252,30 @@ class EngineVenue:
                 )
             )
 
-    def _book(self) -> Book:
-        sides = {side: self._others(side) for side in Side}
-        for row in self._live.values():
-            sides[row.order.side].append(self._listed(row))
-        for side, orders in sides.items():
-            orders.sort(key=lambda order: side.best_first(order.price))
-        return Book(bids=tuple(sides[Side.BUY]), asks=tuple(sides[Side.SELL]))
-
-    def _others(self, side: Side) -> list[BookOrder]:
-        levels = self._engine.levels(side, self._shown.levels, self._shown.reach_ticks)
-        return [
-            BookOrder(
-                order_id=f"tape:{side.value}:{tick}",
-                side=side,
-                price=self._price(tick),
-                size=self._size(lots),
-                ours=False,
-            )
-            for tick, lots in levels
-        ]
-
-    def _listed(self, row: Row) -> BookOrder:
-        order = row.order
-        return BookOrder(
-            order_id=order.order_id,
-            side=order.side,
-            price=order.price,
-            size=self._size(row.lots - row.filled),
-            ours=True,
-        )
-
     def _own(self, watch: Watch, now_ms: int) -> OwnOrders:
         shown = dict(self._live)
         for order_id in watch.order_ids:
             if order_id in self.rows:
                 shown[order_id] = self.rows[order_id]
         after = watch.fills_after
-        fills: list[Fill] = []
-        for fill in reversed(self._fills):
-            if after is None or fill.trade_id <= after:
-                break
-            fills.append(fill)
+        fills = (
+            self._fills[bisect_right(self._fills, after, key=TRADE_ID) :]
+            if after is not None
+            else []
+        )
         by_nonce = {row.order.nonce: row for row in self._live.values()} if watch.nonces else {}
         return OwnOrders(
-            rows=tuple(self._resting(row) for row in shown.values() if not row.refused),
+            rows=tuple(resting(row, self.instrument) for row in shown.values() if not row.refused),
             lookups=tuple(
                 IdLookup(order_id=by_nonce[n].order.order_id, nonce=n, foreign=False)
                 for n in watch.nonces
                 if n in by_nonce
             ),
-            fills=tuple(reversed(fills)),
+            fills=tuple(fills),
             own_trade_ids=frozenset(fill.trade_id for fill in self._fills[-100:]),
             newest_trade_id=self._trade_ids,
             others=(),
             reserved_elsewhere=Reserved(),
-        )
-
-    def _resting(self, row: Row) -> RestingOrder:
-        order, left = row.order, self._size(row.lots - row.filled)
-        return RestingOrder(
-            order_id=order.order_id,
-            side=order.side,
-            price=order.price,
-            size=left,
-            notional=self.instrument.notional(order.price, left),
-            original_size=order.size,
-            lot=self.instrument.size_step,
-            status=row.status,
-            nonce=order.nonce,
-            created_ms=row.accepted_ns // NS_A_MS,
-            expiry_ms=row.expiry_ms,
-            ownership=Ownership.MANAGED,
-            filled_steps=row.filled,
         )
 
     def _balances(self, watch: Watch, now_ms: int) -> Balances:
@@ -372,24 +297,3 @@ class EngineVenue:
 
     def _size(self, lots: int) -> Size:
         return Size(multiply(Decimal(lots), self._lot))
-
-
-def _whole(value: Decimal, step: Decimal) -> int:
-    number, rest = divmod(value, step)
-    assert not rest, f"{value} is not on the grid of {step}"
-    return int(number)
-
-
-def _told(fill: Booked) -> Fill:
-    return Fill(
-        trade_id=fill.trade_id,
-        order_id=fill.order_id,
-        side=fill.side,
-        price=fill.price,
-        size=fill.size,
-        notional=fill.notional,
-        fee=fill.fee,
-        at_ms=fill.at_ns // NS_A_MS,
-        is_maker=True,
-        completes_order=not fill.left_lots,
-    )

@@ -1,0 +1,33 @@
+"""`mm-backtest worker`: trials of a study, here, until none is left."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from types import FrameType
+
+from mm_bot.backtest import sweep
+from mm_bot.errors import SettingsError
+from mm_bot.settings import process_environment
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", metavar="NAME")
+    parser.add_argument("--storage", metavar="URL", help="default MM_SWEEP_DATABASE_URL")
+
+
+def run(given: argparse.Namespace) -> int:
+    url = given.storage or process_environment().get("MM_SWEEP_DATABASE_URL")
+    if not url:
+        raise SettingsError(["MM_SWEEP_DATABASE_URL is not set: give it, or --storage URL"])
+    stop = False
+
+    def ask_to_stop(signum: int, frame: FrameType | None) -> None:
+        nonlocal stop
+        stop = True
+
+    signal.signal(signal.SIGTERM, ask_to_stop)  # the trial under way is still finished
+    study, found = sweep.load(given.study, sweep.storage(url))
+    made = sweep.work(study, found, url, told=lambda: not stop)
+    print(f"{study.name}: {made} trials made here")
+    return 0

@@ -1,0 +1,298 @@
+"""Sweeps on Optuna: trials in a database, any number of workers, nothing lost where one dies.
+
+The definition stands in the study itself, so a worker anywhere needs the database's URL and a name.
+A worker with other code, or whose tapes have other hashes, is refused: its results would not
+compare. A killed worker's trial is failed once its heartbeat stops and is tried again by another.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from mm_bot.backtest.experiment import Experiment
+from mm_bot.backtest.metrics import code_digest, result
+from mm_bot.backtest.path import MidPath, mid_path
+from mm_bot.backtest.run import run
+from mm_bot.backtest.study import Study, study_of
+from mm_bot.backtest.sweep_rescue import Rescue
+from mm_bot.backtest.tape import Tape
+from mm_bot.errors import SettingsError, UnreachableError
+
+HEARTBEAT_S: Final = 5
+GRACE_S: Final = 20
+RETRIES: Final = 3
+OPEN_STATES: Final = ("WAITING", "RUNNING")
+_HOW: Final = {"direction": "maximize", "load_if_exists": True}
+
+
+class Days:
+    """The tapes of a study and their mids, each made once a process."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self._known: dict[int, tuple[Experiment, Tape, MidPath, str]] = {}
+
+    def of(self, number: int) -> tuple[Experiment, Tape, MidPath, str]:
+        if number not in self._known:
+            experiment = self.study.day(number)
+            tape = experiment.tape()
+            self._known[number] = (experiment, tape, mid_path(tape), tape.sha256())
+        return self._known[number]
+
+    def trade(self, number: int, variables: dict[str, str]) -> dict[str, Any]:
+        """What a day comes to under those variables."""
+        experiment, tape, path, _ = self.of(number)
+        return result(run(experiment.with_variables(variables), tape, path=path))
+
+
+def address(url: str) -> str:
+    """The URL as SQLAlchemy takes it, with the driver that is here."""
+    for scheme in ("postgres://", "postgresql://"):
+        if url.startswith(scheme):
+            return "postgresql+psycopg://" + url.removeprefix(scheme)
+    return url
+
+
+def storage(url: str) -> Any:
+    """Optuna's storage of that URL.
+
+    Raises:
+        UnreachableError: where the database does not answer.
+    """
+    optuna, url = _optuna(), address(url)
+    options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+    try:
+        return optuna.storages.RDBStorage(
+            url,
+            heartbeat_interval=HEARTBEAT_S,
+            grace_period=GRACE_S,
+            heartbeat_stale_trial_callback=_again(),
+            engine_kwargs=options,
+        )
+    except (import_module("sqlalchemy.exc").SQLAlchemyError, ImportError) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise UnreachableError(f"the sweep's database: {reason}; is its URL right?") from None
+
+
+def create(study: Study, store: Any) -> Any:
+    """The study in the database: made, or gone on with where the same one is there.
+
+    Raises:
+        SettingsError: where one of that name has another definition, code or tapes.
+    """
+    optuna = _optuna()
+    made = optuna.create_study(study_name=study.name, storage=store, **_HOW)
+    made.sampler = _sampler(study)
+    if "digest" not in made.user_attrs:
+        days = Days(study)
+        made.set_user_attr("text", study.text)
+        made.set_user_attr("tapes", [days.of(n)[3] for n in range(study.days)])
+        made.set_user_attr("code", code_digest())
+        made.set_user_attr("folder", str(study.folder))
+        if study.plan == "grid":
+            for point in study.points():
+                made.enqueue_trial(point, user_attrs={"planned": True}, skip_if_exists=True)
+        made.set_user_attr("digest", study.digest)
+    _same(made, study)
+    return made
+
+
+def load(name: str, store: Any) -> tuple[Study, Any]:
+    """A study by its name alone.
+
+    Raises:
+        SettingsError: where it is not there, or was made by other code.
+    """
+    optuna = _optuna()
+    try:
+        found = optuna.load_study(study_name=name, storage=store)
+    except KeyError:
+        raise SettingsError([f"no study {name!r} in this database"]) from None
+    attributes = found.user_attrs
+    if "digest" not in attributes:
+        raise SettingsError([f"study {name!r} is still being made: try again"])
+    study = study_of(attributes["text"], Path(attributes["folder"]), name)
+    found.sampler = _sampler(study)
+    _same(found, study)
+    return study, found
+
+
+def _same(found: Any, study: Study) -> None:
+    attributes = found.user_attrs
+    if attributes["digest"] != study.digest:
+        raise SettingsError(
+            [f"study {study.name!r} is there with another definition: give it another name"]
+        )
+    if attributes["code"] != code_digest():
+        raise SettingsError(
+            [
+                f"study {study.name!r} was made by code {attributes['code']}, this is "
+                f"{code_digest()}: results of two versions are not mixed; give it another name"
+            ]
+        )
+
+
+def work(
+    study: Study,
+    found: Any,
+    url: str,
+    *,
+    told: Callable[[], bool] = lambda: True,
+    grace_s: float = GRACE_S,
+) -> int:
+    """Trials until none is left, or `told` says to stop; how many were made here. `url` is that of
+    the study's storage.
+
+    Raises:
+        SettingsError: where a tape is not the one that the study was made with.
+    """
+    optuna, days, made = _optuna(), Days(study), 0
+    for number, sha256 in enumerate(found.user_attrs["tapes"][: study.choose_on]):
+        if days.of(number)[3] != sha256:
+            raise SettingsError([f"day {number + 1} of {study.name!r} is another tape here"])
+    rescue = Rescue(address(url), grace_s)
+    while told():
+        states = [trial.state.name for trial in found.get_trials(deepcopy=False)]
+        if not _wanted(study, states):
+            if "RUNNING" not in states:
+                break
+            time.sleep(1)  # another worker has the last ones, or died with them
+            optuna.storages.fail_stale_trials(found)
+            rescue.look(found, _again())
+            continue
+        found.optimize(lambda trial: _one(trial, study, days), n_trials=1)
+        made += 1
+    rescue.close()
+    return made
+
+
+def _wanted(study: Study, states: list[str]) -> bool:
+    """Asked before each trial, since a sampler alone would go on for ever."""
+    if "WAITING" in states:
+        return True
+    begun = sum(state in ("RUNNING", "COMPLETE", "PRUNED") for state in states)
+    return study.plan != "grid" and begun < study.trials
+
+
+def _one(trial: Any, study: Study, days: Days) -> float:
+    """A trial over the days that choose; what it comes to is kept beside its value."""
+    optuna = _optuna()
+    indices = {
+        name: trial.suggest_int(name, 0, len(values) - 1)
+        for name, values in study.parameters.items()
+    }
+    if study.plan == "grid" and "planned" not in trial.user_attrs:
+        raise optuna.TrialPruned  # two workers asked for the last point; this one got a random one
+    variables = study.variables(indices)
+    trial.set_user_attr("variables", variables)
+    worth, results = 0.0, []
+    for number in range(study.choose_on):
+        made = days.trade(number, variables)
+        results.append(summary(made))
+        worth += goal(study.goal, made)
+        trial.report(worth, number)
+        if study.plan != "grid" and number + 1 < study.choose_on and trial.should_prune():
+            raise optuna.TrialPruned
+    trial.set_user_attr("days", results)
+    return worth
+
+
+def goal(name: str, made: dict[str, Any]) -> float:
+    """One day's worth, the larger the better."""
+    pnl = made["pnl"]
+    if name == "per_volume_bps":
+        return float(pnl["per_volume_bps"] or 0.0)
+    total = float(pnl["total"])
+    return total - float(pnl["max_drawdown"]) if name == "total_less_drawdown" else total
+
+
+def summary(made: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a day."""
+    pnl = made["pnl"]
+    kept = {
+        name: pnl[name] for name in ("total", "spread_capture", "inventory", "fees", "max_drawdown")
+    }
+    markout = made["markouts_bps"]["both"]["5s"]["mean"]
+    return {
+        **kept,
+        "fills": made["fills"]["count"],
+        "markout_5s_bps": markout,
+        "uptime": made["quoting"]["uptime_both_sides"],
+        "tape": made["tape"]["sha256"],
+    }
+
+
+def outcome(study: Study, found: Any) -> dict[str, Any]:
+    """The winner of the days that choose, judged on the others, with its neighbourhood."""
+    trials = [t for t in found.get_trials(deepcopy=False) if t.state.name == "COMPLETE"]
+    if not trials:
+        raise SettingsError([f"study {study.name!r} has no complete trial"])
+    trials.sort(key=lambda trial: (-trial.value, trial.number))
+    best = trials[0]
+    days = Days(study)
+    judged = [
+        {
+            "variables": trial.user_attrs["variables"],
+            "chosen_on": round(trial.value, 8),
+            "judged_on": [
+                summary(days.trade(n, trial.user_attrs["variables"]))
+                for n in range(study.choose_on, study.days)
+            ],
+        }
+        for trial in trials[:5]
+    ]
+    for each in judged:
+        each["judged_total"] = round(sum(float(day["total"]) for day in each["judged_on"]), 8)
+    states = [trial.state.name for trial in found.get_trials(deepcopy=False)]
+    return {
+        "study": study.name,
+        "code": found.user_attrs["code"],
+        "goal": study.goal,
+        "states": {state: states.count(state) for state in sorted(set(states))},
+        "trials": len(trials),
+        "days_chosen_on": study.choose_on,
+        "days_judged_on": study.days - study.choose_on,
+        "winner": judged[0],
+        "runners_up": judged[1:],
+        "neighbours": [
+            {"variables": t.user_attrs["variables"], "value": round(t.value, 8)}
+            for t in trials
+            if t is not best and _near(t.params, best.params)
+        ],
+        "all": [
+            {
+                "variables": trial.user_attrs["variables"],
+                "value": round(trial.value, 8),
+                "days": trial.user_attrs["days"],
+            }
+            for trial in trials
+        ],
+    }
+
+
+def _near(indices: dict[str, int], best: dict[str, int]) -> bool:
+    return sum(abs(indices[name] - best[name]) for name in best) == 1
+
+
+def _again() -> Any:
+    return _optuna().storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
+
+
+def _sampler(study: Study) -> Any:
+    samplers = _optuna().samplers
+    return samplers.TPESampler() if study.plan == "tpe" else samplers.RandomSampler()
+
+
+def _optuna() -> Any:
+    try:
+        optuna = import_module("optuna")
+    except ImportError:
+        raise SettingsError(["optuna is not installed: pip install 'mm-bot[backtest]'"]) from None
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna

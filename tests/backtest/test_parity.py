@@ -1,0 +1,79 @@
+"""A journal as a market, and how far the backtest of it is from what happened."""
+
+from __future__ import annotations
+
+import pytest
+
+from mm_bot.backtest.engine import Exchange
+from mm_bot.backtest.journal_tape import Journal, read
+from mm_bot.backtest.order_replay import order_replay
+from mm_bot.backtest.parity import compared, exposition, parity, real_hits
+from mm_bot.backtest.run import run
+from mm_bot.backtest.tape import Tape
+from mm_bot.core.instrument import Side
+from mm_bot.journal.writer import Journaled, JournalWriter
+from tests.backtest.tapes import BOUGHT, BY_HAND, CALM, SOLD, tape
+
+PRINTS = (
+    (5, SOLD, 990, 2),
+    (9, BOUGHT, 1_010, 5),
+    (14, SOLD, 989, 9),
+    (21, BOUGHT, 1_011, 9),
+    (30, SOLD, 990, 1),
+)
+MARKET = tape(*CALM[:2], *PRINTS, CALM[2])
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Journal:
+    """Of a run on that market: what it did is what really happened."""
+    folder = tmp_path_factory.mktemp("journal")
+    writer = JournalWriter(folder, MARKET.market.instrument(), "1.0")
+    done = run(BY_HAND, MARKET, telemetry=lambda recorder: Journaled(recorder, writer))
+    writer.close()
+    assert writer.dropped == 0
+    found = read(folder)
+    assert len(found.fills) == len(done.ledger.fills) == len(PRINTS)
+    return found
+
+
+def test_its_orders_sent_again_fill_as_they_did(journal: Journal) -> None:
+    """Order replay with the journal's own latencies: parity 1, each order the same lots."""
+    found = parity(journal, Exchange(queue="risk-averse"))
+    assert found["order_replay"]["parity"] == 1
+    assert found["order_replay"]["bias"] == 0
+    assert found["differing_orders"] == []
+    assert found["says"].startswith("latency from ")
+    assert 0 <= found["closed_loop"]["parity"] <= 1
+    assert 'mm_bot_backtest_parity{kind="order_replay",market="HAND"} 1.0\n' in exposition(found)
+
+
+def test_own_size_is_not_in_its_book(journal: Journal) -> None:
+    """Only strangers' levels are depth: ours, left in, would queue before themselves."""
+    events = journal.tape.events
+    prices = {float(px) for px in events["px"][(events["ev"] & 0xFF) == 1]}
+    assert {900.0, 1_100.0} <= prices
+    assert not prices & {990.0, 1_010.0}
+
+
+def test_a_market_without_its_takers_has_no_parity(journal: Journal) -> None:
+    """The number falls to 0 where nothing fills, and names every order that differs."""
+    quiet = journal.tape.events[(journal.tape.events["ev"] & 0xFF) != 2]
+    silent = Tape(market=journal.tape.market, events=quiet, about="no trades")
+    dead = Journal(
+        **{name: getattr(journal, name) for name in Journal.__dataclass_fields__} | {"tape": silent}
+    )
+    found = parity(dead, Exchange(queue="risk-averse"))
+    assert found["order_replay"]["parity"] == 0
+    assert {each["why"] for each in found["differing_orders"]} == {"filled there, not here"}
+    real = real_hits(journal)
+    assert compared((), (), lambda hit: hit.order_id, journal.path)["parity"] == 1
+    half = compared(real, real[:2], lambda hit: hit.order_id, journal.path)
+    assert 0 < half["parity"] < 1
+    assert half["bias"] < 0
+
+
+def test_slower_orders_miss_fills(journal: Journal) -> None:
+    """With a second on the way an order that was hit 0.3 s after it was sent is not there yet."""
+    late = order_replay(journal, Exchange(queue="risk-averse", entry_ms=30_000, response_ms=1))
+    assert sum(hit.lots for hit in late.hits if hit.side is Side.BUY) < 8
