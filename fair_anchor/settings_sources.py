@@ -34,8 +34,9 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     MEDIAN: (_MEDIAN_OF,),
 }
 _BEST = ("strails", "http", "oracle", "0x", "pyth", "coinbase")
-_BY_DEFAULT = (*_BEST, *(word for word in SOURCE_SECTIONS if word not in (*_BEST, "fixed")))
-NAMES = (*_BY_DEFAULT, "fixed", MEDIAN, *EXCHANGE)
+_MADE_UP = ("fixed", "synthetic")
+_BY_DEFAULT = (*_BEST, *(word for word in SOURCE_SECTIONS if word not in (*_BEST, *_MADE_UP)))
+NAMES = (*_BY_DEFAULT, *_MADE_UP, MEDIAN, *EXCHANGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

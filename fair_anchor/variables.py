@@ -109,7 +109,8 @@ class SpotSettings(Model, title="Spot"):
     sources: Annotated[str | None, _SOURCE_LIST] = variable(
         "FAIR_ANCHOR_SPOT_SOURCES",
         "Where spot comes from, best first: strails, http, oracle, 0x, pyth, coinbase, fixed, "
-        "median, book, trade, or an expression such as `multiply(invert(pyth), coinbase)`.",
+        "synthetic, median, book, trade, or an expression such as "
+        "`multiply(invert(pyth), coinbase)`.",
         absent="those outside ones whose address is set, in this order, then `book,trade`",
     )
     max_age_ms: Annotated[int, SECONDS] = variable(

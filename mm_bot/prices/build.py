@@ -28,6 +28,7 @@ from mm_bot.prices.specs import (
     PythSpec,
     SourceSpec,
     StrailsSpec,
+    SyntheticSpec,
     ZeroExSpec,
 )
 from mm_bot.prices.witness import Witnesses
@@ -107,6 +108,10 @@ def build_source(spec: SourceSpec, context: SourceContext) -> AnchorSource:
             from mm_bot.prices.fixed import FixedSource
 
             return FixedSource(spec.price)
+        case SyntheticSpec():
+            from mm_bot.prices.synthetic import SyntheticSource
+
+            return SyntheticSource(spec, context.clock)
         case HttpSpec():
             from mm_bot.prices.http import HttpSource
 

@@ -22,6 +22,7 @@ from mm_bot.fields.kinds import (
     UINT256_MAX,
     WEBSOCKET_URL,
     Kind,
+    Range,
     decimal,
     mapped,
     token,
@@ -38,6 +39,7 @@ from mm_bot.prices.specs import (
     PythSpec,
     SourceSpec,
     StrailsSpec,
+    SyntheticSpec,
     ZeroExSpec,
 )
 
@@ -80,6 +82,48 @@ class FixedSettings(SourceSettings):
     def spec(self, market: str, feed: str) -> SourceSpec:
         assert self.price is not None, "else a fault"
         return FixedSpec(price=self.price)
+
+
+class SyntheticSettings(SourceSettings):
+    start: Annotated[Price | None, PRICE] = variable(
+        "SYNTHETIC_START_PRICE", "For `synthetic`: where its walk begins."
+    )
+    seed: Annotated[int, whole(least=0)] = variable(
+        "SYNTHETIC_SEED", "For `synthetic`: the same seed walks the same way.", default="1"
+    )
+    drift: Annotated[Decimal, decimal("basis points an hour", Range())] = variable(
+        "SYNTHETIC_DRIFT_BPS_PER_HOUR", "For `synthetic`: its trend.", default="0"
+    )
+    volatility: Annotated[Decimal, BPS] = variable(
+        "SYNTHETIC_VOLATILITY_BPS",
+        "For `synthetic`: its volatility per square root of a second.",
+        default="1",
+    )
+    jump_every: Annotated[int, whole("seconds", least=0)] = variable(
+        "SYNTHETIC_JUMP_EVERY_SECONDS",
+        "For `synthetic`: how often it jumps, on average; 0 is never.",
+        default="0",
+    )
+    jump: Annotated[Decimal, BPS] = variable(
+        "SYNTHETIC_JUMP_BPS", "For `synthetic`: how far it jumps, up or down.", default="100"
+    )
+    session: Annotated[int, whole("seconds", least=0)] = variable(
+        "SYNTHETIC_SESSION_SECONDS",
+        "For `synthetic`: when it begins anew at its start; 0 is never.",
+        default="0",
+    )
+
+    def spec(self, market: str, feed: str) -> SourceSpec:
+        assert self.start is not None, "else a fault"
+        return SyntheticSpec(
+            seed=self.seed,
+            start=self.start,
+            drift_bps_per_hour=self.drift,
+            volatility_bps=self.volatility,
+            jump_every_s=self.jump_every,
+            jump_bps=self.jump,
+            session_s=self.session,
+        )
 
 
 class HttpSettings(SourceSettings):
@@ -185,6 +229,7 @@ class ZeroExSettings(Model):
 
 SOURCES: dict[str, type[SourceSettings]] = {
     "fixed": FixedSettings,
+    "synthetic": SyntheticSettings,
     "http": HttpSettings,
     "pyth": PythSettings,
     "coinbase": CoinbaseSettings,

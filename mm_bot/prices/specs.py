@@ -18,6 +18,22 @@ class FixedSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticSpec:
+    """`synthetic`"""
+
+    seed: int
+    start: Price
+    drift_bps_per_hour: Decimal
+    volatility_bps: Decimal
+    """Per square root of a second."""
+    jump_every_s: int
+    """On average; 0 is never."""
+    jump_bps: Decimal
+    session_s: int
+    """Then it begins anew; 0 is never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSpec:
     """`http`"""
 
@@ -145,6 +161,7 @@ class MedianSpec:
 
 SourceSpec = (
     FixedSpec
+    | SyntheticSpec
     | HttpSpec
     | OracleSpec
     | OracleCarrySpec

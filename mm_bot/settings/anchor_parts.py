@@ -2,8 +2,8 @@
 
 A source is a word or an expression of words. `pyth:<feed id>` and `coinbase:<product>` name another
 feed than the one set, so that a cross rate may take two of a kind. All sources tell a spot price,
-which is carried to a future's expiry, but for `http` and `fixed` alone: these tell the price of
-the very market.
+which is carried to a future's expiry, but for `http`, `fixed` and `synthetic`: these tell the price
+of the very market.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from mm_bot.settings.run import MarketSettings
 
 PREFIX = "MM_ANCHOR_"
 _ORACLE = ("oracle", "oracle_carry")
-WORDS = ("fixed", "http", *_ORACLE, *(word for word in SOURCES if word not in ("fixed", "http")))
-_OF_THIS_MARKET = ("fixed", "http")
+_OF_THIS_MARKET = ("fixed", "synthetic", "http")
+WORDS = (*_OF_THIS_MARKET, *_ORACLE, *(word for word in SOURCES if word not in _OF_THIS_MARKET))
 _MEDIAN_OF, _STALE = "MM_ANCHOR_MEDIAN_OF", "MM_STALE_ANCHOR_TIMEOUT_SECONDS"
 _AGE_REMEDY = "several sources are told fresh from stale by it: give seconds above 0"
 

@@ -41,6 +41,7 @@ _SOURCES = token(
 class AnchorSource(Enum):
     NONE = "none"
     FIXED = "fixed"
+    SYNTHETIC = "synthetic"
     HTTP = "http"
     ORACLE_CARRY = "oracle_carry"
     PYTH = "pyth"

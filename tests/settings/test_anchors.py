@@ -17,6 +17,7 @@ from mm_bot.prices.specs import (
     PatientSpec,
     PythSpec,
     StrailsSpec,
+    SyntheticSpec,
 )
 from mm_bot.settings import load, secrets
 from mm_bot.settings.anchor_variables import AnchorSource
@@ -37,6 +38,18 @@ def test_each_source_has_its_settings_and_defaults() -> None:
     """With only what it needs, each has the public service and the stated limits."""
     cases = {
         "fixed": ({"MM_ANCHOR_FIXED_PRICE": "1600"}, FixedSpec(price=Price.of(1600))),
+        "synthetic": (
+            {"MM_ANCHOR_SYNTHETIC_START_PRICE": "1600"},
+            SyntheticSpec(
+                seed=1,
+                start=Price.of(1600),
+                drift_bps_per_hour=Decimal(0),
+                volatility_bps=Decimal(1),
+                jump_every_s=0,
+                jump_bps=Decimal(100),
+                session_s=0,
+            ),
+        ),
         "http": (HTTP, HttpSpec(url="http://h/price", market="USDCcNGN-SPOT")),
         "oracle_carry": ({}, OracleSpec(address=FEED)),
         "pyth": (
@@ -57,7 +70,7 @@ def test_each_source_has_its_settings_and_defaults() -> None:
     for name, (needed, spec) in cases.items():
         (part,) = settings(**{TYPE: name}, **needed).anchor.parts
         assert (part.name, part.spec) == (name, spec)
-        assert part.carried is (name not in ("fixed", "http"))
+        assert part.carried is (name not in ("fixed", "synthetic", "http"))
 
 
 def test_a_source_without_what_it_needs_is_one_fault_with_the_remedy() -> None:
@@ -120,7 +133,7 @@ ALONE = [
     ({"MM_ANCHOR_MEDIAN_OF": "pyth, pyth*2"}, "there twice"),
     ({"MM_ANCHOR_MEDIAN_OF": "pyth*0, http"}, "weight 0 counts nothing"),
     ({"MM_ANCHOR_MEDIAN_OF": "pyth, http, bok"}, "'bok' is no source"),
-    ({"MM_ANCHOR_MEDIAN_OF": "pyth, http, median"}, "give fixed, http, oracle"),
+    ({"MM_ANCHOR_MEDIAN_OF": "pyth, http, median"}, "give fixed, synthetic, http, oracle"),
     ({"MM_ANCHOR_MEDIAN_OF": "pyth, http,"}, "the expression ends"),
     ({"MM_ANCHOR_MEDIAN_OF": "pyth, http; fixed"}, "with commas between them"),
     ({"MM_ANCHOR_MEDIAN_OF": "pyth:1, http"}, "names no feed of pyth"),
