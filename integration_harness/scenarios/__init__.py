@@ -7,6 +7,7 @@ from typing import Final
 from integration_harness.registry import Scenario
 from integration_harness.scenarios import (
     blink,
+    breaker,
     crash_restart,
     drift,
     duplicate_startup,
@@ -19,6 +20,7 @@ from integration_harness.scenarios import (
     outage,
     partial_fill,
     restart_under_open_order,
+    shock,
     stale_sources,
     stale_startup,
     two_writers,
@@ -41,6 +43,8 @@ _ALL: Final = (
     two_writers.SCENARIO,
     futures_margin.SCENARIO,
     drift.SCENARIO,
+    shock.SCENARIO,
+    breaker.SCENARIO,
 )
 
 SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in _ALL}

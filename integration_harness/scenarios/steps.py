@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
-from integration_harness.bot_process import BotProcess
+from integration_harness.bot_process import BotProcess, LogLine
 from integration_harness.context import Context
 from integration_harness.market_view import OrderRow
 from integration_harness.stack.orders import OrderTicket
@@ -121,6 +122,26 @@ def restart_adopts(context: Context, ladder: Sequence[OrderRow]) -> BotProcess:
     require(ids(context.view.live(context.target.bot)) == wanted, "the orders are the same")
     context.verified(f"a restart adopts all {len(wanted)} orders, and nothing churns")
     return bot
+
+
+def still_halted(context: Context, bot: BotProcess, reason: str, until_ms: int) -> None:
+    """The first cycle of a new process halts by that reason, and it places nothing before
+    `until_ms`; where it came up later than that, it need not."""
+    (first, *_) = wait_until(
+        "the start-up reconciliation in the log",
+        lambda: bot.log("startup"),
+        bool,
+        context.limits,
+        alive=bot.why_over,
+    )
+    late = _logged_ms(first) >= until_ms
+    require(late or reason in first.fields["halts"], f"it starts halted by {reason!r}", first)
+    early = [line for line in bot.log("order.place") if _logged_ms(line) < until_ms]
+    require(not early, f"nothing is placed before {until_ms}", early)
+
+
+def _logged_ms(line: LogLine) -> float:
+    return datetime.fromisoformat(line.fields["time"]).timestamp() * 1000
 
 
 def cancels_by_category(bot: BotProcess) -> dict[str, int]:
