@@ -28,7 +28,6 @@ from mm_bot.core.clock_step import shifted
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
 from mm_bot.core.decide import Decision, decide
 from mm_bot.core.exact import Price
-from mm_bot.core.instrument import Level
 from mm_bot.core.ledger import OpenOrder, watch
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
@@ -264,7 +263,7 @@ class Bot:
         except EdgeError as error:
             edges.telemetry.event("order.no_nonce", side=level.side, error=str(error))
             return None
-        order = self._ordered(level, nonce)
+        order = self._ordered(place, nonce)
         try:
             await edges.store.signing(order)
         except EdgeError as error:
@@ -280,10 +279,11 @@ class Bot:
             signed=signed, level=level, replaces=place.replaces, outcome=outcome, sent_ms=sent_ms
         )
 
-    def _ordered(self, level: Level, nonce: int) -> NewOrder:
-        edges = self._edges
+    def _ordered(self, place: Place, nonce: int) -> NewOrder:
+        edges, level = self._edges, place.level
         market = edges.venue.instrument
-        expiry_ms = edges.clock.now_ms() + self.policy.reconcile.order_life_ms
+        life_ms = place.reduce_ms or self.policy.reconcile.order_life_ms
+        expiry_ms = edges.clock.now_ms() + life_ms
         if market.expiry_ms is not None:
             expiry_ms = min(expiry_ms, market.expiry_ms)
         return NewOrder(
@@ -294,6 +294,7 @@ class Bot:
             notional=level.notional,
             nonce=nonce,
             expiry_s=expiry_ms // 1000,
+            may_take=place.reduce_ms is not None,
         )
 
     async def _resend(self, open_order: OpenOrder) -> PlaceResult | None:

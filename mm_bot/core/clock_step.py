@@ -30,6 +30,7 @@ def shifted(memory: Memory, step_ms: int) -> Memory:
         last_replace_ms=_all(memory.last_replace_ms, step_ms),
         refused_until_ms=_all(memory.refused_until_ms, step_ms),
         replace_cancels_ms=tuple(at_ms + step_ms for at_ms in memory.replace_cancels_ms),
+        reductions_ms=tuple(at_ms + step_ms for at_ms in memory.reductions_ms),
         fills_since_ms=moved(memory.fills_since_ms),
         last_fill_seen_ms=moved(memory.last_fill_seen_ms),
         last_quote_update_ms=moved(memory.last_quote_update_ms),

@@ -26,6 +26,8 @@ class NewOrder:
     nonce: int
     expiry_s: int
     """Unix seconds; the last second in which the order may execute."""
+    may_take: bool = False
+    """Whether it may trade at once; a quote never may, where the exchange can refuse that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

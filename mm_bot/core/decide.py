@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from mm_bot.core import freshness, ledger, liability, reconcile, reference, risk
+from mm_bot.core import freshness, ledger, liability, reconcile, reduction, reference, risk
 from mm_bot.core.balances import Holdings, holdings
 from mm_bot.core.exact import NO_AMOUNT, Amount
 from mm_bot.core.fills import FillTotals, count, reverted
@@ -104,7 +104,7 @@ def decide(
     fresh = freshness.measure(snapshot, memory, contradictions)
     money = _funds(snapshot, settlements, market)
     signatures, elsewhere = _signatures(snapshot, memory, settlements, market)
-    view = _view(snapshot, tracked, policy, market, chosen, money, fill_totals, new_fills)
+    view = _view(snapshot, memory, tracked, policy, market, chosen, money, fill_totals, new_fills)
     quotes = strategy.quote(view, memory.strategy)
     behind = bool(new_fills) or unasked(settlements) or _balances_behind_fills(snapshot, memory)
     given = _desk(snapshot, memory, tracked, quotes.ladder, behind, market, policy, strategy.levels)
@@ -122,7 +122,8 @@ def decide(
     if policy.mode is OperatorMode.DRY_RUN_HEALTH:
         wanted = Plan()
     elif found:
-        wanted = _halted_plan(given, found)
+        cancels = _halted_plan(given, found)
+        wanted = reduction.planned(given, cancels, quotes.reduction, found)
     return Decision(
         now_ms=now_ms,
         snapshot=snapshot,
@@ -206,6 +207,7 @@ def _funds(snapshot: Snapshot, settlements: Settlements, market: Instrument) -> 
 
 def _view(
     snapshot: Snapshot,
+    memory: Memory,
     tracked: Tracked,
     policy: Policy,
     market: Instrument,
@@ -227,6 +229,8 @@ def _view(
         resting=unmanaged_resting(tracked),
         others={side: reference.others(snapshot.venue, side) for side in Side},
         open_orders=tracked.open_orders,
+        balances_read_ms=snapshot.venue.balances_read_ms,
+        reductions_ms=memory.reductions_ms,
         fills=new_fills,
         fill_totals=fill_totals,
     )

@@ -79,6 +79,8 @@ class OpenOrder:
     cancels: int = 0
     next_cancel_ms: int = 0
     cancel_acked_ms: int | None = None
+    reduces: bool = False
+    """A forced reduction; it is known as one to the process that sent it alone."""
     cancel_category: str | None = None
     """What the last cancel was counted as."""
     ack_contradicted: bool = False

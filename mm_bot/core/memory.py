@@ -45,6 +45,8 @@ class Memory:
     refused_until_ms: Mapping[Slot, int] = field(default_factory=dict)
     replace_cancels_ms: tuple[int, ...] = ()
     """When each counted cancel of the last 60 seconds was sent."""
+    reductions_ms: tuple[int, ...] = ()
+    """When each forced reduction of the last hour was sent, whatever became of it."""
     fill_totals: FillTotals = field(default_factory=FillTotals)
     strategy: Kept = field(default_factory=Kept)
     settlements: Settlements = field(default_factory=dict)

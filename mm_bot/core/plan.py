@@ -46,6 +46,8 @@ class Place:
     level: Level
     after: tuple[str, ...] = ()
     replaces: str | None = None
+    reduce_ms: int | None = None
+    """The life of a forced reduction, which may trade at once; None is a quote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

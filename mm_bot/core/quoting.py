@@ -189,6 +189,10 @@ class View:
     """Orders of everybody but us, best first."""
     open_orders: tuple[OpenOrder, ...] = ()
     """Every managed order of ours that may be live."""
+    balances_read_ms: int | None = None
+    """When the read that gave the holdings began, by our clock."""
+    reductions_ms: tuple[int, ...] = ()
+    """See `Memory`."""
     fills: tuple[Fill, ...] = ()
     """Our fills that were seen for the first time in this cycle."""
     fill_totals: FillTotals = field(default_factory=FillTotals)
@@ -217,6 +221,16 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reduction:
+    """A forced way out of an inventory beyond its hard limit: one order that may trade at once."""
+
+    side: Side
+    level: Level | None
+    """What to send now; None where an order is under way or the next one is not due yet."""
+    life_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quotes:
     """What a strategy says."""
 
@@ -224,6 +238,8 @@ class Quotes:
     explanations: tuple[Explanation, ...] = ()
     halts: tuple[Halt, ...] = ()
     """Why nothing of ours may rest, whatever the ladder."""
+    reduction: Reduction | None = None
+    """What may be sent all the same where inventory alone halts (`reduction.py`)."""
     kept: Kept = field(default_factory=Kept)
     measures: tuple[Measure, ...] = ()
 

@@ -31,6 +31,7 @@ often, see `RESEND_MAX_MS`."""
 STUCK_RETRY_MAX_MS = 10_000
 """The same for an order that the matcher does not give back."""
 VERIFY_AFTER_MS = 100
+HOUR_MS = 3_600_000
 RETIRED_KEPT_MS = 600_000
 RETIRED_KEPT = 500
 ACCEPTED_EVERY_MS = 60_000
@@ -98,6 +99,7 @@ def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: boo
         last_replace_ms=_replaces(memory, report),
         refused_until_ms=_refusals(memory, report, decision.now_ms),
         replace_cancels_ms=_budget(memory, report, decision.now_ms),
+        reductions_ms=_reductions(memory, report, decision.now_ms),
         fill_totals=decision.fill_totals,
         strategy=decision.quotes.kept,
         settlements=decision.settlements,
@@ -203,6 +205,7 @@ def _placed(open_orders: dict[str, OpenOrder], result: PlaceResult) -> None:
         conflict=result.outcome.conflict,
         sends=sends,
         next_send_ms=result.sent_ms + pause_ms,
+        reduces=order.may_take,
     )
 
 
@@ -237,6 +240,12 @@ def _budget(memory: Memory, report: Report, now_ms: int) -> tuple[int, ...]:
     recent = [at for at in memory.replace_cancels_ms if now_ms - at < MINUTE_MS]
     recent.extend(r.sent_ms for r in report.cancels if r.cancel.counted)
     return tuple(recent)
+
+
+def _reductions(memory: Memory, report: Report, now_ms: int) -> tuple[int, ...]:
+    recent = [at for at in memory.reductions_ms if now_ms - at < HOUR_MS]
+    sent = [p.sent_ms for p in report.places if p.signed.order.may_take and p.level is not None]
+    return (*recent, *sent)
 
 
 def _submitted(memory: Memory, report: Report) -> Mapping[Side, str]:

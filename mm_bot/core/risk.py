@@ -45,6 +45,7 @@ class HaltReason(Enum):
     PRICE_SHOCK = "price shock"
     DAILY_LOSS = "daily loss limit"
     BREAKER_COOLDOWN = "breaker cooldown"
+    REDUCTION_BUDGET = "forced reduction budget used up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +97,10 @@ def halts(given: RiskInput, policy: RiskPolicy) -> tuple[Halt, ...]:
 
 
 def in_order(*found: Halt) -> tuple[Halt, ...]:
+    """In the order of the enumeration, each reason once: of two the one that comes first."""
     order = list(HaltReason)
-    return tuple(sorted(found, key=lambda halt: order.index(halt.reason)))
+    first = {halt.reason: halt for halt in reversed(found)}
+    return tuple(sorted(first.values(), key=lambda halt: order.index(halt.reason)))
 
 
 def _over(age_ms: int | None, limit_ms: int | None) -> bool:

@@ -75,6 +75,12 @@ def strategy_gauges() -> Iterator[Gauge]:
         read=_of("mm_bot_regime"),
     )
 
+    yield Gauge(
+        name="mm_bot_reductions_last_hour",
+        help="Forced reductions that were sent in the last hour.",
+        read=_of("mm_bot_reductions_last_hour"),
+    )
+
 
 def _of(name: str) -> Callable[[View], Values]:
     def read(view: View) -> Values:

@@ -41,6 +41,10 @@ HALT_ENDS_WHEN: Final[Mapping[HaltReason, str]] = {
         "MM_BREAKER_MAX_TRIPS times a day"
     ),
     HaltReason.BREAKER_COOLDOWN: "MM_BREAKER_COOLDOWN_SECONDS are over; then see daily loss limit",
+    HaltReason.REDUCTION_BUDGET: (
+        "an hour after the first of the MM_REDUCE_MAX_PER_HOUR orders, or once the inventory is "
+        "back by other means"
+    ),
 }
 
 MISSING_MEANS: Final[Mapping[MissingReason, str]] = {

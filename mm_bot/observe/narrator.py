@@ -107,6 +107,7 @@ class Narrator:
                 price=order.price,
                 size=order.size,
                 slot=place.level.index if place.level else None,
+                reduces=order.may_take,
                 outcome=place.outcome.verdict.value,
                 detail=place.outcome.detail,
             )

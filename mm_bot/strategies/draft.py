@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from mm_bot.core.exact import Price, Size, round_half_even
 from mm_bot.core.instrument import Level, Side
-from mm_bot.core.quoting import Bound, Explanation, Measure, Missing, Number, View
+from mm_bot.core.quoting import Bound, Explanation, Measure, Missing, Number, Reduction, View
 from mm_bot.core.risk import Halt
 
 ONE = Decimal(1)
@@ -87,6 +87,10 @@ class Step:
     def halts(self, view: View, state: object) -> tuple[Halt, ...]:
         """Why nothing may rest."""
         return ()
+
+    def reduction(self, view: View, state: object) -> Reduction | None:
+        """A forced way out while it halts for the inventory."""
+        return None
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         """The draft as this step wants it; asked where there are a reference and balances."""

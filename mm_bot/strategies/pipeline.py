@@ -36,6 +36,7 @@ class Pipeline:
         measures = tuple(
             m for step in self.steps for m in step.measures(view, states.get(step.name))
         )
+        forced = (step.reduction(view, states.get(step.name)) for step in self.steps)
         ladder = Ladder()
         said: tuple[Explanation, ...] = ()
         if view.reference is not None and view.holdings is not None:
@@ -49,6 +50,7 @@ class Pipeline:
             ladder=ladder,
             explanations=said,
             halts=halts,
+            reduction=next((found for found in forced if found is not None), None),
             kept=self._kept(states),
             measures=measures,
         )

@@ -1,11 +1,17 @@
-"""Position regimes: beyond the soft limit only the side that leads back is quoted.
+"""Position regimes: beyond the soft limit only the way back is quoted, beyond the hard one forced.
 
 The soft limits are `MM_MAX_LONG_INVENTORY` and `MM_MAX_SHORT_INVENTORY`. Without a hard limit,
 passing one halts, as founded; with one it is the hard limit that halts, and in between the bot
 quotes its own way out: the reducing side alone, at most what leads back, until an order's size
 below the soft limit.
 
-State: which limit was passed. Nothing to save: the inventory itself says it again.
+With `MM_FORCED_REDUCTION`, two reads of the balances in a row beyond the hard limit force it: all
+quotes go, then one order at a time that may trade at once, at most `MM_REDUCE_MAX_SLIPPAGE_BPS`
+from the reference, sized to lead back to the soft limit and never past it; the next one only on
+balances read after the last, and at most `MM_REDUCE_MAX_PER_HOUR` of them.
+
+State: which limit was passed, and when reductions were sent. Those times survive a restart; the
+rest the inventory itself says again.
 """
 
 from __future__ import annotations
@@ -17,17 +23,31 @@ from decimal import Decimal
 from mm_bot.core.exact import Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Bound, Measure, Missing, MissingReason, View
+from mm_bot.core.quoting import Bound, Measure, Missing, MissingReason, Reduction, View
+from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.strategies.draft import Draft, Step
+from mm_bot.strategies.forced import FORCED, FORCED_OPTIONS, Forcing, forcing
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 
 HARD_LONG, HARD_SHORT = "MM_HARD_LONG_INVENTORY", "MM_HARD_SHORT_INVENTORY"
+HOUR_MS = 3_600_000
+READS = 2
+"""Of the balances in a row, beyond the hard limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regime:
     growing: Side | None = None
     """The side that would lead further out; None in the normal regime."""
+    forced: bool = False
+    beyond: int = 0
+    """Reads of the balances in a row that were beyond the hard limit."""
+    read_ms: int | None = None
+    """The last of them, of whatever kind."""
+    sent_ms: tuple[int, ...] = ()
+    """When the reductions of the last hour were sent."""
+    before_ms: tuple[int, ...] = ()
+    """Those that processes before this one sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,29 +57,77 @@ class PositionRegime(Step):
 
     max_long: Size
     max_short: Size
+    hard_long: Size | None = None
+    hard_short: Size | None = None
     hysteresis: Size
+    forcing: Forcing | None = None
 
     def begin(self, saved: object, now_ms: int) -> Regime:
-        return Regime()
+        times = saved if isinstance(saved, list) else []
+        return Regime(before_ms=tuple(at for at in times if type(at) is int and at <= now_ms))
 
     def look(self, view: View, state: object) -> Regime:
         assert isinstance(state, Regime)
+        sent_ms = (at for at in (*state.before_ms, *view.reductions_ms))
+        state = replace(state, sent_ms=tuple(at for at in sent_ms if view.now_ms - at < HOUR_MS))
         if view.holdings is None:
             return state
         held = view.holdings.base_total
+        state = self._forced(view, state, held)
         if held > self.max_long:
-            return Regime(growing=Side.BUY)
+            return replace(state, growing=Side.BUY)
         if held < self.max_short:
-            return Regime(growing=Side.SELL)
+            return replace(state, growing=Side.SELL)
         if state.growing is not None and self._excess(held, state.growing) <= 0:
-            return Regime()
+            return replace(state, growing=None)
         return state
+
+    def _forced(self, view: View, state: Regime, held: Size) -> Regime:
+        """Into the forced regime after enough reads, out of it within the soft limits."""
+        if self.forcing is None:
+            return state
+        long, short = self.hard_long, self.hard_short
+        beyond = (long is not None and held > long) or (short is not None and held < short)
+        if view.balances_read_ms != state.read_ms:
+            state = replace(
+                state, read_ms=view.balances_read_ms, beyond=state.beyond + 1 if beyond else 0
+            )
+        within = self.max_short <= held <= self.max_long
+        return replace(state, forced=(state.forced or state.beyond >= READS) and not within)
 
     def _excess(self, held: Size, growing: Side) -> Decimal:
         """How much leads back to where the normal regime begins."""
         if growing is Side.BUY:
             return (held - (self.max_long - self.hysteresis)).value
         return (self.max_short + self.hysteresis - held).value
+
+    def halts(self, view: View, state: object) -> tuple[Halt, ...]:
+        assert isinstance(state, Regime)
+        if not state.forced or state.growing is None or self.forcing is None:
+            return ()
+        long = state.growing is Side.BUY
+        held = "unknown" if view.holdings is None else str(view.holdings.base_total)
+        soft = str(self.max_long if long else self.max_short)
+        spent = (("orders_last_hour", str(len(state.sent_ms))), ("inventory", held))
+        reason = HaltReason.MAX_LONG if long else HaltReason.MAX_SHORT
+        forced = Halt(reason=reason, numbers=(("inventory", held), ("reducing_to", soft)))
+        if len(state.sent_ms) < self.forcing.per_hour:
+            return (forced,)
+        limit = ("limit", str(self.forcing.per_hour))
+        return forced, Halt(reason=HaltReason.REDUCTION_BUDGET, numbers=(*spent, limit))
+
+    def reduction(self, view: View, state: object) -> Reduction | None:
+        assert isinstance(state, Regime)
+        if not state.forced or state.growing is None or self.forcing is None:
+            return None
+        side, level = state.growing.opposite, None
+        last_ms = state.sent_ms[-1] if state.sent_ms else None
+        rested = last_ms is None or view.now_ms - last_ms >= self.forcing.retry_ms
+        reread = last_ms is None or (state.read_ms is not None and state.read_ms > last_ms)
+        if rested and reread and len(state.sent_ms) < self.forcing.per_hour:
+            soft = self.max_long if side is Side.SELL else self.max_short
+            level = self.forcing.order(view, side, soft)
+        return Reduction(side=side, level=level, life_ms=self.forcing.life_ms)
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         assert isinstance(state, Regime)
@@ -73,21 +141,42 @@ class PositionRegime(Step):
         why = Missing(side=growing, index=None, reason=MissingReason.REDUCE_ONLY, numbers=numbers)
         bound = Bound(reason=MissingReason.REDUCE_ONLY, left=excess)
         bounds = {**draft.bounds, reducing: (*draft.bounds[reducing], bound)}
-        return (
-            replace(draft, bounds=bounds)
-            .without(growing, why)
-            .says(
+        draft = replace(draft, bounds=bounds).without(growing, why)
+        forced = self.reduction(view, state)
+        if forced is None:
+            return draft.says(
                 self.name,
                 "reduce-only: inventory {inventory} passed its limit, {excess} leads back",
                 inventory=held,
                 excess=excess,
             )
+        sent = str(len(state.sent_ms))
+        if forced.level is None:
+            waits = "forced reduction of inventory {inventory}: waits, {sent} orders in an hour"
+            return draft.says(self.name, waits, inventory=held, sent=sent)
+        return draft.says(
+            self.name,
+            "forced reduction of inventory {inventory}: " + reducing.value + " {size} at {price} "
+            "or better, {sent} orders in an hour before it",
+            inventory=held,
+            size=forced.level.size,
+            price=forced.level.price,
+            sent=sent,
         )
 
     def measures(self, view: View, state: object) -> tuple[Measure, ...]:
         assert isinstance(state, Regime)
         regime = "normal" if state.growing is None else "reduce_only"
-        return (Measure(name="mm_bot_regime", labels=(regime,), value=Decimal(1)),)
+        if state.forced:
+            regime = "forced"
+        return (
+            Measure(name="mm_bot_regime", labels=(regime,), value=Decimal(1)),
+            Measure(name="mm_bot_reductions_last_hour", value=Decimal(len(state.sent_ms))),
+        )
+
+    def save(self, state: object) -> object:
+        assert isinstance(state, Regime)
+        return list(state.sent_ms) or None
 
 
 def halting_limits(texts: Mapping[str, str], max_long: Size, max_short: Size) -> tuple[Size, Size]:
@@ -98,10 +187,16 @@ def halting_limits(texts: Mapping[str, str], max_long: Size, max_short: Size) ->
 
 
 def _build(options: Options, quote: QuotePolicy) -> Step | None:
-    if not (options.number(HARD_LONG) or options.number(HARD_SHORT)):
+    long, short = options.number(HARD_LONG), options.number(HARD_SHORT)
+    if not long and not short:
         return None
     return PositionRegime(
-        max_long=quote.max_long, max_short=quote.max_short, hysteresis=quote.order_size
+        max_long=quote.max_long,
+        max_short=quote.max_short,
+        hard_long=Size(long) if long else None,
+        hard_short=Size(short) if short else None,
+        hysteresis=quote.order_size,
+        forcing=forcing(options, quote),
     )
 
 
@@ -111,28 +206,32 @@ def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradict
         yield HARD_LONG, "it must be above MM_MAX_LONG_INVENTORY, the soft limit"
     if short and short >= quote.max_short.value:
         yield HARD_SHORT, "it must be below MM_MAX_SHORT_INVENTORY, the soft limit"
+    if options.switch(FORCED) and not (long or short):
+        yield FORCED, f"it acts beyond {HARD_LONG} or {HARD_SHORT}: set one of them"
+
+
+def _options() -> Iterator[Option]:
+    yield Option(
+        name=HARD_LONG,
+        sort=Sort.NUMBER,
+        meaning="The inventory that halts; between `MM_MAX_LONG_INVENTORY` and it only asks are "
+        "quoted. 0: the soft limit halts.",
+        unit="USDC (spot) or contracts",
+        least="0",
+    )
+    yield Option(
+        name=HARD_SHORT,
+        sort=Sort.NUMBER,
+        meaning="The same below `MM_MAX_SHORT_INVENTORY`; negative. 0: the soft limit halts.",
+        unit="USDC (spot) or contracts",
+        most="0",
+    )
 
 
 FEATURE = Feature(
     name="regime",
     place=Place.LIMITS,
-    options=(
-        Option(
-            name=HARD_LONG,
-            sort=Sort.NUMBER,
-            meaning="The inventory that halts; between `MM_MAX_LONG_INVENTORY` and it only asks "
-            "are quoted. 0: the soft limit halts.",
-            unit="USDC (spot) or contracts",
-            least="0",
-        ),
-        Option(
-            name=HARD_SHORT,
-            sort=Sort.NUMBER,
-            meaning="The same below `MM_MAX_SHORT_INVENTORY`; negative. 0: the soft limit halts.",
-            unit="USDC (spot) or contracts",
-            most="0",
-        ),
-    ),
+    options=(*_options(), *FORCED_OPTIONS),
     build=_build,
     contradictions=_contradictions,
 )

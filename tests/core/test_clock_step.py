@@ -46,7 +46,7 @@ def test_every_time_of_ours_is_moved_and_no_other(step_ms: int) -> None:
     times: dict[str, Any] = {f.name: NOW_MS for f in fields(Memory) if f.name.endswith("_ms")}
     maps = {"last_replace_ms": {slot: NOW_MS}, "refused_until_ms": {slot: NOW_MS}}
     memory = Memory(
-        **{**times, **maps, "replace_cancels_ms": (NOW_MS,)},
+        **{**times, **maps, "replace_cancels_ms": (NOW_MS,), "reductions_ms": (NOW_MS,)},
         open_orders=(order,),
         contradictions={"a": NOW_MS},
         retired={"b": NOW_MS},
@@ -55,9 +55,10 @@ def test_every_time_of_ours_is_moved_and_no_other(step_ms: int) -> None:
     )
     moved = shifted(memory, step_ms)
     expected = NOW_MS + step_ms
-    for name in times.keys() - maps.keys() - {"replace_cancels_ms"} - GIVEN_BY_OTHERS:
+    several = {"replace_cancels_ms", "reductions_ms"}
+    for name in times.keys() - maps.keys() - several - GIVEN_BY_OTHERS:
         assert getattr(moved, name) == expected, name
-    assert moved.replace_cancels_ms == (expected,)
+    assert moved.replace_cancels_ms == moved.reductions_ms == (expected,)
     for mapping in (moved.last_replace_ms, moved.refused_until_ms, moved.contradictions):
         assert set(mapping.values()) == {expected}
     assert moved.retired == {"b": expected}

@@ -53,6 +53,7 @@ def view(
         reference=None if reference is None else Price.of(reference),
         source=source if reference is not None else ReferenceSource.NONE,
         reference_ms=None if reference is None else now_ms,
+        balances_read_ms=now_ms,
         holdings=holdings(base, cash),
         touch=touch or {},
         resting={},

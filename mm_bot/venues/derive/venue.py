@@ -224,8 +224,8 @@ class DeriveVenue:
             "signature_expiry_sec": expiry_s,
             "signer": self._signer.address,
             "order_type": "limit",
-            "time_in_force": "post_only",
-            "reject_post_only": True,
+            "time_in_force": "gtc" if order.may_take else "post_only",
+            "reject_post_only": not order.may_take,
             "label": order.order_id,
             "mmp": False,
         }

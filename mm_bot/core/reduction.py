@@ -1,0 +1,53 @@
+"""Forced reduction: while the inventory alone halts, one order that leads it back may be sent.
+
+Entry point: `planned`. Invariants:
+1. It is sent only where nothing of ours may be live here, unknown outcomes included, so that it
+   neither meets an own order nor adds to one.
+2. It is never sent on balances that may lack a fill, nor beside a halt of another kind.
+3. One that is under way stays until its life is over; then it is cancelled like any other order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from mm_bot.core.instrument import Side
+from mm_bot.core.plan import Place, Plan, ReconcileInput
+from mm_bot.core.quoting import Reduction
+from mm_bot.core.risk import Halt, HaltReason
+
+_LED_BACK = {
+    # What selling base brings about, and what buying it does: of the balances, the other side's.
+    Side.SELL: {HaltReason.MAX_LONG, HaltReason.MIN_QUOTE},
+    Side.BUY: {HaltReason.MAX_SHORT, HaltReason.MIN_BASE},
+}
+
+
+def planned(
+    given: ReconcileInput, cancels: Plan, wanted: Reduction | None, halts: Iterable[Halt]
+) -> Plan:
+    """The plan of a halt, `cancels`, with what is wanted of a reduction."""
+    if wanted is None or any(halt.reason not in _LED_BACK[wanted.side] for halt in halts):
+        return cancels
+    open_orders = [c for c in given.open_orders if not c.cancel_acked]
+    if open_orders:
+        under_way = {
+            c.order_id
+            for c in open_orders
+            if c.reduces
+            and c.side is wanted.side
+            and given.now_ms - c.created_ms < wanted.life_ms
+            and given.now_ms < c.expiry_ms
+        }
+        return replace(
+            cancels, cancels=tuple(c for c in cancels.cancels if c.order_id not in under_way)
+        )
+    level, slot = wanted.level, (wanted.side, 0)
+    refused = given.now_ms < given.refused_until_ms.get(slot, 0)
+    if level is None or given.startup or given.hold_places is not None or refused:
+        return cancels
+    own_opposite = (row for row in given.unmanaged if row.side is wanted.side.opposite)
+    if any(wanted.side.reaches(level.price, row.price) for row in own_opposite):
+        return cancels
+    return replace(cancels, places=(Place(level=level, reduce_ms=wanted.life_ms),))
