@@ -13,12 +13,12 @@ RUN python -m venv --without-pip /opt/build \
 COPY pyproject.toml README.md ./
 COPY deployments deployments
 COPY fair_anchor fair_anchor
-COPY integration_harness integration_harness
 COPY mm_bot mm_bot
 RUN python -m pip --python /opt/build/bin/python wheel \
         --no-deps --no-build-isolation --wheel-dir /opt/wheels . \
     && python -m pip --python /opt/mm-bot/bin/python install \
         --no-deps --no-index /opt/wheels/*.whl \
+    && rm /opt/mm-bot/bin/mm-bot-integration /opt/mm-bot/bin/mm-backtest \
     && python -m pip --python /opt/mm-bot/bin/python check \
     && mkdir -p /opt/state
 

@@ -65,7 +65,7 @@ UV_LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --python-version 3.11
 
 lock:            ## resolve the versions anew (needs uv)
-	$(UV_LOCK) pyproject.toml --group dev --extra backtest -o requirements.lock
+	$(UV_LOCK) pyproject.toml --all-extras --group dev -o requirements.lock
 	$(UV_LOCK) pyproject.toml --extra fast -o requirements-run.lock -c requirements.lock
 	echo 'setuptools>=77' | $(UV_LOCK) - -o requirements-build.lock
 
