@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -37,15 +39,24 @@ TEMPLATE = re.compile(
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
 
 
+@pytest.mark.parametrize("words", [("check", "alerts.yml"), ("test", "alerts.test.yml")])
+def test_prometheus_takes_the_rules_and_they_fire(words: tuple[str, str]) -> None:
+    """`promtool` loads every rule, and what they do on sample numbers is what their own tests
+    say."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not here")
+    command, file = words
+    done = subprocess.run(
+        [promtool, command, "rules", str(FOLDER / file)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @each_rule
-def test_a_rule_is_whole(rule: dict[str, Any]) -> None:
-    """Each rule has the keys that Prometheus takes and no other, a severity that routes it, a
-    summary, a description, and a section of the runbook that exists."""
-    assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
-    assert re.fullmatch(r"MmBot[A-Za-z]+", rule["alert"])
-    assert re.fullmatch(r"[1-9][0-9]*[smh]", rule.get("for", "1s"))
+def test_a_rule_leads_to_somebody_and_to_help(rule: dict[str, Any]) -> None:
+    """It has a severity that routes it, and a section of the runbook that exists."""
     assert rule["labels"]["severity"] in ("page", "ticket", "info")
-    assert set(rule["annotations"]) == {"summary", "description", "runbook"}
     file, _, anchor = rule["annotations"]["runbook"].partition("#")
     assert file == "docs/runbook.md"
     assert sections()[anchor].strip()
