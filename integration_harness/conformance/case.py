@@ -151,12 +151,7 @@ class Case:
 
     def nothing_unknown(self, bot: BotProcess) -> None:
         """Wait until no order's outcome is unknown."""
-        self.until(
-            "no order unknown",
-            lambda: bot.metrics()["mm_bot_unknown_orders_open"],
-            lambda count: count == 0,
-            bot,
-        )
+        self.until("no order unknown", bot.status, lambda status: not status["unknown"], bot)
 
     def take(self, side: Side, part: Decimal, bot: BotProcess) -> None:
         """Take so much of what rests there, and wait until the exchange has booked it."""

@@ -152,6 +152,8 @@ class DeriveServer:
         self.trades: list[dict[str, Any]] = []
         self.received: list[tuple[str, dict[str, Any]]] = []
         """Every private request that changes something, as it came."""
+        self.band: tuple[Decimal, Decimal] | None = None
+        """The lowest and the highest price that is taken."""
         self.most_live: dict[str, int] = {"buy": 0, "sell": 0}
         """The most live orders labelled `mm:` that a direction of one account ever had."""
         self._nonces: set[tuple[str, str]] = set()
@@ -227,6 +229,11 @@ class DeriveServer:
         price = Decimal(10**9) if direction == "buy" else Decimal("0.01")
         taker = self._foreign_order(direction, price, Decimal(amount), 0)
         self._do(lambda: self._match(taker))
+
+    def set_band(self, low: str, high: str) -> None:
+        """Take prices between these alone, and say so."""
+        self.band = (Decimal(low), Decimal(high))
+        self._do(lambda: self._push(*self._ticker()))
 
     def drop_sockets(self) -> None:
         """Every socket ends, as in an outage."""
@@ -328,6 +335,7 @@ class DeriveServer:
         client.outbox.put_nowait(_envelope(number, result=result))
         if method == "subscribe":
             self._push_book(client)
+            self._push(*self._ticker())
 
     def _swallows(self, method: str, params: dict[str, Any]) -> bool:
         if method != "private/order" or self.faults.swallowed <= 0:
@@ -467,7 +475,8 @@ class DeriveServer:
             raise RpcError(11018, "nonce date outside of the window")
         if amount % Decimal("0.001") or not Decimal("0.01") <= amount <= 1000:
             raise RpcError(11012, "invalid amount")
-        if price % Decimal("0.01") or price <= 0:
+        outside = self.band is not None and not self.band[0] <= price <= self.band[1]
+        if price % Decimal("0.01") or price <= 0 or outside:
             raise RpcError(11013, "invalid limit price")
         least_fee = price * Decimal("0.0003") + Decimal("0.1") / amount
         if Decimal(params["max_fee"]) < least_fee:
@@ -687,6 +696,15 @@ class DeriveServer:
         }
 
     # Pushes
+
+    def _ticker(self) -> tuple[str, dict[str, Any]]:
+        low, high = self.band or (None, None)
+        told = {
+            "minp": None if low is None else format(low, "f"),
+            "maxp": None if high is None else format(high, "f"),
+        }
+        data = {"timestamp": int(self._now() * 1000), "instrument_ticker": told}
+        return f"ticker_slim.{self.symbol}.1000", data
 
     def _push_order(self, order: Order) -> None:
         self._push(f"{order.subaccount_id}.orders", [self._shown(order)])

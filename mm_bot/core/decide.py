@@ -21,6 +21,7 @@ from mm_bot.core.ledger import OpenOrder, Stage, Tracked
 from mm_bot.core.memory import Memory
 from mm_bot.core.plan import CancelCategory, Plan, ReconcileInput, SignedRoom
 from mm_bot.core.policy import OperatorMode, Policy
+from mm_bot.core.price_limits import within
 from mm_bot.core.quoting import Ladder, Missing, MissingReason, Quotes, Strategy, View
 from mm_bot.core.reference import Reference
 from mm_bot.core.risk import Halt, HaltReason
@@ -105,7 +106,7 @@ def decide(
     money = _funds(snapshot, settlements, market)
     signatures, elsewhere = _signatures(snapshot, memory, settlements, market)
     view = _view(snapshot, memory, tracked, policy, market, chosen, money, fill_totals, new_fills)
-    quotes = strategy.quote(view, memory.strategy)
+    quotes = within(strategy.quote(view, memory.strategy), venue.price_limits, market)
     behind = bool(new_fills) or unasked(settlements) or _balances_behind_fills(snapshot, memory)
     given = _desk(snapshot, memory, tracked, quotes.ladder, behind, market, policy, strategy.levels)
     given = replace(

@@ -66,6 +66,7 @@ class MissingReason(Enum):
     ADVERSE_SELECTION = "adverse_selection"
     REDUCE_ONLY = "reduce_only"
     SIGNED_LIABILITY = "signed_liability"
+    OUTSIDE_PRICE_LIMITS = "outside_price_limits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

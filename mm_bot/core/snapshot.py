@@ -198,6 +198,14 @@ class ClockReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriceLimits:
+    """Orders at prices outside of these are refused by the exchange; None is no limit."""
+
+    low: Price | None
+    high: Price | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What the exchange showed in one concurrent read of everything."""
 
@@ -213,6 +221,8 @@ class Observation:
     """Whether we are the one writer of this market and subaccount (true in dry runs)."""
     clocks: tuple[ClockReading, ...] = ()
     """The exchange's clocks, as far as its answers tell them."""
+    price_limits: PriceLimits | None = None
+    """Of now, where the exchange has such."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,14 @@ and settings of all of them with overrides of each.
 | `TICKERS=BTCUSD,ETHUSD` | one market each |
 | `QUOTE_REFRESH_CYCLE` (ms) | `MM_POLL_INTERVAL_MS` |
 | `SPREAD_WIDTH` (bps between bid and ask), `BTC_USD_SPREAD_WIDTH` | `MM_HALF_SPREAD_BPS` |
-| `MAX_PRICE_DEVIATION` (percent), of one too | `MM_CANCEL_STALE_ORDER_THRESHOLD_BPS` |
+| `MAX_PRICE_DEVIATION` (percent), of one too | `MM_MAX_ORDER_DEVIATION_BPS` |
 | `ORDER_SIZE`, `BTC_USD_ORDER_SIZE` | `MM_ORDER_SIZE` |
+| `HERMES_ENDPOINT` | `MM_ANCHOR_PYTH_BASE_URL` |
+| `ETHEREAL_API_BASE_URL` | `MM_ETHEREAL_REST_URL`, without its `/v1` |
 
-Every `MM_` variable holds for all markets, and is stronger than what the table gives for all; an
-override of one market is stronger still.
+Every `MM_` variable holds for all markets, and is stronger than what the table gives for all. An
+override of one market is stronger still, and may be of any variable: `BTC_USD_MM_ORDER_SIZE`.
+The venue is `ethereal` where `MM_VENUE` says nothing else. Keys are read under our own names.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ _QUOTE: Final = "USD"
 _SETTINGS: Final[dict[str, tuple[str, Callable[[Decimal], Decimal]]]] = {
     "QUOTE_REFRESH_CYCLE": ("MM_POLL_INTERVAL_MS", lambda ms: ms),
     "SPREAD_WIDTH": ("MM_HALF_SPREAD_BPS", lambda bps: bps / 2),
-    "MAX_PRICE_DEVIATION": ("MM_CANCEL_STALE_ORDER_THRESHOLD_BPS", lambda part: part * 100),
+    "MAX_PRICE_DEVIATION": ("MM_MAX_ORDER_DEVIATION_BPS", lambda part: part * 100),
     "ORDER_SIZE": ("MM_ORDER_SIZE", lambda size: size),
 }
 
@@ -42,15 +45,31 @@ def read_tickers(environment: Mapping[str, str], folder: Path) -> Fleet:
     """
     faults: list[str] = []
     names = [name.strip() for name in environment[TICKERS].split(",") if name.strip()]
-    common = _given(environment, "", faults)
+    common = {"MM_VENUE": "ethereal", **_given(environment, "", faults), **_places(environment)}
     weak = {name: text for name, text in common.items() if name not in environment}
     markets = {}
     for name in names:
         base = name.removesuffix(_QUOTE)
-        markets[name] = {**weak, **_given(environment, f"{base}_{_QUOTE}_", faults)}
+        prefix = f"{base}_{_QUOTE}_"
+        any_other = {
+            each.removeprefix(prefix): text
+            for each, text in environment.items()
+            if each.startswith(f"{prefix}MM_")
+        }
+        markets[name] = {**weak, **_given(environment, prefix, faults), **any_other}
     if faults:
         raise SettingsError(faults)
     return read({"fleet": {"folder": str(folder)}, "market": markets}, environment, Path())
+
+
+def _places(environment: Mapping[str, str]) -> dict[str, str]:
+    """Addresses."""
+    found = {}
+    if hermes := environment.get("HERMES_ENDPOINT"):
+        found["MM_ANCHOR_PYTH_BASE_URL"] = hermes
+    if api := environment.get("ETHEREAL_API_BASE_URL"):
+        found["MM_ETHEREAL_REST_URL"] = api.rstrip("/").removesuffix("/v1")
+    return found
 
 
 def _given(environment: Mapping[str, str], prefix: str, faults: list[str]) -> dict[str, str]:

@@ -74,6 +74,9 @@ MISSING_MEANS: Final[Mapping[MissingReason, str]] = {
     MissingReason.SIGNED_LIABILITY: (
         "its signature would pass MM_MAX_SIGNED_LIABILITY; there is room as old ones expire"
     ),
+    MissingReason.OUTSIDE_PRICE_LIMITS: (
+        "the exchange takes no price so far from its own, and a nearer one would be worse for us"
+    ),
     MissingReason.CROSSED_BY_OTHERS: "it would trade with an order that is being matched just now",
 }
 

@@ -109,7 +109,9 @@ def test_tickers_with_overrides_make_the_same_fleet() -> None:
             "BTC_USD_SPREAD_WIDTH": "8",
             "BTC_USD_ORDER_SIZE": "0.001",
             "BTC_USD_MAX_PRICE_DEVIATION": "3.0",
-            "MM_VENUE": "ethereal",
+            "BTC_USD_MM_ANCHOR_MAX_PRICE": "200000",
+            "HERMES_ENDPOINT": "https://hermes.example",
+            "ETHEREAL_API_BASE_URL": "https://api.example/v1",
         },
         Path("fleet"),
     )
@@ -117,8 +119,13 @@ def test_tickers_with_overrides_make_the_same_fleet() -> None:
     assert (btc["MM_MARKET_SYMBOL"], eth["MM_MARKET_SYMBOL"]) == ("BTCUSD", "ETHUSD")
     assert [e["MM_POLL_INTERVAL_MS"] for e in (btc, eth)] == ["1000", "1000"]
     assert [Decimal(e["MM_HALF_SPREAD_BPS"]) for e in (btc, eth)] == [4, 5]
-    stale = "MM_CANCEL_STALE_ORDER_THRESHOLD_BPS"
-    assert [Decimal(e[stale]) for e in (btc, eth)] == [300, 500]
+    furthest = "MM_MAX_ORDER_DEVIATION_BPS"
+    assert [Decimal(e[furthest]) for e in (btc, eth)] == [300, 500]
+    assert [e["MM_VENUE"] for e in (btc, eth)] == ["ethereal", "ethereal"]
+    assert eth["MM_ANCHOR_PYTH_BASE_URL"] == "https://hermes.example"
+    assert eth["MM_ETHEREAL_REST_URL"] == "https://api.example"
+    assert btc["MM_ANCHOR_MAX_PRICE"] == "200000"
+    assert "MM_ANCHOR_MAX_PRICE" not in eth
     assert btc["MM_ORDER_SIZE"] == "0.001"
     assert "MM_ORDER_SIZE" not in eth
     with pytest.raises(SettingsError, match="BTC_USD_SPREAD_WIDTH"):

@@ -33,6 +33,7 @@ from mm_bot.core.snapshot import (
     Observation,
     OwnOrders,
     Part,
+    PriceLimits,
     Reserved,
     Trade,
 )
@@ -79,6 +80,7 @@ class DeriveVenue:
         self._book: Part[Book] = Part(value=None, as_of_ms=None, error="no book was pushed yet")
         self._book_data: object = None
         self._book_ms = 0
+        self._price_limits: PriceLimits | None = None
         self._trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self._trades_since_ms: int | None = None
         self._balances: Part[Balances] = Part(value=None, as_of_ms=None)
@@ -397,6 +399,7 @@ class DeriveVenue:
             balances_read_ms=self._balances_read_ms,
             lock_held=self._config.dry_run or self._lock.held,
             clocks=(self._their_clock.reading,),
+            price_limits=self._price_limits,
         )
 
     def _book_now(self) -> Part[Book]:
@@ -425,6 +428,9 @@ class DeriveVenue:
         kind = channel.split(".")[0]
         if kind == "orderbook":
             self._note_book(data)
+        elif kind == "ticker_slim":
+            with suppress(EdgeError):  # one that cannot be read changes nothing
+                self._price_limits = wire.limits(data)
         elif kind == "trades" and isinstance(data, list):
             for entry in data:
                 try:
@@ -465,6 +471,7 @@ class DeriveVenue:
         channels = [
             f"orderbook.{config.market_symbol}.1.20",
             f"trades.{config.market_symbol}",
+            f"ticker_slim.{config.market_symbol}.1000",
             f"{config.subaccount_id}.orders",
             f"{config.subaccount_id}.trades",
         ]

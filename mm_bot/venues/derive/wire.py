@@ -32,7 +32,7 @@ from mm_bot.core.instrument import (
     Side,
 )
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
-from mm_bot.core.snapshot import Book, BookOrder, Fill, Trade
+from mm_bot.core.snapshot import Book, BookOrder, Fill, PriceLimits, Trade
 from mm_bot.io.shapes import Members, Reader
 from mm_bot.venues.derive.api import DERIVE
 from mm_bot.venues.derive.their_clock import TheirClock
@@ -242,6 +242,18 @@ def fill(
         completes_order=not left.get(order_id, NO_SIZE),
         fee=Amount(_signed(members, "trade_fee")),
     )
+
+
+def limits(data: object) -> PriceLimits:
+    """What prices are taken now, of `ticker_slim`."""
+    ticker = _read.members(
+        _read.member(_read.members(data, "ticker"), "instrument_ticker", "t"), "t"
+    )
+    low, high = (
+        Price(_read.number(ticker, name, "ticker")) if ticker.get(name) is not None else None
+        for name in ("minp", "maxp")
+    )
+    return PriceLimits(low=low, high=high)
 
 
 def trade(entry: object, clock: TheirClock) -> Trade:

@@ -109,6 +109,20 @@ def test_it_quotes_counts_a_fill_once_and_cancels_at_the_kill_switch(
     assert bot.stop() == 0
 
 
+def test_prices_stay_inside_the_exchange_s_band(server: DeriveServer, start: Start) -> None:
+    """A bid above the highest price that is taken rests at it; an ask above it is missing, with the
+    limit; nothing is sent that would be refused."""
+    server.set_band("2900", "2990")
+    bot = start()
+    wait("a quote", lambda: bool(live(server)) and bot.startup() is not None, bot)
+    assert [(o.direction, o.price) for o in live(server).values()] == [("buy", Decimal(2990))]
+    (gap,) = bot.status()["missing"]
+    assert (gap["side"], gap["reason"]) == ("sell", "outside_price_limits")
+    assert gap["highest"] == "2990"
+    server.set_band("2900", "3100")
+    wait("two quotes", lambda: quoted(server), bot)
+
+
 def test_a_lost_reply_never_doubles(server: DeriveServer, start: Start) -> None:
     """Orders are taken and not answered, or answered with a confirmation timeout: the side rests
     once, and the order that the exchange took is the one the bot goes on with."""
