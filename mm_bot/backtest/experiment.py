@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar, cast
 
 from mm_bot.backtest.engine import Exchange
 from mm_bot.backtest.generate import Generated, generate
+from mm_bot.backtest.journal_tape import read as read_journal
 from mm_bot.backtest.tape import Market, Tape, load
 from mm_bot.core.exact import Amount, Size, exact
 from mm_bot.core.instrument import Instrument
@@ -123,10 +124,22 @@ def made_of(members: Mapping[str, Any], folder: Path, named: str) -> Experiment:
         tape_file=None if file is None else folder / str(file),
         generated=None if generate is None else _made(Generated, generate, "tape.generate"),
         market=_made(Market, members["market"], "market") if "market" in members else None,
-        exchange=_made(Exchange, members.get("exchange", {}), "exchange"),
+        exchange=_exchange(members.get("exchange", {}), folder),
         account=_made(Account, members.get("account", {}), "account"),
         strategy={name: str(value) for name, value in members.get("strategy", {}).items()},
     )
+
+
+def _exchange(members: Mapping[str, Any], folder: Path) -> Exchange:
+    """With `journal = PATH` the latencies are those that were measured there."""
+    rest = {name: value for name, value in members.items() if name != "journal"}
+    exchange = _made(Exchange, rest, "exchange")
+    if "journal" not in members:
+        return exchange
+    latencies = read_journal(folder / str(members["journal"])).latencies
+    if not latencies:
+        raise SettingsError([f"[exchange] journal {members['journal']}: no answered command in it"])
+    return replace(exchange, latencies=latencies)
 
 
 def _made(kind: type[T], members: Mapping[str, Any], table: str) -> T:

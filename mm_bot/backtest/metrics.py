@@ -7,16 +7,14 @@ docs/backtest.md.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
-from functools import cache
+from itertools import pairwise
 from math import sqrt
-from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean, median, stdev
 from typing import Any, Final
 
 from mm_bot.backtest.arrays import np
@@ -25,6 +23,7 @@ from mm_bot.backtest.ledger import Booked
 from mm_bot.backtest.recorder import Quote, Sample
 from mm_bot.backtest.run import Run
 from mm_bot.backtest.tape import NS_A_MS, NS_A_SECOND
+from mm_bot.backtest.version import code_digest
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, plain
 from mm_bot.core.instrument import Side
 
@@ -44,6 +43,7 @@ def result(run: Run) -> dict[str, Any]:
     fills = ledger.fills
     parts = ledger.parts(run.path.before, run.path.first, run.path.last, ADVERSE_S * NS_A_SECOND)
     seconds = (run.ends_ms * NS_A_MS - tape.begins_ns) / NS_A_SECOND
+    curve = equity(run)
     volume = sum((fill.notional for fill in fills), NO_AMOUNT)
     made = {
         "format": FORMAT,
@@ -72,8 +72,8 @@ def result(run: Run) -> dict[str, Any]:
             "fees": str(parts.fees),
             f"adverse_selection_{ADVERSE_S}s": str(parts.adverse),
             "per_volume_bps": _ratio(parts.total, volume, 10_000),
-            "max_drawdown": str(max_drawdown(equity(run))),
-            "sharpe": f"n too small: daily from {SHARPE_DAYS} days on",
+            "max_drawdown": str(max_drawdown(curve)),
+            "sharpe": sharpe(curve),
         },
         "fills": _fills(run, volume, seconds),
         "markouts_bps": markouts(run),
@@ -128,6 +128,18 @@ def equity(run: Run) -> list[tuple[int, Amount]]:
         mark = run.path.before(at_ns)
         found.append((sample.at_ms, cash + (mark * held - began).times(per)))
     return found
+
+
+def sharpe(curve: Sequence[tuple[int, Amount]]) -> float | str:
+    """Of daily results (UTC), yearly; only where there are enough days."""
+    ends: dict[int, Amount] = {}
+    for at_ms, worth in curve:
+        ends[at_ms // 86_400_000] = worth
+    worths = [0.0, *(float(worth.value) for worth in ends.values())]
+    daily = [after - before for before, after in pairwise(worths)]
+    if len(daily) < SHARPE_DAYS or not stdev(daily):
+        return f"n too small: {len(daily)} days, told from {SHARPE_DAYS} on"
+    return round(fmean(daily) / stdev(daily) * sqrt(365), 4)
 
 
 def max_drawdown(curve: Sequence[tuple[int, Amount]]) -> Amount:
@@ -275,16 +287,3 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
     told = asdict(exchange)
     told["latencies"] = len(exchange.latencies)
     return {**told, "says": exchange.says}
-
-
-@cache
-def code_digest() -> str:
-    """Of everything that decides what a run comes to: two results with one digest compare."""
-    root = Path(__file__).parents[1]
-    files = [root / "bot.py"]
-    for folder in ("core", "strategies", "backtest"):
-        files += (root / folder).glob("*.py")
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:16]

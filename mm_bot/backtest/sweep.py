@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from mm_bot.backtest.experiment import Experiment
-from mm_bot.backtest.metrics import code_digest, result
+from mm_bot.backtest.metrics import result
 from mm_bot.backtest.path import MidPath, mid_path
 from mm_bot.backtest.run import run
 from mm_bot.backtest.study import Study, study_of
 from mm_bot.backtest.sweep_rescue import Rescue
 from mm_bot.backtest.tape import Tape
+from mm_bot.backtest.version import code_digest
 from mm_bot.errors import SettingsError, UnreachableError
 
 HEARTBEAT_S: Final = 5

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mm_bot.backtest.page import AMBER, BLUE, GREEN, Figure, page
+from mm_bot.backtest.page import AMBER, BLUE, GREEN, RED, Figure, page
 from mm_bot.backtest.study import Study
+
+SCALE = [[0, RED], [0.5, "#f4efe1"], [1, GREEN]]
+"""Of colours: the best is green."""
 
 
 def page_of(study: Study, made: dict[str, Any]) -> str:
@@ -50,9 +53,7 @@ def _heat(study: Study, made: dict[str, Any], across: str, up: str) -> Figure:
     return {
         "title": f"{made['goal']} by {across} and {up}",
         "note": "Each cell is the best of what was tried there; a winner alone on a peak is luck.",
-        "data": [
-            {"type": "heatmap", "x": xs, "y": ys, "z": grid, "colorscale": "RdYlGn", "zmid": 0}
-        ],
+        "data": [{"type": "heatmap", "x": xs, "y": ys, "z": grid, "colorscale": SCALE}],
         "layout": {
             "xaxis": {"type": "category", "title": {"text": across}},
             "yaxis": {"type": "category", "title": {"text": up}},
@@ -147,7 +148,7 @@ def _parallel(study: Study, made: dict[str, Any], names: list[str]) -> Figure:
         "data": [
             {
                 "type": "parcoords",
-                "line": {"color": values, "colorscale": "RdYlGn"},
+                "line": {"color": values, "colorscale": SCALE},
                 "dimensions": dimensions,
             }
         ],

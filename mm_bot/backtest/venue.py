@@ -45,7 +45,7 @@ REFUSED = Outcome(verdict=Verdict.REFUSED, detail="would take: orders are post-o
 NOT_SENT = Outcome(verdict=Verdict.REFUSED, detail="not sent")
 GONE = Outcome(verdict=Verdict.UNKNOWN, detail="404")
 OVER = Outcome(verdict=Verdict.UNKNOWN, detail="the tape ended before an answer")
-TRADES_SHOWN = 20
+TRADES_SHOWN = 8
 IDS_KEPT = 10_000
 
 

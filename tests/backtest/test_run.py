@@ -13,7 +13,6 @@ from mm_bot.backtest.errors import BooksDifferError, EngineFaultError
 from mm_bot.backtest.experiment import Account
 from mm_bot.backtest.generate import BEGINS_NS
 from mm_bot.backtest.ledger import Ledger
-from mm_bot.backtest.path import mid_path
 from mm_bot.backtest.run import agree, run
 from mm_bot.backtest.tape import NS_A_MS, NS_A_SECOND
 from mm_bot.core.exact import NO_AMOUNT, Amount, Price, Size
@@ -46,15 +45,13 @@ def test_the_bot_sees_nothing_before_it_arrives() -> None:
     rows = [row for second in range(20) for row in _moved(second)]
     late = tape(*rows, feed_ms=400)
     done = run(replace(BY_HAND, strategy={**BY_HAND.strategy, "MM_POLL_INTERVAL_MS": "130"}), late)
-    path = mid_path(late)
     compared = 0
     for sample in done.recorder.samples:
         if sample.reference is not None:
-            acted_ms = 25  # a sample is taken after the cycle's cancels and places were answered
-            seen = {
-                path.before((sample.at_ms - early) * NS_A_MS + 1) for early in range(acted_ms * 2)
-            }
-            assert sample.reference in seen, sample
+            at_ms = sample.at_ms - BEGINS_NS // NS_A_MS
+            acted_ms = 50  # a sample is taken after the cycle's cancels and places were answered
+            seen = {1_000 + (ms - 400) // 1_000 for ms in range(at_ms - acted_ms, at_ms + 1)}
+            assert sample.reference.value in seen, sample
             compared += 1
     assert compared > 60
 
@@ -171,3 +168,12 @@ def test_the_parts_are_the_whole_with_fees_and_a_start() -> None:
     ledger.cash += Amount.of("0.000000000000000001")
     with pytest.raises(BooksDifferError, match="the parts are"):
         ledger.parts(lambda at: marks[min(at, 2)], Price.of("998"), Price.of("1003"), 1)
+
+
+def test_nothing_floating_enters_the_core() -> None:
+    """Every reference is a whole number of half ticks, every fill on the grid of its price."""
+    done = run(SHORT, SHORT.tape())
+    prices = [s.reference.value * 2 for s in done.recorder.samples if s.reference is not None]
+    prices += [fill.price.value for fill in done.ledger.fills]
+    assert len(prices) > 40
+    assert not [price for price in prices if price % Decimal("0.001")]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import promql_parser as promql
 
 from mm_bot.app import bot_metrics
+from mm_bot.backtest.parity import exposition
 from mm_bot.observe.metrics import BuildInfo
 from tests.observe.metrics_helpers import SAMPLE
 
@@ -29,6 +30,12 @@ def exported_by_a_registry() -> Exported:
     """The samples of a new registry with the bot's own label sets, and one anchor source."""
     build = BuildInfo(version="1", market="M", chain_id=1, subaccount_id=1, dry_run=False)
     return read(bot_metrics(build, ("fixed",)).render().decode())
+
+
+def exported_by_backtests() -> Exported:
+    """What `mm-backtest parity` leaves for a node exporter."""
+    kinds = ("order_replay", "closed_loop")
+    return read(exposition({"market": "M", **{kind: {"parity": 1.0} for kind in kinds}}))
 
 
 def read(exposition: str) -> Exported:

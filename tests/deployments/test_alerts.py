@@ -18,6 +18,7 @@ from mm_bot.settings import VARIABLES
 from tests.deployments.exported import (
     TARGET_LABELS,
     exported_by_a_registry,
+    exported_by_backtests,
     faults,
     labels_of,
     uses,
@@ -31,7 +32,7 @@ RULES: list[dict[str, Any]] = [
     for rule in group["rules"]
 ]
 BY_NAME = {rule["alert"]: rule for rule in RULES}
-EXPORTED = exported_by_a_registry()
+EXPORTED = {**exported_by_a_registry(), **exported_by_backtests()}
 TEMPLATE = re.compile(
     r"\{\{ \$(?:labels\.([a-z_]+)|value)(?: \| (?:humanize|humanizeDuration|humanizePercentage|"
     r"humanize1024))? \}\}"

@@ -12,7 +12,7 @@ from mm_bot import errors
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.risk import HaltReason
 from mm_bot.settings import VARIABLES
-from tests.deployments.exported import exported_by_a_registry
+from tests.deployments.exported import exported_by_a_registry, exported_by_backtests
 from tests.deployments.runbook import RUNBOOK, anchor, sections
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +78,7 @@ def test_links_lead_somewhere() -> None:
 
 def test_names_in_it_are_real() -> None:
     """Every metric is exported, and every variable is one of the bot's."""
-    samples = exported_by_a_registry()
+    samples = {**exported_by_a_registry(), **exported_by_backtests()}
     metrics = {re.sub(r"_(bucket|sum|count)$", "", name) for name in samples}
     assert set(re.findall(r"\bmm_bot_[a-z_]+\b", TEXT)) <= metrics
     assert set(re.findall(r"\bMM_[A-Z_]*", TEXT)) - set(ELSEWHERE) <= set(VARIABLES)
