@@ -204,7 +204,8 @@ class _Demo:
         return found
 
     def _judge(self) -> int:
-        table = Table("market", "bought", "sold", "placed", "cancelled", "halts", "realised cNGN")
+        heads = ("market", "bought", "sold", "placed", "cancelled", "halts", "realised cNGN")
+        table = Table(*heads, box=None, pad_edge=False)
         faults = self._books()
         for symbol, bot in self._bots.items():
             books, summary = bot.state()["books"], bot.logged("summary")

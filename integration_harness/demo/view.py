@@ -1,4 +1,7 @@
-"""The live table: one column a market, what a person wants to see of a market maker."""
+"""The live table: one column a market, what a person wants to see of a market maker.
+
+It fits a terminal of 80 columns with two markets.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,19 @@ def screen(
     takers: int,
 ) -> RenderableType:
     """Everything at this moment."""
-    table = Table(expand=False, pad_edge=False, box=None, padding=(0, 2))
+    table = Table(expand=False, pad_edge=False, box=None, padding=(0, 1))
     table.add_column("", style="dim")
     for market in statuses:
-        table.add_column(market, justify="right", min_width=30)
+        table.add_column(market, justify="right", width=31)
     for name, cell in _ROWS.items():
         table.add_row(name, *(cell(status) for status in statuses.values()))
     left = f" of {length_s:.0f} s" if length_s else " s, Ctrl-C ends it"
     head = Text.assemble(
         ("feed ", "dim"),
-        (f"{feed} cNGN per USDC", "bold"),
-        ("   takers' orders ", "dim"),
+        (f"{money(str(feed))} cNGN", "bold"),
+        ("  takers' orders ", "dim"),
         str(takers),
-        ("   running ", "dim"),
+        ("  running ", "dim"),
         f"{elapsed_s:.0f}{left}",
     )
     return Panel(Group(head, Text(), table), title="mm-bot on the local exchange", expand=False)

@@ -233,14 +233,16 @@ def _is_ours(name: str) -> bool:
 
 def secrets(environment: Mapping[str, str], settings: Settings | None = None) -> Iterator[str]:
     """Every text that must never be written; with settings also keys out of keystores."""
-    yield from secret_texts(environment, VARIABLES.values(), own="MM_")
+    chosen = models.sections(models.venue_module(environment))
+    known = (*VARIABLES.values(), *(v for section in chosen for v in section.variables))
+    yield from secret_texts(environment, known, own="MM_")
     if settings is not None:
         yield from (key.hex() for key in settings.venue_config.keys)
 
 
 def markdown() -> str:
-    """The README's table of variables."""
-    return _markdown(_ALL)
+    """The README's tables of variables: the default venue's bot, then every other venue's own."""
+    return _markdown((*_ALL, *models.other_venues()))
 
 
 def _check_together(reading: Reading, given: Models, *, wanted: bool) -> None:

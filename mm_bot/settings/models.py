@@ -8,7 +8,7 @@ field of `Models` and a line in `read_all`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -20,6 +20,7 @@ from mm_bot.settings.anchor_variables import EXTERNAL, AnchorVariables, External
 from mm_bot.settings.quoting import LimitSettings, QuoteSettings, ReplaceSettings
 from mm_bot.settings.run import (
     DEFAULT_VENUE,
+    VENUES,
     MarketSettings,
     RunSettings,
     ScenarioSettings,
@@ -77,6 +78,16 @@ def sections(venue: VenueModule) -> tuple[Section[Any], ...]:
         ANCHOR,
         EXTERNAL_ANCHOR,
         ZERO_EX,
+    )
+
+
+def other_venues() -> tuple[Section[Any], ...]:
+    """What is read of a venue in place of the default's, for the documentation."""
+    return tuple(
+        replace(section, titled=f"{section.title} (with `MM_VENUE={name}`)")
+        for name, path in VENUES.items()
+        if name != DEFAULT_VENUE
+        for section in (cast(VenueModule, import_module(path)).SECTION,)
     )
 
 

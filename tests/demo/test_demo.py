@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
+
+from rich.console import Console
+
+from integration_harness.demo.view import screen
 
 COMMAND = [sys.executable, "-m", "integration_harness.demo"]
 
@@ -19,6 +26,33 @@ def test_the_demo_ends_by_itself_with_consistent_books() -> None:
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "database, chain and bots agree on every fill and balance" in ended.stdout
+
+
+def test_the_table_fits_80_columns_and_rounds() -> None:
+    """Also with the longest halt, big numbers and the most digits, on a wider terminal."""
+    status = {
+        "reference": {"price": "1590.123456789012345678", "source": "external bootstrap"},
+        "live": [{"side": "sell", "price": "1593.61", "size": "99999.999999999999999999"}],
+        "balances": {"base": {"total": "299.99999999999984132"}},
+        "result": {"fills_buy": 1000, "realised_cngn": "-123593666.666666666666666667"},
+        "totals": {"placed": 10_000, "cancels": 10_000},
+        "halts": [{"reason": "available quote balance below threshold"}],
+    }
+    console = Console(file=io.StringIO(), width=200)
+    console.print(
+        screen(
+            {"USDCcNGN-SPOT": status, "USDCcNGN-JAN31-2027": status},
+            feed=Decimal("1589.6512345678901"),
+            elapsed_s=1234.5,
+            length_s=None,
+            takers=1234,
+        )
+    )
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert max(map(len, shown.splitlines())) == 80
+    assert "300.000" in shown
+    assert not re.search(r"\.\d{7}", shown)
 
 
 def test_ctrl_c_stops_all_of_it_cleanly() -> None:

@@ -64,7 +64,7 @@ MM_ANCHOR_SYNTHETIC_VOLATILITY_BPS MM_ANCHOR_SYNTHETIC_JUMP_EVERY_SECONDS
 MM_ANCHOR_SYNTHETIC_JUMP_BPS MM_ANCHOR_SYNTHETIC_SESSION_SECONDS
 MM_HARD_LONG_INVENTORY MM_HARD_SHORT_INVENTORY MM_FORCED_REDUCTION
 MM_REDUCE_MAX_SLIPPAGE_BPS MM_REDUCE_ORDER_SECONDS MM_REDUCE_RETRY_SECONDS MM_REDUCE_MAX_PER_HOUR
-MM_PNL_ATTRIBUTION MM_PNL_ADVERSE_SECONDS
+MM_PNL_ATTRIBUTION MM_PNL_ADVERSE_SECONDS MM_MAX_ORDER_DEVIATION_BPS
 """
 """The names that neither gives."""
 ALL_NAMES = NAMES.split() + OWN_NAMES.split()
@@ -93,8 +93,11 @@ def test_effective_values_say_where_they_come_from() -> None:
 
 
 def test_the_table_has_every_variable_with_its_default() -> None:
-    """The README's table has one row a variable, with what is valid and the default."""
-    table = markdown()
+    """The README's tables have one row a variable, with what is valid and the default; those of
+    other venues come after the bot's on its default one."""
+    table, *others = markdown().split("MM_VENUE=")
+    assert [other.partition("`")[0] for other in others] == ["derive", "ethereal"]
+    assert "| `MM_DERIVE_NETWORK` |" in others[0]
     for name, variable in VARIABLES.items():
         assert table.count(f"| `{name}` | {variable.kind.takes} | {variable.default} |") == 1
 

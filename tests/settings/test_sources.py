@@ -76,6 +76,11 @@ def test_every_secret_field_is_kept_out_of_the_log_without_being_listed() -> Non
     assert not is_secret(str | None)
 
 
+def test_a_secret_of_another_venue_is_kept_out_too() -> None:
+    """Of a venue that is named by its import path, before anything else is known to be sound."""
+    assert "theirs" in set(secrets({"MM_VENUE": "tests.toy.settings", "MM_TOY_KEY": "theirs"}))
+
+
 def test_a_market_s_name_in_a_url_is_no_secret() -> None:
     """A key in a query is; what only names the market, and would blank out the log, is not."""
     url = "http://h/price?market=USDCcNGN-SPOT&key=0123456789"
