@@ -29,6 +29,7 @@ from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
 from mm_bot.core.decide import Decision, decide
 from mm_bot.core.exact import Price
 from mm_bot.core.ledger import OpenOrder, watch
+from mm_bot.core.liability import audit
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
 from mm_bot.core.plan import Cancel, CancelCategory, Place, Plan
@@ -38,6 +39,7 @@ from mm_bot.core.remember import (
     CancelResult,
     PlaceResult,
     Report,
+    fills_after,
     next_due_ms,
     remember,
     with_cancels,
@@ -105,6 +107,7 @@ class Bot:
         self._killing: asyncio.Future[None] | None = None
         self._sent: dict[str, int] = {}
         """Orders posted in the cycle under way, by id, with their nonces: memory lacks them yet."""
+        self._turn = 0
         self._signed: dict[str, NewOrder] = {}
         """Orders signed in the cycle under way, or in one that was abandoned."""
         self._proven_ms = -float(FENCE_MS)
@@ -145,11 +148,13 @@ class Bot:
         begin = time.perf_counter()
         woken_at, self._woken_at = self._woken_at, None
         asked_ms = clock.monotonic_ms()
+        self._turn += 1
         seen = await edges.venue.observe(
             watch(
                 memory.open_orders,
                 memory.settlements,
-                fills_after=memory.fill_totals.cursor,
+                audit(memory.signatures, self._turn),
+                fills_after=fills_after(memory),
                 first=not memory.signatures_known,
             )
         )

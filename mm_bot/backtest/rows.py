@@ -95,7 +95,7 @@ def whole(value: Decimal, step: Decimal) -> int:
     return int(number)
 
 
-def told(fill: Booked) -> Fill:
+def told(fill: Booked, step: Size) -> Fill:
     """A fill as the order table tells it."""
     return Fill(
         trade_id=fill.trade_id,
@@ -108,6 +108,7 @@ def told(fill: Booked) -> Fill:
         at_ms=fill.at_ns // NS_A_MS,
         is_maker=True,
         completes_order=not fill.left_lots,
+        steps=whole(fill.size.value, step.value),
     )
 
 

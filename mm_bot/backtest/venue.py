@@ -229,7 +229,7 @@ class EngineVenue:
             left_lots=row.lots - filled,
             waited_ms=max(0, at_ns - row.accepted_ns) // NS_A_MS,
         )
-        insort(self._fills, told(booked), key=TRADE_ID)
+        insort(self._fills, told(booked, self.instrument.size_step), key=TRADE_ID)
 
     def _trade_id(self, at_ns: int) -> int:
         if at_ns not in self._ids_at:

@@ -43,7 +43,11 @@ def shifted(memory: Memory, step_ms: int) -> Memory:
             for source, price in memory.accepted.items()
         },
         settlements={
-            order_id: replace(entry, since_ms=entry.since_ms + step_ms)
+            order_id: replace(
+                entry,
+                since_ms=entry.since_ms + step_ms,
+                odd_since_ms=moved(entry.odd_since_ms),
+            )
             for order_id, entry in memory.settlements.items()
         },
     )

@@ -26,8 +26,10 @@ from mm_bot.core.quoting import Ladder, Missing, MissingReason, Quotes, Strategy
 from mm_bot.core.reference import Reference
 from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.core.settlement import (
+    Past,
     Settlement,
     Settlements,
+    disagreeing,
     pending,
     settle,
     unasked,
@@ -119,6 +121,7 @@ def decide(
     limits = _risk_input(
         snapshot, memory, policy, tracked, chosen, fresh, money, due, strategy.levels
     )
+    limits = replace(limits, disagreeing=disagreeing(settlements, now_ms))
     found = risk.in_order(*risk.halts(limits, policy.risk), *quotes.halts)
     if policy.mode is OperatorMode.DRY_RUN_HEALTH:
         wanted = Plan()
@@ -180,7 +183,13 @@ def _fills(snapshot: Snapshot, memory: Memory) -> tuple[FillTotals, tuple[Fill, 
     read = snapshot.venue.orders.value
     if read is None:
         return memory.fill_totals, ()
-    return count(memory.fill_totals, read.fills, read.newest_trade_id or 0, snapshot.now_ms)
+    return count(
+        memory.fill_totals,
+        read.fills,
+        read.newest_trade_id or 0,
+        snapshot.now_ms,
+        memory.settlements,
+    )
 
 
 def _settlements(
@@ -193,8 +202,14 @@ def _settlements(
         new_fills,
         snapshot.venue.balances.value,
         snapshot.now_ms,
-        books_begin=memory.fill_totals.cursor is None,
-        taken_out=memory.fill_totals.reverted,
+        past=Past(
+            cursor=memory.fill_totals.cursor,
+            newest_trade_id=(read.newest_trade_id if read is not None else None) or 0,
+            continued=not memory.signatures_known,
+            live={each.order_id for each in memory.open_orders},
+            taken_out=memory.fill_totals.reverted,
+            signatures=memory.signatures,
+        ),
     )
 
 

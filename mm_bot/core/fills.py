@@ -3,7 +3,8 @@
 Invariants:
 1. A row of `trade_fills` is counted once, over restarts too: the totals are saved as one value.
 2. A row that commits late, with a lower id than one already seen, is still counted: the cursor
-   trails by `SETTLING_MS`, and what was counted above it is remembered.
+   trails by `SETTLING_MS`, and what was counted above it is remembered. One that is later still is
+   owed to its order (`settlement.py`): then fills are read again from `floor` on.
 3. cash + position x price is the exact total result, after fees; realised and unrealised, which
    are before them, only divide it: cash + cost = realised - fees, always.
 """
@@ -28,6 +29,9 @@ from mm_bot.core.settlement import Settlements
 from mm_bot.core.snapshot import Fill
 
 SETTLING_MS = 60_000
+PAST_KEPT = 20
+"""Cursors behind the present one: how many minutes a row may be late and still be found."""
+NOTHING: Settlements = {}
 REVERTED_KEPT = 500
 """Orders whose reverted matches are remembered, the newest."""
 
@@ -41,6 +45,8 @@ class FillTotals:
     """Every row up to this trade id is counted or not ours; None before the first read."""
     seen: frozenset[tuple[int, str]] = frozenset()
     """(trade id, order id) counted above the cursor."""
+    past: tuple[int, ...] = ()
+    """Earlier cursors, oldest first, a minute or more apart."""
     checkpoint: tuple[int, int] | None = None
     """(newest trade id, when it was the newest): the next cursor once it has settled."""
     buys: int = 0
@@ -63,15 +69,25 @@ class FillTotals:
         return (price * self.position).times(market.multiplier) - self.cost
 
     @property
+    def floor(self) -> int | None:
+        """The trade id after which a fill that is owed is looked for."""
+        return self.past[0] if self.past else self.cursor
+
+    @property
     def adds_up(self) -> bool:
         """Invariant 3, exactly."""
         return self.cash + self.cost == self.realised - self.fees
 
 
 def count(
-    fill_totals: FillTotals, fills: Iterable[Fill], newest_trade_id: int, now_ms: int
+    fill_totals: FillTotals,
+    fills: Iterable[Fill],
+    newest_trade_id: int,
+    now_ms: int,
+    settlements: Settlements = NOTHING,
 ) -> tuple[FillTotals, tuple[Fill, ...]]:
-    """The totals with every fill not counted yet, and those fills."""
+    """The totals with every fill not counted yet, and those fills; `settlements` tell which orders
+    fills are owed to."""
     if fill_totals.cursor is None:
         return replace(fill_totals, cursor=newest_trade_id), ()
     new, cursor = [], fill_totals.cursor
@@ -80,14 +96,26 @@ def count(
         if fill.trade_id > cursor and key not in fill_totals.seen:
             fill_totals = _booked(replace(fill_totals, seen=fill_totals.seen | {key}), fill)
             new.append(fill)
+        elif fill.trade_id <= cursor and _owed(fill, settlements, new):
+            fill_totals = _booked(fill_totals, fill)
+            new.append(fill)
     return _advanced(fill_totals, newest_trade_id, now_ms), tuple(new)
+
+
+def _owed(fill: Fill, settlements: Settlements, new: Iterable[Fill]) -> bool:
+    """Whether a row from behind the cursor is one that was never counted."""
+    entry = settlements.get(fill.order_id)
+    if entry is None or fill.trade_id <= entry.counts_after or fill.trade_id in entry.trades:
+        return False
+    just = sum(each.steps for each in new if each.order_id == fill.order_id)
+    return 0 < fill.steps <= entry.owed - just
 
 
 def reverted(fill_totals: FillTotals, settlements: Settlements, market: Instrument) -> FillTotals:
     """The books without what reverted on chain, and with what settled after all. A fill that was
     counted stays counted; position, cash and volumes are put right."""
     for order_id, entry in settlements.items():
-        out = max(0, entry.reverted - entry.unbooked)
+        out = max(0, min(entry.reverted - entry.unbooked, entry.booked))
         change = out - fill_totals.reverted.get(order_id, 0)
         if not change:
             continue
@@ -158,6 +186,7 @@ def _advanced(fill_totals: FillTotals, newest_trade_id: int, now_ms: int) -> Fil
     return replace(
         fill_totals,
         cursor=cursor,
+        past=(*fill_totals.past, fill_totals.cursor or 0)[-PAST_KEPT:],
         seen=frozenset(key for key in fill_totals.seen if key[0] > cursor),
         checkpoint=(newest_trade_id, now_ms),
     )

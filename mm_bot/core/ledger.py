@@ -11,7 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -190,16 +190,22 @@ def stuck(known: OpenOrder, now_ms: int) -> bool:
 def watch(
     open_orders: tuple[OpenOrder, ...],
     settlements: Mapping[str, Settlement] = NOTHING,
+    audited: Iterable[str] = (),
     *,
     fills_after: int | None,
     first: bool,
 ) -> Watch:
-    """What the next read of the order table must answer."""
-    settling = {order_id: entry.nonce for order_id, entry in settlements.items()}
+    """What the next read of the order table must answer. `audited` are orders of ours that nothing
+    is known to have filled, and that the chain is asked about all the same."""
+    first_asked = sorted(settlements.items(), key=lambda each: not each[1].pending)
+    settling = {order_id: entry.nonce for order_id, entry in first_asked}
     settling |= {c.order_id: c.nonce for c in open_orders if not c.nonce_in_doubt}
+    parts = {order_id: OrderId.parse(order_id) for order_id in audited}
+    asked = {order_id: each.nonce for order_id, each in parts.items() if each is not None}
+    settling = dict(list(settling.items())[: SETTLING_ASKED - len(asked)]) | asked
     return Watch(
         order_ids=tuple(dict.fromkeys([*(c.order_id for c in open_orders), *settlements])),
-        settling=tuple(settling.items())[:SETTLING_ASKED],
+        settling=tuple(settling.items()),
         nonces=tuple(c.nonce for c in open_orders if c.conflict),
         fills_after=fills_after,
         include_unexpired=first,

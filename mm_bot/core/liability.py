@@ -19,6 +19,8 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.orders import RestingOrder
 from mm_bot.core.snapshot import SignedElsewhere
 
+AUDITED = 4
+"""Signatures that a cycle holds against the chain beside those with fills."""
 GRACE_MS = 1_000
 """An expiry is a whole second, and the last in which the order may execute."""
 
@@ -87,6 +89,13 @@ def outstanding(signatures: Signatures, side: Side) -> Size:
 def worth(signatures: Signatures, side: Side) -> Amount:
     """The same in the quote, each at its own price."""
     return sum((s.notional for s in signatures.values() if s.side is side), NO_AMOUNT)
+
+
+def audit(signatures: Signatures, turn: int) -> tuple[str, ...]:
+    """A few of them, in turns all: the chain is asked whether it really filled nothing of them."""
+    ids = list(signatures)
+    first = turn * AUDITED % max(1, len(ids))
+    return tuple(ids[first : first + AUDITED])
 
 
 def last_expiry_ms(signatures: Signatures) -> int | None:

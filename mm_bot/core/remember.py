@@ -281,6 +281,12 @@ def _retired(memory: Memory, decision: Decision) -> Mapping[str, int]:
     return dict(list(kept.items())[-RETIRED_KEPT:])
 
 
+def fills_after(memory: Memory) -> int | None:
+    """The trade id after which fills are wanted: far back where one is owed."""
+    owed = any(entry.owed for entry in memory.settlements.values())
+    return memory.fill_totals.floor if owed else memory.fill_totals.cursor
+
+
 def next_due_ms(memory: Memory, now_ms: int) -> int | None:
     """When something that waits is tried again, or an acknowledged cancel looked after; None where
     only the poll interval matters. Each such time counts once: what is past waits for the poll."""

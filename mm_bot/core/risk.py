@@ -10,18 +10,20 @@ placed. Each ends by itself when its condition does (behaviour.md section 7):
 4. `cancel rate limit exceeded` ends when the last 60 seconds have room to replace every level once.
 5. The operator's two end with the mode or the file.
 6. `state file cannot be written` ends with a write that succeeds; one is tried in every cycle.
-7. None needs a restart, and none depends on what we would like to quote.
+7. `fills disagree` ends once an order's row, the rows of its fills and the chain agree.
+8. None needs a restart, and none depends on what we would like to quote.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
 from mm_bot.core.balances import Holdings
 from mm_bot.core.exact import Amount, Size
 from mm_bot.core.policy import OperatorMode, RiskPolicy
+from mm_bot.core.settlement import Settlements
 
 
 class HaltReason(Enum):
@@ -42,6 +44,7 @@ class HaltReason(Enum):
     KILL_SWITCH = "kill switch active"
     CANCEL_RATE = "cancel rate limit exceeded"
     STATE_UNSAVED = "state file cannot be written"
+    FILLS_DISAGREE = "fills disagree"
     PRICE_SHOCK = "price shock"
     DAILY_LOSS = "daily loss limit"
     BREAKER_COOLDOWN = "breaker cooldown"
@@ -83,6 +86,8 @@ class RiskInput:
     levels: int
     unsaved: str | None = None
     """Why what must survive a crash is not on disk; None where it is."""
+    disagreeing: Settlements = field(default_factory=dict)
+    """Orders whose fills are told differently for too long."""
 
 
 def halts(given: RiskInput, policy: RiskPolicy) -> tuple[Halt, ...]:
@@ -183,6 +188,15 @@ def _operator(given: RiskInput, policy: RiskPolicy) -> list[Halt]:
     if given.unsaved is not None:
         error = ("error", given.unsaved)
         found.append(Halt(reason=HaltReason.STATE_UNSAVED, numbers=(error,)))
+    for order_id, entry in sorted(given.disagreeing.items())[:1]:
+        told = (
+            ("order_id", order_id),
+            ("orders", str(len(given.disagreeing))),
+            ("filled_steps", str(entry.filled)),
+            ("counted_steps", str(entry.unbooked + entry.booked)),
+            ("on_chain_steps", str(entry.settled)),
+        )
+        found.append(Halt(reason=HaltReason.FILLS_DISAGREE, numbers=told))
     return found
 
 

@@ -10,22 +10,33 @@ Invariants (behaviour.md section 2):
    headroom take it as bought for bids and as sold for asks, whichever is worse.
 2. Pending ends by the chain's count, or as reverted once blocks went on for `REVERTED_AFTER_MS`
    without it. What reverted leaves the books, and returns to them should it settle after all.
+3. An order with fills is remembered, over restarts too, until nothing of it can fill any more and
+   its row, the rows of its fills and the chain agree. What its row or the chain has and no row of
+   a fill is owed: it is looked for far behind the cursor (`fills.py`), and counted once.
+4. A disagreement that outlives `DISAGREES_AFTER_MS` is a halt, for as long as it lasts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Side
+from mm_bot.core.liability import Signatures
 from mm_bot.core.orders import OrderId, RestingOrder
 from mm_bot.core.snapshot import Balances, Fill
 
 REVERTED_AFTER_MS = 60_000
 """A match that the chain does not show that long after its row was seen is taken as reverted, by
 our clock and by the blocks' times: neither a step of ours nor a node that stands still counts."""
+DISAGREES_AFTER_MS = 600_000
+"""How long the row of a fill may be late before it counts as lost. The latest seen came after 130
+seconds."""
+EXPIRED_AFTER_MS = 60_000
+"""How long after its expiry, by block time, nothing of an order can fill any more."""
+NO_PRICE = Price(Decimal(0))
 FORGOTTEN_AFTER_MS = 600_000
 """How long after its expiry, by block time, an order's reverted match is still looked for."""
 
@@ -51,6 +62,25 @@ class Settlement:
     unbooked: int = 0
     """Filled before the books began."""
     reverted: int = 0
+    booked: int = 0
+    """Filled by the rows of its fills that were counted."""
+    trades: frozenset[int] = frozenset()
+    """The trades that `booked` is the sum of, as far as this was followed."""
+    counts_after: int = 0
+    """No trade up to this one is counted any more, because nobody knows whether it was."""
+    odd_since_ms: int | None = None
+    """Since when it disagrees, by our clock; None where it does not."""
+
+    @property
+    def owed(self) -> int:
+        """Filled by its row and by no row of a fill."""
+        return max(0, self.filled - self.unbooked - self.booked)
+
+    @property
+    def odd(self) -> bool:
+        """Whether one tells of a fill that another will never show by itself. Of each trade a step
+        may be lost by rounding."""
+        return self.owed > len(self.trades) or self.settled > max(self.filled, self.unbooked)
 
     @property
     def pending(self) -> int:
@@ -75,6 +105,31 @@ Settlements = Mapping[str, Settlement]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What was known before an order's fills were first seen."""
+
+    cursor: int | None
+    """The fills' cursor; None where no fill was counted yet."""
+    newest_trade_id: int
+    continued: bool
+    """A first read, of a process that goes on with the books of an earlier one."""
+    live: Collection[str]
+    """Orders that were remembered as possibly live, and as nothing more."""
+    taken_out: Mapping[str, int]
+    """What left the books as reverted, over restarts, by order id."""
+    signatures: Signatures
+
+    def of(self, entry: Settlement, order_id: str) -> Settlement:
+        """The new entry with what is known of the fills that it has already."""
+        entry = replace(entry, reverted=self.taken_out.get(order_id, 0))
+        if self.cursor is None:
+            return replace(entry, unbooked=entry.filled, counts_after=self.newest_trade_id)
+        if self.continued and order_id not in self.live:
+            return replace(entry, booked=entry.filled, counts_after=self.cursor)
+        return entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
     """What the balances may lack, each side by itself."""
 
@@ -90,35 +145,47 @@ def settle(
     balances: Balances | None,
     now_ms: int,
     *,
-    books_begin: bool,
-    taken_out: Mapping[str, int],
+    past: Past,
 ) -> dict[str, Settlement]:
-    """What is known after one observation. `books_begin`: no fill was counted before it;
-    `taken_out` is what left the books as reverted, over restarts."""
+    """What is known after one observation."""
     entries = dict(known)
-    dead = set()
+    done = set()
     for row in rows:
-        if not row.live:
-            dead.add(row.order_id)
+        if not row.live and (not row.size or _expired(row.expiry_ms, balances)):
+            done.add(row.order_id)  # nothing of it can fill any more
         before = entries.get(row.order_id)
         if not row.filled_steps and before is None:
             continue
-        entry = _read(row, before, now_ms, books_begin=books_begin)
+        entry = _read(row, before, now_ms)
         if before is None:
-            entry = replace(entry, reverted=taken_out.get(row.order_id, 0))
+            entry = past.of(entry, row.order_id)
         entries[row.order_id] = entry
     for fill in fills:
-        parts = OrderId.parse(fill.order_id)
-        if fill.order_id not in entries and parts is not None:
-            entries[fill.order_id] = _only_filled(fill, parts.nonce, now_ms)
+        entry = entries.get(fill.order_id) or _unread(fill.order_id, fill.side, fill.price, now_ms)
+        entries[fill.order_id] = replace(
+            entry, booked=entry.booked + fill.steps, trades=entry.trades | {fill.trade_id}
+        )
+    for order_id, steps in (balances.settled if balances is not None else {}).items():
+        signed = past.signatures.get(order_id)
+        if steps and signed is not None and order_id not in entries:
+            entries[order_id] = _unread(order_id, signed.side, NO_PRICE, now_ms)
     found = {}
     for order_id, entry in entries.items():
         judged = _judged(entry, order_id, balances, now_ms)
-        over = order_id in dead and not judged.unsettled
+        over = order_id in done and not judged.unsettled and not judged.odd
         was_out = order_id in known and known[order_id].reverted  # the books hear of its return
-        if (not over or was_out) and not _forgotten(judged, balances):
+        if (not over or was_out) and (judged.odd or not _forgotten(judged, balances)):
             found[order_id] = judged
     return found
+
+
+def disagreeing(settlements: Settlements, now_ms: int) -> dict[str, Settlement]:
+    """Those that have disagreed for too long."""
+    return {
+        order_id: entry
+        for order_id, entry in settlements.items()
+        if entry.odd_since_ms is not None and now_ms - entry.odd_since_ms > DISAGREES_AFTER_MS
+    }
 
 
 def pending(settlements: Settlements, market: Instrument) -> Pending:
@@ -153,9 +220,11 @@ def unsettled(settlements: Settlements, market: Instrument) -> dict[str, tuple[S
     }
 
 
-def _read(
-    row: RestingOrder, before: Settlement | None, now_ms: int, *, books_begin: bool
-) -> Settlement:
+def _expired(expiry_ms: int, balances: Balances | None) -> bool:
+    return balances is not None and balances.block_time_ms > expiry_ms + EXPIRED_AFTER_MS
+
+
+def _read(row: RestingOrder, before: Settlement | None, now_ms: int) -> Settlement:
     grown = before is None or row.filled_steps > before.filled
     return Settlement(
         nonce=row.nonce,
@@ -168,17 +237,22 @@ def _read(
         since_ms=before.since_ms if before and not grown else now_ms,
         since_block_ms=before.since_block_ms if before and not grown else None,
         expiry_ms=row.expiry_ms,
-        unbooked=before.unbooked if before else row.filled_steps * books_begin,
+        unbooked=0 if before is None else before.unbooked,
         reverted=0 if before is None else before.reverted,
+        booked=0 if before is None else before.booked,
+        trades=frozenset() if before is None else before.trades,
+        counts_after=0 if before is None else before.counts_after,
+        odd_since_ms=None if before is None else before.odd_since_ms,
     )
 
 
-def _only_filled(fill: Fill, nonce: int, now_ms: int) -> Settlement:
+def _unread(order_id: str, side: Side, price: Price, now_ms: int) -> Settlement:
     """An order whose row is not read yet: the next read asks for it."""
+    parts = OrderId.parse(order_id)
     return Settlement(
-        nonce=nonce,
-        side=fill.side,
-        price=fill.price,
+        nonce=0 if parts is None else parts.nonce,
+        side=side,
+        price=price,
         lot=NO_SIZE,
         filled=0,
         settled=0,
@@ -201,7 +275,8 @@ def _judged(entry: Settlement, order_id: str, balances: Balances | None, now_ms:
     passed_ms = min(now_ms - entry.since_ms, block_ms - (entry.since_block_ms or block_ms))
     late = entry.asked and passed_ms > REVERTED_AFTER_MS
     reverted = entry.unsettled if late else min(entry.reverted, entry.unsettled)
-    return replace(entry, reverted=reverted)
+    odd_since_ms = entry.odd_since_ms if entry.odd_since_ms is not None else now_ms
+    return replace(entry, reverted=reverted, odd_since_ms=odd_since_ms if entry.odd else None)
 
 
 def _forgotten(entry: Settlement, balances: Balances | None) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
@@ -17,11 +16,11 @@ from mm_bot.core.exact import Amount, Price, Size, exact
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import LOST_REQUEST_MS, remembered
-from mm_bot.core.liability import Signature
 from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.quoting import Kept
 from mm_bot.core.risk import HaltReason
 from mm_bot.errors import EdgeError
+from mm_bot.host import saved
 from mm_bot.host.persistent import (
     AcceptedPrice,
     Allowance,
@@ -29,15 +28,10 @@ from mm_bot.host.persistent import (
     InventorySnapshot,
     LiveOrder,
     PersistentState,
-    SignedOrder,
 )
 from mm_bot.host.signing import SigningLog
 
 _DECIMAL = re.compile(r"-?\d{1,80}(\.\d{1,80})?(E[-+]?\d{1,2})?", re.ASCII)
-UNLISTED = "unlisted"
-"""What the id of a sum of signatures begins with."""
-LISTED = 200
-"""Signatures that the state file lists one by one."""
 NOTHING_ALLOWED = Allowance()
 _SIZES = ("position", "bought", "sold")
 _AMOUNTS = ("cash", "cost", "realised", "fees")
@@ -119,7 +113,6 @@ def first_memory(state: PersistentState, now_ms: int) -> Memory:
         for order in state.live_orders
         if order.expiry_s * 1000 > now_ms
     )
-    signed = {order.order_id: _signature(order) for order in state.signed_orders}
     halt = state.last_halt_reason
     submitted = {
         Side.BUY: state.last_submitted_bid_order_id,
@@ -132,7 +125,8 @@ def first_memory(state: PersistentState, now_ms: int) -> Memory:
     return Memory(
         started_ms=now_ms,
         open_orders=tuple(c for c in known if c is not None),
-        signatures={**signed, **_allowed(state)},
+        signatures=saved.signatures(state),
+        settlements=saved.settlements(state, now_ms),
         fill_totals=_tally(state),
         strategy=Kept(saved=state.strategy),
         last_halt_reason=next((reason for reason in HaltReason if reason.value == halt), None),
@@ -142,61 +136,6 @@ def first_memory(state: PersistentState, now_ms: int) -> Memory:
             source: Accepted(price=Price(each.price), at_ms=each.at_ms)
             for source, each in state.accepted_prices.items()
         },
-    )
-
-
-def _allowed(state: PersistentState) -> dict[str, Signature]:
-    """What the process before may have signed and not listed, as one signature a side."""
-    allowance = state.allowance
-    found = {}
-    for side in Side:
-        most = allowance.side(side)
-        if most.size:
-            found[f"{UNLISTED}:{side.value}:{allowance.expiry_s}"] = Signature(
-                side=side,
-                left=Size(most.size),
-                notional=Amount(most.notional),
-                expiry_ms=allowance.expiry_s * 1000,
-            )
-    return found
-
-
-def _signature(order: SignedOrder) -> Signature:
-    return Signature(
-        side=Side(order.side),
-        left=Size(order.size),
-        notional=Amount(order.notional),
-        expiry_ms=order.expiry_s * 1000,
-    )
-
-
-def _listed(memory: Memory) -> tuple[SignedOrder, ...]:
-    """Signatures that the order table may not show. Of very many the ones that expire first are
-    listed as one a side, with the last expiry of them."""
-    hidden = [(k, s) for k, s in memory.signatures.items() if not s.on_table]
-    hidden.sort(key=lambda each: (-each[1].expiry_ms, each[0]))
-    single = hidden[:LISTED]
-    merged: dict[Side, Signature] = {}
-    for _, signature in hidden[LISTED:]:
-        before = merged.get(signature.side)
-        if before is not None:
-            signature = replace(
-                before,
-                left=before.left + signature.left,
-                notional=before.notional + signature.notional,
-            )
-        merged[signature.side] = signature
-    count = len(hidden)
-    rest = [(f"{UNLISTED}:{side.value}:{count}", s) for side, s in merged.items()]
-    return tuple(
-        SignedOrder(
-            order_id=order_id,
-            side=signature.side.value,
-            size=signature.left.value,
-            notional=signature.notional.value,
-            expiry_s=signature.expiry_ms // 1000,
-        )
-        for order_id, signature in (*single, *rest)
     )
 
 
@@ -211,6 +150,8 @@ def to_state(memory: Memory, allowance: Allowance = NOTHING_ALLOWED) -> Persiste
         "buys": fill_totals.buys,
         "sells": fill_totals.sells,
         "reverted": sorted([order_id, steps] for order_id, steps in fill_totals.reverted.items()),
+        "past": list(fill_totals.past),
+        "settlements": saved.told(memory.settlements),
         "seen": sorted([trade_id, order_id] for trade_id, order_id in fill_totals.seen),
     }
     return PersistentState(
@@ -232,7 +173,7 @@ def to_state(memory: Memory, allowance: Allowance = NOTHING_ALLOWED) -> Persiste
             for c in memory.open_orders
             if not (c.cancel_acked or c.nonce_in_doubt)
         ),
-        signed_orders=_listed(memory),
+        signed_orders=saved.signed_orders(memory),
         allowance=allowance,
         books=books,
         fills_cursor=fill_totals.cursor,
@@ -248,6 +189,7 @@ def usable(state: PersistentState) -> None:
     """Raises ForeignStateError where the books are none that `to_state` writes."""
     try:
         fill_totals = _tally(state)
+        saved.settlements(state, 0)
         if not fill_totals.adds_up:
             raise ValueError(
                 f"cash {fill_totals.cash} + cost {fill_totals.cost} is not the realised result"
@@ -273,6 +215,7 @@ def _tally(state: PersistentState) -> FillTotals:
     return FillTotals(
         cursor=state.fills_cursor,
         seen=_seen(books.get("seen", [])),
+        past=_past(books.get("past", [])),
         reverted=_reverted(books.get("reverted", [])),
         buys=_count(books, "buys"),
         sells=_count(books, "sells"),
@@ -310,6 +253,12 @@ def _count(books: Mapping[str, object], name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"{name} is {value!r}")
     return value
+
+
+def _past(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(type(each) is int and each >= 0 for each in value):
+        raise ValueError(f"past is {value!r:.40}")
+    return tuple(value)
 
 
 def _seen(value: object) -> frozenset[tuple[int, str]]:

@@ -33,6 +33,9 @@ HALT_ENDS_WHEN: Final[Mapping[HaltReason, str]] = {
     HaltReason.KILL_SWITCH: "the kill switch file is gone (`mm-bot resume`)",
     HaltReason.CANCEL_RATE: "the last 60 s have room to replace every level once",
     HaltReason.STATE_UNSAVED: "MM_STATE_FILE can be written again; it is tried in every cycle",
+    HaltReason.FILLS_DISAGREE: (
+        "the row of that order, the rows of its fills and TradeModule.filled agree; see the runbook"
+    ),
     HaltReason.PRICE_SHOCK: (
         "MM_SHOCK_PAUSE_SECONDS are over and the price moved less than MM_SHOCK_CALM_BPS in them"
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from mm_bot.core.commands import NewOrder, PreparedOrder
 from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Level, Side
@@ -159,7 +161,14 @@ def fill(
         at_ms=NOW_MS,
         is_maker=True,
         completes_order=False,
+        steps=int(market.counted(much, market.notional(at, much)).value / _step(market)),
     )
+
+
+def _step(market: Instrument) -> Decimal:
+    """What the exchange counts orders in."""
+    grid = market.notional_step
+    return market.size_step.value if grid is None else grid.value
 
 
 def own_orders(

@@ -57,6 +57,20 @@ def test_a_late_row_is_counted() -> None:
     assert fill_totals.buys == 2
 
 
+def test_the_cursor_trails_by_a_whole_minute() -> None:
+    """Up to the last moment of it a row under a lower id is still counted, however often others
+    were read meanwhile."""
+    later, late = fill(9, Side.BUY, "1600", "1"), fill(7, Side.SELL, "1600", "1")
+    fill_totals, _ = count(STARTED, [later], 9, NOW_MS)
+    for at_ms in (1, 100, SETTLING_MS - 1):
+        fill_totals, new = count(fill_totals, [later], 9, NOW_MS + at_ms)
+        assert (fill_totals.cursor, new) == (0, ())
+    fill_totals, new = count(fill_totals, [late, later], 9, NOW_MS + SETTLING_MS - 1)
+    assert new == (late,)
+    fill_totals, _ = count(fill_totals, [late, later], 9, NOW_MS + SETTLING_MS)
+    assert (fill_totals.cursor, fill_totals.floor) == (9, 0)
+
+
 def test_the_cursor_moves_only_past_what_has_settled() -> None:
     """The cursor follows a minute behind, and what it passed is not counted again."""
     rows = [fill(5, Side.SELL, "1600", "1")]

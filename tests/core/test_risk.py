@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from mm_bot.core.balances import Holdings
-from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size
+from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
+from mm_bot.core.instrument import Side
 from mm_bot.core.policy import OperatorMode
 from mm_bot.core.risk import HaltReason, RiskInput, halts
+from mm_bot.core.settlement import Settlement
 from tests.core.builders import RISKS
 
 FUNDS = Holdings(
@@ -23,6 +25,18 @@ FUNDS = Holdings(
     quote_available=Amount.of(100),
     base_highest=Size.of(1_000),
     base_lowest=Size.of(1_000),
+)
+SETTLEMENT = Settlement(
+    nonce=1,
+    side=Side.BUY,
+    price=Price.of(1600),
+    lot=Size.of("0.000625"),
+    filled=2,
+    settled=2,
+    asked=True,
+    since_ms=0,
+    since_block_ms=0,
+    expiry_ms=0,
 )
 HEALTHY = RiskInput(
     mode=OperatorMode.NORMAL,
@@ -93,6 +107,7 @@ CASES: list[tuple[HaltReason, dict[str, Any], dict[str, Any]]] = [
         {"rate_held": True, "replace_cancels_last_minute": 29},
         {"rate_held": True, "replace_cancels_last_minute": 28},
     ),
+    (HaltReason.FILLS_DISAGREE, {"disagreeing": {"mm:a": SETTLEMENT}}, {"disagreeing": {}}),
     (HaltReason.STATE_UNSAVED, {"unsaved": "No space left on device"}, {"unsaved": None}),
 ]
 

@@ -127,8 +127,9 @@ def test_a_restart_takes_nothing_out_twice() -> None:
     out once more."""
     memory = after_the_fill()
     late = seen(ASK, FILLED, settled=0, later_ms=REVERTED_AFTER_MS + 1)
-    out = decided(late, memory, TIGHT).fill_totals
-    again = first_memory(to_state(replace(memory, fill_totals=out)), NOW_MS + REVERTED_AFTER_MS)
+    memory = remember(memory, decided(late, memory, TIGHT), Report(), dry_run=False)
+    out = memory.fill_totals
+    again = first_memory(to_state(memory), NOW_MS + REVERTED_AFTER_MS)
     assert again.fill_totals == replace(out, checkpoint=None)
     told = decided(late, again, TIGHT)
     assert told.fill_totals.position == Size.of(0)

@@ -15,8 +15,9 @@ from mm_bot.core.liability import outstanding
 from mm_bot.core.memory import Memory
 from mm_bot.core.remember import with_signed
 from mm_bot.errors import EdgeError
-from mm_bot.host.persistence import LISTED, MemoryStore, first_memory, to_state
+from mm_bot.host.persistence import MemoryStore, first_memory, to_state
 from mm_bot.host.persistent import StateIdentity, encode
+from mm_bot.host.saved import LISTED
 from mm_bot.host.state_file import PROBE_BYTES, Disk, StateFile
 from tests.core.builders import NOW_MS, SPOT, level
 

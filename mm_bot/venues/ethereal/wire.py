@@ -204,6 +204,7 @@ def fill(entry: object, lens: Lens, left: dict[str, Size], names: dict[str, str]
         at_ms=lens.our_ms(at_ms),
         is_maker=read.truth(members, "isMaker", "fill"),
         completes_order=order_id in left and not left[order_id],
+        steps=int(size.value // market.size_step.value),
     )
 
 

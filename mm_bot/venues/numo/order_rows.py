@@ -171,6 +171,7 @@ def _fill(entry: Members, market: Instrument) -> Fill:
         at_ms=_read.integer(entry, "at_ms", "fill"),
         is_maker=_read.truth(entry, "is_maker", "fill"),
         completes_order=_read.truth(entry, "completes_order", "fill"),
+        steps=int(stored),
     )
 
 
