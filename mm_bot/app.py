@@ -25,6 +25,7 @@ from mm_bot.host.state_file import StateFile
 from mm_bot.mode_control import ModeControl
 from mm_bot.observe.about import about, build_info, is_silent
 from mm_bot.observe.health import Health
+from mm_bot.observe.health_status import evidence_of
 from mm_bot.observe.http_server import HttpServer
 from mm_bot.observe.log import Log
 from mm_bot.observe.metrics import BuildInfo, Metrics
@@ -319,10 +320,13 @@ class _Process:
             telemetry.soak()
 
     async def _cancel_all(self, bot: Bot) -> None:
-        if await bot.cancel_all(CANCEL_ALL_WITHIN_MS):
-            self._log.info("cancelled_all", proven=True)
+        seen = await bot.cancel_all(CANCEL_ALL_WITHIN_MS)
+        evidence = {} if seen is None else evidence_of(seen)
+        if seen is not None and seen.proven:
+            self._log.info("cancelled_all", proven=True, **evidence)
             self._ending.code = 0
             return
+        self._log.error("cancelled_all", proven=False, **evidence)
         raise errors.NotProvenError(
             f"{self._settings.market_symbol}: within {CANCEL_ALL_WITHIN_MS // 1000} s no read of "
             "the order table showed that none of our orders is live; look at active_orders"

@@ -47,6 +47,7 @@ from mm_bot.core.remember import (
 )
 from mm_bot.core.risk import HaltReason
 from mm_bot.core.snapshot import Snapshot
+from mm_bot.core.stopped import Stopped, stopped
 from mm_bot.errors import EdgeError
 from mm_bot.ports import Anchor, KillSwitch, Nonces, Store, Telemetry
 from mm_bot.venues.base import Venue
@@ -191,18 +192,18 @@ class Bot:
         edges.telemetry.cycle(decision, report, self.memory, timings)
         return decision
 
-    async def cancel_all(self, within_ms: int) -> bool:
-        """Pause, and cycle until a read of the order table shows none of our orders live.
-        False where that could not be shown in time."""
+    async def cancel_all(self, within_ms: int) -> Stopped | None:
+        """Pause, and cycle until a read of the order table shows none of our orders live, or time
+        is up: what the last look said. None where there was none."""
         self.policy = replace(self.policy, mode=OperatorMode.PAUSE)
         clock = self._edges.clock
         deadline_ms = clock.monotonic_ms() + within_ms
-        while clock.monotonic_ms() < deadline_ms:
-            decision = await self.cycle()
-            if not decision.orders_unread and not decision.tracked.open_orders:
-                return True
-            await clock.sleep_ms(50)
-        return False
+        last = None
+        while clock.monotonic_ms() < deadline_ms and not (last is not None and last.proven):
+            if last is not None:
+                await clock.sleep_ms(50)
+            last = stopped(await self.cycle(), self.memory)
+        return last
 
     async def _loop(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

@@ -12,6 +12,7 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.policy import OperatorMode
 from mm_bot.core.risk import HaltReason
+from mm_bot.core.stopped import Stopped
 from tests.core.builders import POLICY, SPOT, open_order
 from tests.core.fake_edges import ACCEPTED, FAR_BID, UNKNOWN, Fake
 from tests.sim.virtual_time import EPOCH_MS, run
@@ -376,14 +377,19 @@ def test_cancel_all_verifies() -> None:
     """True only where a read shows none of our orders live; False where that could not be shown
     in time."""
 
-    async def main(outcome: Outcome) -> tuple[bool, int, float]:
+    async def main(outcome: Outcome) -> tuple[Stopped, int, float]:
         fake = Fake(rows=[FAR_BID], cancel_outcome=outcome)
         bot = fake.bot()
-        proven = await bot.cancel_all(within_ms=2_000)
+        seen = await bot.cancel_all(within_ms=2_000)
         assert bot.policy.mode is OperatorMode.PAUSE
-        return proven, len(fake.live()), asyncio.get_running_loop().time()
+        assert seen is not None
+        return seen, len(fake.live()), asyncio.get_running_loop().time()
 
-    assert run(main(ACCEPTED))[:2] == (True, 0)
-    proven, live, took_s = run(main(UNKNOWN))
-    assert (proven, live) == (False, 1)
+    seen, live, _ = run(main(ACCEPTED))
+    assert (seen.proven, seen.may_be_live, live) == (True, (), 0)
+    assert seen.executable_until_ms == FAR_BID.expiry_ms
+    assert seen.block_number == 1
+    seen, live, took_s = run(main(UNKNOWN))
+    assert (seen.proven, seen.may_be_live, live) == (False, (FAR_BID.order_id,), 1)
+    assert seen.rows_seen == 1
     assert took_s < 3

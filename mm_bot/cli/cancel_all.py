@@ -13,7 +13,8 @@ arrive. Exit 0 then, 5 otherwise, with what is not proven:
 
 A bot that quotes here would place anew at once. So the one-writer lock is taken for the time of
 the command; where another process holds it, it must be halted by its kill switch or `--force`d.
-A cancelled signature stays executable on chain until it expires: the latest expiry is told.
+A cancelled signature stays executable on chain until it expires: the latest expiry is told, of
+earlier orders too, with how many rows were seen and at which block.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def run(call: Call) -> int:
     output = call.output
     orders = sorted(books.orders.values(), key=lambda each: each.order_id)
     proven = not doubts
-    expires_s = max((each.expiry_s for each in orders if each.expiry_s), default=None)
+    expires_s = books.signed_until_s or None
     if output.as_json:
         output.json(
             {
@@ -44,6 +45,8 @@ def run(call: Call) -> int:
                 "not_proven": doubts,
                 "orders": [each.told() for each in orders],
                 "signatures_expire_by_s": expires_s,
+                "rows_seen": books.rows_seen,
+                "block": books.block,
                 "exit_code": 0 if proven else NotProvenError.exit_code,
             }
         )
@@ -61,9 +64,10 @@ def run(call: Call) -> int:
         output.line("no order of ours is known")
     if expires_s is not None:
         until = datetime.fromtimestamp(expires_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        output.line(f"signatures of these stay executable on chain until {until} UTC", "dim")
+        output.line(f"what was signed stays executable on chain until {until} UTC", "dim")
     if proven:
-        output.line(f"proven empty: {books.proof}", "good")
+        at = "" if books.block is None else f", at block {books.block}"
+        output.line(f"proven empty: {books.proof}{at}", "good")
         return 0
     raise NotProvenError("not proven empty: " + "; ".join(doubts))
 

@@ -56,6 +56,12 @@ class Books:
 
     orders: dict[str, Order] = field(default_factory=dict)
     proof: str = ""
+    rows_seen: int = 0
+    """Rows that the last look brought."""
+    block: int | None = None
+    """The chain's block at the last look, where it was read."""
+    signed_until_s: int = 0
+    """Until when something that this bot signed can still be executed, as far as is known."""
 
     def note(self, order_id: str, nonce: int, expiry_s: int | None, known_from: str) -> Order:
         """The order of that id, also known from there."""

@@ -8,12 +8,13 @@ from typing import Final
 from mm_bot.cli.cancel_books import Books, Order, State
 from mm_bot.cli.probe import Status, ask_if_there, entries, same_bot
 from mm_bot.cli.reach import now_ms
-from mm_bot.core.commands import Verdict
+from mm_bot.core.commands import Verdict, Watch
 from mm_bot.core.ledger import LOST_REQUEST_MS
 from mm_bot.core.orders import OrderId
 from mm_bot.core.risk import HaltReason
 from mm_bot.errors import BotError, IdentityError, UnreachableError
 from mm_bot.host.persistent import StateIdentity
+from mm_bot.host.saved import signatures
 from mm_bot.host.state_file import StateFile
 from mm_bot.settings import Settings
 from mm_bot.venues.base import LiveVenue
@@ -66,6 +67,7 @@ class CancelAll:
             if not read_ok and not self._books.open():
                 break
             await asyncio.sleep(_ROUND_PAUSE_S)
+        await self._signatures()
         if empty_reads >= 2:
             self._books.proof = "two reads of the order table in a row show no live order of ours"
         return self._books, self._doubts(proven=empty_reads >= 2)
@@ -133,6 +135,8 @@ class CancelAll:
             return
         for order in loaded.state.live_orders:
             self._note(order.order_id, order.expiry_s, "state file")
+        for signature in signatures(loaded.state).values():
+            self._signed(signature.expiry_ms // 1000)
 
     def _from_bot(self, status: Status | None) -> None:
         if status is None:
@@ -151,7 +155,10 @@ class CancelAll:
     async def _look(self) -> bool:
         """Bring every order up to date; whether the order table could be read."""
         found = await self._venue.find(tuple(self._books.orders))
+        self._books.rows_seen = 0 if found.fault else len(found.orders)
+        self._books.block = found.block
         for each in found.orders:
+            self._signed(each.expiry_s or 0)
             order = self._books.note(each.order_id, each.nonce, each.expiry_s, "Postgres")
             if found.fault:
                 order.known_from.discard("Postgres")
@@ -166,6 +173,22 @@ class CancelAll:
             if order.order_id not in seen:
                 self._judge_absent(order)
         return True
+
+    def _signed(self, expiry_s: int) -> None:
+        self._books.signed_until_s = max(self._books.signed_until_s, expiry_s)
+
+    async def _signatures(self) -> None:
+        """Also those of orders that were over before: nothing but their expiry ends them."""
+        if not self._connected or "Postgres" in self._faults:
+            return
+        every = Watch(order_ids=(), nonces=(), fills_after=None, include_unexpired=True)
+        try:
+            read = await self._venue.own_orders(every)
+        except BotError:
+            return
+        for row in read.rows:
+            if row.size:
+                self._signed(row.expiry_ms // 1000)
 
     def _judge_absent(self, order: Order) -> None:
         """No row: it never arrived, unless its request is still on the way. Whoever sent it wrote

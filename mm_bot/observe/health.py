@@ -102,6 +102,7 @@ class Health:
             },
             "lock": {"held": decision.snapshot.venue.lock_held},
             "halts": [parts.halt(halt) for halt in decision.halts],
+            "halted": parts.halted(view),
             "kill_switch": decision.snapshot.kill_switch,
             "reference": parts.reference(view),
             "skew_bps": str(decision.ladder.skew_bps),

@@ -17,6 +17,7 @@ from mm_bot.core.quoting import Missing
 from mm_bot.core.remember import Report
 from mm_bot.core.risk import Halt
 from mm_bot.core.snapshot import Part, T
+from mm_bot.core.stopped import Stopped, stopped
 from mm_bot.observe.explain import quoting
 from mm_bot.observe.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, MISSING_MEANS, SOURCE_MEANS
 from mm_bot.observe.view import NotedFill, Reconciled, View, shown
@@ -29,6 +30,25 @@ def halt(found: Halt) -> dict[str, object]:
         "numbers": _pairs(found.numbers),
         "ends_when": HALT_ENDS_WHEN[found.reason],
     }
+
+
+def evidence_of(seen: Stopped) -> dict[str, object]:
+    """What says that nothing of ours is live, or what may be."""
+    return {
+        "may_be_live": list(seen.may_be_live),
+        "rows_seen": seen.rows_seen,
+        "unread": seen.unread,
+        "block": seen.block_number,
+        "executable_until_ms": seen.executable_until_ms,
+    }
+
+
+def halted(view: View) -> dict[str, object] | None:
+    """While a halt holds: whether its cancels are proven, with the evidence; None without one."""
+    if not view.decision.halts or view.decision.policy.dry_run:
+        return None
+    seen = stopped(view.decision, view.memory)
+    return {"proven_empty": seen.proven, **evidence_of(seen)}
 
 
 def signed(view: View) -> dict[str, object]:

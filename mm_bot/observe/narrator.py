@@ -14,6 +14,7 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Ending
 from mm_bot.core.remember import Report
 from mm_bot.core.risk import HaltReason
+from mm_bot.observe.health_status import halted
 from mm_bot.observe.log import Log
 from mm_bot.observe.view import NotedFill, View
 
@@ -24,6 +25,8 @@ class Narrator:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._halted: frozenset[HaltReason] = frozenset()
+        self._empty = False
+        """Whether this halt's cancels are proven, and told."""
         self._held: frozenset[tuple[str, str]] = frozenset()
         self._rehearsed: tuple[list[str], list[str]] = ([], [])
         self._failing: dict[str, str] = {}
@@ -32,7 +35,7 @@ class Narrator:
     def cycle(self, view: View) -> None:
         """Tell one cycle."""
         decision, report = view.decision, view.report
-        self._say_halts(decision)
+        self._say_halts(view)
         self._say_sources(view.errors)
         self._say_clocks(decision)
         self._say_orders(decision, report)
@@ -41,11 +44,17 @@ class Narrator:
         if report.cancels or report.places or decision.new_fills or decision.startup:
             self._say_cycle(view)
 
-    def _say_halts(self, decision: Decision) -> None:
+    def _say_halts(self, view: View) -> None:
+        decision = view.decision
         now = frozenset(halt.reason for halt in decision.halts)
         for halt in decision.halts:
             if halt.reason not in self._halted:
                 self._log.warning("halt", reason=halt.reason.value, **dict(halt.numbers))
+        told = halted(view)
+        empty = told is not None and told["proven_empty"] is True
+        if told is not None and empty and not self._empty:
+            self._log.info("halt.proven_empty", **told)
+        self._empty = empty
         for reason in sorted(self._halted - now, key=lambda reason: reason.value):
             self._log.info("resume", reason=reason.value, still_halted=bool(now))
         self._halted = now

@@ -77,6 +77,8 @@ class Found:
 
     orders: tuple[FoundOrder, ...]
     fault: str = ""
+    block: int | None = None
+    """The chain's latest block at that time, where the exchange settles on one and it was read."""
 
 
 class Venue(Protocol):

@@ -50,11 +50,16 @@ def test_it_cancels_everything_of_the_bot_and_proves_it(
         assert (ran.code, ran.json["proven"]) == (0, True), ran.out
         assert {each["proof"] for each in ran.json["orders"]} == {"its row says cancelled"}
         assert len(ran.json["orders"]) == 2
+        assert ran.json["rows_seen"] == 2
+        assert ran.json["block"] > 0
+        latest_s = max(each["expiry_s"] for each in ran.json["orders"])
+        assert ran.json["signatures_expire_by_s"] >= latest_s
         (kept,) = run(left_behind, "orders", "--json").json["orders"]
         assert (kept["order_id"], kept["ownership"]) == ("manual:1", "protected")
         again = run(left_behind, "cancel-all")
         assert again.code == 0
         assert "proven empty" in again.out
+        assert "stays executable on chain until" in again.out
         client.cancel(signer.cancel_body(4_000_000_001))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,7 +54,10 @@ def test_each_of_them_is_a_stop(
         bot.until_ready()
         ended = bot.stop(by)
     assert ended.exit_code == 0, ended.output
-    assert '"event":"cancelled_all"' in ended.output
+    (told,) = [json.loads(x) for x in ended.output.splitlines() if '"event":"cancelled_all"' in x]
+    assert (told["proven"], told["may_be_live"]) == (True, [])
+    assert told["block"] > 0
+    assert told["executable_until_ms"] > time.time() * 1000
     assert '"event":"summary"' in ended.output
 
 

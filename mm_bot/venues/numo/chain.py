@@ -125,6 +125,10 @@ class Chain:
         block = _read.members(await self._request("eth_getBlockByNumber", "latest", False), "block")
         return _quantity(_read.member(block, "timestamp", "block"), "block.timestamp")
 
+    async def block_number(self) -> int:
+        """The number of the latest block."""
+        return _quantity(await self._request("eth_blockNumber"), "eth_blockNumber")
+
     async def has_code(self, address: str) -> bool:
         return len(_hex(await self._request("eth_getCode", address, "latest"), "code")) > 0
 

@@ -46,6 +46,8 @@ from mm_bot.venues.numo.reach import Parts, reach
 from mm_bot.venues.numo.survey import survey
 
 BLOCK_AHEAD_MS: Final = 60_000  # several quick blocks
+_BLOCK_WITHIN_S: Final = 0.5
+"""What a look for orders waits for the node, of which it only wants the evidence."""
 LOCK_POLL_S: Final = 1.0
 _LOCK_GRACE_S: Final = 1.0
 """How long the session of a process that just died may still hold the lock."""
@@ -153,7 +155,15 @@ class NumoVenue:
 
     async def find(self, order_ids: Sequence[str]) -> Found:
         """See `Venue.find`."""
-        return await find(self._session, self._api, self._config, self._entry.market, order_ids)
+        looking = find(self._session, self._api, self._config, self._entry.market, order_ids)
+        found, block = await asyncio.gather(looking, self._block_number())
+        return replace(found, block=block)
+
+    async def _block_number(self) -> int | None:
+        try:
+            return await self._in_time(self._chain.block_number(), _BLOCK_WITHIN_S)
+        except EdgeError:
+            return None
 
     async def observe(self, watch: Watch) -> Observation:
         """Everything, read at once; bounded by the slowest read's timeout."""
