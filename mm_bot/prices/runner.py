@@ -40,7 +40,6 @@ class AnchorRunner:
         interval_ms: int,
         clock: Clock,
         random: Random = random_module.random,
-        on_update: Callable[[], None] | None = None,
     ) -> None:
         self.name = source.name
         self.refreshes = 0
@@ -54,16 +53,13 @@ class AnchorRunner:
         value."""
         self.last_refusal: RejectReason | None = None
         """Why the latest read gave nothing; None where it gave a value."""
-        self.on_update = on_update
+        self.on_update: Callable[[], None] | None = None
         self._source = source
         self._interval_ms = max(interval_ms, source.min_interval_ms)
         self._clock = clock
         self._pauses = FailurePauses(random)
-        self._good: Reading | None = None
         self._quote = AnchorQuote(price=None, as_of_ms=None, source=self.name, error=None)
         self._read_once = asyncio.Event()
-        self._running = asyncio.Event()
-        self._running.set()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -75,10 +71,6 @@ class AnchorRunner:
         """The last good value and why the latest read gave none; at once."""
         return self._quote
 
-    def latest_reading(self) -> Reading | None:
-        """The last good reading, with what it was made from."""
-        return self._good
-
     async def first_reading(self, timeout_ms: int) -> AnchorQuote:
         """`latest`, as soon as one read has ended, well or not, or the time is up."""
         try:
@@ -87,14 +79,6 @@ class AnchorRunner:
         except TimeoutError:
             pass
         return self._quote
-
-    def pause(self) -> None:
-        """Start no further read until `resume`."""
-        self._running.clear()
-
-    def resume(self) -> None:
-        """Read again, at once where a read is due."""
-        self._running.set()
 
     async def aclose(self) -> None:
         """Stop reading and close the source. May be called twice."""
@@ -106,7 +90,6 @@ class AnchorRunner:
 
     async def _run(self) -> None:
         while True:
-            await self._running.wait()
             began_ms = self._clock.monotonic_ms()
             pause_ms = await self._read()
             took_ms = self._clock.monotonic_ms() - began_ms
@@ -134,7 +117,6 @@ class AnchorRunner:
         self.refreshes += 1
         self._pauses.reset()
         self.last_refusal = None
-        self._good = reading
         self._count(reading.refused)
         self._quote = AnchorQuote(
             price=reading.price,

@@ -28,7 +28,6 @@ class Stream:
         self, name: str, session: Session, clock: Clock, random: Random = random_module.random
     ) -> None:
         self.error: EdgeError | None = None
-        self.sessions = 0
         """How many were begun."""
         self._name = name
         self._session = session
@@ -70,7 +69,6 @@ class Stream:
 
     async def _run(self) -> None:
         while True:
-            self.sessions += 1
             try:
                 await self._session()
                 self.error = AnchorError(self._name, RejectReason.BROKEN_ANSWER, "the stream ended")

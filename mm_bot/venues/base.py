@@ -23,6 +23,7 @@ from typing import Protocol, runtime_checkable
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Observation, OwnOrders
+from mm_bot.errors import EdgeError
 from mm_bot.venues.checks import Check
 
 
@@ -55,6 +56,15 @@ class VenueConfig(Protocol):
 
 EthCall = Callable[[str, bytes], Awaitable[bytes]]
 """Contract address and calldata in, what the contract returns out; raises EdgeError."""
+
+
+def no_chain(venue: str) -> EthCall:
+    """That of an exchange whose bot reads no chain."""
+
+    async def refused(_to: str, _data: bytes) -> bytes:
+        raise EdgeError(venue, "no chain is read here: give the price source its own node")
+
+    return refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

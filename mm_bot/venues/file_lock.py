@@ -5,12 +5,16 @@ The system lets go of it when the process ends, however it ends. It says nothing
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
-from mm_bot.errors import SettingsError
+from mm_bot.errors import IdentityError, SettingsError
+
+_POLL_S: Final = 0.5
 
 
 class FileLock:
@@ -48,6 +52,16 @@ class FileLock:
         handle.flush()
         self._handle = handle
         return None
+
+    async def hold(self, whose: str, *, wait: bool, on_waiting: Callable[[str], None]) -> None:
+        """It is ours, where `wait` says so after whoever has it; raises IdentityError where not."""
+        while (holder := self.claim()) is not None:
+            if not wait:
+                raise IdentityError(
+                    f"another process is the writer of {self._name}, {whose}: {holder}"
+                )
+            on_waiting(holder)
+            await asyncio.sleep(_POLL_S)
 
     def release(self) -> None:
         if self._handle is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -29,9 +28,8 @@ def new_runner(
     clock = ManualClock()
     source = ScriptedSource(*script, min_interval_ms=min_interval_ms)
     guarded = Guarded(source, policy, timeout_ms=60_000, clock=clock)
-    runner = AnchorRunner(
-        guarded, interval_ms=INTERVAL_MS, clock=clock, random=lambda: 0.0, on_update=on_update
-    )
+    runner = AnchorRunner(guarded, interval_ms=INTERVAL_MS, clock=clock, random=lambda: 0.0)
+    runner.on_update = on_update
     return runner, source, clock
 
 
@@ -162,22 +160,6 @@ def test_the_first_reading_is_waited_for_only_so_long() -> None:
     assert good.price == Price.of(1600)
     assert bad.error == "down"
     assert (mute.price, mute.error) == (None, None)
-
-
-def test_a_paused_runner_reads_nothing_until_resumed() -> None:
-    """`pause` holds the next read, `resume` lets it go."""
-
-    async def scenario() -> None:
-        runner, source, _ = new_runner(reading("1600"), reading("1601"))
-        runner.pause()
-        runner.start()
-        await asyncio.sleep(0.01)
-        assert source.reads == 0
-        runner.resume()
-        assert (await runner.first_reading(5_000)).price == Price.of(1600)
-        await runner.aclose()
-
-    run(scenario())
 
 
 def test_backoff_doubles_within_its_bounds_and_is_never_in_step() -> None:

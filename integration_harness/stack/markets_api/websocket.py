@@ -82,7 +82,6 @@ class WebSocketSession:
         self._too_slow = asyncio.Event()
         self._subscriptions: dict[tuple[str, str], _Subscription] = {}
         self._address: str | None = None
-        self._address_until = 0
 
     async def run(self) -> None:
         """Serve until either side ends it."""

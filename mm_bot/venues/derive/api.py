@@ -116,7 +116,6 @@ class DeriveApi:
         """Why the socket is down; empty while it is up."""
         self.up = asyncio.Event()
         self.down = asyncio.Event()
-        self.sessions = 0
 
     def start(self, session: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Keep a socket open; `session` is run in each new one before it counts as up."""
@@ -252,7 +251,6 @@ class DeriveApi:
                     raise LostError(DERIVE, "the socket ended while it was set up")
                 await beginning
                 self.problem = ""
-                self.sessions += 1
                 self.down.clear()
                 self.up.set()
                 await reading

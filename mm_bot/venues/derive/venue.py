@@ -37,9 +37,9 @@ from mm_bot.core.snapshot import (
     Reserved,
     Trade,
 )
-from mm_bot.errors import EdgeError, IdentityError
+from mm_bot.errors import EdgeError
 from mm_bot.venues import fill_numbers
-from mm_bot.venues.base import EthCall, Found, FoundOrder
+from mm_bot.venues.base import EthCall, Found, FoundOrder, no_chain
 from mm_bot.venues.checks import Check, Checks, compare_clocks
 from mm_bot.venues.derive import wire
 from mm_bot.venues.derive.api import DERIVE, DeriveApi, LostError, NotSentError, RefusedError
@@ -54,7 +54,6 @@ PAGE: Final = 100
 PAGES: Final = 50
 """More pages than this in one read are an answer that never ends."""
 TRADES_KEPT: Final = 100
-LOCK_POLL_S: Final = 0.5
 CLOCK_EVERY_MS: Final = 30_000
 LOOK_BACK_MS: Final = 60_000
 """How far before the last known fill the history is asked again: it may be indexed late."""
@@ -93,22 +92,15 @@ class DeriveVenue:
 
     @property
     def eth_call(self) -> EthCall:
-        async def refused(_to: str, _data: bytes) -> bytes:
-            raise EdgeError(DERIVE, "no chain is read here: give the price source its own node")
-
-        return refused
+        return no_chain(DERIVE)
 
     async def open(self, on_waiting: Callable[[str], None] = lambda holder: None) -> int:
         """See `LiveVenue.open`. The highest nonce is unknown to an exchange that wants the time."""
         await self._prove(Checks(strict=True))
-        while not self._config.dry_run and (holder := await self.claim()) is not None:
-            if not self._config.wait_for_lock:
-                raise IdentityError(
-                    f"another process is the writer of {self._config.market_symbol}, subaccount "
-                    f"{self._config.subaccount_id}: {holder}"
-                )
-            on_waiting(holder)
-            await asyncio.sleep(LOCK_POLL_S)
+        if not self._config.dry_run:
+            whose = f"subaccount {self._config.subaccount_id}"
+            wait = self._config.wait_for_lock
+            await self._lock.hold(whose, wait=wait, on_waiting=on_waiting)
         return 0
 
     async def connect(self) -> None:

@@ -21,8 +21,8 @@ from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watc
 from mm_bot.core.exact import Amount
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Balances, ClockReading, Observation, OwnOrders, Part
-from mm_bot.errors import BotError, EdgeError, IdentityError
-from mm_bot.venues.base import EthCall, Found, FoundOrder
+from mm_bot.errors import BotError, EdgeError
+from mm_bot.venues.base import EthCall, Found, FoundOrder, no_chain
 from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.ethereal import proving, wire
 from mm_bot.venues.ethereal.account import AccountReads
@@ -36,7 +36,6 @@ from mm_bot.venues.ethereal.stream import Stream
 from mm_bot.venues.ethereal.wire import ETHEREAL, Lens, Position, listing
 from mm_bot.venues.file_lock import FileLock
 
-LOCK_POLL_S: Final = 0.5
 CLOCK_EVERY_S: Final = 30.0
 
 
@@ -65,22 +64,15 @@ class EtherealVenue:
 
     @property
     def eth_call(self) -> EthCall:
-        async def refused(_to: str, _data: bytes) -> bytes:
-            raise EdgeError(ETHEREAL, "no chain is read here: give the price source its own node")
-
-        return refused
+        return no_chain(ETHEREAL)
 
     async def open(self, on_waiting: Callable[[str], None] = lambda holder: None) -> int:
         """See `LiveVenue.open`. The highest nonce is unknown to an exchange that wants the time."""
         await self._prove(Checks(strict=True))
-        while not self._config.dry_run and (holder := await self.claim()) is not None:
-            if not self._config.wait_for_lock:
-                raise IdentityError(
-                    f"another process is the writer of {self._config.market_symbol}, subaccount "
-                    f"{self._config.subaccount} of {self._config.owner}: {holder}"
-                )
-            on_waiting(holder)
-            await asyncio.sleep(LOCK_POLL_S)
+        if not self._config.dry_run:
+            whose = f"subaccount {self._config.subaccount} of {self._config.owner}"
+            wait = self._config.wait_for_lock
+            await self._lock.hold(whose, wait=wait, on_waiting=on_waiting)
         return 0
 
     async def connect(self) -> None:
