@@ -23,6 +23,7 @@ _COMMANDS = {
     "tape": "the market of a journal without our orders, or a generated one, as a file",
     "parity": "how far the backtest of a journal is from what really happened",
     "convert": "public market data as a tape",
+    "fit": "the models that agree best with journals",
     "bench": "how fast a run is, against the engine driven by nobody",
 }
 

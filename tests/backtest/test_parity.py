@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from mm_bot.backtest.engine import Exchange
+from mm_bot.backtest.fit import fit, intensity
 from mm_bot.backtest.journal_tape import Journal, read
 from mm_bot.backtest.order_replay import order_replay
 from mm_bot.backtest.parity import compared, exposition, parity, real_hits
@@ -77,3 +80,21 @@ def test_slower_orders_miss_fills(journal: Journal) -> None:
     """With a second on the way an order that was hit 0.3 s after it was sent is not there yet."""
     late = order_replay(journal, Exchange(queue="risk-averse", entry_ms=30_000, response_ms=1))
     assert sum(hit.lots for hit in late.hits if hit.side is Side.BUY) < 8
+
+
+def test_the_intensity_that_made_the_fills_is_found() -> None:
+    """Fills of 2 exp(-30 d) a second give back 2 and 30; too few tell nothing."""
+    seen = [(d / 100, 1e5, round(1e5 * 2 * math.exp(-30 * d / 100))) for d in range(1, 12)]
+    found = intensity(seen)
+    assert found is not None
+    assert found["a"] == pytest.approx(2, rel=1e-3)
+    assert found["k"] == pytest.approx(30, rel=1e-3)
+    assert intensity([(away, 1.0, 1) for away, _, _ in seen]) is None
+
+
+def test_the_queue_that_agrees_is_chosen(journal: Journal) -> None:
+    """On one day it is judged on what chose it, and says so; on two on the last alone."""
+    alone = fit([journal])
+    assert alone["judged_on_what_chose"]
+    assert alone["judged_on_the_last"] == alone["chosen_on"] == 1
+    assert not fit([journal, journal])["judged_on_what_chose"]

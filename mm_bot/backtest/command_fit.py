@@ -1,0 +1,36 @@
+"""`mm-backtest fit`: the models that agree best with journals, for experiments."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from mm_bot.backtest.fit import fit
+from mm_bot.backtest.journal_tape import read
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "journals", nargs="+", type=Path, metavar="JOURNAL", help="a day each; the last one judges"
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(given: argparse.Namespace) -> int:
+    found = fit([read(path) for path in given.journals])
+    if given.json:
+        print(json.dumps(found, indent=2, sort_keys=True))
+        return 0
+    where = "the same journal" if found["judged_on_what_chose"] else "the last journal"
+    print(f"queue {found['queue']}, power {found['queue_power']:g}")
+    print(
+        f"parity {found['chosen_on']} where it was chosen, {found['judged_on_the_last']} on {where}"
+    )
+    for each in found["scores"]:
+        print(f"  {each['queue']:<12} {each['power']:g}  {each['parity']}")
+    if found["intensity"] is None:
+        print("too few fills, or none further away, to tell a and k")
+    else:
+        print(f'[tape.generate]\na = "{found["intensity"]["a"]}"\nk = "{found["intensity"]["k"]}"')
+    return 0
