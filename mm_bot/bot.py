@@ -57,8 +57,10 @@ KILL_RETRY_MS = 20
 """A cancel that meets the matcher's blink is tried again; the blink lasts a few milliseconds."""
 SHORTEST_PAUSE_MS = 2
 WAKE_FLOOR_MS = 40
-"""Least time from the start of a cycle to that of the next one that an event woke: a storm of
-events costs at most 25 cycles a second, and a single event after quiet waits for nothing."""
+"""A storm of events costs one cycle in so long: 25 a second."""
+WAKE_BURST = 4
+"""How many cycles events may start at once after quiet, before the floor between them counts."""
+BURST_MS = (WAKE_BURST - 1) * WAKE_FLOOR_MS
 STOP_WITHIN_S = 3.0
 """Of the five seconds that a stop may take, what a cycle under way may have."""
 FENCE_MS = 1_000
@@ -103,6 +105,8 @@ class Bot:
         self._wake = asyncio.Event()
         self._woken_at: float | None = None
         """When the event came that the next cycle answers."""
+        self._events_paid_ms = 0.0
+        """Monotonic time until which the cycles that events woke have used up the floor's pace."""
         self._killed: list[CancelResult] = []
         """What the kill switch's task cancelled since the last cycle remembered."""
         self._killing: asyncio.Future[None] | None = None
@@ -226,9 +230,12 @@ class Bot:
         woken = asyncio.ensure_future(self._wake.wait())
         try:
             await asyncio.wait({timer, woken}, return_when=asyncio.FIRST_COMPLETED)
-            rest_ms = started_ms + WAKE_FLOOR_MS - clock.monotonic_ms()
-            if not timer.done() and rest_ms > 0:
-                await asyncio.wait({timer}, timeout=rest_ms / 1000)
+            if not timer.done():
+                rest_ms = self._events_paid_ms - BURST_MS - clock.monotonic_ms()
+                if rest_ms > 0:
+                    await asyncio.wait({timer}, timeout=rest_ms / 1000)
+                since_ms = max(self._events_paid_ms, clock.monotonic_ms())
+                self._events_paid_ms = since_ms + WAKE_FLOOR_MS
         finally:
             timer.cancel()
             woken.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from mm_bot.bot import Bot
+from mm_bot.bot import WAKE_BURST, WAKE_FLOOR_MS, Bot
 from mm_bot.core.commands import Outcome
 from mm_bot.core.exact import Amount
 from mm_bot.core.instrument import Side
@@ -39,6 +39,37 @@ def test_it_quotes_and_then_rests() -> None:
     assert not fake.said("cancel")
     assert fake.cycles >= 10
     assert len(fake.live()) == 2, "a stop leaves the quotes resting"
+
+
+def test_events_after_quiet_start_cycles_at_once_and_a_storm_is_paced() -> None:
+    """So many in a row wait for nothing, also right after a cycle; of a storm each 40 ms costs one
+    cycle, and its last event is answered."""
+
+    async def main() -> tuple[list[int], float, int]:
+        fake = Fake()
+        bot, stop, loop = fake.bot(), asyncio.Event(), asyncio.get_running_loop()
+        running = asyncio.create_task(bot.run(stop))
+        await asyncio.sleep(10.0005)
+        answered = []
+        for _ in range(WAKE_BURST):
+            before = fake.cycles
+            bot.wake()
+            await asyncio.sleep(0.001)
+            answered.append(fake.cycles - before)
+        before, began = fake.cycles, loop.time()
+        while loop.time() < began + 10:
+            bot.wake()
+            await asyncio.sleep(0.001)
+        stormy, last = fake.cycles - before, fake.cycles
+        await asyncio.sleep(WAKE_FLOOR_MS / 1000 + 0.001)
+        stop.set()
+        await running
+        return answered, stormy / 10, fake.cycles - last
+
+    answered, a_second, after = run(main())
+    assert answered == [1] * WAKE_BURST
+    assert 20 <= a_second <= 1000 / WAKE_FLOOR_MS + 1
+    assert after >= 1
 
 
 def test_it_runs_on_where_there_is_no_kill_switch() -> None:
