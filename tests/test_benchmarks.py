@@ -15,6 +15,7 @@ QUICK = (
 MEASURED = {
     "observe-only cycle": {5},
     "requote, 1 level": {5},
+    "requote, 1 level (together)": {5},
     "requote, 5 levels": {5},
     "anchor changes -> both quotes rest": {5},
     "foreign order lands -> new order": {5},
@@ -26,6 +27,7 @@ MEASURED = {
     "sign one order": {0},
     "decide, 2 x 10 levels": {0},
     "cycle, 50 foreign orders": {0},
+    "cycle, 50 of them, with index": {0},
     "cycle, 50 old rows of ours": {0},
 }
 

@@ -98,6 +98,8 @@ class ReconcilePolicy:
     max_deviation_bps: Decimal | None = None
     """An order that does not fit its slot and is further from the reference goes at once, whatever
     guard holds it; None is no such limit."""
+    together: bool = False
+    """Post a replacement with the cancel of what it replaces, where both may rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ Entry points: `plan`, and `cancel_everything` for a halt.
 
 Invariants (behaviour.md sections 5 and 6; property tests and the simulator cite the numbers):
 1. At most one order per slot: a slot is filled only where nothing that may be live holds it, and
-   a replacement waits for its predecessor's acknowledged cancel.
+   a replacement waits for its predecessor's acknowledged cancel. With the policy's `together` it
+   goes with that cancel where both fit every bound, and no second one follows before it is gone.
 2. Own bid < own ask, whatever is in flight: a place that would reach an own opposite order waits
    for that order's cancel, or is not sent.
 3. An unknown order is never replaced under a new nonce; the same bytes are sent again instead,
@@ -135,8 +136,10 @@ def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Pl
         gone = [c for c in orders if _cancellable(c, given.now_ms)]
         why = "strategy_not_quoting_side"
         return Plan(cancels=tuple(_cancel(c, category, why, counted) for c in gone))
+    going = _going(orders, policy, given.levels)
+    orders = [c for c in orders if c not in going]
     if given.levels == 1 and sum(c.stage is not Stage.UNKNOWN for c in orders) > 1:
-        return _duplicates(given, levels[0], orders, category, counted)
+        return _duplicates(given, levels[0], [*orders, *going], category, counted)
     pairs, surplus = pair(
         levels,
         orders,
@@ -147,8 +150,20 @@ def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Pl
     extra = [c for c in surplus if _cancellable(c, given.now_ms)]
     why = "duplicate_side" if len(orders) > given.levels else "strategy_not_quoting_side"
     cancels = tuple(_cancel(c, category, why, counted) for c in extra)
-    blocking = tuple(c.order_id for c in surplus)
+    for order in going:
+        if _cancellable(order, given.now_ms):
+            renews = _due_for_renewal(given, order)
+            reason = RENEWAL if renews else "duplicate_side"
+            cancels += (_cancel(order, category, reason, counted and not renews),)
+    blocking = tuple(c.order_id for c in (*surplus, *going))
     return Plan(cancels=cancels).merged_with(_slots_plan(given, policy, levels, pairs, blocking))
+
+
+def _going(orders: Sequence[OpenOrder], policy: ReconcilePolicy, levels: int) -> list[OpenOrder]:
+    """Whose successors rest beside them already: nothing to adopt, only to cancel again."""
+    if not policy.together or len(orders) <= levels:
+        return []
+    return [c for c in orders if c.cancels and c.stage is not Stage.UNKNOWN]
 
 
 def _slots_plan(
@@ -242,7 +257,9 @@ def _hold_or_replace(
     cancel = _cancel(order, category, wrong or RENEWAL, counted)
     if given.hold_places is not None:
         return Plan(cancels=(cancel,), missing=(gap(level, given.hold_places),))
-    after = tuple(sorted({order.order_id, *blocking}))
+    first_try = not (given.startup or blocking or order.cancels) and bool(order.price)
+    together = policy.together and first_try
+    after = () if together else tuple(sorted({order.order_id, *blocking}))
     place = Place(level=level, after=after, replaces=order.order_id)
     return Plan(cancels=(cancel,), places=(place,))
 

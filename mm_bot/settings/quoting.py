@@ -9,6 +9,7 @@ from mm_bot.core.exact import BPS as ALL_BPS
 from mm_bot.core.exact import Amount, Size, add, multiply, plain
 from mm_bot.core.policy import QuotePolicy, ReconcilePolicy
 from mm_bot.fields.kinds import (
+    BOOLEAN,
     BPS,
     NOT_NEGATIVE,
     NOT_POSITIVE,
@@ -183,6 +184,11 @@ class ReplaceSettings(Model, title="Adopting and replacing orders"):
         "An order that does not fit any more and is further from the reference goes at once, "
         "whatever the guards say.",
         default="0",
+    )
+    together: Annotated[bool, BOOLEAN] = variable(
+        "MM_REPLACE_TOGETHER",
+        "Post a replacement with the cancel of its predecessor, where limits let both rest.",
+        default="false",
     )
 
     def policy(self, quotes: QuoteSettings) -> ReconcilePolicy:

@@ -38,10 +38,11 @@ def main() -> int:
     async def measure(log: Log) -> None:
         seen = from_afar(exchange, given.delays, supervisor)
         for ms in given.delays:
-            for levels in (1, 5):
+            for levels, together in ((1, False), (1, True), (5, False)):
                 tell(f"cycles of {levels} x 2 quotes, +{ms} ms")
                 turns = given.turns if ms < 20 else max(2, given.turns // 2)
-                figures.extend(await cycles(seen[ms], ms, turns=turns, levels=levels))
+                how = {"turns": turns, "levels": levels}
+                figures.extend(await cycles(seen[ms], ms, **how, together=together))
         tell("signing and deciding")
         figures.extend(await alone(exchange, turns=10 * given.turns))
         for ms in given.delays:

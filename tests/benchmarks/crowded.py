@@ -6,6 +6,7 @@ again. The baseline is the same loop over the same table just before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,17 +37,18 @@ async def crowded(exchange: LocalExchange, *, turns: int, foreign: int, old: int
     """A cycle that sends nothing, beside none of these rows."""
     maker, subaccount_id = exchange.account_for(exchange.spot)
     taker = exchange.deployment.takers[1]
+    theirs = (foreign, "active", Target(ratio=1.3), taker.address, taker.subaccount_ids[0])
     crowds = (
-        (f"cycle, {foreign:,} foreign orders", foreign, "active", Target(ratio=1.3),
-         taker.address, taker.subaccount_ids[0]),
+        (f"cycle, {foreign:,} foreign orders", *theirs, ""),
+        (f"cycle, {foreign:,} of them, with index", *theirs, live_by_owner_index()),
         (f"cycle, {old:,} old rows of ours", old, "cancelled", Target(ratio=1.1),
-         maker.address, subaccount_id),
+         maker.address, subaccount_id, ""),
     )  # fmt: skip
     found = []
     with TemporaryDirectory() as folder:
         async with opened(exchange, Path(folder), levels=1) as ours:
             ours.anchor.price = PRICES[0]
-            for name, count, status, target, owner, subaccount in crowds:
+            for name, count, status, target, owner, subaccount, index in crowds:
                 empty = await _quiet_cycles(ours, turns)
                 values = {
                     "count": count, "status": status, "owner": owner.lower(),
@@ -54,8 +56,12 @@ async def crowded(exchange: LocalExchange, *, turns: int, foreign: int, old: int
                     "sub_id": exchange.spot.sub_id,
                 }  # fmt: skip
                 _change(exchange, _ORDERS, values)
+                if index:
+                    _change(exchange, index, {})
                 full = await _quiet_cycles(ours, turns)
-                _change(exchange, "DELETE FROM active_orders WHERE order_id LIKE 'crowd:%%'", {})
+                _change(exchange, "DELETE FROM active_orders WHERE order_id LIKE 'crowd:%'", {})
+                if index:
+                    _change(exchange, f"DROP INDEX {index.split()[3]}", {})
                 figure = Figure(
                     name=name,
                     ours=tuple(full),
@@ -65,6 +71,13 @@ async def crowded(exchange: LocalExchange, *, turns: int, foreign: int, old: int
                 )
                 found.append(figure)
     return found
+
+
+def live_by_owner_index() -> str:
+    """The statement of the index that docs/speed.md asks the exchange for."""
+    text = (Path(__file__).parents[2] / "docs" / "speed.md").read_text()
+    found: list[str] = re.findall(r"CREATE INDEX CONCURRENTLY [^;]+;", text)
+    return found[0]
 
 
 async def _quiet_cycles(ours: Measured, turns: int) -> Sequence[float]:
@@ -77,5 +90,5 @@ async def _quiet_cycles(ours: Measured, turns: int) -> Sequence[float]:
 def _change(exchange: LocalExchange, statement: str, values: dict[str, object]) -> None:
     with psycopg.connect(exchange.admin_database_url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")  # no trigger
-        connection.execute(statement.encode(), values)
+        connection.execute(statement.encode(), values or None)
         connection.execute("VACUUM ANALYZE active_orders")

@@ -39,23 +39,23 @@ REQUOTE_TARGETS = {0: Target(ratio=0.35), 5: Target(ratio=0.30), 25: Target(rati
 
 
 async def cycles(
-    exchange: LocalExchange, round_trip_ms: int, *, turns: int, levels: int
+    exchange: LocalExchange, round_trip_ms: int, *, turns: int, levels: int, together: bool = False
 ) -> list[Figure]:
-    """The cycles of so many levels a side at one distance."""
+    """The cycles of so many levels a side at one distance; `together` is `MM_REPLACE_TOGETHER`."""
     at = Addresses(
         api_url=exchange.api_url, rpc_url=exchange.rpc_url, database_url=exchange.database_url
     )
     plain_took: dict[str, list[float]] = {"read": [], "total": []}
     with TemporaryDirectory() as folder:
-        async with opened(exchange, Path(folder), levels=levels) as ours:
+        async with opened(exchange, Path(folder), levels=levels, together=together) as ours:
             with closing(PlainMaker(at, exchange.deployment, exchange.spot, SIZE)) as plain:
                 await _take_turns(ours, plain, plain_took, turns=turns, levels=levels)
                 plain.cancel_all()
     requotes = ours.took.requote_ms
     assert len(requotes.get("total", ())) > WARM_UP, "the matcher was in every turn's way"
-    side = f"{levels} level" + ("s" if levels > 1 else "")
+    side = f"{levels} level" + ("s" if levels > 1 else "") + (" (together)" if together else "")
     found = []
-    if levels == 1:
+    if levels == 1 and not together:
         found.append(
             Figure(
                 name="observe-only cycle",
@@ -73,7 +73,7 @@ async def cycles(
             target=REQUOTE_TARGETS.get(round_trip_ms, Target()),
         )
     )
-    if round_trip_ms == 0 and levels == 1:
+    if round_trip_ms == 0 and levels == 1 and not together:
         parts = ((text, requotes[part][WARM_UP:]) for part, text in PARTS.items())
         found.extend(Figure(name=text, ours=tuple(took)) for text, took in parts)
     return found

@@ -84,7 +84,7 @@ class Measured:
     took: Stopwatch
 
 
-def policy_of(levels: int) -> Policy:
+def policy_of(levels: int, *, together: bool = False) -> Policy:
     """No limit is in the way of replacing everything in every turn."""
     unbounded = Size.of(10**9)
     quote = replace(
@@ -105,7 +105,9 @@ def policy_of(levels: int) -> Policy:
 
 
 @asynccontextmanager
-async def opened(exchange: LocalExchange, folder: Path, *, levels: int) -> AsyncIterator[Measured]:
+async def opened(
+    exchange: LocalExchange, folder: Path, *, levels: int, together: bool = False
+) -> AsyncIterator[Measured]:
     """The loop on the exchange's spot market; its quotes are gone afterwards."""
     config, clock = venue_config(exchange, exchange.spot.symbol), SteadyClock()
     venue = NumoVenue(config, clock)
@@ -131,7 +133,7 @@ async def opened(exchange: LocalExchange, folder: Path, *, levels: int) -> Async
         telemetry=took,
         clock=clock,
     )
-    policy = policy_of(levels)
+    policy = policy_of(levels, together=together)
     bot = Bot(edges, policy, memory, founding(policy), poll_interval_ms=1_000)
     yield Measured(bot=bot, venue=venue, anchor=anchor, took=took)
     await bot.cancel_all(within_ms=5_000)

@@ -326,3 +326,47 @@ def test_an_order_that_ends_with_its_market_is_not_renewed() -> None:
     assert plan(ends, RECONCILES).quiet
     goes_on = replace(desk_of(old, ASK), market=replace(SPOT, expiry_ms=old.expiry_ms + 60_000))
     assert reasons(plan(goes_on, RECONCILES)) == ["renewal"]
+
+
+TOGETHER = replace(RECONCILES, together=True)
+
+
+@pytest.mark.parametrize(
+    ("left", "waits"),
+    [(Decimal(250), False), (Decimal(200), False), (Decimal("199.99"), True), (Decimal(100), True)],
+)
+def test_a_replacement_goes_with_its_cancel_where_both_fit_every_bound(
+    left: Decimal, waits: bool
+) -> None:
+    """Two orders of 100 fit a bound of 200; where they do not, the new one waits as ever."""
+    old = replace(BID, price=Price.of(1590))
+    bound = Bound(reason=MissingReason.INVENTORY_LIMIT, left=left)
+    ladder = replace(ladder_of(), bounds={Side.BUY: (bound,)})
+    made = plan(desk_of(old, ASK, ladder=ladder), TOGETHER)
+    assert [c.order_id for c in made.cancels] == [old.order_id]
+    assert [p.after for p in made.places] == [(old.order_id,) if waits else ()]
+    assert plan(desk_of(old, ASK, ladder=ladder), RECONCILES).places[0].after == (old.order_id,)
+
+
+def test_a_replacement_waits_for_what_it_could_trade_with_and_at_startup() -> None:
+    """An own ask in the way is gone first; a start takes nothing for granted."""
+    old_bid, old_ask = replace(BID, price=Price.of(1580)), replace(ASK, price=Price.of(1595))
+    made = plan(desk_of(old_bid, old_ask), TOGETHER)
+    bid, ask = sorted(made.places, key=lambda place: place.level.side.value)
+    assert bid.after == (old_ask.order_id,)
+    assert ask.after == ()
+    begun = plan(desk_of(old_bid, ASK, startup=True), TOGETHER)
+    assert [p.after for p in begun.places] == [(old_bid.order_id,)]
+
+
+def test_a_cancel_that_failed_beside_its_successor_is_only_sent_again() -> None:
+    """The successor is kept and no third order comes; while it is alone its slot waits for it."""
+    old = replace(open_order(Side.BUY, "1590", nonce=33), cancels=1)
+    made = plan(desk_of(old, BID, ASK), TOGETHER)
+    assert [c.order_id for c in made.cancels] == [old.order_id]
+    assert made.places == ()
+    alone = plan(desk_of(old, ASK), TOGETHER)
+    assert [p.after for p in alone.places] == [(old.order_id,)]
+    paused = replace(old, next_cancel_ms=NOW_MS + 1)
+    assert plan(desk_of(paused, BID, ASK), TOGETHER).quiet
+    assert plan(desk_of(paused, ASK), TOGETHER).quiet

@@ -68,6 +68,7 @@ class Checker:
     _inherited: set[str] = field(default_factory=set)
     _conflicts: set[int] = field(default_factory=set)
     _excused: set[str] = field(default_factory=set)
+    _cancelling: set[str] = field(default_factory=set)
     _arrived_ms: dict[str, int] = field(default_factory=dict)
     _sent_ms: dict[str, int] = field(default_factory=dict)
     _counted_ms: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -153,6 +154,7 @@ class Checker:
         self._sent_ms[order_id] = self._now_ms()
         self.stopping.asked(order_id)
         self.sent("cancel")
+        self._cancelling.add(order_id)
         row = self.model.rows.get(self.model.nonces.get((US, nonce), ""))
         if row is None:
             if order_id not in self._posted_by:
@@ -182,6 +184,8 @@ class Checker:
             return
         live = [r for r in self._live() if r.expiry_ms > self._now_ms()]
         same = [r for r in live if r.side is row.side and self._managed(r)]
+        if self.policy.reconcile.together:  # its successor comes with its cancel
+            same = [r for r in same if r.order_id not in self._cancelling]
         if len(same) > self.policy.quote.levels:
             ids = [f"{r.order_id} {r.status.value}" for r in same]
             self.fail(Claim.ONE_PER_SLOT, f"{len(same)} on one side: {ids}")

@@ -53,9 +53,13 @@ class Scenario:
         spot = random.random() < 0.6
         quiet = random.random() < 0.1
         market = builders.SPOT if spot else _future(random, quiet)
+        policy = _policy(random, spot, quiet)
+        # Drawn from what is drawn already, so that the seeds keep their worlds.
+        together = policy.quote.half_spread_bps < 25
+        policy = replace(policy, reconcile=replace(policy.reconcile, together=together))
         return Scenario(
             market=market,
-            policy=_policy(random, spot, quiet),
+            policy=policy,
             poll_ms=random.choice((500, 1_000, 2_000)),
             alone=quiet or random.random() < 0.25,
             quiet=quiet,

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
-import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
@@ -28,6 +26,7 @@ from mm_bot.io.postgres import Session, Statement
 from mm_bot.venues.numo.order_rows import OwnAccount
 from mm_bot.venues.numo.order_table import OrderTable
 from mm_bot.venues.numo.units import AssetRef, ref
+from tests.benchmarks.crowded import live_by_owner_index
 from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET, watch
 
 T = TypeVar("T")
@@ -379,9 +378,8 @@ def crowd(table: Table, count: int) -> None:
 @contextmanager
 def documented_index(table: Table) -> Iterator[None]:
     """The index that docs/speed.md asks the exchange for."""
-    text = (Path(__file__).parents[2] / "docs" / "speed.md").read_text()
-    (name,) = re.findall(r"CREATE INDEX CONCURRENTLY (\w+)", text)
-    (statement,) = re.findall(rf"CREATE INDEX CONCURRENTLY {name}[^;]+;", text)
+    statement = live_by_owner_index()
+    name = statement.split()[3]
     with psycopg.connect(table.running.admin_database_url, autocommit=True) as connection:
         connection.execute(statement.encode())
         connection.execute("ANALYZE active_orders")

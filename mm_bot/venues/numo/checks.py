@@ -168,8 +168,10 @@ async def _subaccount(parts: Parts, checks: Checks, what: str, subaccount_id: in
         return reach(parts, checks, "contracts", named, question, who, refusal=CallRevertedError)
 
     try:
-        holder = await ask(partial(chain.owner_of, config.sub_accounts, subaccount_id))
-        owner = await ask(partial(chain.subaccount_owner, config.matching, subaccount_id))
+        holder, owner = await asyncio.gather(
+            ask(partial(chain.owner_of, config.sub_accounts, subaccount_id)),
+            ask(partial(chain.subaccount_owner, config.matching, subaccount_id)),
+        )
     except CallRevertedError:
         checks.wrong("contracts", named, f"{named} does not exist")
         return
