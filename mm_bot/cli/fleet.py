@@ -151,7 +151,19 @@ def _render(call: Call, fleet: Fleet) -> int:
     return 0
 
 
+def _unshared(fleet: Fleet) -> Iterator[str]:
+    """Markets of one owner on one exchange that share no budget, though its limits hold for all."""
+    owners: dict[tuple[str, str], list[str]] = {}
+    for market in fleet.markets:
+        settings = load(market.environment)
+        owners.setdefault((settings.venue, settings.owner_address), []).append(market.name)
+    for (venue, owner), names in owners.items():
+        if len(names) > 1 and not any(set(names) <= set(b.markets) for b in fleet.budgets):
+            yield f"{', '.join(names)}: one owner on {venue} ({owner}), and no [[budget]] for all"
+
+
 async def _check(call: Call, fleet: Fleet) -> int:
+    notes = list(_unshared(fleet))
     turns = asyncio.Semaphore(_AT_ONCE)
     found = await asyncio.gather(*(_checked(market, turns) for market in fleet.markets))
     codes = {code for code, _ in found}
@@ -162,6 +174,7 @@ async def _check(call: Call, fleet: Fleet) -> int:
         call.output.json(
             {
                 "exit_code": worst,
+                "notes": notes,
                 "budgets": [
                     {"name": b.name, "used": sums[b.name], "total": b.total} for b in fleet.budgets
                 ],
@@ -173,6 +186,8 @@ async def _check(call: Call, fleet: Fleet) -> int:
         )
         return worst
     output = call.output
+    for note in notes:
+        output.line(f"note: {note}", "warn")
     for budget, members in budgets:
         parts = ", ".join(f"{m.name} {m.own[budget.variable]}" for m in members)
         output.line(f"budget {budget.name}: {sums[budget.name]} of {budget.total} ({parts})")

@@ -13,6 +13,7 @@ and settings of all of them with overrides of each.
 
 Every `MM_` variable holds for all markets, and is stronger than what the table gives for all. An
 override of one market is stronger still, and may be of any variable: `BTC_USD_MM_ORDER_SIZE`.
+All tickers share the writes that Ethereal takes of one address (`MM_ETHEREAL_WRITES_PER_MINUTE`).
 The venue is `ethereal` where `MM_VENUE` says nothing else. Keys are read under our own names.
 """
 
@@ -26,9 +27,11 @@ from typing import Final
 from mm_bot.core.exact import plain
 from mm_bot.errors import SettingsError
 from mm_bot.fleet.plan import Fleet, read
+from mm_bot.venues.ethereal.config import WRITES_PER_MINUTE
 
 TICKERS: Final = "TICKERS"
 _QUOTE: Final = "USD"
+_WRITES: Final = "MM_ETHEREAL_WRITES_PER_MINUTE"
 _SETTINGS: Final[dict[str, tuple[str, Callable[[Decimal], Decimal]]]] = {
     "QUOTE_REFRESH_CYCLE": ("MM_POLL_INTERVAL_MS", lambda ms: ms),
     "SPREAD_WIDTH": ("MM_HALF_SPREAD_BPS", lambda bps: bps / 2),
@@ -59,7 +62,12 @@ def read_tickers(environment: Mapping[str, str], folder: Path) -> Fleet:
         markets[name] = {**weak, **_given(environment, prefix, faults), **any_other}
     if faults:
         raise SettingsError(faults)
-    return read({"fleet": {"folder": str(folder)}, "market": markets}, environment, Path())
+    given: dict[str, object] = {"fleet": {"folder": str(folder)}, "market": markets}
+    if environment.get("MM_VENUE", "ethereal") == "ethereal":
+        total = environment.get(_WRITES, "") or str(WRITES_PER_MINUTE)
+        shared = {"name": "writes of our address", "variable": _WRITES}
+        given["budget"] = [{**shared, "total": int(total) if total.isdigit() else total}]
+    return read(given, environment, Path())
 
 
 def _places(environment: Mapping[str, str]) -> dict[str, str]:

@@ -69,6 +69,7 @@ def test_two_markets_live_and_end_as_one(
     one scrape has both; a SIGTERM to the parent ends all, proven: nothing is live, exit 0."""
     checked = orjson.loads(command(file, "check").stdout)
     assert checked["exit_code"] == 0, checked
+    assert "no [[budget]]" in checked["notes"][0]
     with Supervisor("mm-bot-fleet-") as supervisor:
         parent = supervisor.spawn(
             "parent",

@@ -124,6 +124,7 @@ def test_tickers_with_overrides_make_the_same_fleet() -> None:
     assert [e["MM_VENUE"] for e in (btc, eth)] == ["ethereal", "ethereal"]
     assert eth["MM_ANCHOR_PYTH_BASE_URL"] == "https://hermes.example"
     assert eth["MM_ETHEREAL_REST_URL"] == "https://api.example"
+    assert [e["MM_ETHEREAL_WRITES_PER_MINUTE"] for e in (btc, eth)] == ["110", "110"]
     assert btc["MM_ANCHOR_MAX_PRICE"] == "200000"
     assert "MM_ANCHOR_MAX_PRICE" not in eth
     assert btc["MM_ORDER_SIZE"] == "0.001"
