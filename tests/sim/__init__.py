@@ -5,14 +5,17 @@ known mistake; `make sim SEEDS=n FROM=k` runs many. Layers, each importing only 
 
     virtual_time   an event loop whose time jumps to the next timer
     claims         what must hold
-    model          the exchange's own truth: rows, matcher, fills, chain
+    chain, model, matcher
+                   the exchange's own truth: blocks and nodes, rows and fills, what settles them
     machine        the disk and the kill switch's file of the machine that the bot runs on
     weather        what goes wrong, and how often
-    limits, books, signed, sources, stopping, telling
+    limits, books, signed, sources, stopping, telling, budget
                    the claims worked out a second time, more plainly than the core does
     checker        told of everything that happens, asks all of these
-    edge           the loop's `Exchange` over the model, through the weather
-    world          one seed: people, anchors, processes that die and start again
+    edge           the loop's `Venue` over the model, through the weather
+    process        one process of the bot: it starts, stands still, ends
+    world          one seed: people, anchors, processes that die and start again or are superseded
+    run            one seed from start to end
     mutations      one thing done wrong at an edge, so that the checker is seen to fail
     faults         one line of the bot itself done wrong, for the same
     many           seeds and mistakes on every core

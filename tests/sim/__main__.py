@@ -12,7 +12,7 @@ import sys
 import time
 
 from tests.sim.many import EVERY, all_caught, results
-from tests.sim.world import simulate
+from tests.sim.run import simulate
 
 
 def main(arguments: list[str]) -> int:

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Instrument
-from tests.sim.model import Match
+from tests.sim.model import Match, Model, worth
 
 CLOSE = Fraction(1, 10**9)
 """The bot rounds the shares of a cost to 1e-18; the exact ones differ by less than this."""
@@ -30,6 +30,8 @@ class Books:
     cash: Fraction = Fraction(0)
     realised: Fraction = Fraction(0)
     _average: Fraction = Fraction(0)
+    orders: set[str] = field(default_factory=set)
+    """Those that had a fill."""
     _counted: set[int] = field(default_factory=set)
 
     def follow(self, shown: Sequence[Match]) -> None:
@@ -38,10 +40,10 @@ class Books:
         for match in sorted(new, key=lambda m: m.trade_id):
             if match.trade_id > (self.baseline or 0):
                 self._counted.add(match.trade_id)
-                for _, side in match.own:
-                    signed = Fraction(match.size.value) * side.sign
-                    worth = Fraction(match.price.value) * Fraction(self.market.multiplier)
-                    self._book(signed, worth)
+                for order_id, side in match.own:
+                    size, worth = Fraction(match.size.value), Fraction(match.notional.value)
+                    self._book(size * side.sign, worth / size)
+                    self.orders.add(order_id)
 
     def _book(self, signed: Fraction, price: Fraction) -> None:
         """`price` is cNGN for one unit of size."""
@@ -56,14 +58,23 @@ class Books:
         if self.position * before <= 0:  # closed, or through zero: the rest opens at this price
             self._average = price
 
-    def faults(self, tally: FillTotals) -> Iterator[str]:
-        """Where the bot's books are others."""
+    def faults(self, tally: FillTotals, model: Model) -> Iterator[str]:
+        """Where the bot's books are others. What reverted on chain leaves them: never more than
+        that, and what stays of position and cash is exact."""
+        position, cash = self.position, self.cash
+        for order_id, steps in tally.reverted.items():
+            row = model.rows[order_id]
+            if steps > model.reverted.get(order_id, 0):
+                yield f"{steps} of {order_id} taken out, {model.reverted.get(order_id, 0)} reverted"
+            sign = row.side.sign
+            position -= Fraction(row.unit.value) * steps * sign
+            cash += Fraction(worth(self.market, row.price, steps).value) * sign
         said = f"{tally.buys + tally.sells} fills, position {tally.position}"
-        if Fraction(tally.position.value) != self.position:
-            yield f"{said}; it is {float(self.position)}"
+        if Fraction(tally.position.value) != position:
+            yield f"{said}; it is {float(position)}"
         elif tally.buys + tally.sells != self.count:
             yield f"{said}; there were {self.count}"
-        elif Fraction(tally.cash.value) != self.cash:
-            yield f"{said}, cash {tally.cash}; it is {float(self.cash)}"
-        elif abs(Fraction(tally.realised.value) - self.realised) > CLOSE:
+        elif Fraction(tally.cash.value) != cash:
+            yield f"{said}, cash {tally.cash}; it is {float(cash)}"
+        elif not tally.reverted and abs(Fraction(tally.realised.value) - self.realised) > CLOSE:
             yield f"{said}, realised {tally.realised}; it is {float(self.realised)}"

@@ -22,20 +22,11 @@ class Break:
     right: str
     wrong: str
 
-    def codes(self, module: ModuleType) -> dict[str, CodeType]:
-        """The code of each function of the module, by qualified name, with the wrong text."""
-        source = inspect.getsource(module)
+    def done_to(self, source: str) -> str:
         found = source.count(self.right)
         if found != 1:
             raise AssertionError(f"{self.module} has {found} times: {self.right}")
-        text = source.replace(self.right, self.wrong)
-        codes: dict[str, CodeType] = {}
-        waiting: list[CodeType] = [compile(text, str(module.__file__), "exec")]
-        while waiting:
-            code = waiting.pop()
-            codes[code.co_qualname] = code
-            waiting.extend(c for c in code.co_consts if isinstance(c, CodeType))
-        return codes
+        return source.replace(self.right, self.wrong)
 
 
 @contextmanager
@@ -43,19 +34,33 @@ def broken(breaks: tuple[Break, ...]) -> Iterator[None]:
     """The bot with these faults, until the end of the block."""
     right: list[tuple[FunctionType, CodeType]] = []
     try:
-        for each in breaks:
-            module = importlib.import_module(each.module)
-            codes, before = each.codes(module), len(right)
+        for name in sorted({each.module for each in breaks}):
+            module = importlib.import_module(name)
+            source = inspect.getsource(module)
+            for each in breaks:
+                source = each.done_to(source) if each.module == name else source
+            codes = _codes(compile(source, str(module.__file__), "exec"))
             for function in _functions(module):
                 code = codes[function.__code__.co_qualname]
                 if code != function.__code__:
                     right.append((function, function.__code__))
                     function.__code__ = code
-            assert len(right) > before, f"no function has: {each.right}"
+        assert right or not breaks, f"no function has: {breaks}"
         yield
     finally:
         for function, code in right:
             function.__code__ = code
+
+
+def _codes(whole: CodeType) -> dict[str, CodeType]:
+    """The code of each function of a module, by qualified name."""
+    codes: dict[str, CodeType] = {}
+    waiting = [whole]
+    while waiting:
+        code = waiting.pop()
+        codes[code.co_qualname] = code
+        waiting.extend(c for c in code.co_consts if isinstance(c, CodeType))
+    return codes
 
 
 def _functions(module: ModuleType) -> Iterator[FunctionType]:

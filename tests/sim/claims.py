@@ -24,4 +24,5 @@ class Claim(Enum):
     PASSIVE = "14: no price crosses or touches what others show"
     ALIVE = "15: the loop never raises"
     PULLED = "16: a shock or a loss takes every quote away, over restarts too"
+    ONE_WRITER = "18: a process whose lock is gone sends nothing a second later"
     LIFE = "17: an order is renewed in good time, and none outlives its market"

@@ -16,7 +16,8 @@ from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watc
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.snapshot import Balances, Fill, IdLookup, Observation, OwnOrders, Part
 from tests.sim.checker import Checker
-from tests.sim.model import US, Match, Model, Row, listed, ranked
+from tests.sim.model import US, Match, Model, Row, listed, ranked, steps_of, unit_of, worth
+from tests.sim.virtual_time import VirtualClock
 from tests.sim.weather import Weather
 
 T = TypeVar("T")
@@ -32,15 +33,25 @@ MISSING = Outcome(verdict=Verdict.UNKNOWN, detail="404")
 class Edge:
     """One process's connection to the exchange."""
 
-    def __init__(self, model: Model, weather: Weather, checker: Checker, random: Random) -> None:
+    def __init__(
+        self,
+        model: Model,
+        weather: Weather,
+        checker: Checker,
+        random: Random,
+        clock: VirtualClock,
+    ) -> None:
         self.weather = weather
         self.generation = checker.generation
         self._model = model
         self._checker = checker
         self._random = random
-        self._clock = model.clock
+        self._clock = clock
+        """The process's own: what comes back to it waits for it to run."""
         self._last: dict[str, Part[object]] = {}
         self._frozen_until: dict[str, int] = {}
+        self._block = 0
+        """The newest that was used: an older one is refused."""
 
     @property
     def instrument(self) -> Instrument:
@@ -48,7 +59,7 @@ class Edge:
 
     async def observe(self, watch: Watch) -> Observation:
         model, begun_ms = self._model, self._clock.now_ms()
-        self._checker.observing()
+        self._checker.observing(self.generation)
         book, trades, (orders, balances) = await asyncio.gather(
             self._read("book", model.book),
             self._read("trades", model.trades),
@@ -64,9 +75,9 @@ class Edge:
             orders=orders,
             balances=balances,
             balances_read_ms=None if balances.value is None else self._balances_read(begun_ms),
-            lock_held=self._random.random() >= self.weather.lock_lost,
+            lock_held=self._holds(),
         )
-        self._checker.observed(seen)
+        self._checker.observed(seen, self.generation)
         return seen
 
     async def _read_own(self, watch: Watch) -> tuple[Part[OwnOrders], Part[Balances]]:
@@ -75,12 +86,13 @@ class Edge:
         def orders() -> OwnOrders:
             return self._own_orders(watch)
 
+        def balances() -> Balances:
+            return self._model.chain.balances([order_id for order_id, _ in watch.settling])
+
         if watch.fills_after is None:
             rows = await self._read("orders", orders)
-            return rows, await self._read("balances", self._model.balances)
-        return await asyncio.gather(
-            self._read("orders", orders), self._read("balances", self._model.balances)
-        )
+            return rows, await self._read("balances", balances)
+        return await asyncio.gather(self._read("orders", orders), self._read("balances", balances))
 
     def _balances_read(self, begun_ms: int) -> int:
         at_ms = self._last["balances"].as_of_ms
@@ -98,6 +110,9 @@ class Edge:
             failed: Part[T] = Part(value=None, as_of_ms=None)
             old: Part[T] = before or failed  # type: ignore[assignment]
             return replace(old, error=f"{name} could not be read")
+        if isinstance(value, Balances) and value.block_number < self._block:
+            known: Part[T] = before or Part(value=None, as_of_ms=None)  # type: ignore[assignment]
+            return replace(known, error="an older block than one used before")
         if name != "trades" and self._random.random() < self.weather.freezes:
             frozen_ms = self._random.uniform(500, 15_000)
             self._frozen_until.setdefault(name, begun_ms + round(frozen_ms))
@@ -106,12 +121,14 @@ class Edge:
                 value = before.value  # type: ignore[assignment]
             else:
                 self._frozen_until.pop(name, None)
+        if isinstance(value, Balances):
+            self._block = max(self._block, value.block_number)
         part = Part(value=value, as_of_ms=begun_ms)
         self._last[name] = part  # type: ignore[assignment]
         return part
 
     def _own_orders(self, watch: Watch) -> OwnOrders:
-        model, now_ms = self._model, self._clock.now_ms()
+        model, now_ms = self._model, self._model.clock.now_ms()
         asked = set(watch.order_ids)
         ours = [r for r in model.rows.values() if r.owner == US]
         unexpired = watch.include_unexpired
@@ -128,7 +145,7 @@ class Edge:
                 for r in ours
                 if r.nonce in watch.nonces
             ),
-            fills=tuple(f for m in fresh for f in fills_of(m, self.instrument)),
+            fills=tuple(f for m in fresh for f in fills_of(m)),
             own_trade_ids=frozenset(m.trade_id for m in model.matches[-100:] if m.own),
             newest_trade_id=max((m.trade_id for m in model.matches), default=None),
             others=tuple(
@@ -147,7 +164,11 @@ class Edge:
 
     async def holds_lock(self) -> bool:
         await self._wait(self.weather.delay_ms(self._random))
-        return self._random.random() >= self.weather.lock_lost
+        return self._holds()
+
+    def _holds(self) -> bool:
+        lucky = self._random.random() >= self.weather.lock_lost
+        return lucky and self._model.writer == self.generation
 
     async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
         if not may_send():
@@ -200,7 +221,7 @@ class Edge:
         return outcome
 
     def _arrive(self, order: NewOrder) -> Outcome:
-        now_ms = self._clock.now_ms()
+        now_ms = self._model.clock.now_ms()
         end_ms = self._model.market.expiry_ms
         if order.expiry_s * 1000 <= now_ms or (end_ms is not None and now_ms >= end_ms):
             return REFUSED
@@ -210,17 +231,23 @@ class Edge:
             owner=US,
             side=order.side,
             price=order.price,
-            size=order.size,
+            steps=self._steps(order),
+            unit=unit_of(self.instrument, order.price),
             created_ms=now_ms,
             expiry_ms=order.expiry_s * 1000,
         )
         return ACCEPTED if self._model.accept(row) else CONFLICT
 
+    def _steps(self, order: NewOrder) -> int:
+        if self.instrument.is_spot:
+            return int(order.notional.value)
+        return steps_of(self.instrument, order.price, order.size)
+
     def _cancel(self, nonce: int) -> Outcome:
         row = self._model.cancel(US, nonce)
         if row is None:
             return MISSING
-        return replace(ACCEPTED, left=self.instrument.notional(row.price, row.left))
+        return replace(ACCEPTED, left=worth(self.instrument, row.price, row.left_steps))
 
     def _later(self, delay_ms: float, do: Callable[[], T]) -> asyncio.Future[T]:
         """Happens whether or not the caller lives to see it."""
@@ -239,7 +266,7 @@ class Edge:
         await self._clock.sleep_ms(duration_ms)
 
 
-def fills_of(match: Match, market: Instrument) -> tuple[Fill, ...]:
+def fills_of(match: Match) -> tuple[Fill, ...]:
     return tuple(
         Fill(
             trade_id=match.trade_id,
@@ -247,7 +274,7 @@ def fills_of(match: Match, market: Instrument) -> tuple[Fill, ...]:
             side=side,
             price=match.price,
             size=match.size,
-            notional=(match.price * match.size).times(market.multiplier),
+            notional=match.notional,
             at_ms=match.at_ms,
             is_maker=order_id == match.maker,
             completes_order=match.own_completed,

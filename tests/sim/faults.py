@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.sim.broken import Break
 from tests.sim.claims import Claim
-from tests.sim.world import Mutation
+from tests.sim.mutation import Mutation
 
 
 def _fault(name: str, claim: Claim, module: str, right: str, wrong: str, seed: int = 0) -> Mutation:
@@ -179,5 +179,61 @@ FAULTS: tuple[Mutation, ...] = (
         "core.decide",
         "return ladder.missing + wanted.missing",
         "return ladder.missing",
+    ),
+    _fault(
+        "unsettled_fills_ignored",
+        Claim.LIMITS,
+        "core.decide",
+        "waiting = pending(settlements, market)",
+        "waiting = pending({}, market)",
+        9,
+    ),
+    _fault(
+        "reverted_matches_kept",
+        Claim.FILLS_ONCE,
+        "core.settlement",
+        "late = entry.asked and passed_ms > REVERTED_AFTER_MS",
+        "late = passed_ms < 0",
+        35,
+    ),
+    _fault(
+        "settled_taken_for_reverted",
+        Claim.FILLS_ONCE,
+        "core.settlement",
+        "late = entry.asked and passed_ms > REVERTED_AFTER_MS",
+        "late = passed_ms > 1_000",
+        11,
+    ),
+    _fault(
+        "matcher_that_died_not_recovered",
+        Claim.CONVERGES,
+        "core.ledger",
+        "now_ms > row.expiry_ms + DEAD_AFTER_MS]",
+        "now_ms < 0]",
+        14,
+    ),
+    Mutation(
+        name="lock_without_fence",
+        seed=18,
+        claim=Claim.ONE_WRITER,
+        breaks=(
+            Break(
+                "mm_bot.bot",
+                "if asked_ms - self._proven_ms <= ASK_AFTER_MS:",
+                "if asked_ms >= 0:",
+            ),
+            Break(
+                "mm_bot.bot",
+                "return self._edges.clock.monotonic_ms() - self._proven_ms <= FENCE_MS",
+                "return True",
+            ),
+        ),
+    ),
+    _fault(
+        "short_limit_off",
+        Claim.LIMITS,
+        "strategies.fitting",
+        "head = holdings.base_lowest - policy.max_short",
+        "head = holdings.base_lowest - policy.max_short.times(10**6)",
     ),
 )

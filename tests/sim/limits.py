@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from mm_bot.core.decide import Decision
 from mm_bot.core.instrument import Instrument, Side
-from mm_bot.core.ledger import Stage
+from mm_bot.core.ledger import DEAD_AFTER_MS, Stage
 from mm_bot.core.orders import Ownership, RestingOrder
 from mm_bot.core.plan import RENEWAL, CancelCategory
 from mm_bot.core.policy import Policy
@@ -66,7 +66,7 @@ def plan_faults(
         if not placed:
             continue
         acked = {c.order_id for c in decision.tracked.open_orders if c.cancel_acked}
-        live = (r for r in read.rows if r.live and r.side is side)
+        live = (r for r in read.rows if r.live and r.side is side and not _dead(r, seen, decision))
         rows = {r.order_id: r for r in live if r.order_id not in acked}
         managed = [r for r in rows.values() if r.ownership is Ownership.MANAGED]
         stays = [r for r in managed if r.order_id not in gone]
@@ -82,6 +82,13 @@ def plan_faults(
         orders += [(x.price.value, x.size.value) for x in unread]
         fixed = [r for r in rows.values() if r.ownership is not Ownership.MANAGED]
         yield from _side_faults(side, orders, fixed, read, policy, market, seen)
+
+
+def _dead(row: RestingOrder, seen: Observation, decision: Decision) -> bool:
+    """So long past its expiry that nothing can trade it, whatever its row says."""
+    balances = seen.balances.value
+    block_ms = balances.block_time_ms if balances is not None else 0
+    return min(decision.now_ms, block_ms) > row.expiry_ms + DEAD_AFTER_MS
 
 
 def _side_faults(
@@ -134,7 +141,8 @@ def inventory_faults(
         room = policy.quote.max_long.value - model.base
     else:
         room = model.base - policy.quote.max_short.value
-    if resting - hidden > room:
+    slack = policy.quote.order_size.value / 500  # a fill at a better price than ours is larger
+    if resting - hidden > room + slack:
         yield f"holds {model.base}, {side.value} {resting}, room for {room}"
 
 

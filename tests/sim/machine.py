@@ -105,8 +105,7 @@ class Mount:
 class Switch:
     """The kill switch's file."""
 
-    def __init__(self, clock: VirtualClock, random: Random) -> None:
-        self._clock = clock
+    def __init__(self, random: Random) -> None:
         self._random = random
         self.on = False
         self.visible = True
@@ -120,8 +119,8 @@ class Switch:
         for change in self._changes:
             change.set()
 
-    async def watch(self, on_change: Callable[[bool], None]) -> None:
-        """As one that looks every 50 ms."""
+    async def watch(self, on_change: Callable[[bool], None], clock: VirtualClock) -> None:
+        """As one that looks every 50 ms of `clock`."""
         known, change = False, asyncio.Event()
         self._changes.append(change)
         while True:
@@ -130,4 +129,4 @@ class Switch:
                 on_change(known)
             await change.wait()
             change.clear()
-            await self._clock.sleep_ms(self._random.uniform(0, 50))
+            await clock.sleep_ms(self._random.uniform(0, 50))

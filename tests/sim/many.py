@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from tests.sim.faults import FAULTS
+from tests.sim.mutation import Mutation, Result
 from tests.sim.mutations import MUTATIONS
-from tests.sim.world import Mutation, Result, simulate
+from tests.sim.run import simulate
 
 TRIED = 500
 """Within so many seeds each mistake must be caught."""

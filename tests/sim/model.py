@@ -6,21 +6,23 @@ edge's business. `changed` hears of every accepted, cancelled and filled order.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 
-from mm_bot.core.exact import Amount, Price, Size
+from mm_bot.core.exact import Amount, Price, Size, floor_to_step
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
-from mm_bot.core.snapshot import Balances, Book, BookOrder, Reserved, Trade
+from mm_bot.core.snapshot import Book, BookOrder, Reserved, Trade
+from tests.sim.chain import Chain
 from tests.sim.virtual_time import VirtualClock
 
 US = "us"
 PROTECTED = ("validation:", "test:", "smoke:", "manual:")
+GRAIN = Decimal(1).scaleb(-18)
 GRID = Decimal("0.000001")
+"""The smallest size that people think in."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,15 +34,26 @@ class Row:
     owner: str
     side: Side
     price: Price
-    size: Size
+    steps: int
+    unit: Size
+    """One step as a size: `unit_of`."""
     created_ms: int
     expiry_ms: int
-    filled: Size = field(default_factory=lambda: Size.of(0))
+    filled: int = 0
+    """In steps."""
     status: OrderStatus = OrderStatus.ACTIVE
 
     @property
+    def size(self) -> Size:
+        return self.unit.times(Decimal(self.steps))
+
+    @property
     def left(self) -> Size:
-        return self.size - self.filled
+        return self.unit.times(Decimal(self.left_steps))
+
+    @property
+    def left_steps(self) -> int:
+        return self.steps - self.filled
 
     @property
     def live(self) -> bool:
@@ -54,11 +67,15 @@ class Match:
     trade_id: int
     price: Price
     size: Size
+    notional: Amount
+    """cNGN that changed hands."""
     at_ms: int
     maker: str
     taker: str
     own: tuple[tuple[str, Side], ...]
     own_completed: bool
+    reverts: bool = False
+    """It is booked, and the chain never has it."""
 
 
 class Model:
@@ -72,22 +89,26 @@ class Model:
         self.nonces: dict[tuple[str, int], str] = {}
         self.matches: list[Match] = []
         self.base = Decimal(10_000 if market.is_spot else 0)
+        """With every match that was booked and does not revert, on the chain yet or not."""
         self.quote = Decimal(20_000_000 if market.is_spot else 200_000_000)
+        self.writer = 0
+        """The process that holds the one-writer lock, by its number; 0 for none."""
+        self.lock_lost_ms = 0
+        self.chain = Chain(clock, Random(random.random()), self.base, self.quote)
         self.changed: Callable[[str, Row], None] = lambda what, row: None
         self.settling = Decimal(0)
         """What the chain has already moved and the rows do not show yet."""
-        self.blink_ms = (2, 15)
-        self.poll_ms = 250
-        self.executor_fails = 0.0
-        self.late_rows = 0.0
-        """How often a match commits after others with higher ids."""
-        self.late_ms = (500, 8_000)
+        self.reverted: dict[str, int] = {}
+        """By order of ours, the steps that never settle."""
+        self.stuck: set[str] = set()
+        """Orders of ours that the matcher never gives back."""
         self.held: set[str] = set()
         """Orders that a match holds whose transaction has not committed yet: `matching`."""
         self.reserved_elsewhere = Reserved()
-        self._trade_ids = 0
-        self._late: set[asyncio.Task[None]] = set()
-        self.executor_ms = (10, 600)
+
+    def drop_lock(self) -> None:
+        """The server ended the holder's session."""
+        self.writer, self.lock_lost_ms = 0, self.clock.now_ms()
 
     def accept(self, row: Row) -> bool:
         """Insert a row; False for a conflict of id or (owner, nonce)."""
@@ -143,15 +164,6 @@ class Model:
             for m in sorted(self.matches, key=lambda m: -m.trade_id)[:50]
         )
 
-    def balances(self) -> Balances:
-        block_ms = self.clock.now_ms() // 2_000 * 2_000
-        return Balances(
-            base=Size(self.base),
-            quote=Amount(self.quote),
-            block_number=block_ms // 2_000,
-            block_time_ms=block_ms,
-        )
-
     def resting(self, row: Row) -> RestingOrder:
         """A row of ours as the order table's reader gives it."""
         at = row.price
@@ -160,9 +172,10 @@ class Model:
             side=row.side,
             price=at,
             size=row.left,
-            notional=self.market.notional(at, row.left),
+            notional=worth(self.market, at, row.left_steps),
             original_size=row.size,
-            lot=Size(GRID) if self.market.is_spot else self.market.size_step,
+            lot=row.unit,
+            filled_steps=row.filled,
             status=row.status,
             nonce=row.nonce,
             created_ms=row.created_ms,
@@ -173,71 +186,23 @@ class Model:
     def ownership(self, row: Row) -> Ownership:
         return classify(row.order_id, row.side, row.nonce, self.market.symbol, PROTECTED)
 
-    async def match_forever(self) -> None:
-        """The matcher: the blink, and the fill where the best orders cross."""
-        while True:
-            await self.clock.sleep_ms(self.random.uniform(0.5, 1.5) * self.poll_ms)
-            pair = [self._best(side) for side in Side]
-            held = [row for row in pair if row is not None]
-            if not held:
-                continue
-            for row in held:
-                row.status = OrderStatus.MATCHING
-            await self.clock.sleep_ms(self.random.uniform(*self.blink_ms))
-            bid, ask = pair
-            if bid is not None and ask is not None and bid.price >= ask.price:
-                await self.clock.sleep_ms(self.random.uniform(*self.executor_ms))
-                if self.random.random() < self.late_rows:
-                    task = asyncio.create_task(self._settle(bid, ask, late=True))
-                    self._late.add(task)
-                    task.add_done_callback(self._late.discard)
-                    continue
-                if self.random.random() >= self.executor_fails:
-                    await self._settle(bid, ask)
-            for row in held:
-                if row.status is OrderStatus.MATCHING:
-                    row.status = OrderStatus.ACTIVE
 
-    def _best(self, side: Side) -> Row | None:
-        now_ms = self.clock.now_ms()
-        rows = (r for r in self.rows.values() if r.side is side and r.expiry_ms > now_ms)
-        best = ranked((r for r in rows if r.status is OrderStatus.ACTIVE), side)
-        return best[0] if best else None
+def unit_of(market: Instrument, price: Price) -> Size:
+    """One step of an order at that price: on spot what one cNGN buys, else a lot."""
+    if not market.is_spot:
+        return market.size_step
+    return Size(floor_to_step(Decimal(1), price.value, GRAIN))
 
-    async def _settle(self, bid: Row, ask: Row, late: bool = False) -> None:
-        """The chain first; the order table follows in one transaction a moment later, which has
-        its id from the start."""
-        self._trade_ids += 1
-        trade_id = self._trade_ids
-        maker, taker = sorted((bid, ask), key=lambda r: (r.created_ms, r.order_id))
-        size = min(bid.left, ask.left)
-        own = [row for row in (bid, ask) if row.owner == US]
-        for row in own:
-            self.base += size.value * row.side.sign
-            if self.market.is_spot:
-                self.quote -= (maker.price * size).value * row.side.sign
-        self.settling += size.value if own else Decimal(0)
-        self.held |= {bid.order_id, ask.order_id}
-        await self.clock.sleep_ms(self.random.uniform(*self.late_ms if late else (0, 30)))
-        self.held -= {bid.order_id, ask.order_id}
-        self.settling -= size.value if own else Decimal(0)
-        for row in (bid, ask):
-            row.filled += size
-            row.status = OrderStatus.ACTIVE if row.left else OrderStatus.FILLED
-        self.matches.append(
-            Match(
-                trade_id=trade_id,
-                price=maker.price,
-                size=size,
-                at_ms=self.clock.now_ms(),
-                maker=maker.order_id,
-                taker=taker.order_id,
-                own=tuple((row.order_id, row.side) for row in own),
-                own_completed=all(not row.left for row in own),
-            )
-        )
-        for row in (bid, ask):
-            self.changed("filled", row)
+
+def steps_of(market: Instrument, price: Price, size: Size) -> int:
+    return int(size.value / unit_of(market, price).value)
+
+
+def worth(market: Instrument, price: Price, steps: int) -> Amount:
+    """What so many steps are worth in cNGN."""
+    if market.is_spot:
+        return Amount(Decimal(steps))
+    return market.notional(price, market.size_step.times(Decimal(steps)))
 
 
 def ranked(rows: Iterable[Row], side: Side) -> list[Row]:

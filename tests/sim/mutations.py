@@ -14,7 +14,8 @@ from mm_bot.core.orders import OrderStatus, Ownership
 from mm_bot.core.snapshot import BookOrder, Fill, Observation, OwnOrders
 from tests.sim.claims import Claim
 from tests.sim.edge import Edge
-from tests.sim.world import Mutation, World
+from tests.sim.mutation import Mutation
+from tests.sim.world import World
 
 ACCEPTED = Outcome(verdict=Verdict.ACCEPTED)
 REFUSED = Outcome(verdict=Verdict.REFUSED)

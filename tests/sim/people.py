@@ -14,7 +14,7 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.orders import ID_PREFIX, OrderId
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.host.nonces import NonceBlocks, nonce_of
-from tests.sim.model import GRID, US, Model, Row, ranked
+from tests.sim.model import GRID, US, Model, Row, ranked, steps_of, unit_of
 from tests.sim.scenario import FIRST_PRICE, Scenario
 
 
@@ -48,6 +48,7 @@ class People:
     def before_start(self) -> None:
         """Own orders of every sort; they never meet each other."""
         self._model.base += self._size(Decimal("0.1")).value * self._random.choice((-1, 0, 1))
+        self._model.chain.start = (self._model.base, self._model.quote)
         for index in range(self._scenario.unmanaged):
             side = self._random.choice(tuple(Side))
             away = Decimal(self._random.choice((20, 25, 26, 80, 300))) + index
@@ -127,7 +128,8 @@ class People:
             owner=owner,
             side=side,
             price=Price(price),
-            size=size,
+            steps=max(1, steps_of(self._model.market, Price(price), size)),
+            unit=unit_of(self._model.market, Price(price)),
             created_ms=now_ms,
             expiry_ms=now_ms + 1_000_000_000,
         )

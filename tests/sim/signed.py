@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from mm_bot.core.commands import NewOrder
 from mm_bot.core.exact import NO_SIZE, Size
@@ -15,7 +16,7 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.liability import outstanding
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import Ownership
-from tests.sim.model import US, Model
+from tests.sim.model import US, Model, Row
 
 
 @dataclass(slots=True)
@@ -24,14 +25,17 @@ class Signed:
 
     model: Model
     _orders: dict[str, NewOrder] = field(default_factory=dict)
-    _unknowable: set[str] = field(default_factory=set)
-    """Signed by a process whose state file was lost: known by their rows alone."""
+    _lost_ms: dict[str, int] = field(default_factory=dict)
+    """Signed by a process whose state file was lost, and when: known by their rows alone, and by
+    no row that came later and may have ended unseen."""
 
     def posted(self, order: NewOrder) -> None:
         self._orders[order.order_id] = order
 
     def lost(self) -> None:
-        self._unknowable.update(self._orders)
+        now_ms = self.model.clock.now_ms()
+        for order_id in self._orders:
+            self._lost_ms.setdefault(order_id, now_ms)
 
     def faults(self, memory: Memory) -> Iterator[str]:
         """Where what the process says is less."""
@@ -44,17 +48,22 @@ class Signed:
                 yield f"{side.value}: {said} said, {could} signed"
 
     def _left(self, side: Side, read_ms: int) -> Size:
-        block_ms, total = self.model.balances().block_time_ms, NO_SIZE
+        block_ms, total = self.model.chain.latest_ms(), NO_SIZE
         for order_id, order in self._orders.items():
             row = self.model.rows.get(order_id)
-            hidden = row is None or row.created_ms >= read_ms
+            lost_ms = self._lost_ms.get(order_id)
+            hidden = row is None or row.created_ms >= min(read_ms, lost_ms or read_ms)
             if order.side is not side or order.expiry_s * 1000 <= block_ms:
                 continue
-            if order_id not in self._unknowable or not hidden:
-                total += order.size if row is None else row.left
+            if lost_ms is None or not hidden:
+                total += order.size if row is None else self._executable(row)
         for row in self.model.rows.values():
             found = row.owner == US and row.order_id not in self._orders
             managed = self.model.ownership(row) is Ownership.MANAGED
             if found and managed and row.side is side and row.expiry_ms > block_ms:
-                total += row.left
+                total += self._executable(row)
         return total
+
+    def _executable(self, row: Row) -> Size:
+        """What the chain has not counted as filled."""
+        return row.unit.times(Decimal(row.steps - self.model.chain.filled(row.order_id)))

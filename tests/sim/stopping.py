@@ -32,6 +32,8 @@ class Stopping:
     """Orders of this process that may rest, by its own knowledge, and when it was told so."""
     _asked_ms: dict[str, int] = field(default_factory=dict)
     _running: bool = False
+    _awake_ms: int = 0
+    """Since when the process runs without a pause."""
 
     def _now_ms(self) -> int:
         return self.model.clock.now_ms()
@@ -41,6 +43,12 @@ class Stopping:
         self._asked_ms.clear()
         self.halted_ms = None
         self._running = True
+
+    def stands_still(self) -> None:
+        self._running = False
+
+    def goes_on(self) -> None:
+        self._running, self._awake_ms = True, self._now_ms()
 
     def ended(self) -> None:
         """The process died: nobody is there to ask."""
@@ -72,7 +80,9 @@ class Stopping:
             row = self.model.rows.get(order_id)
             if row is None or not row.live or row.expiry_ms <= self._now_ms():
                 continue
-            since_ms = max(self.killed_ms, told_ms)
+            if order_id in self.model.stuck:
+                continue  # a cancel of it fails, so it is asked less and less often
+            since_ms = max(self.killed_ms, told_ms, self._awake_ms)
             asked = self._asked_ms.get(order_id, 0) >= since_ms
             if not asked and self._now_ms() - since_ms > ASKED_MS:
                 yield f"{order_id} not asked to go within {ASKED_MS} ms"

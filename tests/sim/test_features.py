@@ -16,7 +16,8 @@ from mm_bot.strategies.pipeline import Pipeline
 from mm_bot.strategies.shock import Sample, ShockPull
 from tests.sim.claims import Claim
 from tests.sim.many import results
-from tests.sim.world import Mutation, simulate
+from tests.sim.mutation import Mutation
+from tests.sim.run import simulate
 
 SEEDS = 300
 TRIED = 500

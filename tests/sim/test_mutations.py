@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.sim.many import EVERY, TRIED, caught
-from tests.sim.world import Mutation
+from tests.sim.mutation import Mutation
 
 
 @pytest.mark.parametrize("mutation", EVERY, ids=lambda mutation: mutation.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.sim.many import results
-from tests.sim.world import simulate
+from tests.sim.run import simulate
 
 SEEDS = 600
 

@@ -28,6 +28,18 @@ class Weather:
     errors: float = 0.0
     """A 5xx at once, whether or not the request was served."""
     disk_refuses: float = 0.0
+    lags_ms: tuple[int, ...] = (0,)
+    """How far the nodes behind the one address are behind the chain."""
+    settles_after_ms: tuple[int, int] | None = None
+    """How long after its row a match is on the chain; None where it is there before."""
+    pauses: float = 0.0
+    """The process stands still, and loses its lock now and then."""
+    steps: float = 0.0
+    """The machine's clock is set wrong for some seconds."""
+    reverts: float = 0.0
+    """A match is booked and never settles."""
+    dies: float = 0.0
+    """The matcher dies in its window: what it held stays `matching`."""
     late_rows: float = 0.0
     """A match commits after others with higher ids."""
 
@@ -62,4 +74,10 @@ def storm(random: Random) -> Weather:
         errors=chance(0.2),
         late_rows=chance(0.5),
         disk_refuses=chance(0.1),
+        lags_ms=random.choice(((0,), (0,), (0, 5_000), (3_000,), (9_000, 0, 0))),
+        settles_after_ms=random.choice((None, None, (0, 500), (0, 6_000))),
+        reverts=random.choice((0.0,) * 9 + (0.3,)),
+        pauses=random.choice((0.0, 0.0, 0.1)),
+        steps=random.choice((0.0, 0.0, 0.05)),
+        dies=random.choice((0.0,) * 5 + (0.02,)),
     )

@@ -10,61 +10,30 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from random import Random
 
-from mm_bot.bot import Bot, Edges
 from mm_bot.core.decide import Decision
-from mm_bot.core.memory import Memory
-from mm_bot.core.policy import Policy
-from mm_bot.core.quoting import Strategy
-from mm_bot.core.remember import Report
-from mm_bot.core.snapshot import AnchorQuote
-from mm_bot.errors import EdgeError
-from mm_bot.host.nonces import NonceBlocks
-from mm_bot.host.persistence import MemoryStore, first_memory
+from mm_bot.core.ledger import DEAD_AFTER_MS
+from mm_bot.core.settlement import REVERTED_AFTER_MS
 from mm_bot.host.persistent import PersistentState
 from mm_bot.strategies import founding
-from mm_bot.venues.base import Venue
 from tests.sim import limits
-from tests.sim.broken import Break, broken
 from tests.sim.checker import Checker
 from tests.sim.claims import Claim
 from tests.sim.edge import Edge
 from tests.sim.features import Features, drawn, with_features
-from tests.sim.machine import Disk, Mount, Switch
+from tests.sim.machine import Disk, Switch
+from tests.sim.matcher import Matcher
 from tests.sim.model import US, Model
+from tests.sim.mutation import Mutation
 from tests.sim.people import People
+from tests.sim.process import Process
 from tests.sim.scenario import Scenario
-from tests.sim.virtual_time import VirtualClock, run
+from tests.sim.virtual_time import VirtualClock
 from tests.sim.weather import Weather, calm, storm
 
 SETTLED_CYCLES = 3
 LANE = 7
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mutation:
-    """One thing done wrong, at an edge or in the bot itself, and what it must be caught by."""
-
-    name: str
-    claim: Claim
-    exchange: Callable[[Edge, World], Venue] | None = None
-    world: Callable[[World], None] | None = None
-    """Changes the world before it starts."""
-    strategy: Callable[[Policy], Strategy] | None = None
-    breaks: tuple[Break, ...] = ()
-    seed: int = 0
-    """Caught it when this was written: tried first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    violations: tuple[tuple[Claim, str], ...]
-    cycles: int
-    placed: int
-    fills: int
-    processes: int
 
 
 class World:
@@ -81,14 +50,15 @@ class World:
         self.scenario = Scenario.drawn(self.random)
         self.clock = VirtualClock()
         self.model = Model(self.scenario.market, self.clock, Random(seed + 1))
+        self.matcher = Matcher(self.model, self.model.random)
         quiet = self.scenario.quiet
         self.weather: Weather = calm() if quiet else storm(self.random)
-        self.model.late_rows = self.weather.late_rows
+        self._follow_weather()
         self.model.reserved_elsewhere = self.scenario.reserves(Random(seed + 4), self.model)
         self.features = Features(drawn(Random(seed + 2), self.scenario.quiet) if features else {})
         self.policy = with_features(self.scenario.policy, self.features.options)
         self.disk = Disk(self.clock, Random(seed + 5))
-        self.switch = Switch(self.clock, Random(seed + 6))
+        self.switch = Switch(Random(seed + 6))
         self.forget_nonces = False
         self.clock_behind_ms = 0
         self._extra = Random(seed + 7)
@@ -101,39 +71,31 @@ class World:
             trace=trace,
         )
         self.checker.sent = self._ambush
+        self.checker.skew_ms = lambda: self.skew_ms
         self.checker.disk_refuses = lambda: self.disk.refuses
         self.model.changed = self.checker.changed
         self.people = People(self.model, self.scenario, self.random)
         self.people.jumps = Random(seed + 3) if features else None
         self._recent: deque[Decision] = deque(maxlen=SETTLED_CYCLES)
-        self._process: asyncio.Task[None] | None = None
-        self._stop = asyncio.Event()
+        self._process: Process | None = None
+        self.skew_ms = 0
         self._stormy = False
         self._restarting = asyncio.Lock()
         self._crashes: list[asyncio.Task[None]] = []
+        self._superseded: list[Process] = []
 
-    # The bot's other edges, all of them this world.
-
-    def latest(self) -> AnchorQuote:
-        return self.people.anchor_quote()
-
-    def cycle(
-        self, decision: Decision, report: Report, memory: Memory, timings_ms: dict[str, float]
-    ) -> None:
-        self.checker.cycle(decision, report, memory)
-        for text in self.features.faults(decision):
-            self.checker.fail(Claim.PULLED, text)
-        self._recent.append(decision)
-
-    def event(self, name: str, /, **fields: object) -> None:
-        self.checker.note(f"event {name} {fields}")
+    def _follow_weather(self) -> None:
+        weather, matcher, chain = self.weather, self.matcher, self.model.chain
+        matcher.late_rows, matcher.reverts = weather.late_rows, weather.reverts
+        matcher.dies = weather.dies
+        chain.lags_ms, chain.delay_ms = weather.lags_ms, weather.settles_after_ms
 
     # The run.
 
     async def live(self) -> None:
         self.people.before_start()
         background = [
-            asyncio.create_task(self.model.match_forever()),
+            asyncio.create_task(self.matcher.run()),
             asyncio.create_task(self._watch_moments()),
         ]
         await self._start()
@@ -141,53 +103,38 @@ class World:
             await self._storm()
         await self._calm()
         self._process_over()
-        for task in (*background, self._process):
-            if task is not None:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        for process in (self._process, *self._superseded):
+            if process is not None:
+                await process.kill()
+        for task in background:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
     async def _start(self) -> None:
-        memory = first_memory(self.disk.saved, self.clock.now_ms())
-        self._mount = Mount(self.disk)
-        self._store = MemoryStore(self._mount, memory)
-        self.checker.started(memory)
+        process = Process(
+            self.checker, self.disk, self.switch, self.people, self._told, self.skew_ms
+        )
+        self.model.writer, self._process = process.generation, process
         self.features.started(self.disk.saved == PersistentState())
-        nonces = NonceBlocks(self._mount, lane=LANE, block_size=8)
         used = [] if self.forget_nonces else [n for owner, n in self.model.nonces if owner == US]
         now_ms = 0 if self.forget_nonces else self.clock.now_ms() - self.clock_behind_ms
-        await nonces.open(now_ms, max(used, default=0))
+        nonces = await process.nonces(now_ms, max(used, default=0))
         self.people.squat(nonces)
-        edge = Edge(self.model, self.weather, self.checker, self.random)
-        wrapped = self.mutation.exchange if self.mutation else None
-        spot_bootstrap = self.policy.reference.bootstrap
-        edges = Edges(
-            venue=wrapped(edge, self) if wrapped else edge,
-            anchor=None if spot_bootstrap else self,
-            external=self if spot_bootstrap else None,
-            kill_switch=self.switch,
-            nonces=nonces,
-            store=self._store,
-            telemetry=self,
-            clock=self.clock,
-        )
-        bot = Bot(
-            edges,
-            self.policy,
-            memory,
-            self.mutation.strategy(self.policy)
-            if self.mutation and self.mutation.strategy
-            else founding(self.policy),
-            poll_interval_ms=self.scenario.poll_ms,
-        )
-        self._stop = asyncio.Event()
-        self._process = asyncio.create_task(bot.run(self._stop))
+        edge = Edge(self.model, self.weather, self.checker, self.random, process.clock)
+        mutation, strategy = self.mutation, founding(self.policy)
+        venue = mutation.exchange(edge, self) if mutation and mutation.exchange else edge
+        made = mutation.strategy(self.policy) if mutation and mutation.strategy else strategy
+        process.run(venue, nonces, self.policy, made, self.scenario.poll_ms)
+
+    def _told(self, decision: Decision) -> None:
+        for text in self.features.faults(decision):
+            self.checker.fail(Claim.PULLED, text)
+        self._recent.append(decision)
 
     def _process_over(self) -> None:
-        """A loop that ended by itself has raised."""
-        task = self._process
-        if task is not None and task.done() and not task.cancelled() and task.exception():
-            self.checker.fail(Claim.ALIVE, repr(task.exception()))
+        if self._process is not None and self._process.error is not None:
+            self.checker.fail(Claim.ALIVE, repr(self._process.error))
 
     async def _storm(self) -> None:
         self._stormy = True
@@ -202,6 +149,10 @@ class World:
                 self._flip_kill_switch()
             elif self._extra.random() < self.weather.disk_refuses:
                 self.disk.refuse_for(self._extra.uniform(500, 6_000))
+            elif self._extra.random() < self.weather.pauses:
+                await self._pause()
+            elif self._extra.random() < self.weather.steps and not self.features.options:
+                self._step(self._extra.choice((-20_000, -3_000, 3_000, 20_000)))
             else:
                 self.random.choice(acts)()
             self._process_over()
@@ -217,12 +168,18 @@ class World:
         acts: list[Callable[[], None]] = [self.people.take, self.people.take]
         if what == "post":
             acts += [self._flip_kill_switch, self._crash] if self.scenario.restarts else []
-        delay_s = self._extra.uniform(0, 0.04)
+        elif self.weather.pauses:
+            acts += [self._freeze] * 3
+        delay_s = self._extra.uniform(0, 0.02)
         asyncio.get_running_loop().call_later(delay_s, self._extra.choice(acts))
 
     def _crash(self) -> None:
         if self._stormy and not self._restarting.locked():
             self._crashes.append(asyncio.create_task(self._restart()))
+
+    def _freeze(self) -> None:
+        if self._stormy and not self._restarting.locked():
+            self._crashes.append(asyncio.create_task(self._pause()))
 
     async def _restart(self) -> None:
         async with self._restarting:
@@ -230,18 +187,7 @@ class World:
 
     async def _end_and_start(self) -> None:
         assert self._process is not None
-        if self.random.random() < 0.5:
-            self._mount.crashed = True
-            self._process.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._process
-        else:
-            self._stop.set()
-            await self._process
-            self._store.close()
-            with suppress(EdgeError):
-                await self._mount.flush()
-            self._mount.crashed = True
+        await (self._process.kill() if self.random.random() < 0.5 else self._process.end())
         self.checker.stopping.ended()
         await self.clock.sleep_ms(self.random.choice((0, 100, 3_000)))
         self.clock_behind_ms = 0
@@ -254,6 +200,44 @@ class World:
             await self.clock.sleep_ms(100)  # it would end at once: nonces cannot be reserved
         await self._start()
 
+    def _step(self, step_ms: int) -> None:
+        """Somebody sets the machine's clock, and some seconds later it is right again."""
+        self._set_clock(step_ms, self.disk)
+        delay_s = self._extra.uniform(1, 8)
+        loop = asyncio.get_running_loop()
+        loop.call_later(delay_s, self._set_clock, -step_ms, self.disk)
+
+    def _set_clock(self, step_ms: int, machine: Disk) -> None:
+        if machine is not self.disk:
+            return  # another machine has taken over
+        self.skew_ms += step_ms
+        self.checker.note(f"clock stepped by {step_ms} ms")
+        if self._process is not None:
+            self._process.clock.step(step_ms)
+
+    async def _pause(self) -> None:
+        """The process stands still. Where the server drops its session meanwhile, a standby on
+        another machine takes over, and the first one wakes up to find that out."""
+        async with self._restarting:
+            process = self._process
+            assert process is not None
+            process.stand_still()
+            self.checker.stopping.stands_still()
+            await self.clock.sleep_ms(self._extra.choice((300, 1_500, 4_000)))
+            if self._extra.random() < 0.6:
+                self.model.drop_lock()
+                await self.clock.sleep_ms(self._extra.choice((0, 50, 1_500)))
+                self._superseded.append(process)
+                self.disk = Disk(self.clock, Random(self._extra.random()))
+                self.checker.state_lost()
+                self.skew_ms = self.clock_behind_ms = 0
+                loop = asyncio.get_running_loop()
+                loop.call_later(self._extra.uniform(0, 3), process.go_on)
+                await self._start()
+            else:
+                process.go_on()
+                self.checker.stopping.goes_on()
+
     def _flip_kill_switch(self) -> None:
         self.switch.flip()
         self.checker.stopping.switched(self.switch.on)
@@ -265,24 +249,36 @@ class World:
         self.people.rest()
         for name, value in ((f, getattr(calm(), f)) for f in Weather.__dataclass_fields__):
             setattr(self.weather, name, value)
-        self.model.late_rows = 0.0
-        until_ms = self.clock.now_ms() + self.scenario.calm_ms
+        self._follow_weather()
         await self._calm_for(11_000)  # makers leave, trades grow too old to be a reference
         if self.features.options:
             await self._calm_for(25_000)  # what moved the width is forgotten
-        while self._unsettled() and self.clock.now_ms() < until_ms:
-            if self.checker.violations:
-                return
+        while self._unfinished() and not self.checker.violations:
+            await self._calm_for(2_000)
+        until_ms = self.clock.now_ms() + self.scenario.calm_ms
+        calm_since_ms = self.clock.now_ms()
+        while self.clock.now_ms() < until_ms and not self.checker.violations:
             await self._calm_for(1_000)
-        await self._calm_for(6_000)
+            if self._unsettled():
+                calm_since_ms = self.clock.now_ms()
+            elif self.clock.now_ms() - calm_since_ms > 6_000:
+                break
         if self.checker.violations:
             return
         self.checker.stopping.calm = True
         self.checker.check_settled(self._recent)
+        self.checker.check_reverted(self._recent[-1].fill_totals)
         if self.scenario.quiet:
             self.checker.check_quiet(self.scenario.unmanaged)
         self._flip_kill_switch()
         await self.clock.sleep_ms(4_000)
+
+    def _unfinished(self) -> bool:
+        """What only a long time ends: reverted matches, orders that the matcher keeps."""
+        now_ms, model = self.clock.now_ms(), self.model
+        times = [m.at_ms + REVERTED_AFTER_MS for m in model.matches if m.reverts]
+        times += [model.rows[order_id].expiry_ms + DEAD_AFTER_MS for order_id in model.stuck]
+        return any(now_ms < at_ms + 10_000 for at_ms in times)
 
     def _unsettled(self) -> bool:
         whole = len(self._recent) == SETTLED_CYCLES
@@ -297,26 +293,3 @@ class World:
         while True:
             await self.clock.sleep_ms(200)
             self.checker.moment()
-
-
-def simulate(
-    seed: int, mutation: Mutation | None = None, *, trace: bool = False, features: bool = False
-) -> Result:
-    """One seed from start to end, with `features` also the strategy's."""
-
-    async def main() -> World:
-        world = World(seed, mutation, trace, features)
-        if mutation is not None and mutation.world is not None:
-            mutation.world(world)
-        await world.live()
-        return world
-
-    with broken(mutation.breaks if mutation is not None else ()):
-        world = run(main())
-    return Result(
-        violations=tuple(world.checker.violations),
-        cycles=world.checker.cycles,
-        placed=world.checker.placed,
-        fills=len(world.model.matches),
-        processes=world.checker.generation,
-    )

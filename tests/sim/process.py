@@ -1,0 +1,157 @@
+"""One process of the bot on a machine: it starts, may stand still for a while, and ends.
+
+A process that stands still runs nothing of itself: every wait of it ends only once it runs again,
+while the exchange and everybody else go on. Its wall clock is the machine's, which may be stepped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Protocol
+
+from mm_bot.bot import Bot, Edges
+from mm_bot.core.decide import Decision
+from mm_bot.core.memory import Memory
+from mm_bot.core.policy import Policy
+from mm_bot.core.quoting import Strategy
+from mm_bot.core.remember import Report
+from mm_bot.core.snapshot import AnchorQuote
+from mm_bot.errors import EdgeError
+from mm_bot.host.nonces import NonceBlocks
+from mm_bot.host.persistence import MemoryStore, first_memory
+from mm_bot.venues.base import Venue
+from tests.sim.checker import Checker
+from tests.sim.machine import Disk, Mount, Switch
+from tests.sim.virtual_time import VirtualClock
+
+LANE = 7
+
+
+class HostClock(VirtualClock):
+    """The clock of one process, `skew_ms` from the true one at first."""
+
+    def __init__(self, skew_ms: int) -> None:
+        super().__init__()
+        self._offset_ms += skew_ms
+        self.runs = asyncio.Event()
+        self.runs.set()
+
+    async def sleep_ms(self, duration_ms: float) -> None:
+        await super().sleep_ms(duration_ms)
+        await self.runs.wait()
+
+
+class Anchors(Protocol):
+    """Where the prices of outside come from."""
+
+    def anchor_quote(self) -> AnchorQuote: ...
+
+
+class Process:
+    """Also the kill switch and the telemetry that its bot is given."""
+
+    def __init__(
+        self,
+        checker: Checker,
+        disk: Disk,
+        switch: Switch,
+        anchors: Anchors,
+        on_cycle: Callable[[Decision], None],
+        skew_ms: int,
+    ) -> None:
+        self.clock = HostClock(skew_ms)
+        self.mount = Mount(disk)
+        self.memory = first_memory(disk.saved, self.clock.now_ms())
+        checker.started(self.memory)
+        self.generation = checker.generation
+        self._store = MemoryStore(self.mount, self.memory)
+        self._checker = checker
+        self._switch = switch
+        self._anchors = anchors
+        self._on_cycle = on_cycle
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def nonces(self, now_ms: int, highest: int) -> NonceBlocks:
+        blocks = NonceBlocks(self.mount, lane=LANE, block_size=8)
+        await blocks.open(now_ms, highest)
+        return blocks
+
+    def run(
+        self, venue: Venue, nonces: NonceBlocks, policy: Policy, strategy: Strategy, poll_ms: int
+    ) -> None:
+        bootstrap = policy.reference.bootstrap
+        edges = Edges(
+            venue=venue,
+            anchor=None if bootstrap else self,
+            external=self if bootstrap else None,
+            kill_switch=self,
+            nonces=nonces,
+            store=self._store,
+            telemetry=self,
+            clock=self.clock,
+        )
+        bot = Bot(edges, policy, self.memory, strategy, poll_interval_ms=poll_ms)
+        self._task = asyncio.create_task(bot.run(self._stop))
+
+    @property
+    def error(self) -> BaseException | None:
+        """A loop that ended by itself has raised."""
+        task = self._task
+        over = task is not None and task.done() and not task.cancelled()
+        return task.exception() if task is not None and over else None
+
+    def stand_still(self) -> None:
+        self._checker.note(f"process {self.generation} stands still")
+        self.clock.runs.clear()
+
+    def go_on(self) -> None:
+        self._checker.note(f"process {self.generation} goes on")
+        self.clock.runs.set()
+
+    async def kill(self) -> None:
+        """At any await of it."""
+        self.mount.crashed = True
+        self.clock.runs.set()
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def end(self) -> None:
+        """In peace."""
+        self.clock.runs.set()
+        self._stop.set()
+        if self._task is not None:
+            await self._task
+        self._store.close()
+        with suppress(EdgeError):
+            await self.mount.flush()
+        self.mount.crashed = True
+
+    # What the bot is given.
+
+    def latest(self) -> AnchorQuote:
+        return self._anchors.anchor_quote()
+
+    def active(self) -> bool:
+        return self._switch.active()
+
+    async def watch(self, on_change: Callable[[bool], None]) -> None:
+        await self._switch.watch(on_change, self.clock)
+
+    def cycle(
+        self,
+        decision: Decision,
+        report: Report,
+        memory: Memory,
+        timings_ms: Mapping[str, float],
+    ) -> None:
+        if self.generation == self._checker.generation:  # else another has taken over
+            self._checker.cycle(decision, report, memory)
+            self._on_cycle(decision)
+
+    def event(self, name: str, /, **fields: object) -> None:
+        self._checker.note(f"event {name} {fields}")

@@ -1,0 +1,31 @@
+"""One seed, from start to end."""
+
+from __future__ import annotations
+
+from tests.sim.broken import broken
+from tests.sim.mutation import Mutation, Result
+from tests.sim.virtual_time import run
+from tests.sim.world import World
+
+
+def simulate(
+    seed: int, mutation: Mutation | None = None, *, trace: bool = False, features: bool = False
+) -> Result:
+    """One seed from start to end, with `features` also the strategy's."""
+
+    async def main() -> World:
+        world = World(seed, mutation, trace, features)
+        if mutation is not None and mutation.world is not None:
+            mutation.world(world)
+        await world.live()
+        return world
+
+    with broken(mutation.breaks if mutation is not None else ()):
+        world = run(main())
+    return Result(
+        violations=tuple(world.checker.violations),
+        cycles=world.checker.cycles,
+        placed=world.checker.placed,
+        fills=len(world.model.matches),
+        processes=world.checker.generation,
+    )
