@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NODE_STAMP := $(VENV)/.node-installed
 
-.PHONY: help demo test test-page sim scenarios conformance backtest bench profile bench-fair-anchor lint install lock clean
+.PHONY: help demo test test-page sim mutants scenarios conformance backtest bench profile bench-fair-anchor lint install lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ test-page: install ## drives the status page in headless Chromium
 
 sim: install ## the loop on a model exchange; SEEDS=n FROM=k, FEATURES=1 with the strategy's
 	$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),1000) --from $(or $(FROM),0) $(if $(FEATURES),--features)
+
+mutants: install ## the core with one thing done otherwise, against its tests; takes hours; SAMPLE=n
+	$(BIN)/python -m tests.mutation $(MODULES) $(if $(SAMPLE),--sample $(SAMPLE))
 
 scenarios: install ## every live scenario on the local exchange; ROUNDS=3 for a longer run
 	$(BIN)/python -m integration_harness all $(if $(ROUNDS),--rounds $(ROUNDS))
