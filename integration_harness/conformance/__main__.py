@@ -25,6 +25,7 @@ VENUES: Final = {
     "numo": "integration_harness.conformance.numo:NumoDriver",
     "derive": "integration_harness.conformance.derive:DeriveDriver",
     "ethereal": "integration_harness.conformance.ethereal:EtherealDriver",
+    "coinbase": "integration_harness.conformance.coinbase:CoinbaseDriver",
 }
 """By name: the module and the class of the driver."""
 LIMITS: Final = Limits(timeout_seconds=40.0, poll_seconds=0.02)

@@ -45,7 +45,10 @@ def signs(before: Memory, decision: Decision, market: Instrument, newest_trade: 
 
 
 def disagreements(before: Memory, decision: Decision, market: Instrument) -> tuple[str, ...]:
-    """Orders whose rows lost another amount than their new fills say, with both numbers."""
+    """Orders whose rows lost another amount than their new fills say, with both numbers; none where
+    the exchange does not tell the two at one moment."""
+    if not market.capabilities.fills_with_orders:
+        return ()
     by_fills: dict[str, Amount] = {}
     for fill in decision.new_fills:
         worth = market.counted(fill.size, fill.notional)

@@ -95,6 +95,8 @@ class Capabilities:
     """The exchange pushes what happens to our orders."""
     nonce_is_time_ns: bool = False
     """Nonces are the time in nanoseconds, and refused where that is far from now."""
+    fills_with_orders: bool = True
+    """Orders and fills are read at one moment; elsewhere one may show what the other lacks yet."""
     book_names_orders: bool = True
     """The book lists orders by id; elsewhere levels, from which the adapter takes ours out."""
     book_depth: int | None = None

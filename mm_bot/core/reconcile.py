@@ -237,7 +237,7 @@ def _hold_or_replace(
     slot = (level.side, level.index)
     wrong = fault(order, level, policy)
     if order.stage is Stage.UNKNOWN:
-        again = (order,) if _due_again(order, level, policy, given.now_ms) else ()
+        again = (order,) if _due_again(given, order, level, policy) else ()
         return Plan(resends=again, missing=(gap(level, MissingReason.AWAITING_EVIDENCE),))
     renew = _due_for_renewal(given, order)
     if wrong is None and not renew:
@@ -323,13 +323,18 @@ def _own_orders_reached(given: ReconcileInput, level: Level) -> list[str]:
     ]
 
 
-def _due_again(open_order: OpenOrder, level: Level, policy: ReconcilePolicy, now_ms: int) -> bool:
-    """Whether to send the same bytes again. Not where their price has become worse for us than
-    the target: then they would place a quote that nobody wants any more, and time closes the
-    question (the order expires) instead of evidence."""
+def _due_again(
+    given: ReconcileInput, open_order: OpenOrder, level: Level, policy: ReconcilePolicy
+) -> bool:
+    """Whether to send the same bytes again. Not where the exchange might make a second order of
+    them, nor where their price has become worse for us than the target: then they would place a
+    quote that nobody wants any more. Time closes the question then (the order expires) instead of
+    evidence."""
     if open_order.signed is None or open_order.conflict:
         return False
-    due = open_order.next_send_ms <= now_ms < open_order.expiry_ms
+    if not given.market.capabilities.resend_safe:
+        return False
+    due = open_order.next_send_ms <= given.now_ms < open_order.expiry_ms
     behind = open_order.side.best_first(open_order.price) >= level.side.best_first(level.price)
     return due and (behind or price_fits(open_order, level, policy))
 

@@ -95,8 +95,8 @@ class Settlement:
         return self.lot.times(Decimal(steps))
 
     def notional(self, market: Instrument, steps: int) -> Amount:
-        if market.is_spot:
-            return Amount(Decimal(steps))
+        if market.notional_step is not None:
+            return market.notional_step.times(Decimal(steps))
         return market.notional(self.price, self.size(steps))
 
 

@@ -28,6 +28,7 @@ VENUES = {
     "numo": "mm_bot.venues.numo.resolve",
     "derive": "mm_bot.venues.derive.settings",
     "ethereal": "mm_bot.venues.ethereal.settings",
+    "coinbase": "mm_bot.venues.coinbase.settings",
 }
 """By the name that chooses it: the module that has its `SECTION` and `resolve`."""
 DEFAULT_VENUE = "numo"

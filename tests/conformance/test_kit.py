@@ -18,6 +18,7 @@ _SELECTED = {
     "numo": ("cancel_races_a_fill",),
     "derive": ("refused_is_final", "cancel_races_a_fill", "partial_fills_once"),
     "ethereal": ("cancel_races_a_fill",),
+    "coinbase": ("unknown_found_by_our_id",),
 }
 
 

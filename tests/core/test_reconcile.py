@@ -210,6 +210,16 @@ def test_an_unknown_order_is_sent_again_and_never_replaced() -> None:
     assert plan(desk_of(conflicting, ASK), RECONCILES).quiet
 
 
+def test_nothing_is_sent_again_where_that_might_make_a_second_order() -> None:
+    """The exchange's capabilities decide: without `resend_safe` an unknown order waits for
+    evidence, and its slot stays taken."""
+    unknown = open_order(Side.BUY, "1596", stage=Stage.UNKNOWN)
+    market = replace(SPOT, capabilities=replace(SPOT.capabilities, resend_safe=False))
+    made = plan(replace(desk_of(unknown, ASK), market=market), RECONCILES)
+    assert made.quiet
+    assert [m.reason for m in made.missing] == [MissingReason.AWAITING_EVIDENCE]
+
+
 def test_a_bid_waits_for_the_ask_it_would_meet() -> None:
     """Invariant 2: a place that reaches an own ask waits for its cancel, and is not sent where
     that ask stays."""

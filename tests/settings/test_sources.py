@@ -21,7 +21,7 @@ def test_an_unknown_venue_is_a_fault_that_lists_the_valid_ones() -> None:
     """Only what there is a folder for can be chosen, or a module of one's own."""
     assert settings(MM_VENUE="numo").venue_config == settings().venue_config
     assert fault(MM_VENUE="elsewhere") == (
-        "MM_VENUE is 'elsewhere': give one of numo, derive, ethereal, or the import path "
+        "MM_VENUE is 'elsewhere': give one of numo, derive, ethereal, coinbase, or the import path "
         "`package.module` of your own"
     )
 

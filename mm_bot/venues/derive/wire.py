@@ -48,6 +48,7 @@ CAPABILITIES: Final = Capabilities(
     resend_safe=True,
     self_trade=SelfTrade.TAKER_REFUSED,
     user_stream=True,
+    fills_with_orders=False,
     book_names_orders=False,
     nonce_is_time_ns=True,
 )

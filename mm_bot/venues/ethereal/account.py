@@ -15,6 +15,7 @@ from mm_bot.venues import fill_numbers
 from mm_bot.venues.ethereal import codec, wire
 from mm_bot.venues.ethereal.api import NOT_FOUND, EtherealApi, RefusedError
 from mm_bot.venues.ethereal.wire import Lens, listing, read
+from mm_bot.venues.names import Names
 
 LOOK_BACK_MS: Final = 60_000
 """How far before the last known fill the list is asked again: it may be indexed late."""
@@ -22,26 +23,6 @@ TOLD_MS: Final = 2_000
 """How long the list of our fills may lag behind the public trades."""
 LEFT_TRIES: Final = 3
 LEFT_RETRY_S: Final = 0.05
-NAMES_KEPT: Final = 5_000
-
-
-class Names:
-    """Our order ids and the exchange's for them."""
-
-    def __init__(self) -> None:
-        self.ours: dict[str, str] = {}
-        """By the exchange's id."""
-        self._theirs: dict[str, str] = {}
-
-    def note(self, ours: str, theirs: str) -> None:
-        self.ours[theirs], self._theirs[ours] = ours, theirs
-        while len(self._theirs) > NAMES_KEPT:
-            self.ours.pop(self._theirs.pop(next(iter(self._theirs))), None)
-
-    def theirs(self, ours: str) -> str | None:
-        if ours.startswith(codec.FOREIGN):
-            return ours.removeprefix(codec.FOREIGN)
-        return self._theirs.get(ours)
 
 
 class AccountReads:

@@ -14,8 +14,6 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.orders import ID_PREFIX, OrderId
 
 TICKER_CHARACTERS: Final = 10
-FOREIGN: Final = "venue:"
-"""Begins the id we give to an order that has no client id: the exchange's own follows."""
 _LETTERS: Final = {Side.BUY: "b", Side.SELL: "s"}
 _SIDES: Final = {letter: side for side, letter in _LETTERS.items()}
 _NONCE: Final = re.compile(r"([bs])([1-9][0-9]{18})", re.ASCII)

@@ -15,9 +15,10 @@ from mm_bot.core.snapshot import Book, Part, Trade
 from mm_bot.errors import EdgeError
 from mm_bot.venues.ethereal import wire
 from mm_bot.venues.ethereal.api import EtherealApi
-from mm_bot.venues.ethereal.levels import LevelBook, OwnLevels, polled
+from mm_bot.venues.ethereal.levels import polled
 from mm_bot.venues.ethereal.stream import Stream
 from mm_bot.venues.ethereal.wire import Lens, listing, read
+from mm_bot.venues.levels import LevelBook, OwnLevels
 
 QUIET_MS: Final = 3_000
 """A book that is older, by its own time, is asked for: a frozen socket is silent too."""

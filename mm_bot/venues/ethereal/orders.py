@@ -9,7 +9,7 @@
 | not sent | refused, where it was the first sending |
 | all else | unknown |
 
-A refusal of bytes that were sent before with an unknown end says nothing of that first sending.
+Bytes that were sent before with an unknown end are judged by `Unsure`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from mm_bot.core.instrument import Instrument
 from mm_bot.errors import EdgeError
 from mm_bot.fields.keys import checksummed
 from mm_bot.venues.ethereal import codec, wire
-from mm_bot.venues.ethereal.account import AccountReads, Names
+from mm_bot.venues.ethereal.account import AccountReads
 from mm_bot.venues.ethereal.api import (
     ACCEPTED,
     CREATED,
     EtherealApi,
-    LostError,
     NotSentError,
     RefusedError,
 )
@@ -39,7 +38,9 @@ from mm_bot.venues.ethereal.cancels import Cancels
 from mm_bot.venues.ethereal.config import EtherealConfig
 from mm_bot.venues.ethereal.signing import PERPETUALS, CancelOrder, Domain, TradeOrder
 from mm_bot.venues.ethereal.wire import read
+from mm_bot.venues.names import FOREIGN, Names
 from mm_bot.venues.signing import Signer
+from mm_bot.venues.unsure import Unsure
 
 TAKEN_BEFORE: Final = ("NonceAlreadyUsed", "DuplicateClientOrderId")
 UNSAID: Final = "Unknown"
@@ -47,7 +48,6 @@ NS_PER_MS: Final = 1_000_000
 LANE_NS: Final = 1_000
 LANES: Final = 499
 CANCELS_NS: Final = 500_000
-UNSURE_KEPT: Final = 1_000
 """Nonces must differ by signer, and bots of several markets may share one. Ours begin at a whole
 millisecond; each process adds its own lane inside of it, and cancels the second half."""
 
@@ -66,8 +66,7 @@ class OrderEntry:
         self._domain = Domain(chain_id=config.chain_id, contract=config.contract)
         self._lane_ns = LANE_NS * (secrets.randbelow(LANES) if lane is None else lane)
         self._last_cancel = 0
-        self._unsure: dict[str, None] = {}
-        """Orders of which a sending has no known end."""
+        self._unsure = Unsure()
         self._cancels = Cancels(self._send_cancels)
         self.ahead_ms = 0
         """How far the exchange's clock is ahead of ours: what it compares is on its own."""
@@ -118,18 +117,14 @@ class OrderEntry:
             answer = await self._api.write(
                 "order", prepared.body, CREATED, is_cancel=False, may_send=may_send
             )
-            outcome = self._result(answer, order_id)
+            return self._result(answer, order_id)
         except NotSentError as error:
-            outcome = self._unless_unsure(order_id, error.reason)
+            outcome = Outcome(verdict=Verdict.REFUSED, detail=error.reason)
         except RefusedError as error:
-            outcome = self._refusal(order_id, error)
-        except (LostError, EdgeError) as error:
+            outcome = _refusal(error)
+        except EdgeError as error:
             outcome = Outcome(verdict=Verdict.UNKNOWN, detail=error.reason)
-        if outcome.verdict is Verdict.UNKNOWN:
-            self._unsure[order_id] = None
-            if len(self._unsure) > UNSURE_KEPT:
-                del self._unsure[next(iter(self._unsure))]
-        return outcome
+        return self._unsure.judged(order_id, outcome)
 
     async def cancel(self, order_id: str, reads: AccountReads) -> Outcome:
         """By client id, which needs no answer to the place. What was left is asked for after it:
@@ -137,8 +132,8 @@ class OrderEntry:
         try:
             name, is_client_id = codec.client_id(order_id), True
         except ValueError:
-            is_client_id = not order_id.startswith(codec.FOREIGN)
-            name = order_id.removeprefix(codec.FOREIGN)
+            is_client_id = not order_id.startswith(FOREIGN)
+            name = order_id.removeprefix(FOREIGN)
         outcome = await self._cancels.cancel(name, is_client_id=is_client_id)
         if outcome.verdict is not Verdict.ACCEPTED:
             return outcome
@@ -149,27 +144,17 @@ class OrderEntry:
         return await self._cancels.cancel(f"mmprobe{self._cancel_nonce()}", is_client_id=True)
 
     def _result(self, answer: object, order_id: str) -> Outcome:
+        """Of a 201: it says of the order itself that it rests or is over."""
         members = read.members(answer, "order answer")
         result = read.text(members, "result", "order answer")
         if members.get("clientOrderId") != codec.client_id(order_id) or result == UNSAID:
             detail = f"201, and says {result} of {members.get('clientOrderId')!r}"
-            return Outcome(verdict=Verdict.UNKNOWN, detail=detail)
+            unknown = Outcome(verdict=Verdict.UNKNOWN, detail=detail)
+            return self._unsure.judged(order_id, unknown)
         if result != "Ok":
             return Outcome(verdict=Verdict.REFUSED, detail=result[:100])
         self.names.note(order_id, read.text(members, "id", "order answer"))
-        self._unsure.pop(order_id, None)
-        return Outcome(verdict=Verdict.ACCEPTED)
-
-    def _refusal(self, order_id: str, error: RefusedError) -> Outcome:
-        if error.code in TAKEN_BEFORE:
-            return Outcome(verdict=Verdict.UNKNOWN, detail=error.reason, conflict=True)
-        if error.code == UNSAID:
-            return Outcome(verdict=Verdict.UNKNOWN, detail=error.reason)
-        return self._unless_unsure(order_id, error.reason)
-
-    def _unless_unsure(self, order_id: str, detail: str) -> Outcome:
-        verdict = Verdict.UNKNOWN if order_id in self._unsure else Verdict.REFUSED
-        return Outcome(verdict=verdict, detail=detail)
+        return self._unsure.judged(order_id, Outcome(verdict=Verdict.ACCEPTED))
 
     async def _send_cancels(self, client_ids: list[str], order_ids: list[str]) -> Any:
         nonce = self._cancel_nonce()
@@ -195,3 +180,10 @@ class OrderEntry:
     def their_ms(self) -> int:
         """The exchange's clock now."""
         return self._clock.now_ms() + self.ahead_ms
+
+
+def _refusal(error: RefusedError) -> Outcome:
+    conflict = error.code in TAKEN_BEFORE
+    is_unknown = conflict or error.code == UNSAID
+    verdict = Verdict.UNKNOWN if is_unknown else Verdict.REFUSED
+    return Outcome(verdict=verdict, detail=error.reason, conflict=conflict)

@@ -23,8 +23,9 @@ from mm_bot.core.snapshot import Trade
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import describe
 from mm_bot.venues.ethereal import wire
-from mm_bot.venues.ethereal.levels import GapError, LevelBook, followed
+from mm_bot.venues.ethereal.levels import GapError, followed
 from mm_bot.venues.ethereal.wire import ETHEREAL
+from mm_bot.venues.levels import LevelBook
 
 PING_S: Final = 30.0
 SESSION_S: Final = 3 * 3600.0

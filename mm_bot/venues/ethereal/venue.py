@@ -24,17 +24,17 @@ from mm_bot.core.snapshot import Balances, ClockReading, Observation, OwnOrders,
 from mm_bot.errors import BotError, EdgeError
 from mm_bot.venues.base import EthCall, Found, FoundOrder, no_chain
 from mm_bot.venues.checks import Check, Checks
+from mm_bot.venues.contained import Contained
 from mm_bot.venues.ethereal import proving, wire
 from mm_bot.venues.ethereal.account import AccountReads
 from mm_bot.venues.ethereal.api import EtherealApi
 from mm_bot.venues.ethereal.config import EtherealConfig
-from mm_bot.venues.ethereal.contained import Contained
-from mm_bot.venues.ethereal.levels import OwnLevels
 from mm_bot.venues.ethereal.market import MarketView
 from mm_bot.venues.ethereal.orders import OrderEntry
 from mm_bot.venues.ethereal.stream import Stream
 from mm_bot.venues.ethereal.wire import ETHEREAL, Lens, Position, listing
 from mm_bot.venues.file_lock import FileLock
+from mm_bot.venues.levels import OwnLevels
 
 CLOCK_EVERY_S: Final = 30.0
 
@@ -257,7 +257,7 @@ class EtherealVenue:
         settled = self._contained.of(
             orders.rows,
             self._reads.recent_fills,
-            position,
+            position.updated_ms,
             self._entry.ahead_ms,
             int(self._clock.monotonic_ms()),
         )

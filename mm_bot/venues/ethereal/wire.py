@@ -27,6 +27,7 @@ from mm_bot.core.snapshot import Fill, Trade
 from mm_bot.io.shapes import Members, Reader
 from mm_bot.venues.ethereal import codec
 from mm_bot.venues.fill_numbers import fill_number
+from mm_bot.venues.names import FOREIGN
 
 ETHEREAL: Final = "ethereal"
 DECIMALS: Final = 9
@@ -36,6 +37,7 @@ CAPABILITIES: Final = Capabilities(
     resend_safe=True,
     self_trade=SelfTrade.MAKER_CANCELLED,
     user_stream=True,
+    fills_with_orders=False,
     book_names_orders=False,
     nonce_is_time_ns=True,
 )
@@ -161,7 +163,7 @@ def known_id(members: Members, ticker: str, id_name: str, client_name: str) -> s
     client = members.get(client_name)
     if isinstance(client, str) and client:
         return codec.order_id(client, ticker)
-    return codec.FOREIGN + read.text(members, id_name, "order")
+    return FOREIGN + read.text(members, id_name, "order")
 
 
 def _ownership(order_id: str, side: Side, nonce: int, lens: Lens) -> Ownership:
@@ -193,7 +195,7 @@ def fill(entry: object, lens: Lens, left: dict[str, Size], names: dict[str, str]
     price = Price(read.number(members, "price", "fill"))
     size = Size(read.number(members, "filled", "fill"))
     order_id = known_id(members, market.symbol, "orderId", "clientOrderId")
-    order_id = names.get(order_id.removeprefix(codec.FOREIGN), order_id)
+    order_id = names.get(order_id.removeprefix(FOREIGN), order_id)
     return Fill(
         trade_id=fill_number(read.text(members, "id", "fill"), at_ms),
         order_id=order_id,

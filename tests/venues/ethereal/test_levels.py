@@ -12,10 +12,11 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder
 from mm_bot.core.snapshot import Fill
 from mm_bot.errors import EdgeError
+from mm_bot.venues.contained import WAIT_MS, Contained
 from mm_bot.venues.ethereal import wire
-from mm_bot.venues.ethereal.contained import WAIT_MS, Contained
-from mm_bot.venues.ethereal.levels import LINGER_MS, GapError, OwnLevels, followed
+from mm_bot.venues.ethereal.levels import GapError, followed
 from mm_bot.venues.ethereal.wire import Lens, Position
+from mm_bot.venues.levels import LINGER_MS, OwnLevels
 from tests.venues.ethereal.test_vectors import PRODUCT
 
 MARKET = wire.instrument(PRODUCT, price_tick=None, margin_rate=Decimal("0.2"))
@@ -127,7 +128,7 @@ def test_a_position_contains_a_fill_once_that_is_proven() -> None:
     then = Position(size=Size.of("0.3"), updated_ms=500 + ahead_ms)
 
     def settled(fills: list[Fill], position: Position, now_ms: int) -> int:
-        return contained.of([row], fills, position, ahead_ms, now_ms)[OURS]
+        return contained.of([row], fills, position.updated_ms, ahead_ms, now_ms)[OURS]
 
     assert settled([], then, 0) == 0
     assert settled([fill("0.1", 400)], then, 10) == 0

@@ -1,0 +1,283 @@
+"""Coinbase as the loop sees it.
+
+The truth is what is asked by HTTP: open orders, an order by its id, fills, wallets. The sockets
+wake the loop and bring the book and public trades; where the market's is down both are polled.
+
+Nothing but its end time ends an order of a process that died: the exchange has no other dead man's
+switch. Nothing of an unknown outcome is sent twice: what is said of the same client id posted again
+is not proven, so the lists or time close the question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from mm_bot.clock import Clock
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
+from mm_bot.core.exact import Amount, Size
+from mm_bot.core.instrument import Instrument
+from mm_bot.core.snapshot import Balances, ClockReading, Observation, OwnOrders, Part
+from mm_bot.errors import BotError, EdgeError, IdentityError
+from mm_bot.venues.base import EthCall, Found, FoundOrder
+from mm_bot.venues.checks import Check, Checks
+from mm_bot.venues.coinbase import proving
+from mm_bot.venues.coinbase.account import AccountReads, reserved
+from mm_bot.venues.coinbase.api import CoinbaseApi
+from mm_bot.venues.coinbase.config import CoinbaseConfig
+from mm_bot.venues.coinbase.market import MarketView
+from mm_bot.venues.coinbase.orders import OrderEntry
+from mm_bot.venues.coinbase.stream import Event, Socket
+from mm_bot.venues.coinbase.token import Tokens
+from mm_bot.venues.coinbase.wire import COINBASE, Lens, Wallet
+from mm_bot.venues.contained import Contained
+from mm_bot.venues.file_lock import FileLock
+from mm_bot.venues.levels import OwnLevels
+from mm_bot.venues.names import Names
+
+LOCK_POLL_S: Final = 0.5
+CLOCK_EVERY_S: Final = 30.0
+
+
+class CoinbaseVenue:
+    """One spot market of one portfolio."""
+
+    instrument: Instrument
+
+    def __init__(self, config: CoinbaseConfig, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._tokens = Tokens(config.key_name, config.key)
+        self._api = CoinbaseApi(config, self._tokens)
+        names = Names()
+        self._entry = OrderEntry(self._api, names)
+        self._reads = AccountReads(self._api, self._lens, names, self._their_ms)
+        self._own_levels = OwnLevels()
+        self._market = MarketView(self._api, clock, self._own_levels, self._lens)
+        self._contained = Contained()
+        self._sockets: dict[str, Socket] = {}
+        self._clock_asked_s = 0.0
+        self._balances: Part[Balances] = Part(value=None, as_of_ms=None)
+        self._balances_read_ms: int | None = None
+        self._lock = FileLock(config.lock_file, config.market_symbol)
+        self._wake: Callable[[], None] = lambda: None
+
+    # Start-up and commands
+
+    @property
+    def eth_call(self) -> EthCall:
+        async def refused(_to: str, _data: bytes) -> bytes:
+            raise EdgeError(COINBASE, "no chain is read here: give the price source its own node")
+
+        return refused
+
+    async def open(self, on_waiting: Callable[[str], None] = lambda holder: None) -> int:
+        """See `LiveVenue.open`. Nonces are ours alone: the client id is all that carries them."""
+        await self._prove(Checks(strict=True))
+        while not self._config.dry_run and (holder := await self.claim()) is not None:
+            if not self._config.wait_for_lock:
+                raise IdentityError(
+                    f"another process is the writer of {self._config.market_symbol} with key "
+                    f"{self._config.key_name}: {holder}"
+                )
+            on_waiting(holder)
+            await asyncio.sleep(LOCK_POLL_S)
+        return 0
+
+    async def connect(self) -> None:
+        """Learn the clock and the market, and no more."""
+        await self._learn(Checks(strict=True))
+
+    async def check(self) -> tuple[Check, ...]:
+        """See `LiveVenue.check`."""
+        checks = Checks()
+        await self._prove(checks)
+        return tuple(checks.found)
+
+    async def claim(self) -> str | None:
+        return self._lock.claim()
+
+    async def holds_lock(self) -> bool:
+        return self._config.dry_run or self._lock.held
+
+    async def own_orders(self, watch: Watch) -> OwnOrders:
+        """See `LiveVenue.own_orders`."""
+        return await self._reads.own(watch, {})
+
+    async def find(self, order_ids: Sequence[str]) -> Found:
+        """See `LiveVenue.find`."""
+        try:
+            if not hasattr(self, "instrument"):
+                await self.connect()
+            rows = await self._reads.rows(order_ids)
+        except BotError as error:
+            return Found(orders=(), fault=str(error))
+        prefix = f"mm:{self._config.market_symbol}:"
+        return Found(
+            orders=tuple(
+                FoundOrder(
+                    order_id=row.order_id,
+                    nonce=row.nonce,
+                    live=row.live,
+                    expiry_s=row.expiry_ms // 1000,
+                    proof=f"the exchange says {row.status.value}",
+                )
+                for row in rows
+                if row.order_id in order_ids or (row.live and row.order_id.startswith(prefix))
+            )
+        )
+
+    async def events(
+        self, on_event: Callable[[], None], on_source: Callable[[str, str], None]
+    ) -> None:
+        """See `LiveVenue.events`: by the socket of our orders."""
+        self._wake = self._market.changed = on_event
+        socket = self._sockets["user"]
+        while True:
+            if socket.up.is_set():
+                on_source("socket", "")
+                on_event()
+                await socket.down.wait()
+            else:
+                on_source("poll", socket.problem)
+                await socket.up.wait()
+
+    async def aclose(self) -> None:
+        for socket in self._sockets.values():
+            await socket.aclose()
+        await self._api.aclose()
+        self._lock.release()
+
+    # The loop
+
+    async def observe(self, watch: Watch) -> Observation:
+        began_ms = self._clock.now_ms()
+        await self._follow_clock()
+        held = asyncio.ensure_future(self._reads.wallets())
+        problem = await self._market.look(self._sockets.get("market"))
+        orders: Part[OwnOrders] = Part(value=None, as_of_ms=None)
+        try:
+            own = await self._reads.own(watch, self._market.trades_by_name)
+            orders = Part(value=own, as_of_ms=began_ms)
+            self._own_levels.seen(own.rows, watch.order_ids, int(self._clock.monotonic_ms()))
+            orders = Part(value=self._note_wallets(await held, own, began_ms), as_of_ms=began_ms)
+        except EdgeError as error:
+            await asyncio.gather(held, return_exceptions=True)
+            self._balances = replace(self._balances, error=error.reason)
+            if orders.value is None:
+                orders = replace(orders, error=error.reason)
+        return Observation(
+            book=self._market.book(problem),
+            trades=self._market.trades(problem),
+            orders=orders,
+            balances=self._balances,
+            balances_read_ms=self._balances_read_ms,
+            lock_held=self._config.dry_run or self._lock.held,
+            clocks=(ClockReading(name="api", ahead_ms=self._entry.ahead_ms),),
+        )
+
+    def prepare(self, order: NewOrder) -> PreparedOrder:
+        return self._entry.prepare(order, self.instrument)
+
+    async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
+        order = prepared.order
+        self._own_levels.posting(order.order_id, order.side, order.price, order.size)
+        outcome = await self._entry.place(prepared, may_send)
+        if outcome.verdict is Verdict.REFUSED:
+            self._own_levels.refused(order.order_id)
+        return outcome
+
+    async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
+        return await self._entry.cancel(order_id, self._reads)
+
+    # Inside
+
+    async def _learn(self, checks: Checks) -> bool:
+        ahead_ms = await proving.clock(self._api, checks)
+        if ahead_ms is None:
+            return False
+        self._set_ahead(ahead_ms)
+        market = await proving.learn(self._api, self._config, checks)
+        if market is None:
+            return False
+        self.instrument = market
+        return True
+
+    async def _prove(self, checks: Checks) -> None:
+        if not await self._learn(checks):
+            return
+        config, api = self._config, self._api
+        await proving.rights(api, config, checks)
+        proving.trading(self.instrument, checks)
+        await proving.fees(api, checks)
+        timeout_s = config.request_timeout_ms / 1000
+        symbol, tokens = config.market_symbol, self._tokens
+        market = Socket(
+            config.market_socket_url,
+            ("heartbeats", "market_trades", "level2"),
+            symbol,
+            tokens,
+            self._market.heard,
+            first="l2_data",
+            timeout_s=timeout_s,
+        )
+        user = Socket(
+            config.user_socket_url,
+            ("heartbeats", "user"),
+            symbol,
+            tokens,
+            self._heard_of_ours,
+            first="user",
+            timeout_s=timeout_s,
+        )
+        self._sockets = {"market": market, "user": user}
+        await proving.sockets(self._sockets, config, checks)
+
+    def _heard_of_ours(self, channel: str, event: Event) -> None:
+        if channel == "user":
+            self._wake()
+
+    def _lens(self) -> Lens:
+        return Lens(
+            market=self.instrument,
+            protected=self._config.protected_prefixes,
+            ahead_ms=self._entry.ahead_ms,
+        )
+
+    def _their_ms(self) -> int:
+        return self._clock.now_ms() + self._entry.ahead_ms
+
+    def _set_ahead(self, ahead_ms: int) -> None:
+        self._entry.ahead_ms, self._tokens.ahead_s = ahead_ms, round(ahead_ms / 1000)
+        self._clock_asked_s = time.monotonic()
+
+    async def _follow_clock(self) -> None:
+        """Where no answer comes the clocks are taken to stand as they did."""
+        if time.monotonic() - self._clock_asked_s < CLOCK_EVERY_S:
+            return
+        self._clock_asked_s = time.monotonic()
+        try:
+            self._set_ahead(await proving.clock_ahead_ms(self._api))
+        except EdgeError:
+            return
+
+    def _note_wallets(
+        self, wallets: dict[str, Wallet], orders: OwnOrders, began_ms: int
+    ) -> OwnOrders:
+        """Keeps the balances, and gives the orders with what else holds some of them."""
+        market, none = self.instrument, Wallet()
+        settled = self._contained.of(
+            orders.rows, self._reads.recent_fills, 0, 0, int(self._clock.monotonic_ms())
+        )
+        seen = Balances(
+            base=Size(wallets.get(market.base, none).total),
+            quote=Amount(wallets.get(market.quote, none).total),
+            block_number=began_ms,
+            block_time_ms=began_ms,
+            settled=settled,
+        )
+        self._balances, self._balances_read_ms = Part(value=seen, as_of_ms=began_ms), began_ms
+        return replace(orders, reserved_elsewhere=reserved(market, wallets, orders.rows))
