@@ -42,6 +42,9 @@ class Exchange:
     def now_ms(self) -> int:
         return int((time.time() + self.faults.clock_ahead_s) * 1000)
 
+    def product(self, symbol: str) -> Product:
+        return PRODUCTS[symbol]
+
     def add_trader(self, owner: str, subaccount_id: int, signer: str) -> Trader:
         trader = Trader(
             owner=owner.lower(),
