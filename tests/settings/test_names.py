@@ -48,7 +48,7 @@ MM_ANCHOR_COINBASE_URL MM_ANCHOR_STRAILS_API_URL MM_ANCHOR_STRAILS_API_KEY MM_AN
 MM_ANCHOR_EXPRESSION MM_ANCHOR_MEDIAN_OF MM_ANCHOR_MEDIAN_QUORUM MM_ANCHOR_MEDIAN_OUTLIER_BPS
 MM_JOURNAL_DIR MM_MAX_SIGNED_LIABILITY
 MM_ANCHOR_MIN_PRICE MM_ANCHOR_MAX_PRICE MM_ANCHOR_MAX_JUMP_BPS
-MM_ANCHOR_HARD_JUMP_BPS MM_VENUE MM_MAX_ORDER_DEVIATION_BPS
+MM_ANCHOR_HARD_JUMP_BPS MM_VENUE
 MM_MICRO_PRICE_MAX_SHIFT_BPS MM_TARGET_INVENTORY MM_TARGET_BASE_PCT MM_VOLATILITY_SPREAD_MULT
 MM_VOLATILITY_HALF_LIFE_SECONDS MM_VOLATILITY_HORIZON_SECONDS MM_VOLATILITY_SAMPLE_SECONDS
 MM_MAX_HALF_SPREAD_BPS MM_VOLATILITY_SCALE_LEVELS MM_MODEL_GAMMA MM_MODEL_SIGMA MM_MODEL_K
@@ -97,7 +97,7 @@ def test_the_table_has_every_variable_with_its_default() -> None:
     """The README's tables have one row a variable, with what is valid and the default; those of
     other venues come after the bot's on its default one."""
     table, *others = markdown().split("MM_VENUE=")
-    assert [other.partition("`")[0] for other in others] == ["derive", "ethereal"]
+    assert [other.partition("`")[0] for other in others] == ["derive", "ethereal", "coinbase"]
     assert "| `MM_DERIVE_NETWORK` |" in others[0]
     for name, variable in VARIABLES.items():
         assert table.count(f"| `{name}` | {variable.kind.takes} | {variable.default} |") == 1
