@@ -22,7 +22,7 @@ from mm_bot.core.memory import Memory
 from mm_bot.core.plan import CancelCategory, Plan, ReconcileInput, SignedRoom
 from mm_bot.core.policy import OperatorMode, Policy
 from mm_bot.core.price_limits import within
-from mm_bot.core.quoting import Ladder, Missing, MissingReason, Quotes, Strategy, View
+from mm_bot.core.quoting import Hanging, Ladder, Missing, MissingReason, Quotes, Strategy, View
 from mm_bot.core.reference import Reference
 from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.core.settlement import (
@@ -110,7 +110,17 @@ def decide(
     view = _view(snapshot, memory, tracked, policy, market, chosen, money, fill_totals, new_fills)
     quotes = within(strategy.quote(view, memory.strategy), venue.price_limits, market)
     behind = bool(new_fills) or unasked(settlements) or _balances_behind_fills(snapshot, memory)
-    given = _desk(snapshot, memory, tracked, quotes.ladder, behind, market, policy, strategy.levels)
+    given = _desk(
+        snapshot,
+        memory,
+        tracked,
+        quotes.ladder,
+        quotes.hanging,
+        behind,
+        market,
+        policy,
+        strategy.levels,
+    )
     given = replace(
         given,
         reference=chosen.price,
@@ -263,6 +273,7 @@ def _desk(
     memory: Memory,
     tracked: Tracked,
     ladder: Ladder,
+    hanging: Hanging,
     behind: bool,
     market: Instrument,
     policy: Policy,
@@ -280,6 +291,7 @@ def _desk(
         last_replace_ms=memory.last_replace_ms,
         refused_until_ms=memory.refused_until_ms,
         touch=touch(snapshot, tracked, firm=False, policy=policy.reference),
+        hanging=hanging,
         hold_places=hold,
     )
 

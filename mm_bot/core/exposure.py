@@ -23,7 +23,9 @@ def beside_what_stays(
     """The levels of one side, those for which no order stays cut to what the bounds leave beside
     those that do: these may take more than their own levels (an older price, a lot, a guard)."""
     bounds = (given.ladder.bounds or {}).get(levels[0].side, ())
-    for order in stays.values():
+    side = levels[0].side
+    hanging = (c for c in given.open_orders if c.side is side and c.order_id in given.hanging)
+    for order in (*stays.values(), *(c for c in hanging if not c.cancel_acked)):
         bounds = tuple(bound.used(order.price, order.size) for bound in bounds)
     cut = []
     for level in levels:

@@ -79,6 +79,9 @@ class OpenOrder:
     cancels: int = 0
     next_cancel_ms: int = 0
     cancel_acked_ms: int | None = None
+    replaces: str | None = None
+    """The order whose slot, or place, it took; None where it came into an empty one or was found.
+    """
     reduces: bool = False
     """A forced reduction; it is known as one to the process that sent it alone."""
     cancel_category: str | None = None

@@ -8,9 +8,9 @@ from enum import Enum
 
 from mm_bot.core.exact import Amount, Price
 from mm_bot.core.instrument import Instrument, Level, Side
-from mm_bot.core.ledger import OpenOrder
+from mm_bot.core.ledger import OpenOrder, Stage
 from mm_bot.core.orders import RestingOrder
-from mm_bot.core.quoting import Ladder, Missing, MissingReason
+from mm_bot.core.quoting import NONE_HANGS, Hanging, Ladder, Missing, MissingReason
 
 
 class CancelCategory(Enum):
@@ -132,6 +132,7 @@ class ReconcileInput:
     """Slots whose last order was refused, and when to try again."""
     touch: Mapping[Side, Price] = field(default_factory=dict)
     """Best resting price a side of all that is not managed by us, takers that cross us included."""
+    hanging: Hanging = NONE_HANGS
     hold_places: MissingReason | None = None
     """Why nothing new may be placed in this cycle, whatever the slots lack."""
     signed_room: Mapping[Side, SignedRoom] = field(default_factory=dict)
@@ -142,3 +143,28 @@ class ReconcileInput:
 def gap(level: Level, reason: MissingReason) -> Missing:
     """That level is not quoted, and why."""
     return Missing(side=level.side, index=level.index, reason=reason)
+
+
+def due_for_renewal(given: ReconcileInput, order: OpenOrder) -> bool:
+    """At two thirds of its life, unless its successor could not live longer: the market ends."""
+    last_ms = given.market.expiry_ms
+    if last_ms is not None and order.expiry_ms + 1_000 > last_ms:
+        return False
+    return 3 * (given.now_ms - order.created_ms) >= 2 * (order.expiry_ms - order.created_ms)
+
+
+def cancellable(open_order: OpenOrder, now_ms: int) -> bool:
+    return open_order.stage is not Stage.UNKNOWN and open_order.next_cancel_ms <= now_ms
+
+
+def cancel_of(
+    order: OpenOrder | RestingOrder, category: CancelCategory, reason: str, counted: bool = False
+) -> Cancel:
+    return Cancel(
+        order_id=order.order_id,
+        nonce=order.nonce,
+        category=category,
+        reason=reason,
+        left=order.notional,
+        counted=counted,
+    )

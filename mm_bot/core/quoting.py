@@ -67,6 +67,7 @@ class MissingReason(Enum):
     REDUCE_ONLY = "reduce_only"
     SIGNED_LIABILITY = "signed_liability"
     OUTSIDE_PRICE_LIMITS = "outside_price_limits"
+    FILLED_ORDER_DELAY = "filled_order_delay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +233,22 @@ class Reduction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hanging:
+    """Own orders that hold no slot any more, by id."""
+
+    stay: frozenset[str] = frozenset()
+    """They rest, and are renewed at their price."""
+    over: frozenset[str] = frozenset()
+    """They go."""
+
+    def __contains__(self, order_id: str) -> bool:
+        return order_id in self.stay or order_id in self.over
+
+
+NONE_HANGS = Hanging()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quotes:
     """What a strategy says."""
 
@@ -239,6 +256,7 @@ class Quotes:
     explanations: tuple[Explanation, ...] = ()
     halts: tuple[Halt, ...] = ()
     """Why nothing of ours may rest, whatever the ladder."""
+    hanging: Hanging = NONE_HANGS
     reduction: Reduction | None = None
     """What may be sent all the same where inventory alone halts (`reduction.py`)."""
     kept: Kept = field(default_factory=Kept)

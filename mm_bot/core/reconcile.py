@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from mm_bot.core import hanging
 from mm_bot.core.exact import BPS, multiply
 from mm_bot.core.exposure import (
     beside_what_stays,
@@ -38,9 +39,21 @@ from mm_bot.core.exposure import (
 )
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder, Stage, stuck
-from mm_bot.core.orders import Ownership, RestingOrder
+from mm_bot.core.orders import Ownership
 from mm_bot.core.pairing import pair
-from mm_bot.core.plan import RENEWAL, Cancel, CancelCategory, Held, Place, Plan, ReconcileInput, gap
+from mm_bot.core.plan import (
+    RENEWAL,
+    Cancel,
+    CancelCategory,
+    Held,
+    Place,
+    Plan,
+    ReconcileInput,
+    cancel_of,
+    cancellable,
+    due_for_renewal,
+    gap,
+)
 from mm_bot.core.policy import ReconcilePolicy
 from mm_bot.core.quoting import Missing, MissingReason
 
@@ -52,7 +65,7 @@ DEVIATION = "price_deviation"
 def plan(given: ReconcileInput, policy: ReconcilePolicy) -> Plan:
     """Keep what fits, replace what does not, fill what is empty."""
     cancels: list[Cancel] = list(_stray_cancels(given)) if given.startup else []
-    found = Plan()
+    found = hanging.planned(given)
     for side in Side:
         found = found.merged_with(_side_plan(given, policy, side))
     cancels.extend(found.cancels)
@@ -79,7 +92,7 @@ def _without_far(given: ReconcileInput, policy: ReconcilePolicy, found: Plan) ->
         for c in given.open_orders
         if c.order_id not in decided
         and not c.cancel_acked
-        and _cancellable(c, given.now_ms)
+        and cancellable(c, given.now_ms)
         and multiply(abs(c.price - reference).value, BPS) > limit
     ]
     gone = {c.order_id for c in far}
@@ -87,7 +100,7 @@ def _without_far(given: ReconcileInput, policy: ReconcilePolicy, found: Plan) ->
     pending = MissingReason.CANCEL_PENDING
     return replace(
         found,
-        cancels=(*found.cancels, *(_cancel(c, CancelCategory.RISK, DEVIATION) for c in far)),
+        cancels=(*found.cancels, *(cancel_of(c, CancelCategory.RISK, DEVIATION) for c in far)),
         held=tuple(held for held in found.held if held.order_id not in gone),
         missing=(*found.missing, *(Missing(side=s, index=i, reason=pending) for s, i in slots)),
     )
@@ -97,7 +110,7 @@ def cancel_everything(given: ReconcileInput, category: CancelCategory, reason: s
     """Cancel every managed order that may be live, unknown ones too, and at start-up every other
     own order that is not protected."""
     wanted = [
-        _cancel(c, category, reason)
+        cancel_of(c, category, reason)
         for c in given.open_orders
         if not c.cancel_acked and not c.nonce_in_doubt and c.next_cancel_ms <= given.now_ms
     ]
@@ -123,19 +136,23 @@ def price_fits(open_order: OpenOrder, level: Level, policy: ReconcilePolicy) -> 
 
 def _stray_cancels(given: ReconcileInput) -> tuple[Cancel, ...]:
     gone = (row for row in given.unmanaged if row.ownership is not Ownership.PROTECTED)
-    return tuple(_cancel(row, CancelCategory.STARTUP, row.ownership.value) for row in gone)
+    return tuple(cancel_of(row, CancelCategory.STARTUP, row.ownership.value) for row in gone)
 
 
 def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Plan:
     levels = given.ladder.side(side)
-    orders = [c for c in given.open_orders if c.side is side and not c.cancel_acked]
+    orders = [
+        c
+        for c in given.open_orders
+        if c.side is side and not c.cancel_acked and c.order_id not in given.hanging
+    ]
     orders.sort(key=lambda c: (side.best_first(c.price), c.nonce))
     category = CancelCategory.STARTUP if given.startup else CancelCategory.REPLACE_DRIVEN
     counted = not given.startup
     if not levels:
-        gone = [c for c in orders if _cancellable(c, given.now_ms)]
+        gone = [c for c in orders if cancellable(c, given.now_ms)]
         why = "strategy_not_quoting_side"
-        return Plan(cancels=tuple(_cancel(c, category, why, counted) for c in gone))
+        return Plan(cancels=tuple(cancel_of(c, category, why, counted) for c in gone))
     going = _going(orders, policy, given.levels)
     orders = [c for c in orders if c not in going]
     if given.levels == 1 and sum(c.stage is not Stage.UNKNOWN for c in orders) > 1:
@@ -147,14 +164,14 @@ def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Pl
             0 if not price_fits(order, level, policy) else 1 + (not fault(order, level, policy))
         ),
     )
-    extra = [c for c in surplus if _cancellable(c, given.now_ms)]
+    extra = [c for c in surplus if cancellable(c, given.now_ms)]
     why = "duplicate_side" if len(orders) > given.levels else "strategy_not_quoting_side"
-    cancels = tuple(_cancel(c, category, why, counted) for c in extra)
+    cancels = tuple(cancel_of(c, category, why, counted) for c in extra)
     for order in going:
-        if _cancellable(order, given.now_ms):
-            renews = _due_for_renewal(given, order)
+        if cancellable(order, given.now_ms):
+            renews = due_for_renewal(given, order)
             reason = RENEWAL if renews else "duplicate_side"
-            cancels += (_cancel(order, category, reason, counted and not renews),)
+            cancels += (cancel_of(order, category, reason, counted and not renews),)
     blocking = tuple(c.order_id for c in (*surplus, *going))
     return Plan(cancels=cancels).merged_with(_slots_plan(given, policy, levels, pairs, blocking))
 
@@ -212,8 +229,8 @@ def _duplicates(
     counted: bool,
 ) -> Plan:
     """Invariant 5, the founding rule: which of them is ours to keep is ambiguous, so none is."""
-    gone = [c for c in orders if _cancellable(c, given.now_ms)]
-    cancels = tuple(_cancel(c, category, "duplicate_side", counted) for c in gone)
+    gone = [c for c in orders if cancellable(c, given.now_ms)]
+    cancels = tuple(cancel_of(c, category, "duplicate_side", counted) for c in gone)
     filled = _fill(given, level, tuple(c.order_id for c in orders))
     return replace(filled, cancels=cancels)
 
@@ -239,7 +256,7 @@ def _hold_or_replace(
     if order.stage is Stage.UNKNOWN:
         again = (order,) if _due_again(given, order, level, policy) else ()
         return Plan(resends=again, missing=(gap(level, MissingReason.AWAITING_EVIDENCE),))
-    renew = _due_for_renewal(given, order)
+    renew = due_for_renewal(given, order)
     if wrong is None and not renew:
         return Plan(kept=((slot, order.order_id),))
     guard = None
@@ -254,7 +271,7 @@ def _hold_or_replace(
         return Plan(held=(held,))
     category = CancelCategory.STARTUP if given.startup else CancelCategory.REPLACE_DRIVEN
     counted = not given.startup and not renew
-    cancel = _cancel(order, category, wrong or RENEWAL, counted)
+    cancel = cancel_of(order, category, wrong or RENEWAL, counted)
     if given.hold_places is not None:
         return Plan(cancels=(cancel,), missing=(gap(level, given.hold_places),))
     first_try = not (given.startup or blocking or order.cancels) and bool(order.price)
@@ -337,28 +354,3 @@ def _due_again(
     due = open_order.next_send_ms <= given.now_ms < open_order.expiry_ms
     behind = open_order.side.best_first(open_order.price) >= level.side.best_first(level.price)
     return due and (behind or price_fits(open_order, level, policy))
-
-
-def _due_for_renewal(given: ReconcileInput, order: OpenOrder) -> bool:
-    """At two thirds of its life, unless its successor could not live longer: the market ends."""
-    last_ms = given.market.expiry_ms
-    if last_ms is not None and order.expiry_ms + 1_000 > last_ms:
-        return False
-    return 3 * (given.now_ms - order.created_ms) >= 2 * (order.expiry_ms - order.created_ms)
-
-
-def _cancellable(open_order: OpenOrder, now_ms: int) -> bool:
-    return open_order.stage is not Stage.UNKNOWN and open_order.next_cancel_ms <= now_ms
-
-
-def _cancel(
-    order: OpenOrder | RestingOrder, category: CancelCategory, reason: str, counted: bool = False
-) -> Cancel:
-    return Cancel(
-        order_id=order.order_id,
-        nonce=order.nonce,
-        category=category,
-        reason=reason,
-        left=order.notional,
-        counted=counted,
-    )

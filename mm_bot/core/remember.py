@@ -205,6 +205,7 @@ def _placed(open_orders: dict[str, OpenOrder], result: PlaceResult) -> None:
         conflict=result.outcome.conflict,
         sends=sends,
         next_send_ms=result.sent_ms + pause_ms,
+        replaces=result.replaces if known is None else known.replaces,
         reduces=order.may_take,
     )
 

@@ -76,6 +76,12 @@ def strategy_gauges() -> Iterator[Gauge]:
     )
 
     yield Gauge(
+        name="mm_bot_hanging_orders",
+        help="Orders that stay beside the ladder because their partner was filled.",
+        labels=SIDES,
+        read=_of("mm_bot_hanging_orders"),
+    )
+    yield Gauge(
         name="mm_bot_reductions_last_hour",
         help="Forced reductions that were sent in the last hour.",
         read=_of("mm_bot_reductions_last_hour"),

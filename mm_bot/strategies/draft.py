@@ -12,7 +12,17 @@ from decimal import Decimal
 
 from mm_bot.core.exact import Price, Size, round_half_even
 from mm_bot.core.instrument import Level, Side
-from mm_bot.core.quoting import Bound, Explanation, Measure, Missing, Number, Reduction, View
+from mm_bot.core.quoting import (
+    NONE_HANGS,
+    Bound,
+    Explanation,
+    Hanging,
+    Measure,
+    Missing,
+    Number,
+    Reduction,
+    View,
+)
 from mm_bot.core.risk import Halt
 
 ONE = Decimal(1)
@@ -44,6 +54,7 @@ class Draft:
     """Sides that are not quoted at all."""
     ladder: Mapping[Side, tuple[Level, ...]] = field(default_factory=dict)
     gaps: tuple[Missing, ...] = ()
+    hanging: Hanging = NONE_HANGS
     said: tuple[Explanation, ...] = ()
 
     @property

@@ -9,7 +9,16 @@ from decimal import Decimal
 from mm_bot.core.exact import Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Explanation, Kept, Ladder, Measure, Missing, Quotes, View
+from mm_bot.core.quoting import (
+    NONE_HANGS,
+    Explanation,
+    Kept,
+    Ladder,
+    Measure,
+    Missing,
+    Quotes,
+    View,
+)
 from mm_bot.strategies.draft import Draft, Step
 
 States = Mapping[str, object]
@@ -39,9 +48,10 @@ class Pipeline:
         forced = (step.reduction(view, states.get(step.name)) for step in self.steps)
         ladder = Ladder()
         said: tuple[Explanation, ...] = ()
+        hanging = NONE_HANGS
         if view.reference is not None and view.holdings is not None:
             draft = self._draft(view, states)
-            ladder, said = _ladder(draft), draft.said
+            ladder, said, hanging = _ladder(draft), draft.said, draft.hanging
             measures += tuple(
                 Measure(name="mm_bot_half_spread_bps", labels=(side.value,), value=half)
                 for side, half in draft.half_bps.items()
@@ -50,6 +60,7 @@ class Pipeline:
             ladder=ladder,
             explanations=said,
             halts=halts,
+            hanging=hanging,
             reduction=next((found for found in forced if found is not None), None),
             kept=self._kept(states),
             measures=measures,
