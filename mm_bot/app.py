@@ -19,9 +19,9 @@ from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.nonces import NonceBlocks, lane_of
 from mm_bot.host.notify import Notify, Pulse, report
 from mm_bot.host.persistence import MemoryStore, first_memory, usable
-from mm_bot.host.persistent import StateIdentity
+from mm_bot.host.persistent import PersistentState, StateIdentity
 from mm_bot.host.shutdown import Shutdown
-from mm_bot.host.state_file import StateFile
+from mm_bot.host.state_file import Loaded, StateFile
 from mm_bot.mode_control import ModeControl
 from mm_bot.observe.about import about, build_info, is_silent
 from mm_bot.observe.health import Health
@@ -104,7 +104,8 @@ class _Process:
         loaded = state_file.load(clock.now_ms())
         if loaded.set_aside:
             log.warning("state_file", note=loaded.set_aside)
-        memory = first_memory(loaded.state, clock.now_ms())
+        known = await self._mirrored(state_file, loaded, metrics)
+        memory = first_memory(known, clock.now_ms())
         operator = AcceptedFile(settings.state_file).read
         witnesses = witnesses_from(settings.anchor, operator, memory.accepted)
         anchor, external = await self._anchors(exchange, witnesses)
@@ -153,6 +154,29 @@ class _Process:
             unsaved = await self._flushed(state_file)
         if unsaved is not None:
             raise unsaved
+
+    async def _mirrored(
+        self, state_file: StateFile, loaded: Loaded, metrics: Metrics
+    ) -> PersistentState:
+        """What a start begins with; where a mirror is wanted it follows the state file from here
+        on, and without a file what holds by it holds."""
+        settings = self._settings
+        if settings.redis_url is None:
+            return loaded.state
+        from mm_bot.host.mirror import Mirror
+
+        mirror = Mirror(
+            settings.redis_url, settings.redis_key_prefix, state_file.identity, self._log.warning
+        )
+        self._cleanup.push_async_callback(mirror.aclose)
+        metrics.mirror = lambda: (mirror.problem is None, mirror.failures)
+        state_file.written = mirror.offer
+        if loaded.existed:
+            return loaded.state
+        held = await mirror.held()
+        if held:
+            self._log.warning("mirror.holds", steps=sorted(held))
+        return replace(loaded.state, strategy={**loaded.state.strategy, **held})
 
     def _stop_in_time(self) -> None:
         """A signal came. From here on the process ends in time, whatever hangs."""

@@ -38,6 +38,10 @@ def websocket_url(text: str) -> str:
     return _host_url(text, ("ws", "wss"), "a ws:// or wss:// URL with a host")
 
 
+def redis_url(text: str) -> str:
+    return _host_url(text, ("redis", "rediss"), "a redis:// or rediss:// URL with a host")
+
+
 def _host_url(text: str, schemes: tuple[str, ...], takes: str) -> str:
     _check_url(text, schemes, takes)
     return text if urlsplit(text).hostname else refuse(takes)

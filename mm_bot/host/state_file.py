@@ -102,6 +102,8 @@ class StateFile:
         self._disk = disk or Disk()
         self._usable = usable
         self._read_only = read_only
+        self.written: Callable[[PersistentState, bytes], None] = lambda state, content: None
+        """Told of every state that is on disk now, with its text."""
         self._state = PersistentState()
         self._wanted = 0
         """How many changes were handed over; `_durable` counts those known to be on disk."""
@@ -113,6 +115,10 @@ class StateFile:
         self._refusal: str | None = None
         self._writing_since: float | None = None
         """Monotonic seconds; None while nothing is being written."""
+
+    @property
+    def identity(self) -> StateIdentity:
+        return self._identity
 
     @property
     def problem(self) -> str | None:
@@ -247,12 +253,14 @@ class StateFile:
         failure: BaseException = EdgeError("state file", "the write was abandoned")
         try:
             while self._durable < self._wanted:
-                generation, content = self._wanted, encode(self._state, self._identity)
+                generation, state = self._wanted, self._state
+                content = encode(state, self._identity)
                 self._writing_since = time.monotonic()
                 await asyncio.to_thread(self._disk.replace_content, self._path, content)
                 self._refusal = None
                 self._durable = generation
                 self._answer(generation, None)
+                self.written(state, content)
         except OSError as error:
             self._refusal = f"cannot write {self._path}: {error.strerror or error}"
             failure = EdgeError("state file", self._refusal)

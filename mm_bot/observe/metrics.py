@@ -75,6 +75,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.ready = ready
         self.dropped_lines: Callable[[], int] = lambda: 0
+        self.mirror: Callable[[], tuple[bool, int]] | None = None
+        """Whether the copy in Redis is kept, and how often that failed; None without one."""
         self.view: View | None = None
         self.anchor: Refreshes | None = None
         self.external: Refreshes | None = None
@@ -126,6 +128,17 @@ class Metrics:
             "mm_bot_log_lines_dropped",
             "Log lines that were lost because whoever reads the log did not read them in time.",
             value=self.dropped_lines(),
+        )
+        kept, failures = self.mirror() if self.mirror is not None else (math.nan, 0)
+        yield GaugeMetricFamily(
+            "mm_bot_mirror_up",
+            "1 while the copy of the state in Redis is kept, else 0; NaN without MM_REDIS_URL.",
+            value=float(kept),
+        )
+        yield CounterMetricFamily(
+            "mm_bot_mirror_failures",
+            "Attempts to write the copy of the state in Redis, or to read it, that failed.",
+            value=failures,
         )
         for gauge in self._gauges:
             yield gauge.family(self.view)

@@ -15,6 +15,7 @@ from mm_bot.fields.kinds import (
     BOOLEAN,
     PATH,
     PRIVATE_KEY,
+    REDIS_URL,
     SECONDS,
     Kind,
     member_of,
@@ -83,6 +84,13 @@ class RunSettings(Model, title="Operation"):
     )
     state_file: Annotated[Path, PATH] = variable(
         "MM_STATE_FILE", "Where the nonces reached are kept.", default=".mm-bot-state.json"
+    )
+    redis_url: Annotated[str | None, REDIS_URL] = variable(
+        "MM_REDIS_URL",
+        "A Redis that gets a copy of the state and the last quote; never waited for.",
+    )
+    redis_key_prefix: Annotated[str, token("a prefix", r"[A-Za-z0-9:._-]{1,64}")] = variable(
+        "MM_REDIS_KEY_PREFIX", "Before every key of it.", default="mm:"
     )
     kill_switch_file: Annotated[Path | None, PATH] = variable(
         "MM_KILL_SWITCH_FILE", "While this file exists all our orders are cancelled."

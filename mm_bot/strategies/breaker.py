@@ -78,11 +78,13 @@ class LossBreaker(Step):
         if price is None or view.holdings is None:
             return state
         day = max(state.day, view.now_ms // DAY_MS)
-        if state.base is None or day > state.day:
+        if day > state.day:
             held = state.tripped and view.now_ms < state.halted_until_ms
             state = replace(
                 state, day=day, base=self._base(view, price), trips=0, tripped=held, pnl=None
             )
+        elif state.base is None:  # the books were lost, but not what held
+            state = replace(state, base=self._base(view, price))
         assert state.base is not None
         pnl = _pnl(view, price, state.base)
         state = replace(state, pnl=pnl)
