@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from mm_bot.core import freshness, ledger, liability, reconcile, reduction, reference, risk
+from mm_bot.core import degrade, freshness, ledger, liability, reconcile, reduction, reference, risk
 from mm_bot.core.balances import Holdings, holdings
 from mm_bot.core.exact import NO_AMOUNT, Amount
 from mm_bot.core.fills import FillTotals, count, reverted
@@ -68,6 +68,8 @@ class Decision:
     settlements: Settlements
     freshness: Freshness
     contradictions: Mapping[str, int]
+    degraded: tuple[str, ...]
+    """See `Memory`."""
     open_notional: Amount
     signatures: liability.Signatures
     """Of this market, before what this plan signs."""
@@ -109,6 +111,8 @@ def decide(
     signatures, elsewhere = _signatures(snapshot, memory, settlements, market)
     view = _view(snapshot, memory, tracked, policy, market, chosen, money, fill_totals, new_fills)
     quotes = within(strategy.quote(view, memory.strategy), venue.price_limits, market)
+    causes = degrade.causes(memory.degraded, fresh, money, policy.risk)
+    quotes = degrade.withdrawn(quotes, causes)
     behind = bool(new_fills) or unasked(settlements) or _balances_behind_fills(snapshot, memory)
     given = _desk(
         snapshot,
@@ -132,7 +136,8 @@ def decide(
         snapshot, memory, policy, tracked, chosen, fresh, money, due, strategy.levels
     )
     limits = replace(limits, disagreeing=disagreeing(settlements, now_ms))
-    found = risk.in_order(*risk.halts(limits, policy.risk), *quotes.halts)
+    last_step = degrade.last_step(policy.risk, causes)
+    found = risk.in_order(*risk.halts(limits, last_step), *quotes.halts)
     if policy.mode is OperatorMode.DRY_RUN_HEALTH:
         wanted = Plan()
     elif found:
@@ -157,6 +162,7 @@ def decide(
         settlements=settlements,
         freshness=fresh,
         contradictions=contradictions,
+        degraded=tuple(cause.name for cause in causes),
         open_notional=_open_notional(tracked.open_orders),
         signatures=signatures,
         signed_elsewhere=elsewhere,

@@ -81,6 +81,8 @@ class RiskPolicy:
     """Available base below which quoting halts; None on futures."""
     min_quote: Amount | None
     max_cancels_per_minute: int | None
+    degrade: bool = False
+    """Whether a side at a time goes before anything halts (`degrade.py`)."""
     max_signed_liability: Amount | None = None
     """Most that all unexpired signatures of one side may be worth, in the quote."""
 

@@ -68,6 +68,7 @@ class MissingReason(Enum):
     SIGNED_LIABILITY = "signed_liability"
     OUTSIDE_PRICE_LIMITS = "outside_price_limits"
     FILLED_ORDER_DELAY = "filled_order_delay"
+    DEGRADED = "degraded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,6 +110,7 @@ def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: boo
         ),
         halts=decision.halts,
         last_halt_reason=decision.halts[0].reason if decision.halts else memory.last_halt_reason,
+        degraded=decision.degraded,
         last_submitted=_submitted(memory, report),
         last_adopted=_adopted(memory, decision),
         last_quote_update_ms=_last_update(memory, decision, report),

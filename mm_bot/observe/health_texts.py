@@ -73,6 +73,10 @@ MISSING_MEANS: Final[Mapping[MissingReason, str]] = {
     MissingReason.STUCK_IN_MATCHING: "the matcher holds its order and does not give it back",
     MissingReason.ADVERSE_SELECTION: "this side is being hit; it pauses for MM_TOXIC_PAUSE_SECONDS",
     MissingReason.REDUCE_ONLY: "the inventory passed its soft limit; only the way back is quoted",
+    MissingReason.DEGRADED: (
+        "a balance is low, or what is known grows old: only the side that can still be right is "
+        "quoted"
+    ),
     MissingReason.FILLED_ORDER_DELAY: (
         "its pair was filled less than MM_FILLED_ORDER_DELAY_SECONDS ago"
     ),

@@ -290,6 +290,7 @@ def _risk_policy(given: Models, market: Instrument) -> RiskPolicy:
         # What is margined has no base balance to run out of.
         min_base=limits.min_base if market.margin is Margin.FUNDED else None,
         min_quote=limits.min_quote,
+        degrade=limits.degrade,
         max_cancels_per_minute=limits.max_cancels_per_minute,
         max_signed_liability=limits.max_signed_liability,
     )

@@ -95,6 +95,12 @@ class LimitSettings(Model, title="Limits"):
         Amount | None,
         zero_is_off(mapped(decimal("cNGN (spot) or USDC cash", NOT_NEGATIVE), Amount)),
     ] = variable("MM_MIN_QUOTE_BALANCE", "Halts below this available quote balance.", default="0")
+    degrade: Annotated[bool, BOOLEAN] = variable(
+        "MM_DEGRADE_BEFORE_HALT",
+        "A low balance, or balances or an anchor older than half their limit, take away one side "
+        "before they halt.",
+        default="false",
+    )
     stale_market_data_ms: Annotated[int | None, _AGE] = variable(
         "MM_STALE_MARKET_DATA_TIMEOUT_SECONDS",
         "Halts where book, trades or own orders are older.",

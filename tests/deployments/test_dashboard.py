@@ -22,6 +22,7 @@ SHOWN_ELSEWHERE = {
     "mm_bot_kill_switch_active": "mm_bot_halt_reason",
     "mm_bot_external_anchor_present": "mm_bot_external_anchor_price",
     "mm_bot_order_cancels_total": "mm_bot_order_cancels_total_by_category",
+    "mm_bot_mirror_failures_total": "mm_bot_mirror_up",
 }
 """What the dashboard leaves out, and what of the same it shows."""
 
