@@ -52,6 +52,13 @@ class Forcing:
         notional = market.notional(price, size)
         return Level(side=side, index=0, price=price, size=size, notional=notional)
 
+    def too_little(self, view: View, left: Size) -> bool:
+        """Whether no order at the worst price could be that small."""
+        if view.reference is None:
+            return False
+        least = left.times(subtract(BPS, self.slippage_bps).scaleb(-4))
+        return not view.market.tradable(view.reference, least)
+
     def _bounds(self, view: View, side: Side) -> Iterator[Bound]:
         """To reduce a margined position needs no cash."""
         assert view.holdings is not None, "asked only with balances"

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from mm_bot.core.exact import Size
+from mm_bot.core.exact import NO_SIZE, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import Bound, Measure, Missing, MissingReason, Reduction, View
@@ -83,7 +83,8 @@ class PositionRegime(Step):
         return state
 
     def _forced(self, view: View, state: Regime, held: Size) -> Regime:
-        """Into the forced regime after enough reads, out of it within the soft limits."""
+        """Into the forced regime after enough reads; out of it within the soft limits, or beyond
+        them by less than can be traded: sizes of whole amounts of the quote leave a rest."""
         if self.forcing is None:
             return state
         long, short = self.hard_long, self.hard_short
@@ -92,8 +93,9 @@ class PositionRegime(Step):
             state = replace(
                 state, read_ms=view.balances_read_ms, beyond=state.beyond + 1 if beyond else 0
             )
-        within = self.max_short <= held <= self.max_long
-        return replace(state, forced=(state.forced or state.beyond >= READS) and not within)
+        left = max(held - self.max_long, self.max_short - held)
+        over = left <= NO_SIZE or self.forcing.too_little(view, left)
+        return replace(state, forced=(state.forced or state.beyond >= READS) and not over)
 
     def _excess(self, held: Size, growing: Side) -> Decimal:
         """How much leads back to where the normal regime begins."""

@@ -68,6 +68,16 @@ def test_it_is_the_same_below() -> None:
     assert (order(forced), halts(forced)) == (("buy", "150", "1608"), [SHORT])
 
 
+def test_a_rest_that_cannot_be_traded_ends_it() -> None:
+    """On spot sizes are of whole cNGN: 0.0006 USDC beyond the limit are less than one."""
+    asked = Asked(FORCED)
+    asked.quote(view(base="250"))
+    assert order(asked.quote(view(base="250", at_s=1))) == ("sell", "150", "1592")
+    found = asked.quote(view(base="100.0006", at_s=2))
+    assert (found.reduction, halts(found)) == (None, [])
+    assert found.ladder.asks, "what is left is quoted away"
+
+
 def test_a_single_read_and_the_soft_limit_force_nothing() -> None:
     """250, 150, 250: never two in a row. Without the switch nothing is forced at all."""
     asked = Asked(FORCED)
