@@ -33,7 +33,7 @@ from mm_bot.core.snapshot import Snapshot
 from mm_bot.journal.codec import to_plain
 from mm_bot.ports import Telemetry
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 QUEUE_LENGTH: Final = 4096
 ROTATE_BYTES: Final = 64 * 2**20
 """Of text, before compression."""
