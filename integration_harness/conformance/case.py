@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -28,6 +29,8 @@ _PACE: Final = {
     "MM_QUOTE_LEVELS": "1",
     "MM_LOG_LEVEL": "INFO",
 }
+_TAKES: Final = 5
+_FILLED_SECONDS: Final = 5.0
 _REPOSITORY: Final = Path(__file__).parents[2]
 
 
@@ -156,9 +159,15 @@ class Case:
     def take(self, side: Side, part: Decimal, bot: BotProcess) -> None:
         """Take so much of what rests there, and wait until the exchange has booked it."""
         before = len(self.driver.fills())
-        self.until(f"a {side} order", self.mine, lambda found: _has(found, side), bot)
-        self.driver.take(side, part)
-        self.until("the fill", self.driver.fills, lambda found: len(found) > before, bot)
+        for _ in range(_TAKES):  # one that was just being replaced is missed
+            self.until(f"a {side} order", self.mine, lambda found: _has(found, side), bot)
+            self.driver.take(side, part)
+            give_up_at = time.monotonic() + _FILLED_SECONDS
+            while time.monotonic() < give_up_at:
+                if len(self.driver.fills()) > before:
+                    return
+                time.sleep(self.limits.poll_seconds)
+        require(False, f"a stranger's order meets the {side} order", self.mine())
 
     def counted(self, bot: BotProcess) -> tuple[tuple[Side, Fraction], ...]:
         """Wait until the bot's books are exactly the exchange's fills; those fills."""
