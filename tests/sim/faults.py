@@ -48,7 +48,7 @@ FAULTS: tuple[Mutation, ...] = (
     _fault(
         "late_renewal",
         Claim.LIFE,
-        "core.reconcile",
+        "core.plan",
         "3 * (given.now_ms - order.created_ms) >= 2 * (",
         "100 * (given.now_ms - order.created_ms) >= 99 * (",
         7,
@@ -120,8 +120,8 @@ FAULTS: tuple[Mutation, ...] = (
         "halts_cancel_nothing",
         Claim.KILL_SWITCH,
         "core.decide",
-        "wanted = _halted_plan(given, found)",
-        "wanted = Plan()",
+        "cancels = _halted_plan(given, found)",
+        "cancels = Plan()",
         3,
     ),
     _fault(
@@ -177,7 +177,7 @@ FAULTS: tuple[Mutation, ...] = (
         "gaps_not_told",
         Claim.TOLD,
         "core.decide",
-        "return ladder.missing + wanted.missing",
+        "return ladder.missing + tuple(_by_clock(gap, off) for gap in wanted.missing)",
         "return ladder.missing",
     ),
     _fault(
