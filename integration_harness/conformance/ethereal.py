@@ -112,6 +112,7 @@ class EtherealDriver:
         if found:
             amount = max(_STEP, (found[0].left * part).quantize(_STEP))
             self._server.take(_opposite(side), str(amount))
+            self._server.match()
 
     def sweep(self, side: Side) -> None:
         self._server.take(_opposite(side), "1000")
