@@ -278,6 +278,7 @@ def fills_of(match: Match) -> tuple[Fill, ...]:
             at_ms=match.at_ms,
             is_maker=order_id == match.maker,
             completes_order=match.own_completed,
+            steps=match.steps,
         )
         for order_id, side in match.own
     )

@@ -118,6 +118,7 @@ class Matcher:
                 taker=taker.order_id,
                 own=tuple((row.order_id, row.side) for row in own),
                 own_completed=all(not row.left_steps for row in own),
+                steps=steps,
                 reverts=reverts,
             )
         )

@@ -74,6 +74,8 @@ class Match:
     taker: str
     own: tuple[tuple[str, Side], ...]
     own_completed: bool
+    steps: int
+    """What it filled of each, in whole steps."""
     reverts: bool = False
     """It is booked, and the chain never has it."""
 

@@ -235,6 +235,7 @@ def fill(
         at_ms=at_ms - lens.ahead_ms,
         is_maker=members.get("liquidity_indicator") == "MAKER",
         completes_order=order_id in left and not left[order_id],
+        steps=int(size // market.size_step.value),
     )
 
 

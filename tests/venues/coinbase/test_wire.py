@@ -143,6 +143,7 @@ def test_a_fill_is_known_by_its_entry_and_a_correction_is_none() -> None:
     seen = wire.fill(FILL, LENS, {}, names)
     assert seen is not None
     assert (seen.order_id, str(seen.notional), seen.is_maker) == (OURS, "12.998002", True)
+    assert seen.steps == seen.size.value / LENS.market.size_step.value > 0
     again = wire.fill({**FILL, "commission": "0.1"}, LENS, {}, {})
     assert again is not None
     assert (again.trade_id, again.order_id) == (seen.trade_id, "venue:1111")
