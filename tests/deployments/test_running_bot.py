@@ -15,7 +15,12 @@ import yaml
 
 from integration_harness.demo.bots import BotProcess
 from integration_harness.stack.up import LocalExchange
-from tests.deployments.exported import exported_by_a_registry, faults, read
+from tests.deployments.exported import (
+    exported_by_a_registry,
+    exported_by_backtests,
+    faults,
+    read,
+)
 from tests.deployments.runbook import RUNBOOK
 
 DEPLOYMENTS = Path(__file__).parents[2] / "deployments"
@@ -58,7 +63,8 @@ def test_a_running_bot_exports_everything_that_is_counted_on(bot: BotProcess) ->
     labels of a new registry, which the other tests use."""
     page = httpx.get(f"http://127.0.0.1:{bot.port}/metrics").text
     exported = read(page)
-    assert {e: f for e in expressions() if (f := faults(e, exported))} == {}
+    counted_on = {**exported, **exported_by_backtests()}
+    assert {e: f for e in expressions() if (f := faults(e, counted_on))} == {}
     new = exported_by_a_registry()
     assert {name: set(labels) for name, labels in exported.items()} == {
         name: set(labels) for name, labels in new.items()
