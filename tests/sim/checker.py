@@ -56,7 +56,7 @@ class Checker:
     books: Books = field(init=False)
     disk_refuses: Callable[[], bool] = lambda: False
     skew_ms: Callable[[], int] = lambda: 0
-    """How far the machine's clock is from the true one."""
+    """Other than 0 where the machine's clock was ever set."""
     sent: Callable[[str], None] = lambda what: None
     """Told when a post or a cancel leaves the bot: the moments that matter."""
     _durable_books: Books = field(init=False)

@@ -22,6 +22,8 @@ from tests.sim.weather import Weather
 
 T = TypeVar("T")
 TIMEOUT_MS = 1_000
+SIGNED_SINCE_MS = 120_000
+"""The first read asks for what expired so long ago too: the chain's clock may be behind."""
 ACCEPTED = Outcome(verdict=Verdict.ACCEPTED)
 UNKNOWN = Outcome(verdict=Verdict.UNKNOWN, detail="no answer")
 BROKEN = Outcome(verdict=Verdict.UNKNOWN, detail="503")
@@ -131,9 +133,11 @@ class Edge:
         model, now_ms = self._model, self._model.clock.now_ms()
         asked = set(watch.order_ids)
         ours = [r for r in model.rows.values() if r.owner == US]
-        unexpired = watch.include_unexpired
+        since_ms = now_ms - SIGNED_SINCE_MS if watch.include_unexpired else None
         rows = [
-            r for r in ours if r.live or r.order_id in asked or (unexpired and r.expiry_ms > now_ms)
+            r
+            for r in ours
+            if r.live or r.order_id in asked or (since_ms is not None and r.expiry_ms > since_ms)
         ]
         after = watch.fills_after
         fresh = [m for m in model.matches if after is not None and m.trade_id > after]

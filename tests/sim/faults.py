@@ -20,7 +20,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.reference",
         "now_ms - t.at_ms <= policy.trade_max_age_ms",
         "now_ms > 0",
-        7,
+        8,
     ),
     _fault(
         "stale_external",
@@ -28,7 +28,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.reference",
         "if age_ms > policy.external_max_age_ms:",
         "if age_ms < 0:",
-        28,
+        7,
     ),
     _fault(
         "stale_anchor",
@@ -36,7 +36,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.risk",
         "_over(age_ms, policy.anchor_max_age_ms)",
         "False",
-        18,
+        6,
     ),
     _fault(
         "stale_market_data",
@@ -66,7 +66,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.ledger",
         "now_ms > known.next_send_ms + UNHEARD_MS",
         "now_ms > known.next_send_ms",
-        7,
+        16,
     ),
     _fault(
         "reserves_elsewhere_ignored",
@@ -90,7 +90,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.fills",
         "if now_ms - since_ms < SETTLING_MS:",
         "if since_ms < 0:",
-        39,
+        44,
     ),
     _fault(
         "kill_ignored_while_placing",
@@ -98,7 +98,7 @@ FAULTS: tuple[Mutation, ...] = (
         "bot",
         "elif edges.kill_switch.active():",
         "elif False:",
-        6,
+        182,
     ),
     _fault(
         "kill_only_between_cycles",
@@ -106,7 +106,7 @@ FAULTS: tuple[Mutation, ...] = (
         "bot",
         "if active and not silent:",
         "if False:",
-        6,
+        1,
     ),
     _fault(
         "kill_not_asked_before_a_post",
@@ -114,7 +114,7 @@ FAULTS: tuple[Mutation, ...] = (
         "bot",
         "if not await self._still_writer() or edges.kill_switch.active():",
         "if not await self._still_writer():",
-        8,
+        108,
     ),
     _fault(
         "halts_cancel_nothing",
@@ -122,7 +122,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.decide",
         "cancels = _halted_plan(given, found)",
         "cancels = Plan()",
-        3,
+        20,
     ),
     _fault(
         "liability_forgets_cancelled",
@@ -202,7 +202,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.settlement",
         "late = entry.asked and passed_ms > REVERTED_AFTER_MS",
         "late = passed_ms > 1_000",
-        11,
+        105,
     ),
     _fault(
         "matcher_that_died_not_recovered",
@@ -210,7 +210,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.ledger",
         "now_ms > row.expiry_ms + DEAD_AFTER_MS]",
         "now_ms < 0]",
-        14,
+        3,
     ),
     Mutation(
         name="lock_without_fence",
@@ -235,5 +235,6 @@ FAULTS: tuple[Mutation, ...] = (
         "strategies.fitting",
         "head = holdings.base_lowest - policy.max_short",
         "head = holdings.base_lowest - policy.max_short.times(10**6)",
+        84,
     ),
 )

@@ -239,19 +239,22 @@ def _no_caps(world: World) -> None:
 
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
-        name="only_active_rows", claim=Claim.ONE_PER_SLOT, exchange=_rows(_only_active), seed=19
+        name="only_active_rows", claim=Claim.ONE_PER_SLOT, exchange=_rows(_only_active), seed=43
     ),
     Mutation(
         name="matching_is_dead", claim=Claim.ONE_PER_SLOT, exchange=_rows(_matching_means_dead)
     ),
     Mutation(
-        name="new_nonce_after_timeout", claim=Claim.ONE_PER_SLOT, exchange=_TimeoutIsRefusal, seed=7
+        name="new_nonce_after_timeout",
+        claim=Claim.ONE_PER_SLOT,
+        exchange=_TimeoutIsRefusal,
+        seed=16,
     ),
     Mutation(
         name="cancels_not_awaited", claim=Claim.ONE_PER_SLOT, exchange=_CancelsUnasked, seed=1
     ),
     Mutation(name="missing_is_gone", claim=Claim.ONE_PER_SLOT, exchange=_MissingIsGone, seed=3),
-    Mutation(name="strays_unseen", claim=Claim.NOT_CROSSED, exchange=_StraysUnseen, seed=44),
+    Mutation(name="strays_unseen", claim=Claim.NOT_CROSSED, exchange=_StraysUnseen, seed=26),
     Mutation(name="nonces_forgotten", claim=Claim.NONCE_ONCE, world=_forgotten_nonces),
     Mutation(name="vanished_is_filled", claim=Claim.FILLS_ONCE, exchange=_VanishedIsFilled),
     Mutation(name="fills_twice", claim=Claim.FILLS_ONCE, exchange=_rows(_fills_twice)),

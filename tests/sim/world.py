@@ -71,7 +71,7 @@ class World:
             trace=trace,
         )
         self.checker.sent = self._ambush
-        self.checker.skew_ms = lambda: self.skew_ms
+        self.checker.skew_ms = lambda: self._stepped_ms
         self.checker.disk_refuses = lambda: self.disk.refuses
         self.model.changed = self.checker.changed
         self.people = People(self.model, self.scenario, self.random)
@@ -79,6 +79,8 @@ class World:
         self._recent: deque[Decision] = deque(maxlen=SETTLED_CYCLES)
         self._process: Process | None = None
         self.skew_ms = 0
+        self._stepped_ms = 0
+        """By how much the clock was ever set, to and fro."""
         self._stormy = False
         self._restarting = asyncio.Lock()
         self._crashes: list[asyncio.Task[None]] = []
@@ -211,6 +213,7 @@ class World:
         if machine is not self.disk:
             return  # another machine has taken over
         self.skew_ms += step_ms
+        self._stepped_ms += abs(step_ms)
         self.checker.note(f"clock stepped by {step_ms} ms")
         if self._process is not None:
             self._process.clock.step(step_ms)
