@@ -19,7 +19,7 @@ from tests.sim.many import results
 from tests.sim.mutation import Mutation
 from tests.sim.run import simulate
 
-SEEDS = 300
+SEEDS = 150
 TRIED = 500
 
 

@@ -236,10 +236,10 @@ def test_overdue_orders_are_left_alone(desk: Desk) -> None:
         side="sell",
         price=Decimal(1600),
         size=Decimal("0.1"),
-        lifetime_seconds=1,
+        lifetime_seconds=3,
     )
     overdue = desk.client.place(desk.maker_future.order_body(ticket))
-    time.sleep(1.5)
+    time.sleep(3.5)
     taker = desk.place(desk.taker, future, "buy", "1600", "0.1")
     time.sleep(0.3)
     assert desk.status(overdue)["status"] == "active"

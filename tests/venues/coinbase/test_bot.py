@@ -100,6 +100,8 @@ def test_it_quotes_counts_a_fill_once_and_stops_with_proof(
     wait("two quotes", lambda: len(live(server)) == 2, bot)
     prices = {side: order.price for side, order in live(server).items()}
     assert prices == {"buy": Decimal(59850), "sell": Decimal(60150)}
+    wait("the first has failed", lambda: server.faults.failed_later == 0, bot)
+    wait("two that rest", lambda: [o.status for o in live(server).values()] == ["OPEN"] * 2, bot)
     wait("it is ready", lambda: bot.ready()[0], bot)
     server.take("sell", "0.2")
     counted = 'mm_bot_fills_total{side="buy"}'
