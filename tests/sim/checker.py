@@ -256,7 +256,8 @@ class Checker:
             self._fail_each(Claim.LIFE, telling.old_orders(decision, seen, market))
         self._fail_each(Claim.TOLD, telling.untold(decision, policy))
         self._fail_each(Claim.TOLD, self._cancels.faults(decision))
-        self._fail_each(Claim.BUDGET, self._budget.faults(report, self.policy, self.model))
+        if self.skew_ms() == 0:  # else what it takes for a renewal is not one by the true time
+            self._fail_each(Claim.BUDGET, self._budget.faults(report, self.policy, self.model))
         self._check_fills(memory, seen)
         if not self.disk_refuses():
             self._durable_books = deepcopy(self.books)
