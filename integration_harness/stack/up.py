@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import psycopg
 
@@ -180,13 +180,21 @@ class LocalExchange:
                 connection.execute(statement, (order_id,))
                 # A matcher that held it at this moment puts it back a little later.
                 time.sleep(0.5 + 4 * self.options.blink_hold_ms / 1000)
-                row = connection.execute(
-                    "SELECT status FROM active_orders WHERE order_id = %s", (order_id,)
-                ).fetchone()
-                assert row is not None, f"{order_id} was never placed"
-                assert row[0] in ("active", "matching"), f"{order_id} is {row[0]} already"
-                if row[0] == "matching":
+                if self._stays_matching(connection, order_id):
                     return
+
+    def _stays_matching(self, connection: psycopg.Connection[Any], order_id: str) -> bool:
+        """Whether it is left alone: one that the matcher takes at each poll is often active."""
+        for _ in range(50):
+            row = connection.execute(
+                "SELECT status FROM active_orders WHERE order_id = %s", (order_id,)
+            ).fetchone()
+            assert row is not None, f"{order_id} was never placed"
+            assert row[0] in ("active", "matching"), f"{order_id} is {row[0]} already"
+            if row[0] == "active":
+                return False
+            time.sleep(0.01)
+        return True
 
     def log_tail(self, part: Literal["api", "matcher"]) -> str:
         """The last lines one of the exchange's own services wrote."""
