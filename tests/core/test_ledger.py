@@ -10,6 +10,7 @@ from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import (
     ARRIVAL_GRACE_MS,
+    STUCK_AFTER_MS,
     UNHEARD_MS,
     Ending,
     OpenOrder,
@@ -182,3 +183,16 @@ def test_a_state_file_gives_enough_to_cancel() -> None:
     assert known is not None
     assert (known.nonce, known.side, known.stage) == (12, Side.SELL, Stage.UNKNOWN)
     assert kept("manual:12") is None
+
+
+def test_an_order_that_the_matcher_gives_back_is_cancelled_at_once() -> None:
+    """The long pause is for as long as it is held: what rests again waits for nothing."""
+    held = replace(
+        open_order(Side.SELL, "1604", "100"),
+        matching_since_ms=NOW_MS - STUCK_AFTER_MS - 1,
+        next_cancel_ms=NOW_MS + 10_000,
+    )
+    for status, due_ms in ((OrderStatus.MATCHING, NOW_MS + 10_000), (OrderStatus.ACTIVE, 0)):
+        seen = row(Side.SELL, "1604", "100", nonce=held.nonce, status=status)
+        (known,) = _track(held, read=own_orders(seen)).open_orders
+        assert known.next_cancel_ms == due_ms
