@@ -26,7 +26,7 @@ def shifted(memory: Memory, step_ms: int) -> Memory:
     return replace(
         memory,
         started_ms=memory.started_ms + step_ms,
-        open_orders=tuple(_commitment(c, step_ms) for c in memory.open_orders),
+        open_orders=tuple(_open_order(c, step_ms) for c in memory.open_orders),
         last_replace_ms=_all(memory.last_replace_ms, step_ms),
         refused_until_ms=_all(memory.refused_until_ms, step_ms),
         replace_cancels_ms=tuple(at_ms + step_ms for at_ms in memory.replace_cancels_ms),
@@ -53,7 +53,7 @@ def shifted(memory: Memory, step_ms: int) -> Memory:
     )
 
 
-def _commitment(known: OpenOrder, step_ms: int) -> OpenOrder:
+def _open_order(known: OpenOrder, step_ms: int) -> OpenOrder:
     acked_ms, absent_ms = known.cancel_acked_ms, known.absent_since_ms
     matching_ms = known.matching_since_ms
     return replace(

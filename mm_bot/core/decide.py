@@ -22,7 +22,7 @@ from mm_bot.core.memory import Memory
 from mm_bot.core.plan import CancelCategory, Plan, ReconcileInput, SignedRoom
 from mm_bot.core.policy import OperatorMode, Policy
 from mm_bot.core.price_limits import within
-from mm_bot.core.quoting import Hanging, Ladder, Missing, MissingReason, Quotes, Strategy, View
+from mm_bot.core.quoting import Ladder, Missing, MissingReason, Quotes, Strategy, View
 from mm_bot.core.reference import Reference
 from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.core.settlement import (
@@ -107,35 +107,22 @@ def decide(
     chosen = reference.choose(snapshot, policy.reference)
     contradictions = freshness.contradictions(snapshot, memory, tracked, market.capabilities)
     fresh = freshness.measure(snapshot, memory, contradictions)
-    money = _funds(snapshot, settlements, market)
+    money = _holdings(snapshot, settlements, market)
     signatures, elsewhere = _signatures(snapshot, memory, settlements, market)
     view = _view(snapshot, memory, tracked, policy, market, chosen, money, fill_totals, new_fills)
     quotes = within(strategy.quote(view, memory.strategy), venue.price_limits, market)
     causes = degrade.causes(memory.degraded, fresh, money, policy.risk)
     quotes = degrade.withdrawn(quotes, causes)
     behind = bool(new_fills) or unasked(settlements) or _balances_behind_fills(snapshot, memory)
-    given = _desk(
-        snapshot,
-        memory,
-        tracked,
-        quotes.ladder,
-        quotes.hanging,
-        behind,
-        market,
-        policy,
-        strategy.levels,
-    )
-    given = replace(
-        given,
-        reference=chosen.price,
-        signed_room=_signed_room(policy, signatures, elsewhere),
+    room = _signed_room(policy, signatures, elsewhere)
+    given = _reconcile_input(
+        snapshot, memory, tracked, chosen, quotes, room, behind, market, policy, strategy.levels
     )
     wanted = _wanted(snapshot, given, policy)
     due = _over_budget(policy, memory, wanted, now_ms)
     limits = _risk_input(
-        snapshot, memory, policy, tracked, chosen, fresh, money, due, strategy.levels
+        snapshot, memory, policy, tracked, chosen, fresh, money, settlements, due, strategy.levels
     )
-    limits = replace(limits, disagreeing=disagreeing(settlements, now_ms))
     last_step = degrade.last_step(policy.risk, causes)
     found = risk.in_order(*risk.halts(limits, last_step), *quotes.halts)
     if policy.mode is OperatorMode.DRY_RUN_HEALTH:
@@ -189,10 +176,14 @@ def _without_dead_rows(snapshot: Snapshot) -> Snapshot:
 
 def _expiry_clock_ms(snapshot: Snapshot) -> int:
     """What is past by this is past: a signature dies by the chain's clock, whatever ours says."""
+    chain_ms = _chain_ms(snapshot)
+    return snapshot.now_ms if chain_ms is None else chain_ms
+
+
+def _chain_ms(snapshot: Snapshot) -> int | None:
+    """The earlier of our clock and the latest block's time; None where no block was read yet."""
     balances = snapshot.venue.balances.value
-    if balances is None:
-        return snapshot.now_ms
-    return min(snapshot.now_ms, balances.block_time_ms)
+    return None if balances is None else min(snapshot.now_ms, balances.block_time_ms)
 
 
 def _fills(snapshot: Snapshot, memory: Memory) -> tuple[FillTotals, tuple[Fill, ...]]:
@@ -229,7 +220,7 @@ def _settlements(
     )
 
 
-def _funds(snapshot: Snapshot, settlements: Settlements, market: Instrument) -> Holdings | None:
+def _holdings(snapshot: Snapshot, settlements: Settlements, market: Instrument) -> Holdings | None:
     balances, read = snapshot.venue.balances.value, snapshot.venue.orders.value
     if balances is None or read is None:
         return None
@@ -274,12 +265,13 @@ def _widening_bps(snapshot: Snapshot, chosen: Reference) -> Decimal:
     return Decimal(0)
 
 
-def _desk(
+def _reconcile_input(
     snapshot: Snapshot,
     memory: Memory,
     tracked: Tracked,
-    ladder: Ladder,
-    hanging: Hanging,
+    chosen: Reference,
+    quotes: Quotes,
+    signed_room: dict[Side, SignedRoom],
     behind: bool,
     market: Instrument,
     policy: Policy,
@@ -291,14 +283,16 @@ def _desk(
         market=market,
         startup=memory.startup,
         levels=levels,
-        ladder=ladder,
+        ladder=quotes.ladder,
         open_orders=tracked.open_orders,
         unmanaged=tracked.unmanaged,
         last_replace_ms=memory.last_replace_ms,
         refused_until_ms=memory.refused_until_ms,
         touch=touch(snapshot, tracked, firm=False, policy=policy.reference),
-        hanging=hanging,
+        hanging=quotes.hanging,
         hold_places=hold,
+        reference=chosen.price,
+        signed_room=signed_room,
     )
 
 
@@ -356,6 +350,7 @@ def _risk_input(
     chosen: Reference,
     fresh: Freshness,
     money: Holdings | None,
+    settlements: Settlements,
     due: bool,
     levels: int,
 ) -> risk.RiskInput:
@@ -381,6 +376,7 @@ def _risk_input(
         rate_due=due,
         rate_held=any(halt.reason is HaltReason.CANCEL_RATE for halt in memory.halts),
         levels=levels,
+        disagreeing=disagreeing(settlements, snapshot.now_ms),
     )
 
 
@@ -436,8 +432,7 @@ def _signatures(
     snapshot: Snapshot, memory: Memory, settlements: Settlements, market: Instrument
 ) -> tuple[liability.Signatures, liability.Signatures]:
     """Ours here, and those in other markets of the subaccount."""
-    read, balances = snapshot.venue.orders.value, snapshot.venue.balances.value
+    read, chain_ms = snapshot.venue.orders.value, _chain_ms(snapshot)
     rows, others = (read.rows, read.signed_elsewhere) if read is not None else ((), ())
-    chain_ms = None if balances is None else min(snapshot.now_ms, balances.block_time_ms)
     here = liability.updated(memory.signatures, rows, unsettled(settlements, market), chain_ms)
     return here, liability.updated_elsewhere(memory.signed_elsewhere, others, chain_ms)

@@ -64,7 +64,7 @@ DEVIATION = "price_deviation"
 
 def plan(given: ReconcileInput, policy: ReconcilePolicy) -> Plan:
     """Keep what fits, replace what does not, fill what is empty."""
-    cancels: list[Cancel] = list(_stray_cancels(given)) if given.startup else []
+    cancels: list[Cancel] = list(_unmanaged_cancels(given)) if given.startup else []
     found = hanging.planned(given)
     for side in Side:
         found = found.merged_with(_side_plan(given, policy, side))
@@ -115,7 +115,7 @@ def cancel_everything(given: ReconcileInput, category: CancelCategory, reason: s
         if not c.cancel_acked and not c.nonce_in_doubt and c.next_cancel_ms <= given.now_ms
     ]
     if given.startup:
-        wanted.extend(_stray_cancels(given))
+        wanted.extend(_unmanaged_cancels(given))
     return Plan(cancels=tuple(sorted(wanted, key=lambda cancel: cancel.order_id)))
 
 
@@ -134,7 +134,7 @@ def price_fits(open_order: OpenOrder, level: Level, policy: ReconcilePolicy) -> 
     return apart <= multiply(level.price.value, policy.stale_threshold_bps)
 
 
-def _stray_cancels(given: ReconcileInput) -> tuple[Cancel, ...]:
+def _unmanaged_cancels(given: ReconcileInput) -> tuple[Cancel, ...]:
     gone = (row for row in given.unmanaged if row.ownership is not Ownership.PROTECTED)
     return tuple(cancel_of(row, CancelCategory.STARTUP, row.ownership.value) for row in gone)
 

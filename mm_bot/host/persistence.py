@@ -59,7 +59,7 @@ class MemoryStore:
         self._file = state_file
         self._memory = memory
         self._log = SigningLog(state_file)
-        self._saved_tally: FillTotals | None = None
+        self._saved_totals: FillTotals | None = None
         self._durable: Mapping[str, object] = {}
 
     async def save(self, memory: Memory) -> None:
@@ -70,12 +70,12 @@ class MemoryStore:
         self._memory = memory
         self._hand_over()
         durable = memory.strategy.durable
-        if _counts(memory.fill_totals) != _counts(self._saved_tally) or durable != self._durable:
+        if _counts(memory.fill_totals) != _counts(self._saved_totals) or durable != self._durable:
             try:
                 await self._file.flush()
             except EdgeError:
                 return  # `problem` tells of it; tried again in the next cycle
-        self._saved_tally, self._durable = memory.fill_totals, durable
+        self._saved_totals, self._durable = memory.fill_totals, durable
 
     async def signing(self, order: NewOrder) -> None:
         """See `Store`; waits for the disk only where what it allows is used up."""
@@ -127,7 +127,7 @@ def first_memory(state: PersistentState, now_ms: int) -> Memory:
         open_orders=tuple(c for c in known if c is not None),
         signatures=saved.signatures(state),
         settlements=saved.settlements(state, now_ms),
-        fill_totals=_tally(state),
+        fill_totals=_fill_totals(state),
         strategy=Kept(saved=state.strategy),
         last_halt_reason=next((reason for reason in HaltReason if reason.value == halt), None),
         last_submitted={side: text for side, text in submitted.items() if text},
@@ -188,7 +188,7 @@ def to_state(memory: Memory, allowance: Allowance = NOTHING_ALLOWED) -> Persiste
 def usable(state: PersistentState) -> None:
     """Raises ForeignStateError where the books are none that `to_state` writes."""
     try:
-        fill_totals = _tally(state)
+        fill_totals = _fill_totals(state)
         saved.settlements(state, 0)
         if not fill_totals.adds_up:
             raise ValueError(
@@ -206,7 +206,7 @@ def _counts(fill_totals: FillTotals | None) -> tuple[int, int, int] | None:
     )
 
 
-def _tally(state: PersistentState) -> FillTotals:
+def _fill_totals(state: PersistentState) -> FillTotals:
     books: Mapping[str, object] = state.books
     if state.fills_cursor is None or not books:
         return FillTotals()

@@ -58,23 +58,23 @@ class Books:
         if self.position * before <= 0:  # closed, or through zero: the rest opens at this price
             self._average = price
 
-    def faults(self, tally: FillTotals, model: Model) -> Iterator[str]:
+    def faults(self, totals: FillTotals, model: Model) -> Iterator[str]:
         """Where the bot's books are others. What reverted on chain leaves them: never more than
         that, and what stays of position and cash is exact."""
         position, cash = self.position, self.cash
-        for order_id, steps in tally.reverted.items():
+        for order_id, steps in totals.reverted.items():
             row = model.rows[order_id]
             if steps > model.reverted.get(order_id, 0):
                 yield f"{steps} of {order_id} taken out, {model.reverted.get(order_id, 0)} reverted"
             sign = row.side.sign
             position -= Fraction(row.unit.value) * steps * sign
             cash += Fraction(worth(self.market, row.price, steps).value) * sign
-        said = f"{tally.buys + tally.sells} fills, position {tally.position}"
-        if Fraction(tally.position.value) != position:
+        said = f"{totals.buys + totals.sells} fills, position {totals.position}"
+        if Fraction(totals.position.value) != position:
             yield f"{said}; it is {float(position)}"
-        elif tally.buys + tally.sells != self.count:
+        elif totals.buys + totals.sells != self.count:
             yield f"{said}; there were {self.count}"
-        elif Fraction(tally.cash.value) != cash:
-            yield f"{said}, cash {tally.cash}; it is {float(cash)}"
-        elif not tally.reverted and abs(Fraction(tally.realised.value) - self.realised) > CLOSE:
-            yield f"{said}, realised {tally.realised}; it is {float(self.realised)}"
+        elif Fraction(totals.cash.value) != cash:
+            yield f"{said}, cash {totals.cash}; it is {float(cash)}"
+        elif not totals.reverted and abs(Fraction(totals.realised.value) - self.realised) > CLOSE:
+            yield f"{said}, realised {totals.realised}; it is {float(self.realised)}"

@@ -20,7 +20,7 @@ from tests.core.builders import FUTURE, LADDER_OF_THREE, POLICY, QUOTES, SPOT
 from tests.strategies.founding_formula import founding_formula
 
 
-def _funds(base: str, cash: str) -> Holdings:
+def _holdings(base: str, cash: str) -> Holdings:
     return Holdings(
         base_total=Size.of(base),
         base_reserved=NO_SIZE,
@@ -49,7 +49,7 @@ def _given(
         mode=mode,
         reference=Price.of(reference),
         source=ReferenceSource.EXTERNAL if widened else ReferenceSource.ANCHOR,
-        holdings=_funds(base, cash),
+        holdings=_holdings(base, cash),
         touch=touch or {},
         resting={},
     )
