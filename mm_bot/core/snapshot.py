@@ -87,9 +87,9 @@ class Fill:
     is_maker: bool
     completes_order: bool
     """Whether nothing was left of the order after it."""
-    steps: int = 0
-    """What it filled of the order, in whole steps of the order's amount; 0 where the exchange does
-    not count so."""
+    steps: int
+    """What it filled of the order, in whole steps, counted as `RestingOrder.filled_steps` counts;
+    0 where the adapter leaves that at 0."""
     fee: Amount = NO_AMOUNT
     """What we paid for it, in the currency of `notional`; negative is a rebate."""
 

@@ -124,6 +124,7 @@ class _VanishedIsFilled(Wrapped):
                 at_ms=0,
                 is_maker=True,
                 completes_order=True,
+                steps=0,
             )
             for r in gone
             if r.status is not OrderStatus.FILLED

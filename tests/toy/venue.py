@@ -292,6 +292,7 @@ class ToyVenue:
             at_ms=_read.integer(row, "at_ms", "fill"),
             is_maker=_read.truth(row, "maker", "fill"),
             completes_order=_read.truth(row, "completes", "fill"),
+            steps=0,
         )
 
     def _market(

@@ -241,6 +241,7 @@ def fill(
         at_ms=clock.ours(at_ms),
         is_maker=_read.text(members, "liquidity_role", "trade") == "maker",
         completes_order=not left.get(order_id, NO_SIZE),
+        steps=0,
         fee=Amount(_signed(members, "trade_fee")),
     )
 

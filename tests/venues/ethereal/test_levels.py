@@ -117,6 +117,7 @@ def fill(size: str, at_ms: int) -> Fill:
         at_ms=at_ms,
         is_maker=True,
         completes_order=False,
+        steps=0,
     )
 
 
