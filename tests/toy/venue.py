@@ -23,7 +23,6 @@ from mm_bot.core.snapshot import (
     Book,
     BookOrder,
     Fill,
-    IdLookup,
     Observation,
     OwnOrders,
     Part,
@@ -34,7 +33,8 @@ from mm_bot.errors import EdgeError, IdentityError
 from mm_bot.io.errors import FOREIGN, NOT_SENT, describe
 from mm_bot.io.http import open_client
 from mm_bot.io.shapes import Members, Reader
-from mm_bot.venues.base import EthCall, Found, FoundOrder
+from mm_bot.venues import answers
+from mm_bot.venues.base import EthCall, Found
 from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.file_lock import FileLock
 from tests.toy.settings import ToyConfig
@@ -102,20 +102,7 @@ class ToyVenue:
             rows = [self._row(entry) for entry in _read.array(account.get("orders"), "orders")]
         except EdgeError as error:
             return Found(orders=(), fault=error.reason)
-        prefix = f"mm:{self._config.market_symbol}:"
-        return Found(
-            orders=tuple(
-                FoundOrder(
-                    order_id=row.order_id,
-                    nonce=row.nonce,
-                    live=row.live,
-                    expiry_s=row.expiry_ms // 1000,
-                    proof=f"the exchange says {row.status.value}",
-                )
-                for row in rows
-                if row.order_id in order_ids or row.order_id.startswith(prefix)
-            )
-        )
+        return answers.found(rows, order_ids, self._config.market_symbol)
 
     async def events(
         self, on_event: Callable[[], None], on_source: Callable[[str, str], None]
@@ -243,11 +230,7 @@ class ToyVenue:
         fills = tuple(self._fill(entry) for entry in _read.array(account.get("fills"), "fills"))
         return OwnOrders(
             rows=rows,
-            lookups=tuple(
-                IdLookup(order_id=row.order_id, nonce=row.nonce, foreign=False)
-                for row in rows
-                if row.nonce in watch.nonces
-            ),
+            lookups=answers.lookups(rows, watch.nonces),
             fills=fills if watch.fills_after is not None else (),
             own_trade_ids=frozenset(fill.trade_id for fill in fills),
             newest_trade_id=_read.integer(account, "newest_fill", "account"),

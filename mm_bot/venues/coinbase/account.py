@@ -10,9 +10,9 @@ from mm_bot.core.commands import Watch
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.orders import OrderId, RestingOrder
-from mm_bot.core.snapshot import Fill, IdLookup, OwnOrders, Reserved, Trade
+from mm_bot.core.snapshot import Fill, OwnOrders, Reserved, Trade
 from mm_bot.errors import EdgeError
-from mm_bot.venues import fill_numbers
+from mm_bot.venues import answers, fill_numbers
 from mm_bot.venues.coinbase import wire
 from mm_bot.venues.coinbase.api import NOT_FOUND, CoinbaseApi, RefusedError
 from mm_bot.venues.coinbase.wire import Lens, Wallet, read
@@ -55,14 +55,10 @@ class AccountReads:
         if watch.fills_after is None:
             told.append(fill_numbers.before(self._their_ms() - FILLS_BACK_MS))
         self._newest = max([self._newest, *numbers, *told])
-        wanted, after = set(watch.nonces), watch.fills_after
+        after = watch.fills_after
         return OwnOrders(
             rows=rows,
-            lookups=tuple(
-                IdLookup(order_id=row.order_id, nonce=row.nonce, foreign=False)
-                for row in rows
-                if row.nonce in wanted
-            ),
+            lookups=answers.lookups(rows, watch.nonces),
             fills=tuple(f for f in self.recent_fills if after is not None and f.trade_id > after),
             own_trade_ids=frozenset(
                 [t.trade_id for name, t in trades.items() if name in self._trade_ids] + numbers

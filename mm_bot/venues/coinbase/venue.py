@@ -22,7 +22,8 @@ from mm_bot.core.exact import Amount, Size
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Balances, ClockReading, Observation, OwnOrders, Part
 from mm_bot.errors import BotError, EdgeError, IdentityError
-from mm_bot.venues.base import EthCall, Found, FoundOrder
+from mm_bot.venues import answers
+from mm_bot.venues.base import EthCall, Found
 from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.coinbase import proving
 from mm_bot.venues.coinbase.account import AccountReads, reserved
@@ -115,20 +116,7 @@ class CoinbaseVenue:
             rows = await self._reads.rows(order_ids)
         except BotError as error:
             return Found(orders=(), fault=str(error))
-        prefix = f"mm:{self._config.market_symbol}:"
-        return Found(
-            orders=tuple(
-                FoundOrder(
-                    order_id=row.order_id,
-                    nonce=row.nonce,
-                    live=row.live,
-                    expiry_s=row.expiry_ms // 1000,
-                    proof=f"the exchange says {row.status.value}",
-                )
-                for row in rows
-                if row.order_id in order_ids or (row.live and row.order_id.startswith(prefix))
-            )
-        )
+        return answers.found(rows, order_ids, self._config.market_symbol)
 
     async def events(
         self, on_event: Callable[[], None], on_source: Callable[[str, str], None]
@@ -136,14 +124,7 @@ class CoinbaseVenue:
         """See `LiveVenue.events`: by the socket of our orders."""
         self._wake = self._market.changed = on_event
         socket = self._sockets["user"]
-        while True:
-            if socket.up.is_set():
-                on_source("socket", "")
-                on_event()
-                await socket.down.wait()
-            else:
-                on_source("poll", socket.problem)
-                await socket.up.wait()
+        await answers.hear(socket, on_event, on_source)
 
     async def aclose(self) -> None:
         for socket in self._sockets.values():

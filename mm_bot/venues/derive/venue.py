@@ -29,7 +29,6 @@ from mm_bot.core.snapshot import (
     Balances,
     Book,
     Fill,
-    IdLookup,
     Observation,
     OwnOrders,
     Part,
@@ -38,8 +37,8 @@ from mm_bot.core.snapshot import (
     Trade,
 )
 from mm_bot.errors import EdgeError
-from mm_bot.venues import fill_numbers
-from mm_bot.venues.base import EthCall, Found, FoundOrder, no_chain
+from mm_bot.venues import answers, fill_numbers
+from mm_bot.venues.base import EthCall, Found, no_chain
 from mm_bot.venues.checks import Check, Checks, compare_clocks
 from mm_bot.venues.derive import wire
 from mm_bot.venues.derive.api import DERIVE, DeriveApi, LostError, NotSentError, RefusedError
@@ -131,20 +130,7 @@ class DeriveVenue:
             rows = await self._rows_of(await self._account(), order_ids)
         except EdgeError as error:
             return Found(orders=(), fault=error.reason)
-        prefix = f"mm:{self._config.market_symbol}:"
-        return Found(
-            orders=tuple(
-                FoundOrder(
-                    order_id=row.order_id,
-                    nonce=row.nonce,
-                    live=row.live,
-                    expiry_s=row.expiry_ms // 1000,
-                    proof=f"the exchange says {row.status.value}",
-                )
-                for row in rows
-                if row.order_id in order_ids or (row.live and row.order_id.startswith(prefix))
-            )
-        )
+        return answers.found(rows, order_ids, self._config.market_symbol)
 
     async def events(
         self, on_event: Callable[[], None], on_source: Callable[[str, str], None]
@@ -304,14 +290,9 @@ class DeriveVenue:
         rows = await self._rows_of(account, watch.order_ids)
         self._rows = tuple(row for row in rows if row.live)
         fills = await self._fills(watch, rows)
-        wanted = set(watch.nonces)
         return OwnOrders(
             rows=rows,
-            lookups=tuple(
-                IdLookup(order_id=row.order_id, nonce=row.nonce, foreign=False)
-                for row in rows
-                if row.nonce in wanted
-            ),
+            lookups=answers.lookups(rows, watch.nonces),
             fills=fills,
             own_trade_ids=frozenset(fill.trade_id for fill in fills),
             newest_trade_id=fill_numbers.before(self._their_clock.theirs(self._clock.now_ms())),

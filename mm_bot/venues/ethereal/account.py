@@ -9,9 +9,9 @@ from typing import Final
 from mm_bot.core.commands import Watch
 from mm_bot.core.exact import NO_AMOUNT, Amount
 from mm_bot.core.orders import RestingOrder
-from mm_bot.core.snapshot import Fill, IdLookup, OwnOrders, Reserved, Trade
+from mm_bot.core.snapshot import Fill, OwnOrders, Reserved, Trade
 from mm_bot.errors import EdgeError
-from mm_bot.venues import fill_numbers
+from mm_bot.venues import answers, fill_numbers
 from mm_bot.venues.ethereal import codec, wire
 from mm_bot.venues.ethereal.api import NOT_FOUND, EtherealApi, RefusedError
 from mm_bot.venues.ethereal.wire import Lens, listing, read
@@ -62,14 +62,10 @@ class AccountReads:
         before = fill_numbers.before(self._their_ms() - TOLD_MS)
         told = [trade.trade_id for trade in trades if trade.trade_id < before]
         self._newest = max([self._newest, *numbers, *told])
-        wanted, after = set(watch.nonces), watch.fills_after
+        after = watch.fills_after
         return OwnOrders(
             rows=rows,
-            lookups=tuple(
-                IdLookup(order_id=row.order_id, nonce=row.nonce, foreign=False)
-                for row in rows
-                if row.nonce in wanted
-            ),
+            lookups=answers.lookups(rows, watch.nonces),
             fills=tuple(f for f in self.recent_fills if after is not None and f.trade_id > after),
             own_trade_ids=frozenset([*numbers, *own_trades, *(t.trade_id for t in like_ours)]),
             newest_trade_id=self._newest,

@@ -22,7 +22,8 @@ from mm_bot.core.exact import Amount
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Balances, ClockReading, Observation, OwnOrders, Part
 from mm_bot.errors import BotError, EdgeError
-from mm_bot.venues.base import EthCall, Found, FoundOrder, no_chain
+from mm_bot.venues import answers
+from mm_bot.venues.base import EthCall, Found, no_chain
 from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.contained import Contained
 from mm_bot.venues.ethereal import proving, wire
@@ -105,20 +106,7 @@ class EtherealVenue:
             rows = await self._reads.rows(order_ids)
         except BotError as error:
             return Found(orders=(), fault=str(error))
-        prefix = f"mm:{self._config.market_symbol}:"
-        return Found(
-            orders=tuple(
-                FoundOrder(
-                    order_id=row.order_id,
-                    nonce=row.nonce,
-                    live=row.live,
-                    expiry_s=row.expiry_ms // 1000,
-                    proof=f"the exchange says {row.status.value}",
-                )
-                for row in rows
-                if row.order_id in order_ids or (row.live and row.order_id.startswith(prefix))
-            )
-        )
+        return answers.found(rows, order_ids, self._config.market_symbol)
 
     async def events(
         self, on_event: Callable[[], None], on_source: Callable[[str, str], None]
@@ -126,14 +114,7 @@ class EtherealVenue:
         """See `LiveVenue.events`."""
         self._wake, stream = on_event, self._stream
         assert stream is not None, "events come after open"
-        while True:
-            if stream.up.is_set():
-                on_source("socket", "")
-                on_event()
-                await stream.down.wait()
-            else:
-                on_source("poll", stream.problem)
-                await stream.up.wait()
+        await answers.hear(stream, on_event, on_source)
 
     async def aclose(self) -> None:
         if self._stream is not None:
