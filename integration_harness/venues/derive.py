@@ -9,26 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
 import orjson
-import uvicorn
 from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
-from integration_harness.stack.supervisor import free_port
+from integration_harness.venues.serving import Client, FakeServer
 
 CHAIN_ID: Final = 11155111
 MATCHING: Final = "0xeB8d770ec18DB98Db922E9D83260A585b9F0DeAD"
@@ -133,19 +129,19 @@ class Trader:
 
 
 @dataclass(eq=False, slots=True)
-class _Client:
-    socket: WebSocket
+class _Client(Client):
     wallet: str = ""
     channels: set[str] = field(default_factory=set)
-    outbox: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
 
 
-class DeriveServer:
-    """One perpetual, ETH-PERP. `start` returns once it listens; `close` ends it."""
+class DeriveServer(FakeServer[_Client]):
+    """One perpetual, ETH-PERP."""
 
     symbol: Final = "ETH-PERP"
+    log_level = "error"
 
     def __init__(self) -> None:
+        super().__init__()
         self.faults = Faults()
         self.traders: dict[int, Trader] = {}
         self.orders: dict[str, Order] = {}
@@ -157,12 +153,7 @@ class DeriveServer:
         self.most_live: dict[str, int] = {"buy": 0, "sell": 0}
         """The most live orders labelled `mm:` that a direction of one account ever had."""
         self._nonces: set[tuple[str, str]] = set()
-        self._clients: set[_Client] = set()
         self._ticks = itertools.count(1)
-        self._port = free_port()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
 
     # For tests
 
@@ -183,27 +174,11 @@ class DeriveServer:
         self.traders[subaccount_id] = trader
         return trader
 
-    def start(self) -> None:
-        app = Starlette(
-            routes=[
-                WebSocketRoute("/v3/ws", self._socket),
-                Route("/v3/{method:path}", self._http, methods=["POST"]),
-            ]
-        )
-        config = uvicorn.Config(
-            app, host="127.0.0.1", port=self._port, log_level="error", lifespan="off"
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
-
-    def close(self) -> None:
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
-            self._server.force_exit = True
-            self._thread.join(10)
+    def _routes(self) -> list[BaseRoute]:
+        return [
+            WebSocketRoute("/v3/ws", self._socket),
+            Route("/v3/{method:path}", self._http, methods=["POST"]),
+        ]
 
     def live(self, subaccount_id: int) -> list[Order]:
         """The open orders of a subaccount."""
@@ -235,33 +210,13 @@ class DeriveServer:
         self.band = (Decimal(low), Decimal(high))
         self._do(lambda: self._push(*self._ticker()))
 
-    def drop_sockets(self) -> None:
-        """Every socket ends, as in an outage."""
-
-        def end_all() -> None:
-            for client in list(self._clients):
-                self._ended(client, close=True)
-
-        self._do(end_all)
-
     def _now(self) -> float:
         """Unix seconds by the exchange's clock."""
         return time.time() + self.faults.clock_s
 
-    def _do(self, work: Callable[[], Any]) -> Any:
-        """Run on the server's loop, so that nothing interleaves."""
-        if self._loop is None:
-            return work()  # nobody has connected yet
-
-        async def run() -> Any:
-            return work()
-
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
-
     # The wire
 
     async def _http(self, request: Request) -> Response:
-        self._loop = asyncio.get_running_loop()
         method = request.path_params["method"]
         params = orjson.loads(await request.body() or b"{}")
         if self.faults.mute:
@@ -278,38 +233,24 @@ class DeriveServer:
         except RpcError as error:
             return Response(_envelope(None, error=error), status_code=400)
 
-    async def _socket(self, socket: WebSocket) -> None:
-        self._loop = asyncio.get_running_loop()
-        await socket.accept()
-        client = _Client(socket)
-        self._clients.add(client)
-        sending = asyncio.create_task(self._send(client))
-        try:
-            while True:
-                await self._request(client, orjson.loads(await socket.receive_text()))
-        except (WebSocketDisconnect, RuntimeError):
-            pass
-        finally:
-            sending.cancel()
-            self._ended(client, close=False)
+    def _client(self, socket: WebSocket) -> _Client:
+        return _Client(socket)
 
-    async def _send(self, client: _Client) -> None:
-        while True:
-            await client.socket.send_text((await client.outbox.get()).decode())
+    def _hang_up(self, client: _Client, code: int) -> None:
+        self._left(client)
+        super()._hang_up(client, code)
 
-    def _ended(self, client: _Client, *, close: bool) -> None:
+    def _left(self, client: _Client) -> None:
         if client not in self._clients:
             return
-        self._clients.discard(client)
+        super()._left(client)
         for trader in self.traders.values():
             armed = trader.cancel_on_disconnect and not self.faults.disconnects_unseen
             if trader.owner == client.wallet and armed:
                 for order in self.live(trader.subaccount_id):
                     self._cancelled(order, "cancel_on_disconnect")
-        if close:
-            self._closing = asyncio.ensure_future(client.socket.close())
 
-    async def _request(self, client: _Client, request: dict[str, Any]) -> None:
+    async def _heard(self, client: _Client, request: dict[str, Any]) -> None:
         method, params, number = request["method"], request.get("params", {}), request.get("id")
         if self.faults.mute or self._swallows(method, params):
             return
@@ -742,13 +683,12 @@ class DeriveServer:
         for client in self._clients:
             if channel not in client.channels:
                 continue
-            client.outbox.put_nowait(_pushed(channel, data))
-            if self.faults.duplicate_pushes:
-                client.outbox.put_nowait(_pushed(channel, data))
-            if self.faults.reversed_pushes:
-                waiting = deque(client.outbox.get_nowait() for _ in range(client.outbox.qsize()))
-                for message in reversed(waiting):
-                    client.outbox.put_nowait(message)
+            faults = self.faults
+            client.push(
+                _pushed(channel, data),
+                twice=faults.duplicate_pushes,
+                backwards=faults.reversed_pushes,
+            )
 
 
 def _page(entries: list[dict[str, Any]], params: dict[str, Any]) -> list[dict[str, Any]]:

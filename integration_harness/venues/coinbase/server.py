@@ -8,25 +8,21 @@ turn at any time. Source: the vendor's specification of 2026-11.
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
 import orjson
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
-from integration_harness.stack.supervisor import free_port
 from integration_harness.venues.coinbase.exchange import SYMBOL, Exchange, Faults, Json, Order, iso
 from integration_harness.venues.coinbase.reads import Reads
 from integration_harness.venues.coinbase.tokens import Key
+from integration_harness.venues.serving import Client, FakeServer
 
 _PREFIX: Final = "/api/v3/brokerage"
 _TICK_S: Final = 0.02
@@ -35,30 +31,23 @@ _CHANNELS: Final = {"level2": "l2_data"}
 
 
 @dataclass(eq=False, slots=True)
-class _Client:
-    socket: WebSocket
+class _Client(Client):
     channels: set[str] = field(default_factory=set)
-    outbox: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
     sequence: int = 0
     levels: dict[tuple[str, Decimal], Decimal] = field(default_factory=dict)
     """What this connection was told of the book."""
 
 
-class CoinbaseServer:
-    """One market, BTC-USD. `start` returns once it listens; `close` ends it."""
+class CoinbaseServer(FakeServer[_Client]):
+    """One market, BTC-USD."""
 
     symbol: Final = SYMBOL
 
     def __init__(self, key_name: str, public_key_pem: str) -> None:
+        super().__init__()
         self.exchange = Exchange(self._push)
         self._reads = Reads(self.exchange)
         self._key = Key(key_name, public_key_pem)
-        self._clients: set[_Client] = set()
-        self._port = free_port()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
-        self._closing: set[asyncio.Task[None]] = set()
 
     # For tests
 
@@ -86,11 +75,7 @@ class CoinbaseServer:
         """`market` or `user`."""
         return f"ws://127.0.0.1:{self._port}/{name}"
 
-    @property
-    def connections(self) -> int:
-        return len(self._clients)
-
-    def start(self) -> None:
+    def _routes(self) -> list[BaseRoute]:
         gets = {
             "time": self._reads.time,
             "products/{id}": self._reads.product,
@@ -103,29 +88,13 @@ class CoinbaseServer:
             "orders/historical/fills": self._reads.fills,
             "orders/historical/{id}": self._reads.order,
         }
-        app = Starlette(
-            routes=[
-                WebSocketRoute("/market", self._socket),
-                WebSocketRoute("/user", self._socket),
-                *(Route(f"{_PREFIX}/{path}", self._answering(do)) for path, do in gets.items()),
-                Route(f"{_PREFIX}/orders", self._place, methods=["POST"]),
-                Route(f"{_PREFIX}/orders/batch_cancel", self._cancel, methods=["POST"]),
-            ]
-        )
-        config = uvicorn.Config(
-            app, host="127.0.0.1", port=self._port, log_level="critical", lifespan="off"
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        while not self._server.started or self._loop is None:
-            time.sleep(0.01)
-
-    def close(self) -> None:
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
-            self._server.force_exit = True
-            self._thread.join(10)
+        return [
+            WebSocketRoute("/market", self._socket),
+            WebSocketRoute("/user", self._socket),
+            *(Route(f"{_PREFIX}/{path}", self._answering(do)) for path, do in gets.items()),
+            Route(f"{_PREFIX}/orders", self._place, methods=["POST"]),
+            Route(f"{_PREFIX}/orders/batch_cancel", self._cancel, methods=["POST"]),
+        ]
 
     def live(self, subaccount_id: int) -> list[Order]:
         """The open orders of the portfolio (`exchange.OURS`) or of strangers (0)."""
@@ -144,37 +113,11 @@ class CoinbaseServer:
         """A stranger takes that much from the other side, at whatever price."""
         self._do(lambda: self.exchange.take(direction, Decimal(amount)))
 
-    def drop_sockets(self) -> None:
+    def drop_sockets(self, code: int = 1012) -> None:
         """Every socket ends, as in a deploy."""
+        super().drop_sockets(code)
 
-        def end_all() -> None:
-            for client in list(self._clients):
-                task = asyncio.ensure_future(client.socket.close(1012))
-                self._closing.add(task)
-                task.add_done_callback(self._closing.discard)
-
-        self._do(end_all)
-
-    def _do(self, work: Callable[[], Any]) -> Any:
-        """Run on the server's loop, so that nothing interleaves."""
-        assert self._loop is not None, "not started"
-
-        async def run() -> Any:
-            return work()
-
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
-
-    def _run(self) -> None:
-        async def serve() -> None:
-            assert self._server is not None, "start made it"
-            self._loop = asyncio.get_running_loop()
-            ticking = asyncio.create_task(self._tick())
-            await self._server.serve()
-            ticking.cancel()
-
-        asyncio.run(serve())
-
-    async def _tick(self) -> None:
+    async def _live(self) -> None:
         beat = 0
         while True:
             await asyncio.sleep(_TICK_S)
@@ -238,25 +181,10 @@ class CoinbaseServer:
 
     # WebSocket
 
-    async def _socket(self, socket: WebSocket) -> None:
-        await socket.accept()
-        client = _Client(socket)
-        self._clients.add(client)
-        sending = asyncio.create_task(self._send(client))
-        try:
-            while True:
-                self._subscribe(client, orjson.loads(await socket.receive_text()))
-        except (WebSocketDisconnect, RuntimeError):
-            pass
-        finally:
-            sending.cancel()
-            self._clients.discard(client)
+    def _client(self, socket: WebSocket) -> _Client:
+        return _Client(socket)
 
-    async def _send(self, client: _Client) -> None:
-        while True:
-            await client.socket.send_text((await client.outbox.get()).decode())
-
-    def _subscribe(self, client: _Client, request: Json) -> None:
+    async def _heard(self, client: _Client, request: Json) -> None:
         channel: str = request["channel"]
         why = self._key.why_not(request.get("jwt", ""), None, self.faults.clock_ahead_s)
         if why is not None or self.faults.refused_channel == channel:
@@ -307,14 +235,9 @@ class CoinbaseServer:
         if self.faults.lost_messages > 0:
             self.faults.lost_messages -= 1
             return
-        message = orjson.dumps(envelope)
-        client.outbox.put_nowait(message)
-        if self.faults.duplicate_pushes:
-            client.outbox.put_nowait(message)
-        if self.faults.reversed_pushes and channel == "user":
-            waiting = [client.outbox.get_nowait() for _ in range(client.outbox.qsize())]
-            for each in reversed(waiting):
-                client.outbox.put_nowait(each)
+        backwards = self.faults.reversed_pushes and channel == "user"
+        twice = self.faults.duplicate_pushes
+        client.push(orjson.dumps(envelope), twice=twice, backwards=backwards)
 
 
 def _update(side: str, price: Decimal, size: Decimal) -> Json:

@@ -9,23 +9,17 @@ vendor's specification of 2026-11.
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
 import orjson
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
-from integration_harness.stack.supervisor import free_port
 from integration_harness.venues.ethereal.exchange import Exchange
 from integration_harness.venues.ethereal.model import (
     BLOCK_S,
@@ -37,35 +31,28 @@ from integration_harness.venues.ethereal.model import (
     Trader,
 )
 from integration_harness.venues.ethereal.reads import Reads
+from integration_harness.venues.serving import Client, FakeServer
 
 _SILENCE_S: Final = 30.0
 _TIMEOUT: Final = {"statusCode": 504, "message": "gateway timeout"}
 
 
 @dataclass(eq=False, slots=True)
-class _Client:
-    socket: WebSocket
+class _Client(Client):
     streams: set[tuple[str, str]] = field(default_factory=set)
     """(type, symbol or subaccount)."""
-    outbox: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
 
 
-class EtherealServer:
-    """Two perpetuals, ETHUSD and BTCUSD. `start` returns once it listens; `close` ends it."""
+class EtherealServer(FakeServer[_Client]):
+    """Two perpetuals, ETHUSD and BTCUSD."""
 
     symbol: Final = "ETHUSD"
 
     def __init__(self) -> None:
+        super().__init__()
         self.exchange = Exchange(self._push)
         self._reads = Reads(self.exchange)
-        self._clients: set[_Client] = set()
         self._published: dict[str, tuple[int, Json]] = {}
-        self._port = free_port()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
-        self._blocks: asyncio.Task[None] | None = None
-        self._closing: set[asyncio.Task[None]] = set()
 
     # For tests
 
@@ -98,15 +85,10 @@ class EtherealServer:
     def socket_url(self) -> str:
         return f"ws://127.0.0.1:{self._port}/v1/stream"
 
-    @property
-    def connections(self) -> int:
-        """Sockets that are open now."""
-        return len(self._clients)
-
     def add_trader(self, owner: str, subaccount_id: int, signer: str) -> Trader:
         return self.exchange.add_trader(owner, subaccount_id, signer)
 
-    def start(self) -> None:
+    def _routes(self) -> list[BaseRoute]:
         gets = {
             "rpc/config": lambda _: self._reads.config(),
             "time": lambda _: {"time": self.exchange.now_ms()},
@@ -125,29 +107,13 @@ class EtherealServer:
             "position": self._reads.positions,
             "position/active": self._reads.active_position,
         }
-        app = Starlette(
-            routes=[
-                WebSocketRoute("/v1/stream", self._socket),
-                *(Route(f"/v1/{path}", self._answering(do)) for path, do in gets.items()),
-                Route("/v1/order", self._place, methods=["POST"]),
-                Route("/v1/order/cancel", self._cancel, methods=["POST"]),
-                Route("/v1/order/dry-run", self._dry_run, methods=["POST"]),
-            ],
-        )
-        config = uvicorn.Config(
-            app, host="127.0.0.1", port=self._port, log_level="critical", lifespan="off"
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        while not self._server.started or self._loop is None:
-            time.sleep(0.01)
-
-    def close(self) -> None:
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
-            self._server.force_exit = True
-            self._thread.join(10)
+        return [
+            WebSocketRoute("/v1/stream", self._socket),
+            *(Route(f"/v1/{path}", self._answering(do)) for path, do in gets.items()),
+            Route("/v1/order", self._place, methods=["POST"]),
+            Route("/v1/order/cancel", self._cancel, methods=["POST"]),
+            Route("/v1/order/dry-run", self._dry_run, methods=["POST"]),
+        ]
 
     def live(self, subaccount_id: int, symbol: str | None = None) -> list[Order]:
         """The open orders of a subaccount, in one market or all."""
@@ -177,36 +143,6 @@ class EtherealServer:
     def match(self) -> None:
         """End the block of now."""
         self._do(self.exchange.match_block)
-
-    def drop_sockets(self, code: int = 1000) -> None:
-        """Every socket ends, as each does after four hours."""
-
-        def end_all() -> None:
-            for client in list(self._clients):
-                task = asyncio.ensure_future(client.socket.close(code))
-                self._closing.add(task)
-                task.add_done_callback(self._closing.discard)
-
-        self._do(end_all)
-
-    def _do(self, work: Callable[[], Any]) -> Any:
-        """Run on the server's loop, so that nothing interleaves."""
-        assert self._loop is not None, "not started"
-
-        async def run() -> Any:
-            return work()
-
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
-
-    def _run(self) -> None:
-        async def serve() -> None:
-            assert self._server is not None, "start made it"
-            self._loop = asyncio.get_running_loop()
-            self._blocks = asyncio.create_task(self._make_blocks())
-            await self._server.serve()
-            self._blocks.cancel()
-
-        asyncio.run(serve())
 
     # HTTP
 
@@ -261,25 +197,10 @@ class EtherealServer:
 
     # WebSocket
 
-    async def _socket(self, socket: WebSocket) -> None:
-        await socket.accept()
-        client = _Client(socket)
-        self._clients.add(client)
-        sending = asyncio.create_task(self._send(client))
-        try:
-            while True:
-                self._request(client, orjson.loads(await socket.receive_text()))
-        except (WebSocketDisconnect, RuntimeError):
-            pass
-        finally:
-            sending.cancel()
-            self._clients.discard(client)
+    def _client(self, socket: WebSocket) -> _Client:
+        return _Client(socket)
 
-    async def _send(self, client: _Client) -> None:
-        while True:
-            await client.socket.send_text((await client.outbox.get()).decode())
-
-    def _request(self, client: _Client, request: Json) -> None:
+    async def _heard(self, client: _Client, request: Json) -> None:
         wanted = request.get("data") or {}
         kind = wanted.get("type", "")
         key = (kind, wanted.get("symbol") or wanted.get("subaccountId") or "")
@@ -302,16 +223,10 @@ class EtherealServer:
         for client in self._clients:
             if (kind, key) not in client.streams:
                 continue
-            message = _event(kind, data)
-            client.outbox.put_nowait(message)
-            if self.faults.duplicate_pushes and kind != "L2Book":
-                client.outbox.put_nowait(message)
-            if self.faults.reversed_pushes:
-                waiting = deque(client.outbox.get_nowait() for _ in range(client.outbox.qsize()))
-                for each in reversed(waiting):
-                    client.outbox.put_nowait(each)
+            twice = self.faults.duplicate_pushes and kind != "L2Book"
+            client.push(_event(kind, data), twice=twice, backwards=self.faults.reversed_pushes)
 
-    async def _make_blocks(self) -> None:
+    async def _live(self) -> None:
         while True:
             await asyncio.sleep(BLOCK_S)
             self.exchange.match_block()
