@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
 from Crypto.PublicKey import ECC
 
-from integration_harness.bot_process import BotProcess
-from integration_harness.stack.supervisor import Supervisor
 from integration_harness.venues.coinbase import CoinbaseServer, Order
 from integration_harness.venues.coinbase.exchange import OURS
+from tests.venues import bots
+from tests.venues.bots import Start, starting
 from tests.venues.coinbase.test_token import VECTORS
+
+wait = partial(bots.wait, seconds=30)
 
 
 @pytest.fixture
@@ -26,50 +28,31 @@ def server() -> Iterator[CoinbaseServer]:
     running.close()
 
 
-Start = Callable[..., BotProcess]
-
-
 @pytest.fixture
 def start(server: CoinbaseServer, tmp_path: Path) -> Iterator[Start]:
     """Starts a bot there; the same state file each time."""
     key = ECC.construct(curve="P-256", d=int(VECTORS["private_scalar_hex"], 16))
     pem = str(key.export_key(format="PEM", use_pkcs8=False)).replace("\n", "\\n")
-    with Supervisor() as supervisor:
-        bots: list[BotProcess] = []
-
-        def started(**changes: str) -> BotProcess:
-            environment = {
-                "MM_VENUE": "coinbase",
-                "MM_COINBASE_REST_URL": server.rest_url,
-                "MM_COINBASE_MARKET_SOCKET_URL": server.socket_url("market"),
-                "MM_COINBASE_USER_SOCKET_URL": server.socket_url("user"),
-                "MM_COINBASE_LOCK_FILE": str(tmp_path / "lock"),
-                "MM_COINBASE_KEY_NAME": VECTORS["key_name"],
-                "MM_COINBASE_PRIVATE_KEY": pem,
-                "MM_COINBASE_REQUESTS_PER_HOUR": "100000",
-                "MM_MARKET_SYMBOL": server.symbol,
-                "MM_ORDER_SIZE": "0.5",
-                "MM_ORDER_EXPIRY_SECONDS": "60",
-                "MM_MAX_LONG_INVENTORY": "200",
-                "MM_MAX_SHORT_INVENTORY": "-10",
-                "MM_TARGET_INVENTORY": "100",
-                "MM_ANCHOR_SOURCE_TYPE": "fixed",
-                "MM_ANCHOR_FIXED_PRICE": "60000",
-                "MM_ANCHOR_MIN_PRICE": "100",
-                "MM_ANCHOR_MAX_PRICE": "1000000",
-                "MM_KILL_SWITCH_FILE": str(tmp_path / "kill"),
-                "MM_POLL_INTERVAL_MS": "200",
-                "MM_QUOTE_REFRESH_INTERVAL_MS": "100",
-                "MM_CANCEL_ON_SHUTDOWN": "true",
-                **changes,
-            }
-            bot = BotProcess(supervisor, f"bot{len(bots)}", environment, tmp_path / "state.json")
-            bots.append(bot)
-            return bot.start()
-
+    environment = {
+        "MM_VENUE": "coinbase",
+        "MM_COINBASE_REST_URL": server.rest_url,
+        "MM_COINBASE_MARKET_SOCKET_URL": server.socket_url("market"),
+        "MM_COINBASE_USER_SOCKET_URL": server.socket_url("user"),
+        "MM_COINBASE_LOCK_FILE": str(tmp_path / "lock"),
+        "MM_COINBASE_KEY_NAME": VECTORS["key_name"],
+        "MM_COINBASE_PRIVATE_KEY": pem,
+        "MM_COINBASE_REQUESTS_PER_HOUR": "100000",
+        "MM_MARKET_SYMBOL": server.symbol,
+        "MM_ORDER_EXPIRY_SECONDS": "60",
+        "MM_MAX_LONG_INVENTORY": "200",
+        "MM_MAX_SHORT_INVENTORY": "-10",
+        "MM_TARGET_INVENTORY": "100",
+        "MM_ANCHOR_FIXED_PRICE": "60000",
+        "MM_ANCHOR_MAX_PRICE": "1000000",
+        "MM_CANCEL_ON_SHUTDOWN": "true",
+    }
+    with starting(tmp_path, environment) as started:
         yield started
-        for bot in bots:
-            bot.close()
 
 
 def live(server: CoinbaseServer) -> dict[str, Order]:
@@ -77,14 +60,6 @@ def live(server: CoinbaseServer) -> dict[str, Order]:
     orders = server.live(OURS)
     assert len({o.direction for o in orders}) == len(orders), orders
     return {o.direction: o for o in orders}
-
-
-def wait(what: str, holds: Callable[[], bool], bot: BotProcess, seconds: float = 30) -> None:
-    give_up_at = time.monotonic() + seconds
-    while not holds():
-        assert bot.running, bot.log_tail()
-        assert time.monotonic() < give_up_at, f"{what}\n{bot.log_tail()}"
-        time.sleep(0.05)
 
 
 def test_it_quotes_counts_a_fill_once_and_stops_with_proof(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from eth_account import Account
 
-from integration_harness.bot_process import BotProcess
-from integration_harness.stack.supervisor import Supervisor
 from integration_harness.venues.derive import DeriveServer, Order
+from tests.venues.bots import Start, starting, wait
 
 OWNER = Account.from_key("0x" + "a1" * 32).address
 SESSION_KEY = "0x" + "b2" * 32
@@ -29,45 +28,26 @@ def server() -> Iterator[DeriveServer]:
     running.close()
 
 
-Start = Callable[..., BotProcess]
-
-
 @pytest.fixture
 def start(server: DeriveServer, tmp_path: Path) -> Iterator[Start]:
     """Starts a bot there; the same state file each time."""
-    with Supervisor() as supervisor:
-        bots: list[BotProcess] = []
-
-        def started(**changes: str) -> BotProcess:
-            environment = {
-                "MM_VENUE": "derive",
-                "MM_DERIVE_NETWORK": "testnet",
-                "MM_DERIVE_SOCKET_URL": server.socket_url,
-                "MM_DERIVE_HTTP_URL": server.http_url,
-                "MM_DERIVE_LOCK_FILE": str(tmp_path / "lock"),
-                "MM_OWNER_ADDRESS": OWNER,
-                "MM_SIGNER_PRIVATE_KEY": SESSION_KEY,
-                "MM_SUBACCOUNT_ID": str(SUBACCOUNT),
-                "MM_MARKET_SYMBOL": server.symbol,
-                "MM_ORDER_SIZE": "0.5",
-                "MM_MAX_LONG_INVENTORY": "10",
-                "MM_MAX_SHORT_INVENTORY": "-10",
-                "MM_ANCHOR_SOURCE_TYPE": "fixed",
-                "MM_ANCHOR_FIXED_PRICE": "3000",
-                "MM_ANCHOR_MIN_PRICE": "100",
-                "MM_ANCHOR_MAX_PRICE": "100000",
-                "MM_KILL_SWITCH_FILE": str(tmp_path / "kill"),
-                "MM_POLL_INTERVAL_MS": "200",
-                "MM_QUOTE_REFRESH_INTERVAL_MS": "100",
-                **changes,
-            }
-            bot = BotProcess(supervisor, f"bot{len(bots)}", environment, tmp_path / "state.json")
-            bots.append(bot)
-            return bot.start()
-
+    environment = {
+        "MM_VENUE": "derive",
+        "MM_DERIVE_NETWORK": "testnet",
+        "MM_DERIVE_SOCKET_URL": server.socket_url,
+        "MM_DERIVE_HTTP_URL": server.http_url,
+        "MM_DERIVE_LOCK_FILE": str(tmp_path / "lock"),
+        "MM_OWNER_ADDRESS": OWNER,
+        "MM_SIGNER_PRIVATE_KEY": SESSION_KEY,
+        "MM_SUBACCOUNT_ID": str(SUBACCOUNT),
+        "MM_MARKET_SYMBOL": server.symbol,
+        "MM_MAX_LONG_INVENTORY": "10",
+        "MM_MAX_SHORT_INVENTORY": "-10",
+        "MM_ANCHOR_FIXED_PRICE": "3000",
+        "MM_ANCHOR_MAX_PRICE": "100000",
+    }
+    with starting(tmp_path, environment) as started:
         yield started
-        for bot in bots:
-            bot.close()
 
 
 def live(server: DeriveServer) -> dict[str, Order]:
@@ -75,14 +55,6 @@ def live(server: DeriveServer) -> dict[str, Order]:
     orders = server.live(SUBACCOUNT)
     assert len({o.label for o in orders}) == len(orders)
     return {o.label: o for o in orders}
-
-
-def wait(what: str, holds: Callable[[], bool], bot: BotProcess, seconds: float = 20) -> None:
-    give_up_at = time.monotonic() + seconds
-    while not holds():
-        assert bot.running, bot.log_tail()
-        assert time.monotonic() < give_up_at, f"{what}\n{bot.log_tail()}"
-        time.sleep(0.05)
 
 
 def quoted(server: DeriveServer) -> bool:
