@@ -7,21 +7,17 @@ that a cross rate may take two of a kind.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from fair_anchor.variables import PREFIX, SOURCE_SECTIONS, Models, SpotSettings
 from mm_bot.fields.model import Reading
-from mm_bot.prices.expression import (
-    FEED_ID,
-    feed_fits,
-    parse_expression,
-    split_list,
-    split_weight,
-    words,
-)
+from mm_bot.prices.expression import parse_expression, split_list, split_weight, words
 from mm_bot.prices.guarded import GuardPolicy
-from mm_bot.prices.specs import MedianSpec, MemberSpec, OracleSpec, SourceSpec
+from mm_bot.prices.median import MedianSpec, MemberSpec
+from mm_bot.prices.oracle import OracleSpec
+from mm_bot.prices.registry import SOURCES, feed_fits
+from mm_bot.prices.spec import FEED_ID, SourceSpec
 
 BOOK, TRADE, MEDIAN = "book", "trade", "median"
 EXCHANGE = (BOOK, TRADE)
@@ -34,7 +30,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     MEDIAN: (_MEDIAN_OF,),
 }
 _BEST = ("strails", "http", "oracle", "0x", "pyth", "coinbase")
-_MADE_UP = ("fixed", "synthetic")
+_MADE_UP = tuple(word for word, source in SOURCES.items() if source.made_up)
 _BY_DEFAULT = (*_BEST, *(word for word in SOURCE_SECTIONS if word not in (*_BEST, *_MADE_UP)))
 NAMES = (*_BY_DEFAULT, *_MADE_UP, MEDIAN, *EXCHANGE)
 
@@ -47,8 +43,6 @@ class SourceChoice:
     """As it was written; a metric's label and the `source` of an answer."""
     spec: SourceSpec | None
     """None for the exchange's own book or last trade."""
-    max_age_ms: int | None = None
-    """Its own maximum age; None is that of all."""
 
     @property
     def is_exchange(self) -> bool:
@@ -92,9 +86,7 @@ class _Sources:
             if name in EXCHANGE:
                 found[name] = SourceChoice(name=name, spec=None)
             elif (spec := self._spec(_SOURCES, name)) is not None:
-                found[name] = SourceChoice(
-                    name=_label(name), spec=spec, max_age_ms=self._own_age_ms(name)
-                )
+                found[name] = SourceChoice(name=_label(name), spec=spec)
         return tuple(found.values())
 
     def _spec(self, asking: str, text: str) -> SourceSpec | None:
@@ -140,11 +132,12 @@ class _Sources:
         if kind == MEDIAN:
             return self._median()
         if kind == "oracle":
-            return OracleSpec(address=given.oracle.address or "")
+            return OracleSpec(
+                address=given.oracle.address or "", max_age_ms=given.oracle.max_age_ms
+            )
         if kind == "0x":
             return given.zero_ex.spec(given.zero_ex.chain_id or 0)
-        market = given.spot.symbol if kind == "http" else ""
-        return given.sources[kind].spec(market, feed)
+        return given.sources[kind].spec(given.spot.symbol, feed)
 
     def _median(self) -> MedianSpec | None:
         reading, given = self._reading, self._given
@@ -163,9 +156,7 @@ class _Sources:
             spec = self._spec(_MEDIAN_OF, name)
             if spec is None:
                 return None
-            age_ms = self._own_age_ms(name)
-            own = guard if age_ms is None else replace(guard, max_age_ms=age_ms)
-            members.append(MemberSpec(name=_label(name), source=spec, guard=own, weight=weight))
+            members.append(MemberSpec(name=_label(name), source=spec, guard=guard, weight=weight))
         if len({member.name for member in members}) != len(members):
             reading.fault(_MEDIAN_OF, "one is there twice: give each once")
         elif quorum > len(members):
@@ -180,11 +171,6 @@ class _Sources:
                 timeout_ms=timeout_ms,
             )
         return None
-
-    def _own_age_ms(self, name: str) -> int | None:
-        if name != "oracle":
-            return None
-        return self._reading.check(lambda: self._given.oracle.max_age_ms)
 
 
 def _label(text: str) -> str:

@@ -85,7 +85,8 @@ class Slot:
         if good is None or self._monotonic_ms() >= self._good_until_ms:
             return None
         assert good.as_of_ms is not None, "a guarded reading has its time"
-        if self._max_age_ms is not None and self._clock.now_ms() - good.as_of_ms > self._max_age_ms:
+        limit_ms = self._max_age_ms if good.max_age_ms is None else good.max_age_ms
+        if limit_ms is not None and self._clock.now_ms() - good.as_of_ms > limit_ms:
             return None
         return good
 

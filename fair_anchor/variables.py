@@ -31,7 +31,10 @@ from mm_bot.fields.kinds import (
     zero_is_off,
 )
 from mm_bot.fields.model import Model, Reading, Section, Variable, variable
-from mm_bot.prices.settings import PRICE, SOURCES, HttpSettings, SourceSettings, ZeroExSettings
+from mm_bot.prices.http import HttpSettings
+from mm_bot.prices.registry import SOURCES
+from mm_bot.prices.spec import PRICE, SourceSettings
+from mm_bot.prices.zero_ex import ZeroExSettings
 
 PREFIX = "FAIR_ANCHOR_"
 LISTEN_ADDR = "FAIR_ANCHOR_LISTEN_ADDR"

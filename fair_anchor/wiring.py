@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 from fair_anchor.app import FairAnchor, Pages
 from fair_anchor.exchange_reads import Futures, Listings, Reads, SpotReads
@@ -19,9 +18,9 @@ from mm_bot.host.shutdown import Shutdown
 from mm_bot.io.http import open_client
 from mm_bot.observe.http_server import HttpServer
 from mm_bot.observe.log import Log
-from mm_bot.prices.build import SourceContext, build_source
 from mm_bot.prices.guarded import Guarded
 from mm_bot.prices.source import AnchorSource, EthCall
+from mm_bot.prices.spec import SourceContext
 
 CONNECTION_LIMIT = 512
 PIPELINE_LIMIT = 64
@@ -69,7 +68,9 @@ def _service(
     spot_reads = None
     if reads is not None and listings is not None:
         spot_reads = SpotReads(reads, listings, settings.spot_symbol, settings.ignored_owners)
-    context = SourceContext(clock=clock, eth_call=_eth_call(settings, cleanup))
+    context = SourceContext(
+        clock=clock, eth_call=_eth_call(settings, cleanup), max_age_ms=settings.guard.max_age_ms
+    )
     slots = {
         choice: _slot(choice, settings, spot_reads, context, clock) for choice in settings.sources
     }
@@ -109,7 +110,7 @@ def _slot(
     source: AnchorSource
     guard = settings.guard
     if choice.spec is not None:
-        source = build_source(choice.spec, context)
+        source = choice.spec.build(context)
     else:
         assert spot_reads is not None, "the settings ask for the API's URL"
         needs = LocalFilter(min_size=settings.min_size, low=guard.low, high=guard.high)
@@ -117,8 +118,6 @@ def _slot(
             source = TradeSource(spot_reads, needs)
         else:
             source = BookSource(spot_reads, clock, needs)
-    if choice.max_age_ms is not None:
-        guard = replace(guard, max_age_ms=choice.max_age_ms)
     guarded = Guarded(source, guard, timeout_ms=settings.timeout_ms, clock=clock, name=choice.name)
     return Slot(
         guarded,

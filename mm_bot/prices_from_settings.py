@@ -16,19 +16,16 @@ from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.memory import Accepted
 from mm_bot.io.http import open_client
-from mm_bot.prices.build import AnchorConfig, SourceContext, build
+from mm_bot.prices.build import AnchorConfig, build
 from mm_bot.prices.guarded import HIGH_DEFAULT, LOW_DEFAULT, GuardPolicy
+from mm_bot.prices.median import MedianSpec, MemberSpec
+from mm_bot.prices.oracle import CarrySpec
 from mm_bot.prices.runner import AnchorRunner
 from mm_bot.prices.source import EthCall
-from mm_bot.prices.specs import (
-    CarrySpec,
-    MedianSpec,
-    MemberSpec,
-    SourceSpec,
-)
+from mm_bot.prices.spec import SourceContext, SourceSpec
 from mm_bot.prices.witness import AGREEMENT_BPS_DEFAULT, Witnesses
 from mm_bot.settings import AnchorSettings, Settings
-from mm_bot.settings.anchor_variables import AnchorSource
+from mm_bot.settings.anchor_variables import MEDIAN
 from mm_bot.settings.anchors import AnchorPart
 from mm_bot.venues.numo.chain import Chain
 
@@ -49,7 +46,12 @@ def build_anchors(
     witnesses = witnesses or Witnesses()
     anchor = build(
         anchor_config(settings.anchor, market, settings.poll_interval_ms),
-        SourceContext(clock=clock, eth_call=eth_call, witnesses=witnesses),
+        SourceContext(
+            clock=clock,
+            eth_call=eth_call,
+            witnesses=witnesses,
+            max_age_ms=settings.anchor.max_age_ms,
+        ),
     )
     chosen = settings.external_anchor
     if chosen is None:
@@ -87,8 +89,8 @@ def source_names(settings: Settings) -> tuple[str, ...]:
     """Every source that the two anchors may be made from, and the median: labels of metrics."""
     anchor, external = settings.anchor, settings.external_anchor
     names = [part.name for part in anchor.parts]
-    if anchor.source is AnchorSource.MEDIAN:
-        names.append(anchor.source.value)
+    if anchor.source == MEDIAN:
+        names.append(MEDIAN)
     if external is not None:
         names.append(external.provider.value)
     return tuple(names)
@@ -96,7 +98,7 @@ def source_names(settings: Settings) -> tuple[str, ...]:
 
 def anchor_config(anchor: AnchorSettings, market: Instrument, interval_ms: int) -> AnchorConfig:
     """The market's anchor."""
-    is_median = anchor.source is AnchorSource.MEDIAN
+    is_median = anchor.source == MEDIAN
     source: SourceSpec | None = None
     if is_median:
         source = _median(anchor, market, interval_ms)
@@ -108,7 +110,7 @@ def anchor_config(anchor: AnchorSettings, market: Instrument, interval_ms: int) 
         guard=_guard(anchor, max_jump_bps=None if is_median else anchor.max_jump_bps),
         interval_ms=interval_ms,
         timeout_ms=READ_TIMEOUT_MS,
-        name=anchor.source.value,
+        name=anchor.source,
     )
 
 

@@ -13,9 +13,12 @@ from mm_bot.core.carry import YEAR_MS
 from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Kind
 from mm_bot.core.remember import Report
-from mm_bot.prices.build import AnchorConfig, SourceContext, build
+from mm_bot.prices.build import AnchorConfig, build
+from mm_bot.prices.fixed import FixedSpec
 from mm_bot.prices.guarded import GuardPolicy
-from mm_bot.prices.specs import CarrySpec, FixedSpec, MedianSpec, OracleSpec
+from mm_bot.prices.median import MedianSpec
+from mm_bot.prices.oracle import CarrySpec, OracleSpec
+from mm_bot.prices.spec import SourceContext
 from mm_bot.prices_from_settings import CHAIN_AHEAD_MS, anchor_config, source_names
 from mm_bot.settings import Settings
 from tests.core.builders import SPOT, anchor, running, snapshot
@@ -45,7 +48,7 @@ def test_a_spot_source_is_carried_to_a_future_s_expiry_and_no_other() -> None:
     is taken as it is."""
     oracle = {"MM_ANCHOR_SOURCE_TYPE": "oracle_carry", "MM_ANCHOR_ORACLE_ADDRESS": FEED}
     s = settings(**oracle, MM_CARRY_RATE_APR="0.1")
-    spec = OracleSpec(address=FEED)
+    spec = OracleSpec(address=FEED, max_age_ms=14_400_000)
     carried = CarrySpec(of=spec, rate_apr=Decimal("0.1"), expiry_ms=FUTURE.expiry_ms)
     assert config(s).source == carried
     assert config(s, future=False).source == spec
@@ -132,16 +135,19 @@ def test_starting_up_imports_web_sockets_only_for_coinbase() -> None:
     code = """
 import sys
 import mm_bot.app
-from mm_bot.prices.build import SourceContext, build_source
-from mm_bot.prices.specs import CoinbaseSpec, HttpSpec, PythSpec, StrailsSpec
+from mm_bot.prices.spec import SourceContext
+from mm_bot.prices.coinbase import CoinbaseSpec
+from mm_bot.prices.http import HttpSpec
+from mm_bot.prices.pyth import PythSpec
+from mm_bot.prices.strails import StrailsSpec
 from mm_bot.clock import SystemClock
 around = SourceContext(clock=SystemClock())
 for spec in (
     HttpSpec(url="http://h", market="M"), StrailsSpec(base_url="http://h"), PythSpec(feed_id="ab")
 ):
-    build_source(spec, around)
+    spec.build(around)
 assert "websockets" not in sys.modules
-build_source(CoinbaseSpec(product_id="USDC-USD"), around)
+CoinbaseSpec(product_id="USDC-USD").build(around)
 assert "websockets" in sys.modules
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

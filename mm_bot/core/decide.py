@@ -111,7 +111,8 @@ def decide(
     signatures, elsewhere = _signatures(snapshot, memory, settlements, market)
     view = _view(snapshot, memory, tracked, policy, market, chosen, money, fill_totals, new_fills)
     quotes = within(strategy.quote(view, memory.strategy), venue.price_limits, market)
-    causes = degrade.causes(memory.degraded, fresh, money, policy.risk)
+    risk_policy = freshness.own_limit(policy.risk, snapshot.anchor)
+    causes = degrade.causes(memory.degraded, fresh, money, risk_policy)
     quotes = degrade.withdrawn(quotes, causes)
     behind = bool(new_fills) or unasked(settlements) or _balances_behind_fills(snapshot, memory)
     room = _signed_room(policy, signatures, elsewhere)
@@ -123,7 +124,7 @@ def decide(
     limits = _risk_input(
         snapshot, memory, policy, tracked, chosen, fresh, money, settlements, due, strategy.levels
     )
-    last_step = degrade.last_step(policy.risk, causes)
+    last_step = degrade.last_step(risk_policy, causes)
     found = risk.in_order(*risk.halts(limits, last_step), *quotes.halts)
     if policy.mode is OperatorMode.DRY_RUN_HEALTH:
         wanted = Plan()

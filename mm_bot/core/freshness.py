@@ -9,13 +9,14 @@ contradiction has lasted (behaviour.md section 2).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Capabilities, Side
 from mm_bot.core.ledger import Tracked
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderStatus
+from mm_bot.core.policy import RiskPolicy
 from mm_bot.core.snapshot import AnchorQuote, Book, BookOrder, Part, Snapshot, T
 
 
@@ -129,6 +130,13 @@ def _anchor_age(quote: AnchorQuote | None, memory: Memory, now_ms: int) -> int |
     if quote is None:
         return None
     return max(0, now_ms - (quote.as_of_ms if quote.as_of_ms is not None else memory.started_ms))
+
+
+def own_limit(policy: RiskPolicy, quote: AnchorQuote | None) -> RiskPolicy:
+    """The limits with the anchor's own age limit, where its data has one."""
+    if quote is None or quote.max_age_ms is None:
+        return policy
+    return replace(policy, anchor_max_age_ms=quote.max_age_ms)
 
 
 def _rank(age_ms: int | None) -> tuple[bool, int]:

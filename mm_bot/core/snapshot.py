@@ -175,6 +175,9 @@ class AnchorQuote:
     price: Price | None
     as_of_ms: int | None
     """The data's own time where the source tells it, else that of the read."""
+    max_age_ms: int | None = None
+    """The age limit of this data itself, as of a feed that is renewed once in hours; None is the
+    policy's."""
     source: str
     error: str | None = None
     """Why the latest reading was refused or failed; None where it was good."""

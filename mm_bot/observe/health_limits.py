@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from mm_bot.core.decide import MINUTE_MS, Decision
 from mm_bot.core.exact import multiply, plain, round_half_even, subtract
+from mm_bot.core.freshness import own_limit
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Stage
 from mm_bot.core.liability import worth
@@ -23,7 +24,7 @@ def limits(decision: Decision, memory: Memory) -> list[dict[str, object]]:
 
 
 def _ages(decision: Decision) -> list[dict[str, object]]:
-    risk, fresh = decision.policy.risk, decision.freshness
+    risk, fresh = own_limit(decision.policy.risk, decision.snapshot.anchor), decision.freshness
     live = [c for c in decision.tracked.open_orders if c.stage is Stage.LIVE and not c.cancel_acked]
     oldest = max((decision.now_ms - c.created_ms for c in live), default=None)
     rows = (

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from mm_bot.core.commands import Verdict
 from mm_bot.core.exact import plain
+from mm_bot.core.freshness import own_limit
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.plan import Slot
@@ -165,7 +166,7 @@ def balances(view: View) -> dict[str, object] | None:
 
 def sources(view: View) -> dict[str, object]:
     fresh, snapshot = view.decision.freshness, view.decision.snapshot
-    venue, risk = snapshot.venue, view.decision.policy.risk
+    venue, risk = snapshot.venue, own_limit(view.decision.policy.risk, snapshot.anchor)
 
     def source(age_ms: int | None, part: Part[T], limit_ms: int | None) -> dict[str, object]:
         return {"age_ms": age_ms, "limit_ms": limit_ms, "error": part.error}

@@ -8,19 +8,22 @@ the next snapshot there is no price.
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.uri import parse_uri
 
 from mm_bot.clock import Clock
-from mm_bot.io.dial import dial, trust_store
-from mm_bot.io.errors import describe
+from mm_bot.fields.kinds import WEBSOCKET_URL, token
+from mm_bot.fields.model import variable
 from mm_bot.prices.level2 import Level2Book
 from mm_bot.prices.source import AnchorError, Reading, RejectReason
-from mm_bot.prices.specs import CoinbaseSpec
+from mm_bot.prices.spec import SourceContext, SourceSettings
 from mm_bot.prices.stream import Stream
+
+if TYPE_CHECKING:
+    from mm_bot.prices.websocket import ClientConnection
 
 SILENCE_MS = 5_000
 """Heartbeats come every second."""
@@ -33,11 +36,39 @@ LARGE_BYTES = 64 * 1024
 CHANNELS = ("level2", "heartbeats")
 
 
-class _NoRedirects(connect):
-    """Whoever may redirect us names the price."""
+_PRODUCT = re.compile(r"[A-Za-z0-9.-]{1,32}", re.ASCII)
+_PRODUCT_ID = token("a product such as USDC-USD", _PRODUCT.pattern)
 
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoinbaseSpec:
+    """`coinbase`: the mid of one product's level-2 book."""
+
+    product_id: str
+    url: str = field(default="wss://advanced-trade-ws.coinbase.com", repr=False)
+
+    def build(self, context: SourceContext) -> CoinbaseSource:
+        return CoinbaseSource(self, context.clock)
+
+
+class CoinbaseSettings(SourceSettings):
+    word = "coinbase"
+    feed = _PRODUCT
+
+    product_id: Annotated[str | None, _PRODUCT_ID] = variable(
+        "COINBASE_PRODUCT_ID", "For `coinbase`: whose book is followed."
+    )
+    url: Annotated[str, WEBSOCKET_URL] = variable(
+        "COINBASE_URL",
+        "For `coinbase`: the public level-2 WebSocket.",
+        default="wss://advanced-trade-ws.coinbase.com",
+    )
+
+    def spec(self, market: str, feed: str) -> CoinbaseSpec:
+        return CoinbaseSpec(product_id=(feed or self.product_id or "").upper(), url=self.url)
+
+
+SOURCE = CoinbaseSettings
 
 
 class CoinbaseSource:
@@ -54,6 +85,9 @@ class CoinbaseSource:
         silence_ms: int = SILENCE_MS,
         snapshot_ms: int = SNAPSHOT_MS,
     ) -> None:
+        from mm_bot.prices.websocket import connected
+
+        self._connected = connected
         self._spec = spec
         self._clock = clock
         self._snapshot_ms = snapshot_ms
@@ -69,22 +103,13 @@ class CoinbaseSource:
 
     async def _session(self) -> None:
         try:
-            where = parse_uri(self._spec.url)
-            async with asyncio.timeout(self._silence_ms / 1000):
-                connected = await dial(where.host, where.port)
-            async with _NoRedirects(
+            async with self._connected(
                 self._spec.url,
-                sock=connected,
-                ssl=trust_store() if where.secure else None,
-                proxy=None,
-                compression=None,
-                max_size=MESSAGE_BYTES_MAX,
-                open_timeout=self._silence_ms / 1000,
-                close_timeout=1,
+                source=self.name,
+                timeout_ms=self._silence_ms,
+                message_bytes_max=MESSAGE_BYTES_MAX,
             ) as connection:
                 await self._follow(connection)
-        except (WebSocketException, OSError, UnicodeError) as error:
-            raise refused_from(error, self.name) from None
         finally:
             self._book = None
 
@@ -125,19 +150,3 @@ class CoinbaseSource:
         if not isinstance(message, dict):
             raise AnchorError(self.name, RejectReason.MALFORMED, "no JSON object")
         book.take(message)
-
-
-def refused_from(error: Exception, source: str) -> AnchorError:
-    """The one place where errors of the WebSocket library become ours."""
-    if isinstance(error, InvalidStatus):
-        status = error.response.status_code
-        if status == 429:
-            return AnchorError(source, RejectReason.RATE_LIMITED, "status 429")
-        kind = RejectReason.REDIRECT if 300 <= status < 400 else RejectReason.STATUS
-        return AnchorError(source, kind, f"status {status}")
-    detail = describe(error)
-    if isinstance(error, TimeoutError):
-        return AnchorError(source, RejectReason.TIMEOUT, detail)
-    outside = isinstance(error, OSError | UnicodeError)
-    kind = RejectReason.UNREACHABLE if outside else RejectReason.BROKEN_ANSWER
-    return AnchorError(source, kind, detail)

@@ -4,7 +4,7 @@
     name = kind [":" feed]
     list = item { "," item }        item = expression [ "*" weight ]
 
-A name is one of those given; a feed behind its colon is another one than is set (`feed_fits`). An
+A name is one of those given; a feed behind its colon is another one than is set. An
 outermost `invert` rounds to the six decimals of a human price; one further in keeps 18, since a
 rate like 0.000625 would lose digits that the outside needs.
 """
@@ -15,22 +15,17 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
+from mm_bot.prices.combine import InvertSpec, MultiplySpec
 from mm_bot.prices.parse import INVERSE_DECIMALS
-from mm_bot.prices.specs import InvertSpec, MultiplySpec, SourceSpec
+from mm_bot.prices.spec import SourceSpec
 
 INNER_DECIMALS = 18
 DEPTH_MAX = 8
-
-FEED_ID = re.compile(r"(0x)?[0-9a-fA-F]{64}", re.ASCII)
-"""Of Pyth."""
-PRODUCT = re.compile(r"[A-Za-z0-9.-]{1,32}", re.ASCII)
-"""Of Coinbase."""
 
 _NAME = r"[A-Za-z0-9_.:-]+"
 _WORD = re.compile(_NAME, re.ASCII)
 _TOKEN = re.compile(rf"\s*({_NAME}|[(),])\s*", re.ASCII)
 _WEIGHT = re.compile(r"(.+?)\s*\*\s*(\d{1,6}(?:\.\d{1,4})?)", re.ASCII)
-_FEEDS = {"pyth": FEED_ID, "coinbase": PRODUCT}
 
 
 def parse_expression(text: str, sources: Mapping[str, SourceSpec]) -> SourceSpec:
@@ -111,8 +106,3 @@ def split_weight(item: str) -> tuple[str, Decimal]:
 def words(text: str) -> list[str]:
     """Every word of an expression once, operators included."""
     return list(dict.fromkeys(_WORD.findall(text)))
-
-
-def feed_fits(kind: str, feed: str) -> bool:
-    """Whether `feed` can be one of that kind's; only some kinds have more than one."""
-    return kind in _FEEDS and _FEEDS[kind].fullmatch(feed) is not None

@@ -1,6 +1,6 @@
 """The one place where a reading is judged: `Guard`, and `Guarded`, a source behind its guard.
 
-A reading passes when its data is neither older than the limit nor from the future, its price is
+A reading passes when its data is neither older than its limit nor from the future, its price is
 positive and plausible, and it is no jump from the last accepted price. The guard never makes up a
 value: what comes out is a reading that went in, with its time filled in.
 
@@ -9,8 +9,8 @@ value: what comes out is a reading that went in, with its time filled in.
 3. A jump becomes the new base when `confirmations` consecutive fresh readings agree on it: each is
    within the jump limit of all the others. A reading near the base ends such a series; a stale or
    broken one neither ends nor prolongs it.
-4. Time only goes forward: data older than what was accepted, or than what a jump was confirmed
-   with, is refused, so that two backends that are not in step make no price that jumps.
+4. Time only goes forward: data that ends to be fresh before what was accepted, or what a jump was
+   confirmed with, is older and refused, so that two backends out of step make no price that jumps.
 5. Beyond the hard limit, from the last accepted price of this process or an earlier one, no number
    of readings is enough: another source, the local price or the operator must agree (`witness`).
    Confirmation by repetition is for moves, not for units.
@@ -40,6 +40,7 @@ class GuardPolicy:
     """What a reading must be to become a price. None turns a limit off."""
 
     max_age_ms: int | None
+    """Of data that has no limit of its own. None judges no age: whoever uses the price does."""
     max_deviation_bps: Decimal | None
     """Furthest from the last accepted price without confirmation."""
     hard_jump_bps: Decimal | None = None
@@ -66,41 +67,51 @@ class Guard:
         self._witnesses = witnesses or Witnesses()
         self._base: Price | None = None
         self._newest_ms: int | None = None
-        """The data's own time of what was accepted last, as told."""
+        """Until when what was accepted last is fresh, by the time that it told."""
         self._jumped: tuple[Reading, ...] = ()
 
     def admit(self, reading: Reading, *, read_ms: int, now_ms: int) -> Reading:
         """`reading` with its time filled in; `read_ms` is when the read began.
 
         Raises:
-            AnchorError: where it is no price; `as_of_ms` is set where the data is too old.
+            AnchorError: where it is no price; `stale` is set where the data is too old.
         """
         told_ms = reading.as_of_ms
         as_of_ms = read_ms - reading.age_ms if told_ms is None else told_ms
-        self._refuse_untimely(as_of_ms, now_ms)
-        self._refuse_older(told_ms)
-        self._refuse_implausible(reading.price)
         timed = replace(reading, as_of_ms=min(as_of_ms, now_ms))
+        self._refuse_untimely(timed, as_of_ms, now_ms)
+        ends_ms = None if told_ms is None else fresh_until_ms(told_ms, self._limit_ms(reading))
+        self._refuse_older(ends_ms)
+        self._refuse_implausible(reading.price)
         if not self._confirmed_beyond_hard_limit(timed, now_ms):
             self._refuse_jump(timed, now_ms)
         self._base = timed.price
-        self._newest_ms = told_ms
+        self._newest_ms = ends_ms
         self._jumped = ()
         return timed
 
-    def _refuse_untimely(self, as_of_ms: int, now_ms: int) -> None:
-        age_ms, limit_ms = now_ms - as_of_ms, self._policy.max_age_ms
+    def _limit_ms(self, reading: Reading) -> int | None:
+        own_ms = reading.max_age_ms
+        return self._policy.max_age_ms if own_ms is None else own_ms
+
+    def _refuse_untimely(self, timed: Reading, as_of_ms: int, now_ms: int) -> None:
+        age_ms = now_ms - as_of_ms
+        limit_ms = None if self._policy.max_age_ms is None else self._limit_ms(timed)
         if age_ms < -self._policy.max_ahead_ms:
             raise AnchorError(self._source, RejectReason.FUTURE, f"{-age_ms} ms ahead of our clock")
         if limit_ms is not None and age_ms > limit_ms:
             detail = f"{age_ms} ms, limit {limit_ms} ms"
-            raise AnchorError(self._source, RejectReason.STALE, detail, as_of_ms=as_of_ms)
+            raise AnchorError(self._source, RejectReason.STALE, detail, stale=timed)
 
-    def _refuse_older(self, told_ms: int | None) -> None:
-        jumped_ms = [r.as_of_ms for r in self._jumped if r.as_of_ms is not None]
+    def _refuse_older(self, ends_ms: int | None) -> None:
+        jumped_ms = [
+            fresh_until_ms(r.as_of_ms, self._limit_ms(r))
+            for r in self._jumped
+            if r.as_of_ms is not None
+        ]
         known_ms = [*jumped_ms, *([] if self._newest_ms is None else [self._newest_ms])]
-        if told_ms is not None and known_ms and told_ms < max(known_ms):
-            detail = f"by {max(known_ms) - told_ms} ms"
+        if ends_ms is not None and known_ms and ends_ms < max(known_ms):
+            detail = f"by {max(known_ms) - ends_ms} ms"
             raise AnchorError(self._source, RejectReason.OLDER, detail)
 
     def _confirmed_beyond_hard_limit(self, reading: Reading, now_ms: int) -> bool:
@@ -148,9 +159,15 @@ class Guard:
             raise AnchorError(self._source, RejectReason.JUMP, detail)
 
     def _is_fresh(self, reading: Reading, now_ms: int) -> bool:
-        limit_ms = self._policy.max_age_ms
         assert reading.as_of_ms is not None
-        return limit_ms is None or now_ms - reading.as_of_ms <= limit_ms
+        return self._policy.max_age_ms is None or now_ms <= fresh_until_ms(
+            reading.as_of_ms, self._limit_ms(reading)
+        )
+
+
+def fresh_until_ms(as_of_ms: int, limit_ms: int | None) -> int:
+    """The end of the data's freshness; without a limit its time, which orders as well."""
+    return as_of_ms + (limit_ms or 0)
 
 
 class Guarded:

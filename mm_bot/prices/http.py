@@ -8,13 +8,47 @@ absent the read's counts, less the HTTP `Age`. One that is there and unreadable 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from mm_bot.prices.fetch import Answer, Fetcher
+from mm_bot.fields.kinds import HTTP_URL
+from mm_bot.fields.model import variable
 from mm_bot.prices.parse import NumberText, price_of, price_or_object, time_ms
 from mm_bot.prices.source import AnchorError, Reading, RejectReason
+from mm_bot.prices.spec import SourceContext, SourceSettings
+
+if TYPE_CHECKING:
+    from mm_bot.prices.fetch import Answer
 
 _LOG = logging.getLogger("mm_bot.prices")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSpec:
+    """`http`"""
+
+    url: str = field(repr=False)
+    """May hold a key."""
+    market: str
+
+    def build(self, context: SourceContext) -> HttpSource:
+        return HttpSource(self.url, self.market)
+
+
+class HttpSettings(SourceSettings):
+    word = "http"
+    of_this_market = True
+
+    url: Annotated[str | None, HTTP_URL] = variable(
+        "URL", "For `http`; `market=<symbol>` is added to its query."
+    )
+
+    def spec(self, market: str, feed: str) -> HttpSpec:
+        return HttpSpec(url=self.url or "", market=market)
+
+
+SOURCE = HttpSettings
 
 
 class HttpSource:
@@ -24,6 +58,8 @@ class HttpSource:
     min_interval_ms = 0
 
     def __init__(self, url: str, market: str) -> None:
+        from mm_bot.prices.fetch import Fetcher
+
         self._fetcher = Fetcher(self.name, url_for_market(url, market))
         self._warned = False
 

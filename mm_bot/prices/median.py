@@ -3,12 +3,14 @@
 Every member is read at its own pace behind its own guard; a read of the median looks at what they
 last said and waits for nobody but for the first reading of each.
 
-1. Members count while their value is fresh by their own limit. Fewer than `quorum`: no price.
+1. Members count while their value is fresh, by its own age limit where it has one. Fewer than
+   `quorum`: no price.
 2. The price is the weighted median. A member further than `outlier_bps` from it is an outlier: it
    is dropped and named, the quorum must hold without it, and the median is taken anew.
 3. The price lies within the prices it was made from, and none of those is further from it than
    `widening_bps` says.
-4. The time is that of the quorum-th newest value: so many sources are at least that fresh.
+4. Time and age limit are those of the value that is the quorum-th to grow stale: so many sources
+   are fresh for at least as long.
 """
 
 from __future__ import annotations
@@ -21,13 +23,52 @@ from functools import reduce
 
 from mm_bot.clock import Clock
 from mm_bot.core.exact import BPS, Price, add, ceil_to_step, multiply, plain
+from mm_bot.prices.build import build_guarded
+from mm_bot.prices.guarded import GuardPolicy, fresh_until_ms
 from mm_bot.prices.runner import AnchorRunner
 from mm_bot.prices.source import AnchorError, Reading, RejectReason
+from mm_bot.prices.spec import SourceContext, SourceSpec
 from mm_bot.prices.witness import deviation_bps
 
 HALF = Decimal("0.5")
 WIDENING_STEP_BPS = Decimal("0.01")
 FIRST_WAIT_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberSpec:
+    """One of a median's sources, behind a guard of its own, which must have a maximum age."""
+
+    name: str
+    """What metrics and logs call it; unique in its median."""
+    source: SourceSpec
+    guard: GuardPolicy
+    weight: Decimal = Decimal(1)
+
+    def build(self, median: MedianSpec, context: SourceContext) -> Member:
+        assert self.guard.max_age_ms is not None, f"{self.name} needs a maximum age"
+        guarded = build_guarded(self.source, self.guard, median.timeout_ms, context, name=self.name)
+        runner = AnchorRunner(guarded, interval_ms=median.interval_ms, clock=context.clock)
+        return Member(runner=runner, weight=self.weight, max_age_ms=self.guard.max_age_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MedianSpec:
+    """`median`: see `MedianSource`. The members are read at the given pace."""
+
+    members: tuple[MemberSpec, ...]
+    quorum: int
+    outlier_bps: Decimal
+    interval_ms: int
+    timeout_ms: int
+
+    def build(self, context: SourceContext) -> MedianSource:
+        return MedianSource(
+            [member.build(self, context) for member in self.members],
+            quorum=self.quorum,
+            outlier_bps=self.outlier_bps,
+            clock=context.clock,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +78,7 @@ class Member:
     runner: AnchorRunner
     weight: Decimal
     max_age_ms: int
+    """Of values that have no limit of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +89,7 @@ class Vote:
     price: Price
     weight: Decimal
     as_of_ms: int
+    max_age_ms: int
 
 
 class MedianSource:
@@ -88,10 +131,14 @@ class MedianSource:
             refused.append(AnchorError(vote.name, RejectReason.OUTLIER, detail))
         self._require_quorum(kept, refused)
         price = weighted_median(kept)
-        newest_first = sorted((vote.as_of_ms for vote in kept), reverse=True)
+        last_stale_first = sorted(
+            kept, key=lambda vote: fresh_until_ms(vote.as_of_ms, vote.max_age_ms), reverse=True
+        )
+        timed = last_stale_first[self._quorum - 1]
         return Reading(
             price=price,
-            as_of_ms=newest_first[self._quorum - 1],
+            as_of_ms=timed.as_of_ms,
+            max_age_ms=timed.max_age_ms,
             widening_bps=disagreement_bps(kept, price),
             used=tuple(vote.name for vote in kept),
             refused=tuple(refused),
@@ -106,11 +153,12 @@ class MedianSource:
         votes, refused = [], []
         for member in self._members:
             name, quote = member.runner.name, member.runner.latest()
+            limit_ms = member.max_age_ms if quote.max_age_ms is None else quote.max_age_ms
             if quote.price is None or quote.as_of_ms is None:
                 refusal = member.runner.last_refusal or RejectReason.NO_PRICE
                 refused.append(AnchorError(name, refusal, quote.error or "never read"))
-            elif now_ms - quote.as_of_ms > member.max_age_ms:
-                detail = f"{now_ms - quote.as_of_ms} ms, limit {member.max_age_ms} ms"
+            elif now_ms - quote.as_of_ms > limit_ms:
+                detail = f"{now_ms - quote.as_of_ms} ms, limit {limit_ms} ms"
                 refused.append(AnchorError(name, RejectReason.STALE, detail))
             else:
                 votes.append(
@@ -119,6 +167,7 @@ class MedianSource:
                         price=quote.price,
                         weight=member.weight,
                         as_of_ms=quote.as_of_ms,
+                        max_age_ms=limit_ms,
                     )
                 )
         return votes, refused

@@ -6,7 +6,7 @@ decimals. `updatedAt` is the data's time: a feed that nobody feeds goes stale al
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mm_bot.clock import Clock
@@ -14,6 +14,7 @@ from mm_bot.core.carry import fair_value
 from mm_bot.core.exact import Price, round_half_even
 from mm_bot.prices.parse import INVERSE_DECIMALS
 from mm_bot.prices.source import AnchorError, AnchorSource, EthCall, Reading, RejectReason
+from mm_bot.prices.spec import SourceContext, SourceSpec
 
 DECIMALS_CALL = bytes.fromhex("313ce567")
 LATEST_ROUND_CALL = bytes.fromhex("feaf968c")
@@ -22,13 +23,54 @@ DECIMALS_MAX = 36
 """More than any feed has; an answer beyond it comes from something that is no feed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OracleSpec:
+    """`cngn-price-oracle`: the feed as it is."""
+
+    address: str
+    max_age_ms: int | None = None
+    """Of its answers: a feed is written on deviation, or once in hours. None is the limit that
+    every source has."""
+
+    def build(self, context: SourceContext) -> OracleSource:
+        assert context.eth_call is not None, "the feed needs an eth_call"
+        return OracleSource(
+            self.address, context.eth_call, name="cngn-price-oracle", max_age_ms=self.max_age_ms
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarrySpec:
+    """`of`, a spot price, x exp(rate x T); `expiry_ms` is None on spot, where T is 0."""
+
+    of: SourceSpec
+    rate_apr: Decimal
+    expiry_ms: int | None
+
+    def build(self, context: SourceContext) -> CarriedSource:
+        return CarriedSource(
+            self.of.build(context),
+            rate_apr=self.rate_apr,
+            expiry_ms=self.expiry_ms,
+            clock=context.clock,
+        )
+
+
 class OracleSource:
     """The feed at `address`, read through `eth_call`."""
 
     min_interval_ms = 0
 
-    def __init__(self, address: str, eth_call: EthCall, *, name: str = "oracle") -> None:
+    def __init__(
+        self,
+        address: str,
+        eth_call: EthCall,
+        *,
+        name: str = "oracle",
+        max_age_ms: int | None = None,
+    ) -> None:
         self.name = name
+        self._max_age_ms = max_age_ms
         self._address = address
         self._eth_call = eth_call
 
@@ -44,7 +86,9 @@ class OracleSource:
         if updated_at_seconds == 0:
             raise AnchorError(self.name, RejectReason.NO_PRICE, "no completed round")
         price = round_half_even(Decimal(10**decimals), Decimal(answer), INVERSE_DECIMALS)
-        return Reading(price=Price(price), as_of_ms=updated_at_seconds * 1000)
+        return Reading(
+            price=Price(price), as_of_ms=updated_at_seconds * 1000, max_age_ms=self._max_age_ms
+        )
 
     async def aclose(self) -> None:
         pass
@@ -89,9 +133,8 @@ class CarriedSource:
         rate_apr: Decimal,
         expiry_ms: int | None,
         clock: Clock,
-        name: str = "oracle_carry",
     ) -> None:
-        self.name = name
+        self.name = spot.name
         self.min_interval_ms = spot.min_interval_ms
         self._spot = spot
         self._rate_apr = rate_apr

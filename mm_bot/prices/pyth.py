@@ -11,33 +11,89 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
-import httpx
+from pydantic import SecretStr
 
 from mm_bot.clock import Clock
 from mm_bot.core.exact import BPS, Price, multiply, plain, round_half_even
-from mm_bot.io.errors import FOREIGN
-from mm_bot.prices.fetch import (
-    STREAMED,
-    Fetcher,
-    new_client,
-    refuse_unless_ok,
-    refused_from,
-)
+from mm_bot.fields.kinds import API_KEY, BASE_URL, Kind, mapped, token, zero_is_off
+from mm_bot.fields.kinds import BPS as BPS_KIND
+from mm_bot.fields.model import variable
 from mm_bot.prices.parse import json_object
 from mm_bot.prices.source import AnchorError, Reading, RejectReason
-from mm_bot.prices.specs import PythSpec
+from mm_bot.prices.spec import FEED_ID, SourceContext, SourceSettings, short_feed_id, text_of
 from mm_bot.prices.sse import EventTooLargeError, events
 from mm_bot.prices.stream import Stream
+
+if TYPE_CHECKING:
+    import httpx
 
 SILENCE_MS = 10_000
 """A stream without a message for this long has failed: feeds publish every second or faster."""
 POLL_LEAST_MS = 1_000
 
 _WHOLE = re.compile(r"-?\d{1,30}", re.ASCII)
+_FEED_ID: Kind[str] = mapped(
+    token("a feed id: 64 hexadecimal digits", FEED_ID.pattern), str, short_feed_id
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythSpec:
+    """`pyth`: one feed of a Hermes service."""
+
+    feed_id: str
+    """Hex, with or without 0x."""
+    base_url: str = field(default="https://hermes.pyth.network", repr=False)
+    key_header: str | None = None
+    """The header the key is sent in, for example `authorization`."""
+    key: str | None = field(default=None, repr=False)
+    max_confidence_bps: Decimal | None = Decimal(50)
+    """A confidence interval wider than this part of the price is no price; None is no limit."""
+
+    def build(self, context: SourceContext) -> PythSource:
+        return PythSource(self, context.clock)
+
+
+class PythSettings(SourceSettings):
+    word = "pyth"
+    feed = FEED_ID
+
+    feed_id: Annotated[str | None, _FEED_ID] = variable(
+        "PYTH_FEED_ID", "For `pyth`: the price feed."
+    )
+    base_url: Annotated[str, BASE_URL] = variable(
+        "PYTH_BASE_URL", "For `pyth`: Hermes.", default="https://hermes.pyth.network"
+    )
+    key: Annotated[SecretStr | None, API_KEY] = variable(
+        "PYTH_API_KEY", "For `pyth`: the header's whole value.", absent="none is sent"
+    )
+    key_header: Annotated[str, token("a header's name", r"[A-Za-z0-9-]{1,64}")] = variable(
+        "PYTH_API_KEY_HEADER",
+        "For `pyth`: the header that the key is sent in.",
+        default="authorization",
+    )
+    max_confidence_bps: Annotated[Decimal | None, zero_is_off(BPS_KIND)] = variable(
+        "PYTH_MAX_CONFIDENCE_BPS",
+        "For `pyth`: a wider confidence interval is no price.",
+        default="50",
+    )
+
+    def spec(self, market: str, feed: str) -> PythSpec:
+        return PythSpec(
+            feed_id=feed or self.feed_id or "",
+            base_url=self.base_url,
+            key=text_of(self.key),
+            key_header=self.key_header,
+            max_confidence_bps=self.max_confidence_bps,
+        )
+
+
+SOURCE = PythSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +112,8 @@ class PythSource:
     min_interval_ms = 0
 
     def __init__(self, spec: PythSpec, clock: Clock, *, silence_ms: int = SILENCE_MS) -> None:
+        from mm_bot.prices.fetch import Fetcher
+
         self._feed_id = spec.feed_id.lower().removeprefix("0x")
         self._max_confidence_bps = spec.max_confidence_bps
         self._headers = {spec.key_header: spec.key} if spec.key_header and spec.key else {}
@@ -108,6 +166,9 @@ class PythSource:
         return Reading(price=update.price, as_of_ms=update.publish_ms)
 
     async def _session(self) -> None:
+        from mm_bot.io.errors import FOREIGN
+        from mm_bot.prices.fetch import STREAMED, new_client, refuse_unless_ok, refused_from
+
         headers = {**self._headers, "accept": "text/event-stream", "accept-encoding": "identity"}
         try:
             async with (

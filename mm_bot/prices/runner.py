@@ -18,11 +18,13 @@ import random as random_module
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 
 from mm_bot.clock import Clock
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.errors import EdgeError
 from mm_bot.prices.backoff import FailurePauses, Random
+from mm_bot.prices.guarded import fresh_until_ms
 from mm_bot.prices.source import AnchorError, AnchorSource, Reading, RejectReason, unexpected
 
 
@@ -121,6 +123,7 @@ class AnchorRunner:
         self._quote = AnchorQuote(
             price=reading.price,
             as_of_ms=reading.as_of_ms,
+            max_age_ms=reading.max_age_ms,
             source=self.name,
             widening_bps=reading.widening_bps,
             used=reading.used,
@@ -136,12 +139,13 @@ class AnchorRunner:
         self.refused[self.name, self.last_refusal.value] += 1
         parts = refused.parts if refused is not None else ()
         self._count(parts)
-        as_of_ms = self._quote.as_of_ms
-        if refused is not None and refused.as_of_ms is not None:
-            as_of_ms = min(refused.as_of_ms, as_of_ms or refused.as_of_ms)
+        oldest: AnchorQuote | Reading = self._quote
+        if refused is not None and refused.stale is not None:
+            oldest = min(refused.stale, oldest, key=_fresh_until_ms)
         self._quote = replace(
             self._quote,
-            as_of_ms=as_of_ms,
+            as_of_ms=oldest.as_of_ms,
+            max_age_ms=oldest.max_age_ms,
             error=error.reason,
             refused=tuple(str(part) for part in parts),
         )
@@ -150,3 +154,8 @@ class AnchorRunner:
     def _count(self, parts: tuple[AnchorError, ...]) -> None:
         for part in parts:
             self.refused[part.source, part.refusal.value] += 1
+
+
+def _fresh_until_ms(data: AnchorQuote | Reading) -> float:
+    """Nothing that was never read is older than what was."""
+    return inf if data.as_of_ms is None else fresh_until_ms(data.as_of_ms, data.max_age_ms)

@@ -60,8 +60,8 @@ class RejectReason(Enum):
 class AnchorError(EdgeError):
     """This reading is no price.
 
-    `as_of_ms` is the data's own time where that is what is wrong with it. `retry_after_ms` is how
-    long the source asks to be left alone. `parts` is why each of several sources gave nothing.
+    `stale` is the reading where its age is what is wrong with it. `retry_after_ms` is how long the
+    source asks to be left alone. `parts` is why each of several sources gave nothing.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class AnchorError(EdgeError):
         refusal: RejectReason,
         detail: str = "",
         *,
-        as_of_ms: int | None = None,
+        stale: Reading | None = None,
         retry_after_ms: int | None = None,
         parts: tuple[AnchorError, ...] = (),
     ) -> None:
         self.refusal = refusal
         self.parts = parts
-        self.as_of_ms = as_of_ms
+        self.stale = stale
         self.retry_after_ms = retry_after_ms
         super().__init__(source, f"{refusal.value}: {detail}" if detail else refusal.value)
 
@@ -98,6 +98,9 @@ class Reading:
     """The data's own time, unix milliseconds; None where the source does not tell it."""
     age_ms: int = 0
     """Where it tells none: how old the answer was already when it was read, as a cache says."""
+    max_age_ms: int | None = None
+    """How old this data may be, where that is its own: a feed that is renewed once in hours. None
+    is the limit of whoever judges."""
     widening_bps: Decimal = Decimal(0)
     """By how much the half-spread should grow because sources disagree."""
     used: tuple[str, ...] = ()

@@ -7,17 +7,57 @@ a board below 1 is inverted, order by order, and its buyers become sellers.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Annotated
 from urllib.parse import urlencode
 
+from pydantic import SecretStr
+
 from mm_bot.core.exact import Price
-from mm_bot.prices.fetch import Fetcher
+from mm_bot.fields.kinds import API_KEY, BASE_URL, token
+from mm_bot.fields.model import variable
 from mm_bot.prices.parse import inverse, json_object, price_of
 from mm_bot.prices.source import AnchorError, Reading, RejectReason
-from mm_bot.prices.specs import StrailsSpec
+from mm_bot.prices.spec import SourceContext, SourceSettings, text_of
 
 ORDERS_MAX = 10
 ONE, ZERO = Price.of(1), Price.of(0)
 HALF = Price.of("0.5").value
+_PAIR = token("a pair such as CNGN-USDC", r"[A-Za-z0-9._-]{1,48}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrailsSpec:
+    """The StablesRail board."""
+
+    base_url: str = field(repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    pair: str = "CNGN-USDC"
+
+    def build(self, context: SourceContext) -> StrailsSource:
+        return StrailsSource(self)
+
+
+class StrailsSettings(SourceSettings):
+    word = "strails"
+
+    api_url: Annotated[str | None, BASE_URL] = variable(
+        "STRAILS_API_URL", "For `strails`: without `/fx/orderbook`."
+    )
+    api_key: Annotated[SecretStr | None, API_KEY] = variable(
+        "STRAILS_API_KEY", "For `strails`: sent as `x-api-key`.", absent="none is sent"
+    )
+    pair: Annotated[str, _PAIR] = variable(
+        "STRAILS_PAIR", "For `strails`: whose board is read.", default="CNGN-USDC"
+    )
+
+    def spec(self, market: str, feed: str) -> StrailsSpec:
+        return StrailsSpec(
+            base_url=self.api_url or "", api_key=text_of(self.api_key), pair=self.pair
+        )
+
+
+SOURCE = StrailsSettings
 
 
 class StrailsSource:
@@ -27,6 +67,8 @@ class StrailsSource:
     min_interval_ms = 0
 
     def __init__(self, spec: StrailsSpec) -> None:
+        from mm_bot.prices.fetch import Fetcher
+
         query = urlencode({"pair": spec.pair, "limit": ORDERS_MAX})
         url = f"{spec.base_url.rstrip('/')}/fx/orderbook?{query}"
         headers = {"x-api-key": spec.api_key} if spec.api_key else {}

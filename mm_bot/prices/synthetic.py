@@ -11,19 +11,92 @@ For the demo, the simulator and a first evening with the bot; it says nothing ab
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
+from typing import Annotated
 
 from mm_bot.clock import Clock
 from mm_bot.core.exact import BPS, Price, add, clamp, multiply, round_half_even
+from mm_bot.fields.kinds import BPS as BPS_KIND
+from mm_bot.fields.kinds import Range, decimal, whole
+from mm_bot.fields.model import variable
 from mm_bot.prices.source import Reading
-from mm_bot.prices.specs import SyntheticSpec
+from mm_bot.prices.spec import PRICE, SourceContext, SourceSettings
 
 _DRAWS, _FINE = 12, 1_000_000
 _DECIMALS, _INNER = 2, 10
 """Of the price that is told, and of the walk itself."""
 _HOUR_S = 3_600
 _LONGEST_S = _HOUR_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticSpec:
+    """`synthetic`"""
+
+    seed: int
+    start: Price
+    drift_bps_per_hour: Decimal
+    volatility_bps: Decimal
+    """Per square root of a second."""
+    jump_every_s: int
+    """On average; 0 is never."""
+    jump_bps: Decimal
+    session_s: int
+    """Then it begins anew; 0 is never."""
+
+    def build(self, context: SourceContext) -> SyntheticSource:
+        return SyntheticSource(self, context.clock)
+
+
+class SyntheticSettings(SourceSettings):
+    word = "synthetic"
+    of_this_market = True
+    made_up = True
+
+    start: Annotated[Price | None, PRICE] = variable(
+        "SYNTHETIC_START_PRICE", "For `synthetic`: where its walk begins."
+    )
+    seed: Annotated[int, whole(least=0)] = variable(
+        "SYNTHETIC_SEED", "For `synthetic`: the same seed walks the same way.", default="1"
+    )
+    drift: Annotated[Decimal, decimal("basis points an hour", Range())] = variable(
+        "SYNTHETIC_DRIFT_BPS_PER_HOUR", "For `synthetic`: its trend.", default="0"
+    )
+    volatility: Annotated[Decimal, BPS_KIND] = variable(
+        "SYNTHETIC_VOLATILITY_BPS",
+        "For `synthetic`: its volatility per square root of a second.",
+        default="1",
+    )
+    jump_every: Annotated[int, whole("seconds", least=0)] = variable(
+        "SYNTHETIC_JUMP_EVERY_SECONDS",
+        "For `synthetic`: how often it jumps, on average; 0 is never.",
+        default="0",
+    )
+    jump: Annotated[Decimal, BPS_KIND] = variable(
+        "SYNTHETIC_JUMP_BPS", "For `synthetic`: how far it jumps, up or down.", default="100"
+    )
+    session: Annotated[int, whole("seconds", least=0)] = variable(
+        "SYNTHETIC_SESSION_SECONDS",
+        "For `synthetic`: when it begins anew at its start; 0 is never.",
+        default="0",
+    )
+
+    def spec(self, market: str, feed: str) -> SyntheticSpec:
+        assert self.start is not None, "else a fault"
+        return SyntheticSpec(
+            seed=self.seed,
+            start=self.start,
+            drift_bps_per_hour=self.drift,
+            volatility_bps=self.volatility,
+            jump_every_s=self.jump_every,
+            jump_bps=self.jump,
+            session_s=self.session,
+        )
+
+
+SOURCE = SyntheticSettings
 
 
 class SyntheticSource:

@@ -9,18 +9,73 @@ tells no time, so the read's counts, less the HTTP `Age`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Annotated
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from pydantic import SecretStr
+
 from mm_bot.core.exact import Price, multiply, round_half_even
-from mm_bot.prices.fetch import Fetcher
+from mm_bot.fields.kinds import ADDRESS, API_KEY, HTTP_URL, UINT256_MAX, whole
+from mm_bot.fields.model import Model, variable
 from mm_bot.prices.oracle import decimals_of
 from mm_bot.prices.parse import inverse, json_object, number_of, price_of
 from mm_bot.prices.source import AnchorError, EthCall, Reading, RejectReason
-from mm_bot.prices.specs import ZeroExSpec
+from mm_bot.prices.spec import SourceContext, text_of
 
 QUOTIENT_DECIMALS = 18
 """Enough for 0.000625, inverted afterwards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZeroExSpec:
+    """`0x`"""
+
+    base_url: str = field(repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    chain_id: int
+    sell_token: str
+    buy_token: str
+    amount: int
+    """Base units of the sold token."""
+    base_token: str | None = None
+    """USDC's address: where that is the bought token the answer is inverted."""
+
+    def build(self, context: SourceContext) -> ZeroExSource:
+        return ZeroExSource(self, context.eth_call)
+
+
+class ZeroExSettings(Model):
+    base_url: Annotated[str | None, HTTP_URL] = variable(
+        "BASE_URL", "For `0x`: the price endpoint."
+    )
+    api_key: Annotated[SecretStr | None, API_KEY] = variable(
+        "API_KEY", "For `0x`: sent as `0x-api-key`.", absent="none is sent"
+    )
+    chain_id: Annotated[int | None, whole(least=1)] = variable(
+        "CHAIN_ID", "The chain asked about.", absent="`MM_CHAIN_ID`"
+    )
+    sell_token: Annotated[str | None, ADDRESS] = variable(
+        "SELL_TOKEN", "For `0x`: USDC on that chain."
+    )
+    buy_token: Annotated[str | None, ADDRESS] = variable(
+        "BUY_TOKEN", "For `0x`: cNGN on that chain."
+    )
+    amount: Annotated[
+        int | None, whole("base units of the sold token", least=1, most=UINT256_MAX)
+    ] = variable("AMOUNT", "For `0x`: the amount whose price is asked.")
+
+    def spec(self, chain_id: int) -> ZeroExSpec:
+        assert None not in (self.base_url, self.sell_token, self.buy_token, self.amount)
+        return ZeroExSpec(
+            base_url=self.base_url or "",
+            api_key=text_of(self.api_key),
+            chain_id=chain_id,
+            sell_token=self.sell_token or "",
+            buy_token=self.buy_token or "",
+            amount=self.amount or 0,
+        )
 
 
 class ZeroExSource:
@@ -31,6 +86,8 @@ class ZeroExSource:
 
     def __init__(self, spec: ZeroExSpec, eth_call: EthCall | None = None) -> None:
         """Without an `eth_call` an answer that has no `price` is none."""
+        from mm_bot.prices.fetch import Fetcher
+
         headers = {"0x-version": "v2"}
         if spec.api_key:
             headers["0x-api-key"] = spec.api_key

@@ -26,7 +26,7 @@ from mm_bot.fields.secrets import secret_texts
 from mm_bot.observe.settings import ObserveSettings
 from mm_bot.settings import models
 from mm_bot.settings.anchor_parts import Parts
-from mm_bot.settings.anchor_variables import BOOTSTRAP_MARKET, AnchorSource
+from mm_bot.settings.anchor_variables import BOOTSTRAP_MARKET, ORACLE_CARRY
 from mm_bot.settings.anchors import (
     AnchorPart,
     AnchorSettings,
@@ -277,7 +277,7 @@ def _risk_policy(given: Models, market: Instrument) -> RiskPolicy:
     limits = given.limits
     max_long, max_short = halting_limits(given.strategy.options, *limits.inventory_caps)
     # An on-chain feed updates on deviation or heartbeat: hours may lie between two good answers.
-    by_feed = given.anchor.source is AnchorSource.ORACLE_CARRY
+    by_feed = given.anchor.source == ORACLE_CARRY
     return RiskPolicy(
         market_data_max_age_ms=limits.stale_market_data_ms,
         balances_max_age_ms=limits.stale_balance_ms,

@@ -2,8 +2,7 @@
 
 A source is a word or an expression of words. `pyth:<feed id>` and `coinbase:<product>` name another
 feed than the one set, so that a cross rate may take two of a kind. All sources tell a spot price,
-which is carried to a future's expiry, but for `http`, `fixed` and `synthetic`: these tell the price
-of the very market.
+which is carried to a future's expiry, but for those `OF_THIS_MARKET`.
 """
 
 from __future__ import annotations
@@ -11,18 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mm_bot.fields.model import Reading
-from mm_bot.prices.expression import feed_fits, parse_expression, split_list, split_weight, words
-from mm_bot.prices.settings import SOURCES, SourceSettings, short_feed_id
-from mm_bot.prices.specs import OracleSpec, PatientSpec, SourceSpec
-from mm_bot.settings.anchor_variables import AnchorSource, AnchorVariables
+from mm_bot.prices.expression import parse_expression, split_list, split_weight, words
+from mm_bot.prices.oracle import OracleSpec
+from mm_bot.prices.registry import OF_THIS_MARKET, SOURCES, feed_fits
+from mm_bot.prices.spec import SourceSettings, SourceSpec, short_feed_id
+from mm_bot.settings.anchor_variables import (
+    EXPRESSION,
+    MEDIAN,
+    NO_ANCHOR,
+    ORACLE_CARRY,
+    AnchorVariables,
+)
 from mm_bot.settings.anchors import AnchorPart, OnChain, feed_address
 from mm_bot.settings.quoting import LimitSettings
 from mm_bot.settings.run import MarketSettings
 
 PREFIX = "MM_ANCHOR_"
-_ORACLE = ("oracle", "oracle_carry")
-_OF_THIS_MARKET = ("fixed", "synthetic", "http")
-WORDS = (*_OF_THIS_MARKET, *_ORACLE, *(word for word in SOURCES if word not in _OF_THIS_MARKET))
+_ORACLE = ("oracle", ORACLE_CARRY)
+WORDS = (*OF_THIS_MARKET, *_ORACLE, *(word for word in SOURCES if word not in OF_THIS_MARKET))
 _MEDIAN_OF, _STALE = "MM_ANCHOR_MEDIAN_OF", "MM_STALE_ANCHOR_TIMEOUT_SECONDS"
 _AGE_REMEDY = "several sources are told fresh from stale by it: give seconds above 0"
 
@@ -40,16 +45,15 @@ class Parts:
 
     def resolve(self) -> tuple[AnchorPart, ...]:
         """The members of a median, else the one source."""
-        source = self.given.source
-        word = source.value
+        word = self.given.source
         setting = f"MM_ANCHOR_SOURCE_TYPE={word}"
-        if source is AnchorSource.NONE:
+        if word == NO_ANCHOR:
             return ()
-        if source not in (AnchorSource.MEDIAN, AnchorSource.EXPRESSION):
+        if word not in (MEDIAN, EXPRESSION):
             spec = self._of_word("MM_ANCHOR_SOURCE_TYPE", setting, word, word)
-            carried = word not in _OF_THIS_MARKET
+            carried = word not in OF_THIS_MARKET
             return () if spec is None else (AnchorPart(name=word, spec=spec, carried=carried),)
-        is_median = source is AnchorSource.MEDIAN
+        is_median = word == MEDIAN
         name = _MEDIAN_OF if is_median else "MM_ANCHOR_EXPRESSION"
         text = self.given.median_of if is_median else self.given.expression
         if text is None:
@@ -72,7 +76,7 @@ class Parts:
                 reading.fault(_MEDIAN_OF, f"{name} of weight 0 counts nothing: leave it out")
             spec = self._of_text(_MEDIAN_OF, name)
             if spec is not None:
-                carried = name not in _OF_THIS_MARKET
+                carried = name not in OF_THIS_MARKET
                 short = short_feed_id(name)
                 found.append(AnchorPart(name=short, spec=spec, carried=carried, weight=weight))
         if len({part.name for part in found}) != len(found):
@@ -96,28 +100,17 @@ class Parts:
             if kind not in WORDS:
                 continue  # an operator, or a name that the expression will refuse
             spec = self._of_word(asking, f"{kind} in {asking}", kind, word)
+            if kind in _ORACLE:
+                self.reading.check(self._check_age)
             if spec is None:
                 return None
-            known[word] = self._patient(spec) if kind in _ORACLE else spec
+            known[word] = spec
         try:
             return parse_expression(text, known)
         except ValueError as error:
             valid = f"give {', '.join(WORDS)}, invert(x) or multiply(x, y)"
             self.reading.fault(asking, f"{short_feed_id(str(error))}: {valid}")
             return None
-
-    def _patient(self, spec: SourceSpec) -> SourceSpec:
-        """Beside quicker sources the feed keeps its own limit: it is renewed once in hours."""
-        limits = self.reading.check(
-            lambda: (self.given.oracle_max_age_ms, self.limits.stale_anchor_ms)
-        )
-        if limits is None:
-            return spec
-        oracle_ms, others_ms = limits
-        if others_ms is None:
-            self.reading.fault(_STALE, _AGE_REMEDY)
-            return spec
-        return PatientSpec(of=spec, leeway_ms=oracle_ms - others_ms)
 
     def _of_word(self, asking: str, setting: str, kind: str, word: str) -> SourceSpec | None:
         """The source of one word; what stands behind its colon is another feed of that kind."""
@@ -140,4 +133,6 @@ class Parts:
             return self.sources[kind].spec(self.market.market_symbol, feed)
         chain_id = self.chain.chain_id
         address = feed_address(self.reading, self.given, self.chain, chain_id, setting)
-        return None if address is None else OracleSpec(address=address)
+        if address is None:
+            return None
+        return OracleSpec(address=address, max_age_ms=self.given.oracle_max_age_ms)

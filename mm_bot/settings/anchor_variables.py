@@ -1,6 +1,6 @@
 """The variables of the anchors; `anchors` has what they come to.
 
-The sources have variables of their own, in `mm_bot.prices.settings`; which of them are parts of an
+Each source has variables of its own, in its file of `mm_bot.prices`; which sources are parts of an
 anchor is `anchor_parts`.
 """
 
@@ -20,35 +20,33 @@ from mm_bot.fields.kinds import (
     Range,
     decimal,
     member_of,
+    one_of,
     token,
     whole,
     zero_is_off,
 )
 from mm_bot.fields.model import Model, variable
-from mm_bot.prices.settings import PRICE
+from mm_bot.prices.registry import OF_THIS_MARKET, SOURCES
+from mm_bot.prices.spec import PRICE
 
 BOOTSTRAP_MARKET = "USDCcNGN-SPOT"
 """The one market that the external anchor's variables name."""
 EXTERNAL = "MM_USDCCNGN_SPOT_EXTERNAL_ANCHOR_"
 CNGN_LOW, CNGN_HIGH = Price.of(100), Price.of(100_000)
 """No cNGN per USDC was ever outside; a mistaken unit or an inverted price is."""
+NO_ANCHOR, ORACLE_CARRY, EXPRESSION, MEDIAN = "none", "oracle_carry", "expression", "median"
+_SOURCE_TYPE = one_of(
+    NO_ANCHOR,
+    *OF_THIS_MARKET,
+    ORACLE_CARRY,
+    *(word for word in SOURCES if word not in OF_THIS_MARKET),
+    EXPRESSION,
+    MEDIAN,
+)
 _SOURCES = token(
     "names and expressions of invert(x) and multiply(x, y), with commas between them",
     r"[A-Za-z0-9_.:,()* -]{1,1000}",
 )
-
-
-class AnchorSource(Enum):
-    NONE = "none"
-    FIXED = "fixed"
-    SYNTHETIC = "synthetic"
-    HTTP = "http"
-    ORACLE_CARRY = "oracle_carry"
-    PYTH = "pyth"
-    COINBASE = "coinbase"
-    STRAILS = "strails"
-    EXPRESSION = "expression"
-    MEDIAN = "median"
 
 
 class ExternalProvider(Enum):
@@ -57,7 +55,7 @@ class ExternalProvider(Enum):
 
 
 class AnchorVariables(Model, title="Anchor price"):
-    source: Annotated[AnchorSource, member_of(AnchorSource)] = variable(
+    source: Annotated[str, _SOURCE_TYPE] = variable(
         "MM_ANCHOR_SOURCE_TYPE",
         "Where a price from outside this market comes from.",
         default="none",

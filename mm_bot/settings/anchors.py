@@ -8,11 +8,13 @@ from typing import Protocol
 
 from mm_bot.core.exact import Price
 from mm_bot.fields.model import Reading
-from mm_bot.prices.settings import FixedSettings, SourceSettings, ZeroExSettings
-from mm_bot.prices.specs import OracleSpec, SourceSpec
+from mm_bot.prices.fixed import FixedSettings
+from mm_bot.prices.oracle import OracleSpec
+from mm_bot.prices.spec import SourceSettings, SourceSpec
+from mm_bot.prices.zero_ex import ZeroExSettings
 from mm_bot.settings.anchor_variables import (
     EXTERNAL,
-    AnchorSource,
+    NO_ANCHOR,
     AnchorVariables,
     ExternalProvider,
     ExternalVariables,
@@ -35,13 +37,14 @@ class AnchorPart:
 class AnchorSettings:
     """The anchor of any market. What is said "of any anchor" holds for the bootstrap one too."""
 
-    source: AnchorSource
+    source: str
+    """The word of `MM_ANCHOR_SOURCE_TYPE`."""
     parts: tuple[AnchorPart, ...]
-    """The members of a median, else the one source; none for `NONE`."""
+    """The members of a median, else the one source; none for `none`."""
     quorum: int
     outlier_bps: Decimal
     max_age_ms: int | None
-    """Of a median's members; not None where there is a median."""
+    """Of data that has no limit of its own; not None where there are several sources."""
     max_jump_bps: Decimal | None
     """None accepts every jump."""
     carry_rate_apr: Decimal
@@ -115,7 +118,7 @@ def check_fixed(
 
 def check_one_anchor(reading: Reading, given: AnchorVariables) -> None:
     """Where the bootstrap anchor is on, no other may be."""
-    if given.source is not AnchorSource.NONE:
+    if given.source != NO_ANCHOR:
         remedy = f"{EXTERNAL}ENABLED is on for this market too: choose one of the two"
         reading.fault("MM_ANCHOR_SOURCE_TYPE", remedy)
 

@@ -15,7 +15,9 @@ from typing import Any, Protocol, cast
 from mm_bot.clock import Clock
 from mm_bot.fields.model import Reading, Section
 from mm_bot.observe.settings import ObserveSettings
-from mm_bot.prices.settings import SOURCES, SourceSettings, ZeroExSettings
+from mm_bot.prices.registry import SOURCES
+from mm_bot.prices.spec import SourceSettings
+from mm_bot.prices.zero_ex import ZeroExSettings
 from mm_bot.settings.anchor_variables import EXTERNAL, AnchorVariables, ExternalVariables
 from mm_bot.settings.quoting import LimitSettings, QuoteSettings, ReplaceSettings
 from mm_bot.settings.run import (

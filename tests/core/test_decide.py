@@ -185,6 +185,21 @@ def test_the_budget_ends_with_the_minute() -> None:
     assert not decided(snapshot(now_ms=NOW_MS + 1), memory).halted
 
 
+def test_an_anchor_with_an_age_limit_of_its_own_is_held_to_that() -> None:
+    """A feed that may be an hour old is fresh where others are not, halts a millisecond past its
+    hour with its own limit in the numbers, and may be held to less than the others as well."""
+    for max_age_ms in (3_600_000, 30_000):
+        quote = replace(anchor(as_of_ms=NOW_MS - max_age_ms), max_age_ms=max_age_ms)
+        assert decided(replace(snapshot(), anchor=quote)).halts == ()
+        older = replace(quote, as_of_ms=NOW_MS - max_age_ms - 1)
+        (halt,) = decided(replace(snapshot(), anchor=older)).halts
+        assert halt.reason is HaltReason.ANCHOR_STALE
+        assert dict(halt.numbers) == {
+            "age_ms": str(max_age_ms + 1),
+            "limit_ms": str(max_age_ms),
+        }
+
+
 def test_a_stale_anchor_halts_and_recovers_by_itself() -> None:
     """Past the limit everything is cancelled; with a fresh reading the next cycle quotes."""
     old = replace(snapshot(own_orders(BID, ASK)), anchor=anchor(as_of_ms=NOW_MS - 60_001))

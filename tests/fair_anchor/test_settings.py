@@ -10,7 +10,11 @@ import pytest
 from fair_anchor.settings import VARIABLES, Settings, load, markdown
 from mm_bot.core.exact import Price
 from mm_bot.errors import SettingsError
-from mm_bot.prices.specs import InvertSpec, MedianSpec, MultiplySpec, PythSpec, StrailsSpec
+from mm_bot.prices.combine import InvertSpec, MultiplySpec
+from mm_bot.prices.median import MedianSpec
+from mm_bot.prices.oracle import OracleSpec
+from mm_bot.prices.pyth import PythSpec
+from mm_bot.prices.strails import StrailsSpec
 from tests.fair_anchor.support import FUTURE, ended
 
 API = {"FAIR_ANCHOR_API_BASE_URL": "http://127.0.0.1:8080"}
@@ -169,10 +173,12 @@ def test_the_feed_has_a_maximum_age_of_its_own() -> None:
         RPC_URL="http://127.0.0.1:1",
         ORACLE_MAX_AGE_SECONDS="14400",
     )
-    assert [choice.max_age_ms for choice in found.sources] == [14_400_000, None, None]
+    feed = OracleSpec(address=OWNER, max_age_ms=14_400_000)
+    assert found.sources[0].spec == feed
     median = found.sources[2].spec
     assert isinstance(median, MedianSpec)
-    assert [m.guard.max_age_ms for m in median.members] == [14_400_000, 300_000]
+    assert median.members[0].source == feed
+    assert [m.guard.max_age_ms for m in median.members] == [300_000, 300_000]
 
 
 def test_a_plausible_fallback_is_taken() -> None:

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from decimal import Decimal
-
-import pytest
 
 from mm_bot.core.exact import Price
 from mm_bot.core.snapshot import AnchorQuote
-from mm_bot.prices.build import AnchorConfig, SourceContext, build, build_source
-from mm_bot.prices.combine import PatientSource
-from mm_bot.prices.specs import (
-    FixedSpec,
-    HttpSpec,
-    OracleCarrySpec,
-    OracleSpec,
-    PatientSpec,
-    SourceSpec,
-    ZeroExSpec,
-)
-from tests.prices.support import NOW_MS, OPEN_GUARD, ManualClock, ScriptedSource, reading, run
+from mm_bot.prices.build import AnchorConfig, build
+from mm_bot.prices.fixed import FixedSpec
+from mm_bot.prices.http import HttpSpec
+from mm_bot.prices.oracle import OracleSpec
+from mm_bot.prices.spec import SourceContext, SourceSpec
+from mm_bot.prices.zero_ex import ZeroExSpec
+from tests.prices.support import NOW_MS, OPEN_GUARD, ManualClock, run
 
 
 def config_of(source: SourceSpec | None) -> AnchorConfig:
@@ -43,7 +35,6 @@ def test_every_source_is_built_without_touching_the_world() -> None:
         "fixed": FixedSpec(price=Price.of(1600)),
         "http": HttpSpec(url="http://127.0.0.1:1/price", market="M"),
         "cngn-price-oracle": OracleSpec(address="0x01"),
-        "oracle_carry": OracleCarrySpec(address="0x01", rate_apr=Decimal(0), expiry_ms=None),
         "0x": ZeroExSpec(
             base_url="http://127.0.0.1:1", chain_id=1, sell_token="a", buy_token="b", amount=1
         ),
@@ -80,19 +71,3 @@ def test_the_package_is_light_until_a_source_needs_more() -> None:
         "heavy = {'httpx', 'websockets', 'web3'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize(
-    ("age_ms", "told_ms"), [(14_400_000, 60_000), (14_350_000, 10_000), (5_000, 0), (-5, -5)]
-)
-def test_a_patient_source_reaches_the_others_limit_at_its_own(age_ms: int, told_ms: int) -> None:
-    """With 14 340 s of leeway an age of four hours is one of a minute, and none is made younger
-    than now; data from the future stays so."""
-    spec = PatientSpec(of=FixedSpec(price=Price.of(1)), leeway_ms=14_340_000)
-    assert build_source(spec, SourceContext(clock=ManualClock())).name == "fixed"
-    source = PatientSource(
-        ScriptedSource(reading("1600", NOW_MS - age_ms)),
-        leeway_ms=spec.leeway_ms,
-        clock=ManualClock(),
-    )
-    assert run(source.read()) == reading("1600", NOW_MS - told_ms)

@@ -12,10 +12,10 @@ import websockets.exceptions
 
 from mm_bot.clock import SystemClock
 from mm_bot.core.exact import Price
-from mm_bot.prices.coinbase import CoinbaseSource, refused_from
+from mm_bot.prices.coinbase import CoinbaseSource, CoinbaseSpec
 from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.source import AnchorError, RejectReason
-from mm_bot.prices.specs import CoinbaseSpec
+from mm_bot.prices.websocket import refused_from
 from tests.prices.streams import Coinbase, coinbase, stamp, update
 from tests.prices.support import OPEN_GUARD, run
 

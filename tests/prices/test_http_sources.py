@@ -18,8 +18,7 @@ from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.http import HttpSource, reading_of, url_for_market
 from mm_bot.prices.runner import AnchorRunner
 from mm_bot.prices.source import AnchorError, Reading, RejectReason
-from mm_bot.prices.specs import ZeroExSpec
-from mm_bot.prices.zero_ex import ZeroExSource
+from mm_bot.prices.zero_ex import ZeroExSource, ZeroExSpec
 from tests.prices.servers import Answer, json_answer, raw_server
 from tests.prices.support import OPEN_GUARD, TIMEOUT_MS, read_guarded, run
 

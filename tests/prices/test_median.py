@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -10,21 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import Price
-from mm_bot.prices.build import SourceContext, build_guarded, build_source
-from mm_bot.prices.combine import InvertedSource, ProductSource
+from mm_bot.prices.build import build_guarded
+from mm_bot.prices.combine import InvertedSource, InvertSpec, MultiplySpec, ProductSource
 from mm_bot.prices.expression import parse_expression
-from mm_bot.prices.guarded import Guarded, GuardPolicy
-from mm_bot.prices.median import MedianSource, Member, Vote, disagreement_bps, weighted_median
+from mm_bot.prices.fixed import FixedSpec
+from mm_bot.prices.guarded import Guard, Guarded, GuardPolicy
+from mm_bot.prices.median import (
+    MedianSource,
+    MedianSpec,
+    Member,
+    MemberSpec,
+    Vote,
+    disagreement_bps,
+    weighted_median,
+)
 from mm_bot.prices.runner import AnchorRunner
 from mm_bot.prices.source import AnchorError, Reading, RejectReason
-from mm_bot.prices.specs import (
-    FixedSpec,
-    InvertSpec,
-    MedianSpec,
-    MemberSpec,
-    MultiplySpec,
-    SourceSpec,
-)
+from mm_bot.prices.spec import SourceContext, SourceSpec
 from mm_bot.prices.witness import deviation_bps
 from tests.prices.support import NOW_MS, OPEN_GUARD, ManualClock, ScriptedSource, reading, run
 
@@ -137,7 +140,7 @@ votes = st.lists(
     st.tuples(st.decimals("1", "2000", places=4), st.integers(1, 9)), min_size=1, max_size=9
 ).map(
     lambda drawn: [
-        Vote(name=str(index), price=Price(price), weight=Decimal(weight), as_of_ms=0)
+        Vote(name=str(index), price=Price(price), weight=Decimal(weight), as_of_ms=0, max_age_ms=0)
         for index, (price, weight) in enumerate(drawn)
     ]
 )
@@ -221,23 +224,84 @@ def test_a_wrong_expression_says_what_would_be_right(text: str, fault: str) -> N
         parse_expression(text, {"a": fixed("1")})
 
 
+def product(
+    left: Reading | Exception, right: Reading | Exception, max_age_ms: int | None = 60_000
+) -> ProductSource:
+    sides = (ScriptedSource(left), ScriptedSource(right))
+    return ProductSource(*sides, max_age_ms=max_age_ms, clock=ManualClock())
+
+
 def test_a_combined_price_is_as_old_as_its_oldest_part() -> None:
     """Where only one side tells a time, it is that one's."""
 
     async def as_of(left: int | None, right: int | None) -> int | None:
-        sides = [ScriptedSource(reading("2", at)) for at in (left, right)]
-        return (await ProductSource(*sides).read()).as_of_ms
+        return (await product(reading("2", left), reading("2", right)).read()).as_of_ms
 
     assert run(as_of(5, 3)) == 3
     assert run(as_of(None, 3)) == 3
     assert run(as_of(None, None)) is None
 
 
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("feed_age_ms", "other_age_ms", "age_ms", "limit_ms"),
+    [
+        (HOUR_MS, 1_000, 1_000, 60_000),
+        (4 * HOUR_MS - 30_000, 1_000, 4 * HOUR_MS - 30_000, 4 * HOUR_MS),
+        (4 * HOUR_MS + 1, 1_000, 4 * HOUR_MS + 1, 4 * HOUR_MS),
+        (HOUR_MS, 60_001, 60_001, 60_000),
+        (HOUR_MS, None, HOUR_MS, 4 * HOUR_MS),
+    ],
+)
+def test_a_combined_price_has_the_limit_of_the_part_that_is_stale_first(
+    feed_age_ms: int, other_age_ms: int | None, age_ms: int, limit_ms: int
+) -> None:
+    """A feed that may be four hours old times data that may be a minute old: no time is moved,
+    and the guard refuses the product as soon as either part is too old, with that part's numbers.
+    A side that tells no time is as new as the read."""
+    feed = replace(reading("2", NOW_MS - feed_age_ms), max_age_ms=4 * HOUR_MS)
+    other = reading("3", None if other_age_ms is None else NOW_MS - other_age_ms)
+    if other_age_ms is None:  # it would be fresh for a minute, the feed for hours
+        other = replace(other, max_age_ms=5 * HOUR_MS)
+    got = run(product(feed, other).read())
+    assert (got.as_of_ms, got.max_age_ms) == (NOW_MS - age_ms, limit_ms)
+    guard = Guard("p", GuardPolicy(max_age_ms=60_000, max_deviation_bps=None))
+    if age_ms <= limit_ms:
+        assert guard.admit(got, read_ms=NOW_MS, now_ms=NOW_MS).price == Price.of(6)
+        return
+    with pytest.raises(AnchorError, match=f"too old: {age_ms} ms, limit {limit_ms} ms"):
+        guard.admit(got, read_ms=NOW_MS, now_ms=NOW_MS)
+
+
+def test_an_answer_that_a_cache_gave_is_as_old_in_a_product() -> None:
+    """An hour in a cache is an hour, whatever the other side says."""
+    cached = Reading(price=Price.of(2), as_of_ms=None, age_ms=HOUR_MS)
+    got = run(product(cached, reading("3", NOW_MS)).read())
+    assert (got.as_of_ms, got.age_ms, got.max_age_ms) == (None, HOUR_MS, 60_000)
+
+
+def test_a_part_that_goes_back_in_time_is_refused_in_a_product() -> None:
+    """Two backends of the feed, one a round behind: older than accepted, though the other part is
+    the one that is stale first; and a part that becomes the first to be stale is no step back."""
+    guard = Guard("p", GuardPolicy(max_age_ms=60_000, max_deviation_bps=None))
+
+    def admit(feed_left_ms: int, other_at_ms: int) -> Reading:
+        feed = replace(reading("2", NOW_MS - 4 * HOUR_MS + feed_left_ms), max_age_ms=4 * HOUR_MS)
+        got = run(product(feed, reading("3", other_at_ms)).read())
+        return guard.admit(got, read_ms=NOW_MS, now_ms=NOW_MS)
+
+    assert admit(50_000, NOW_MS - 20_000).max_age_ms == 60_000  # the other: 40 s are left
+    assert admit(50_000, NOW_MS).max_age_ms == 4 * HOUR_MS  # the feed: 50 s are left
+    with pytest.raises(AnchorError, match="older than accepted: by 10000 ms"):
+        admit(40_000, NOW_MS)
+
+
 def test_a_part_that_fails_fails_the_whole() -> None:
     """With the part's own reason; zero has no inverse."""
-    product = ProductSource(ScriptedSource(reading("2")), ScriptedSource(DOWN))
     with pytest.raises(AnchorError, match="no answer in 5 ms"):
-        run(product.read())
+        run(product(reading("2"), DOWN).read())
     with pytest.raises(AnchorError) as caught:
         run(InvertedSource(ScriptedSource(reading("0"))).read())
     assert caught.value.refusal is RejectReason.NOT_POSITIVE
@@ -260,7 +324,7 @@ def test_a_median_is_built_from_its_description() -> None:
     )
 
     async def scenario() -> Reading:
-        source = build_source(spec, SourceContext(clock=ManualClock()))
+        source = spec.build(SourceContext(clock=ManualClock()))
         try:
             return await source.read()
         finally:

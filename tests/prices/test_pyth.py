@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from mm_bot.clock import SystemClock
 from mm_bot.core.exact import Price
 from mm_bot.prices.guarded import Guarded, GuardPolicy
-from mm_bot.prices.pyth import PythSource, update_of
+from mm_bot.prices.pyth import PythSource, PythSpec, update_of
 from mm_bot.prices.source import AnchorError, Reading, RejectReason
-from mm_bot.prices.specs import PythSpec
 from mm_bot.prices.sse import EVENT_BYTES_MAX, EventTooLargeError, events
 from tests.prices.servers import Answer, json_answer
 from tests.prices.streams import FEED_ID, Hermes, hermes, hermes_message

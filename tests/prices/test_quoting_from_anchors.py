@@ -121,6 +121,37 @@ def test_an_expression_is_quoted_and_halts_where_one_part_freezes(
     frozen_and_thawed("expression", exchange, tmp_path)
 
 
+def test_a_feed_beside_a_stream_keeps_its_own_age_limit(
+    exchange: LocalExchange, tmp_path: Path
+) -> None:
+    """Frozen for longer than the stream may be it is quoted on, the stream's age and limit in the
+    status; the stream frozen halts by that limit."""
+
+    async def story() -> None:
+        async with living_feed(exchange, SPOT) as feed, living_coinbase(Decimal(1)) as coinbase:
+            environment = {
+                **common("expression", LIMIT_SECONDS, feed, coinbase),
+                "MM_ANCHOR_ORACLE_MAX_AGE_SECONDS": "3600",
+                "MM_ANCHOR_EXPRESSION": "multiply(oracle, coinbase)",
+                "MM_CARRY_RATE_APR": "0",
+            }
+            async with bots_on(exchange, tmp_path, (exchange.spot,), environment) as (bot,):
+                await bot.quotes_around(SPOT)
+                await made_from(bot, "expression")  # the end of a cycle, hence a status
+                feed.frozen = True
+                until = time.monotonic() + 2 * LIMIT_SECONDS
+                while time.monotonic() < until:
+                    status = await asyncio.to_thread(bot.process.status)
+                    assert status["sources"]["anchor"]["limit_ms"] == LIMIT_SECONDS * 1000
+                    assert STALE not in await bot.reasons()
+                coinbase.frozen = True
+                await bot.halts(STALE)
+                coinbase.frozen = False
+                await bot.quotes_around(SPOT)
+
+    scenario(story())
+
+
 def frozen_and_thawed(kind: str, exchange: LocalExchange, folder: Path) -> None:
     limit_seconds = WHOLE_SECONDS_LIMIT if kind in ("pyth", "oracle_carry") else LIMIT_SECONDS
     if kind == "expression":

@@ -8,8 +8,7 @@ import pytest
 
 from mm_bot.core.exact import Price
 from mm_bot.prices.source import AnchorError, RejectReason
-from mm_bot.prices.specs import StrailsSpec
-from mm_bot.prices.strails import StrailsSource, mid_of
+from mm_bot.prices.strails import StrailsSource, StrailsSpec, mid_of
 from tests.prices.servers import json_answer, raw_server
 from tests.prices.support import run
 

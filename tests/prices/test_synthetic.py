@@ -6,8 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from mm_bot.core.exact import Price
-from mm_bot.prices.specs import SyntheticSpec
-from mm_bot.prices.synthetic import SyntheticSource
+from mm_bot.prices.synthetic import SyntheticSource, SyntheticSpec
 from tests.prices.support import ManualClock, run
 
 STILL = {"drift_bps_per_hour": "0", "volatility_bps": "0", "jump_bps": "100"}

@@ -6,8 +6,7 @@ import pytest
 
 from mm_bot.core.exact import Price
 from mm_bot.prices.source import AnchorError, EthCall, Reading, RejectReason
-from mm_bot.prices.specs import ZeroExSpec
-from mm_bot.prices.zero_ex import ZeroExSource
+from mm_bot.prices.zero_ex import ZeroExSource, ZeroExSpec
 from tests.prices.servers import RawServer, json_answer, raw_server
 from tests.prices.support import read_guarded, run
 

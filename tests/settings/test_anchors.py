@@ -7,20 +7,15 @@ from decimal import Decimal
 import pytest
 
 from mm_bot.core.exact import Price
-from mm_bot.prices.specs import (
-    CoinbaseSpec,
-    FixedSpec,
-    HttpSpec,
-    InvertSpec,
-    MultiplySpec,
-    OracleSpec,
-    PatientSpec,
-    PythSpec,
-    StrailsSpec,
-    SyntheticSpec,
-)
+from mm_bot.prices.coinbase import CoinbaseSpec
+from mm_bot.prices.combine import InvertSpec, MultiplySpec
+from mm_bot.prices.fixed import FixedSpec
+from mm_bot.prices.http import HttpSpec
+from mm_bot.prices.oracle import OracleSpec
+from mm_bot.prices.pyth import PythSpec
+from mm_bot.prices.strails import StrailsSpec
+from mm_bot.prices.synthetic import SyntheticSpec
 from mm_bot.settings import load, secrets
-from mm_bot.settings.anchor_variables import AnchorSource
 from tests.settings.test_settings import REQUIRED, fault, faults, settings
 
 TYPE = "MM_ANCHOR_SOURCE_TYPE"
@@ -51,7 +46,7 @@ def test_each_source_has_its_settings_and_defaults() -> None:
             ),
         ),
         "http": (HTTP, HttpSpec(url="http://h/price", market="USDCcNGN-SPOT")),
-        "oracle_carry": ({}, OracleSpec(address=FEED)),
+        "oracle_carry": ({}, OracleSpec(address=FEED, max_age_ms=14_400_000)),
         "pyth": (
             PYTH,
             PythSpec(
@@ -105,7 +100,7 @@ def test_a_median_has_named_and_weighted_members() -> None:
     """Members are words or expressions; feed ids are cut short in their names."""
     text = f"pyth*2, http, invert(multiply(coinbase, pyth:0x{OTHER_FEED_ID}))*0.5"
     anchor = settings(**{**MEDIAN, "MM_ANCHOR_MEDIAN_OF": text}, **COINBASE).anchor
-    assert anchor.source is AnchorSource.MEDIAN
+    assert anchor.source == "median"
     assert [(p.name, p.weight, p.carried) for p in anchor.parts] == [
         ("pyth", Decimal(2), True),
         ("http", Decimal(1), False),
@@ -115,15 +110,15 @@ def test_a_median_has_named_and_weighted_members() -> None:
 
 
 def test_beside_other_sources_the_feed_keeps_its_own_limit() -> None:
-    """It may be as much older as its limit is above that of the others; alone it is as it is."""
+    """Its own age limit goes with its readings; the others are held to that of all."""
     members = {"MM_ANCHOR_MEDIAN_OF": "http, oracle_carry", **HTTP}
     parts = settings(**{TYPE: "median"}, **members).anchor.parts
-    patient = PatientSpec(of=OracleSpec(address=FEED), leeway_ms=14_400_000 - 60_000)
-    assert parts[1].spec == patient
+    feed = OracleSpec(address=FEED, max_age_ms=14_400_000)
+    assert parts[1].spec == feed
     text = {"MM_ANCHOR_EXPRESSION": "multiply(oracle, coinbase)", **COINBASE}
     (part,) = settings(**{TYPE: "expression"}, **text).anchor.parts
     assert isinstance(part.spec, MultiplySpec)
-    assert part.spec.left == patient
+    assert part.spec.left == feed
     risk_off = fault(**{TYPE: "expression"}, **text, MM_STALE_ANCHOR_TIMEOUT_SECONDS="0")
     assert "told fresh from stale by it" in risk_off
 

@@ -10,7 +10,7 @@ from eth_account import Account
 
 from mm_bot.errors import SettingsError
 from mm_bot.fields.keys import address_of, checksummed
-from mm_bot.prices.specs import OracleSpec
+from mm_bot.prices.oracle import OracleSpec
 from mm_bot.settings import VARIABLES, effective, load
 from tests.settings.test_settings import (
     EXTERNAL,
@@ -122,7 +122,9 @@ def test_addresses_come_from_the_named_folders_and_overrides_win(tmp_path: Path)
         matching["trade"],
     )
     assert numo(s).sub_accounts == core["subAccounts"]
-    assert [part.spec for part in s.anchor.parts] == [OracleSpec(address=FEED)]
+    assert [part.spec for part in s.anchor.parts] == [
+        OracleSpec(address=FEED, max_age_ms=14_400_000)
+    ]
     s = settings(**paths, MM_TRADE_MODULE_ADDRESS=TOKEN)
     assert (numo(s).matching, numo(s).trade) == (matching["matching"], TOKEN)
 

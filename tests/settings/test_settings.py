@@ -13,9 +13,9 @@ from mm_bot.core.instrument import Instrument, Kind, Margin
 from mm_bot.core.policy import OperatorMode
 from mm_bot.errors import SettingsError
 from mm_bot.fields.keys import address_of
-from mm_bot.prices.specs import ZeroExSpec
+from mm_bot.prices.zero_ex import ZeroExSpec
 from mm_bot.settings import VARIABLES, Settings, load
-from mm_bot.settings.anchor_variables import AnchorSource, ExternalProvider
+from mm_bot.settings.anchor_variables import ExternalProvider
 from mm_bot.venues.numo.config import NumoConfig
 
 EXTERNAL = "MM_USDCCNGN_SPOT_EXTERNAL_ANCHOR_"
@@ -110,7 +110,7 @@ def test_each_default_is_the_specification_s() -> None:
     assert (s.cancel_on_shutdown, s.wait_for_lock, s.poll_interval_ms) == (False, False, 2000)
     assert (s.metrics_host, s.metrics_port) == ("127.0.0.1", 8080)
     assert (s.readiness_missing_quote_timeout_ms, s.soak_log_interval_ms) == (30_000, None)
-    assert s.anchor.source is AnchorSource.NONE
+    assert s.anchor.source == "none"
     assert s.anchor.parts == ()
     assert (s.anchor.carry_rate_apr, s.anchor.max_jump_bps) == (Decimal(0), Decimal(500))
     assert (s.anchor.min_price, s.anchor.max_price) == (Price.of(100), Price.of(100_000))

@@ -18,7 +18,7 @@ from mm_bot.io.errors import edge
 from mm_bot.io.http import open_client
 from mm_bot.prices.coinbase import CoinbaseSource
 from mm_bot.prices.fetch import Fetcher
-from mm_bot.prices.specs import CoinbaseSpec
+from mm_bot.prices.coinbase import CoinbaseSpec
 from mm_bot.venues.numo.chain import Chain
 from websockets.asyncio.server import serve
 

@@ -1,0 +1,72 @@
+"""One WebSocket of a price source: `connected`, the only place where an anchor meets one.
+
+Errors of the library, in the block too, become ours. Redirects are not followed, bodies are not
+compressed, proxies are not used; names are looked up and certificates trusted as in `io.dial`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.uri import parse_uri
+
+from mm_bot.io.dial import dial, trust_store
+from mm_bot.io.errors import describe
+from mm_bot.prices.source import AnchorError, RejectReason
+
+__all__ = ["ClientConnection", "connected", "refused_from"]
+
+
+class _NoRedirects(connect):
+    """Whoever may redirect us names the price."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+@asynccontextmanager
+async def connected(
+    url: str, *, source: str, timeout_ms: int, message_bytes_max: int
+) -> AsyncIterator[ClientConnection]:
+    """An open connection to `url`.
+
+    Raises:
+        AnchorError: of `source`, where it does not open or breaks.
+    """
+    try:
+        where = parse_uri(url)
+        async with asyncio.timeout(timeout_ms / 1000):
+            dialled = await dial(where.host, where.port)
+        async with _NoRedirects(
+            url,
+            sock=dialled,
+            ssl=trust_store() if where.secure else None,
+            proxy=None,
+            compression=None,
+            max_size=message_bytes_max,
+            open_timeout=timeout_ms / 1000,
+            close_timeout=1,
+        ) as connection:
+            yield connection
+    except (WebSocketException, OSError, UnicodeError) as error:
+        raise refused_from(error, source) from None
+
+
+def refused_from(error: Exception, source: str) -> AnchorError:
+    """The one place where errors of the WebSocket library become ours."""
+    if isinstance(error, InvalidStatus):
+        status = error.response.status_code
+        if status == 429:
+            return AnchorError(source, RejectReason.RATE_LIMITED, "status 429")
+        kind = RejectReason.REDIRECT if 300 <= status < 400 else RejectReason.STATUS
+        return AnchorError(source, kind, f"status {status}")
+    detail = describe(error)
+    if isinstance(error, TimeoutError):
+        return AnchorError(source, RejectReason.TIMEOUT, detail)
+    outside = isinstance(error, OSError | UnicodeError)
+    kind = RejectReason.UNREACHABLE if outside else RejectReason.BROKEN_ANSWER
+    return AnchorError(source, kind, detail)
