@@ -104,12 +104,15 @@ def decide(
     fill_totals, new_fills = _fills(snapshot, memory)
     settlements = _settlements(snapshot, memory, new_fills)
     fill_totals = reverted(fill_totals, settlements, market)
-    chosen = reference.choose(snapshot, policy.reference)
+    strangers = reference.others(venue)
+    chosen = reference.choose(snapshot, strangers, policy.reference)
     contradictions = freshness.contradictions(snapshot, memory, tracked, market.capabilities)
     fresh = freshness.measure(snapshot, memory, contradictions)
     money = _holdings(snapshot, settlements, market)
     signatures, elsewhere = _signatures(snapshot, memory, settlements, market)
-    view = _view(snapshot, memory, tracked, policy, market, chosen, money, fill_totals, new_fills)
+    view = _view(
+        snapshot, strangers, memory, tracked, policy, market, chosen, money, fill_totals, new_fills
+    )
     quotes = within(strategy.quote(view, memory.strategy), venue.price_limits, market)
     risk_policy = freshness.own_limit(policy.risk, snapshot.anchor)
     causes = degrade.causes(memory.degraded, fresh, money, risk_policy)
@@ -117,7 +120,17 @@ def decide(
     behind = bool(new_fills) or unasked(settlements) or _balances_behind_fills(snapshot, memory)
     room = _signed_room(policy, signatures, elsewhere)
     given = _reconcile_input(
-        snapshot, memory, tracked, chosen, quotes, room, behind, market, policy, strategy.levels
+        snapshot,
+        strangers,
+        memory,
+        tracked,
+        chosen,
+        quotes,
+        room,
+        behind,
+        market,
+        policy,
+        strategy.levels,
     )
     wanted = _wanted(snapshot, given, policy)
     due = _over_budget(policy, memory, wanted, now_ms)
@@ -172,6 +185,8 @@ def _without_dead_rows(snapshot: Snapshot) -> Snapshot:
     if part.value is None:
         return snapshot
     read = ledger.without_dead_rows(part.value, _expiry_clock_ms(snapshot))
+    if read is part.value:
+        return snapshot
     return replace(snapshot, venue=replace(snapshot.venue, orders=replace(part, value=read)))
 
 
@@ -231,6 +246,7 @@ def _holdings(snapshot: Snapshot, settlements: Settlements, market: Instrument) 
 
 def _view(
     snapshot: Snapshot,
+    strangers: reference.Others,
     memory: Memory,
     tracked: Tracked,
     policy: Policy,
@@ -249,9 +265,9 @@ def _view(
         reference_ms=reference.as_of_ms(snapshot, chosen.source),
         widening_bps=_widening_bps(snapshot, chosen),
         holdings=money,
-        touch=touch(snapshot, tracked, firm=True, policy=policy.reference),
+        touch=touch(snapshot, strangers, tracked, firm=True, policy=policy.reference),
         resting=unmanaged_resting(tracked),
-        others={side: reference.others(snapshot.venue, side) for side in Side},
+        others=strangers,
         open_orders=tracked.open_orders,
         balances_read_ms=snapshot.venue.balances_read_ms,
         reductions_ms=memory.reductions_ms,
@@ -268,6 +284,7 @@ def _widening_bps(snapshot: Snapshot, chosen: Reference) -> Decimal:
 
 def _reconcile_input(
     snapshot: Snapshot,
+    strangers: reference.Others,
     memory: Memory,
     tracked: Tracked,
     chosen: Reference,
@@ -289,7 +306,7 @@ def _reconcile_input(
         unmanaged=tracked.unmanaged,
         last_replace_ms=memory.last_replace_ms,
         refused_until_ms=memory.refused_until_ms,
-        touch=touch(snapshot, tracked, firm=False, policy=policy.reference),
+        touch=touch(snapshot, strangers, tracked, firm=False, policy=policy.reference),
         hanging=quotes.hanging,
         hold_places=hold,
         reference=chosen.price,

@@ -48,6 +48,8 @@ def causes(
 
 def withdrawn(quotes: Quotes, found: tuple[Cause, ...]) -> Quotes:
     """The quotes without the sides that have a cause."""
+    if not found:
+        return quotes
     ladder = quotes.ladder
     for side in Side:
         mine = [cause for cause in found if cause.side is side]

@@ -9,11 +9,8 @@ refused everywhere. Quantities of different kinds neither add nor compare; the o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import FrozenInstanceError
 from decimal import (
-    ROUND_CEILING,
-    ROUND_FLOOR,
-    ROUND_HALF_EVEN,
     Context,
     Decimal,
     DivisionByZero,
@@ -22,7 +19,7 @@ from decimal import (
     InvalidOperation,
     Overflow,
 )
-from typing import Self
+from typing import Final, Self
 
 DIGITS = 200
 BPS = Decimal(10_000)
@@ -32,7 +29,16 @@ _EXACT = Context(
     prec=DIGITS,
     traps=[Inexact, FloatOperation, InvalidOperation, DivisionByZero, Overflow],
 )
+_ONE, _TWO = Decimal(1), Decimal(2)
 _ROUNDING = Context(prec=DIGITS, traps=[FloatOperation, InvalidOperation, DivisionByZero, Overflow])
+
+
+add: Final = _EXACT.add
+"""left + right, exactly."""
+subtract: Final = _EXACT.subtract
+"""left - right, exactly."""
+multiply: Final = _EXACT.multiply
+"""left x right, exactly."""
 
 
 def exact(value: Decimal | int | str) -> Decimal:
@@ -55,35 +61,36 @@ def exact(value: Decimal | int | str) -> Decimal:
     return number
 
 
-def add(left: Decimal, right: Decimal) -> Decimal:
-    """left + right, exactly."""
-    return _EXACT.add(left, right)
-
-
-def subtract(left: Decimal, right: Decimal) -> Decimal:
-    """left - right, exactly."""
-    return _EXACT.subtract(left, right)
-
-
-def multiply(left: Decimal, right: Decimal) -> Decimal:
-    """left x right, exactly."""
-    return _EXACT.multiply(left, right)
+def distance(left: Decimal, right: Decimal) -> Decimal:
+    """|left - right|, exactly."""
+    return _EXACT.abs(_EXACT.subtract(left, right))
 
 
 def floor_to_step(numerator: Decimal, denominator: Decimal, step: Decimal) -> Decimal:
     """The largest multiple of `step` that is not above numerator / denominator."""
-    return multiply(_whole_steps(numerator, denominator, step, ROUND_FLOOR), step)
+    quotient, rest = _divided(numerator, denominator, step)
+    if rest and numerator < 0:
+        quotient = _EXACT.subtract(quotient, _ONE)
+    return _EXACT.multiply(quotient, step)
 
 
 def ceil_to_step(numerator: Decimal, denominator: Decimal, step: Decimal) -> Decimal:
     """The smallest multiple of `step` that is not below numerator / denominator."""
-    return multiply(_whole_steps(numerator, denominator, step, ROUND_CEILING), step)
+    quotient, rest = _divided(numerator, denominator, step)
+    if rest and numerator > 0:
+        quotient = _EXACT.add(quotient, _ONE)
+    return _EXACT.multiply(quotient, step)
 
 
 def round_half_even(numerator: Decimal, denominator: Decimal, digits: int) -> Decimal:
     """numerator / denominator rounded half-even to `digits` decimals."""
     step = Decimal(1).scaleb(-digits)
-    return multiply(_whole_steps(numerator, denominator, step, ROUND_HALF_EVEN), step)
+    quotient, rest = _divided(numerator, denominator, step)
+    if rest:
+        twice, divisor = multiply(rest.copy_abs(), _TWO), multiply(denominator, step)
+        if twice > divisor or (twice == divisor and _ROUNDING.remainder(quotient, _TWO)):
+            quotient = add(quotient, _ONE if numerator > 0 else -_ONE)
+    return multiply(quotient, step)
 
 
 def clamp(value: Decimal, low: Decimal, high: Decimal) -> Decimal:
@@ -99,30 +106,41 @@ def plain(value: Decimal) -> str:
     return "0" if text in ("", "-0") else text
 
 
-def _whole_steps(numerator: Decimal, denominator: Decimal, step: Decimal, rounding: str) -> Decimal:
+def _divided(numerator: Decimal, denominator: Decimal, step: Decimal) -> tuple[Decimal, Decimal]:
+    """How many whole steps the quotient has, cut towards zero, and what is left over; exactly."""
     if denominator <= 0 or step <= 0:
         raise ValueError(f"denominator {denominator} and step {step} must be positive")
-    divisor = multiply(denominator, step)
-    quotient, rest = _ROUNDING.divmod(numerator, divisor)  # truncated; both exact
-    if not rest:
-        return quotient
-    away = Decimal(1) if numerator > 0 else Decimal(-1)
-    if rounding == ROUND_HALF_EVEN:
-        twice = multiply(abs(rest), Decimal(2))
-        odd = bool(_ROUNDING.remainder(quotient, Decimal(2)))
-        up = twice > divisor or (twice == divisor and odd)
-        return add(quotient, away) if up else quotient
-    outward = (rounding == ROUND_CEILING) == (numerator > 0)
-    return add(quotient, away) if outward else quotient
+    divisor = _EXACT.multiply(denominator, step)
+    return _ROUNDING.divmod(numerator, divisor)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class _Quantity:
+    """Frozen by hand: a decision makes some hundreds, and a dataclass takes twice as long."""
+
+    __slots__ = ("value",)
     value: Decimal
 
-    def __post_init__(self) -> None:
-        assert type(self.value) is Decimal, f"{self.value!r} is no Decimal"
-        assert self.value.is_finite(), f"{self.value!r} is not finite"
+    def __init__(self, value: Decimal) -> None:
+        assert type(value) is Decimal, f"{value!r} is no Decimal"
+        assert value.is_finite(), f"{value!r} is not finite"
+        _put(self, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Decimal]]:
+        return type(self), (self.value,)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.value))
 
     @classmethod
     def of(cls, value: Decimal | int | str) -> Self:
@@ -136,10 +154,10 @@ class _Quantity:
         return type(self)(_EXACT.subtract(self.value, self._same(other)))
 
     def __neg__(self) -> Self:
-        return type(self)(-self.value)
+        return type(self)(_EXACT.minus(self.value))
 
     def __abs__(self) -> Self:
-        return type(self)(abs(self.value))
+        return type(self)(_EXACT.abs(self.value))
 
     def __lt__(self, other: Self) -> bool:
         return self.value < self._same(other)
@@ -170,6 +188,9 @@ class _Quantity:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({plain(self.value)})"
+
+
+_put = _Quantity.__dict__["value"].__set__  # the slot itself, past `__setattr__`
 
 
 class Size(_Quantity):

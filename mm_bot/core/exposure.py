@@ -6,15 +6,15 @@ unknown ones, held ones, and those whose cancel may fail.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from mm_bot.core.exact import NO_AMOUNT, add, floor_to_step, multiply
+from mm_bot.core.exact import NO_AMOUNT, floor_to_step, multiply
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.plan import Plan, ReconcileInput
-from mm_bot.core.quoting import Bound, MissingReason, fit
+from mm_bot.core.quoting import Bound, MissingReason, Room
 
 
 def beside_what_stays(
@@ -22,37 +22,39 @@ def beside_what_stays(
 ) -> tuple[Level, ...]:
     """The levels of one side, those for which no order stays cut to what the bounds leave beside
     those that do: these may take more than their own levels (an older price, a lot, a guard)."""
-    bounds = (given.ladder.bounds or {}).get(levels[0].side, ())
     side = levels[0].side
+    new = [level for level in levels if level.index not in stays]
     hanging = (c for c in given.open_orders if c.side is side and c.order_id in given.hanging)
-    for order in (*stays.values(), *(c for c in hanging if not c.cancel_acked)):
-        bounds = tuple(bound.used(order.price, order.size) for bound in bounds)
+    standing = (*stays.values(), *(c for c in hanging if not c.cancel_acked))
+    if not new or _room(given, side, (*standing, *new[:-1])).is_enough(new[-1].price, new[-1].size):
+        return tuple(levels)  # nothing is to be cut, the usual case
+    room = _room(given, side, standing)
     cut = []
     for level in levels:
         if level.index not in stays:
-            size, _ = fit(given.market, bounds, level.price, level.size)
+            size, _ = room.fit(level.price, level.size)
             if size < level.size and given.market.tradable(level.price, size):
                 notional = given.market.notional(level.price, size)
                 level = replace(level, size=size, notional=notional)
-            bounds = tuple(bound.used(level.price, level.size) for bound in bounds)
+            room.use(level.price, level.size)
         cut.append(level)
     return tuple(cut)
 
 
 def past_a_bound(given: ReconcileInput, side: Side) -> bool:
-    bounds = (given.ladder.bounds or {}).get(side, ())
-    return any(_used(given, Plan(), side, bound) > bound.left for bound in bounds)
+    return _used(given, Plan(), side).exceeded
 
 
 def within_bounds(given: ReconcileInput, found: Plan) -> Plan:
     """Invariant 8: places are dropped, outermost first, until what stays and what comes fits each
     bound of its side together. Unknown and held orders count; a dropped replace keeps its order,
     unless that order is itself too large."""
-    bounds = given.ladder.bounds or {}
     sizes = {c.order_id: c.size for c in given.open_orders}
     for side in Side:
-        for bound in bounds.get(side, ()):
-            while _used(given, found, side, bound) > bound.left:
+        if not _used(given, found, side, cancelled=True).exceeded:
+            continue  # not even with what is being cancelled
+        for bound in (given.ladder.bounds or {}).get(side, ()):
+            while _used(given, found, side, only=bound).exceeded:
                 mine = [p for p in found.places if p.level.side is side]
                 if not mine:
                     break
@@ -60,7 +62,7 @@ def within_bounds(given: ReconcileInput, found: Plan) -> Plan:
                 kept = last.replaces
                 shrinks = kept is not None and sizes[kept] > last.level.size
                 found = found.without(last, bound.reason, keep_cancel=shrinks)
-        if any(_used(given, found, side, b, cancelled=True) > b.left for b in bounds.get(side, ())):
+        if _used(given, found, side, cancelled=True).exceeded:
             found = _after_all_cancels(given, found, side)
     return found
 
@@ -112,15 +114,31 @@ def _after_all_cancels(given: ReconcileInput, found: Plan, side: Side) -> Plan:
 
 
 def _used(
-    given: ReconcileInput, found: Plan, side: Side, bound: Bound, *, cancelled: bool = False
-) -> Decimal:
-    """What stays and comes takes of a bound; with `cancelled`, what is being cancelled too."""
+    given: ReconcileInput,
+    found: Plan,
+    side: Side,
+    *,
+    cancelled: bool = False,
+    only: Bound | None = None,
+) -> Room:
+    """With what stays and comes taken of it; with `cancelled`, what is being cancelled too."""
     gone = set() if cancelled else {cancel.order_id for cancel in found.cancels}
-    total = Decimal(0)
-    for c in given.open_orders:
-        if c.side is side and not c.cancel_acked and c.order_id not in gone:
-            total = add(total, bound.takes(c.price, c.size))
-    for place in found.places:
-        if place.level.side is side:
-            total = add(total, bound.takes(place.level.price, place.level.size))
-    return total
+    mine = (c for c in given.open_orders if c.side is side and not c.cancel_acked)
+    stays = (c for c in mine if c.order_id not in gone)
+    comes = (place.level for place in found.places if place.level.side is side)
+    return _room(given, side, (*stays, *comes), None if only is None else (only,))
+
+
+def _room(
+    given: ReconcileInput,
+    side: Side,
+    orders: Iterable[OpenOrder | Level],
+    bounds: tuple[Bound, ...] | None = None,
+) -> Room:
+    """Of these bounds, or of all of the ladder's side, with the orders taken of it."""
+    if bounds is None:
+        bounds = (given.ladder.bounds or {}).get(side, ())
+    room = Room(given.market, bounds)
+    for order in orders:
+        room.use(order.price, order.size)
+    return room

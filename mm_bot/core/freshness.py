@@ -94,10 +94,10 @@ def _lost_rows(tracked: Tracked) -> Iterator[str]:
 
 def _ghosts(book: Book, memory: Memory, tracked: Tracked) -> Iterator[str]:
     """In the book, though its row is known to be dead."""
-    dead = set(memory.retired) | {ended.order.order_id for ended in tracked.ended}
+    ended = {each.order.order_id for each in tracked.ended}
     for side in Side:
         for order in book.side(side):
-            if order.order_id in dead:
+            if order.order_id in memory.retired or order.order_id in ended:
                 yield f"book still lists {order.order_id}"
 
 
@@ -105,12 +105,13 @@ def _unlisted(book: Book, snapshot: Snapshot, depth: int | None) -> Iterator[str
     """Active in its row, and not in the part of the book that is listed."""
     read = snapshot.venue.orders.value
     assert read is not None
+    shown = {order.order_id for side in Side for order in book.side(side)}
     for row in read.rows:
         if row.status is not OrderStatus.ACTIVE or row.expiry_ms <= snapshot.now_ms:
             continue
-        listed = book.side(row.side)
-        if any(order.order_id == row.order_id for order in listed):
+        if row.order_id in shown:
             continue
+        listed = book.side(row.side)
         whole = depth is None or len(listed) < depth
         if whole or _inside(listed, row.side, row.price):
             yield f"book lacks {row.order_id}"

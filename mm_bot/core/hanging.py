@@ -17,20 +17,21 @@ from mm_bot.core.plan import (
 
 def planned(given: ReconcileInput) -> Plan:
     """Orders that hold no slot: they stay, are renewed at their price, or go."""
-    found, index = Plan(), given.levels
+    found: list[Plan] = []
+    index = given.levels
     for order in given.open_orders:
         if order.order_id not in given.hanging or order.cancel_acked:
             continue
         if order.order_id in given.hanging.over:
             if cancellable(order, given.now_ms):
                 gone = cancel_of(order, CancelCategory.REPLACE_DRIVEN, "hanging_order_over", True)
-                found = found.merged_with(Plan(cancels=(gone,)))
+                found.append(Plan(cancels=(gone,)))
             continue
         slot = (order.side, index)
         index += 1
         renew = due_for_renewal(given, order) and cancellable(order, given.now_ms)
         if not renew or given.hold_places is not None:
-            found = found.merged_with(Plan(kept=((slot, order.order_id),)))
+            found.append(Plan(kept=((slot, order.order_id),)))
             continue
         gone = cancel_of(order, CancelCategory.REPLACE_DRIVEN, RENEWAL)
         level = Level(
@@ -41,5 +42,5 @@ def planned(given: ReconcileInput) -> Plan:
             notional=order.notional,
         )
         again = Place(level=level, after=(order.order_id,), replaces=order.order_id)
-        found = found.merged_with(Plan(cancels=(gone,), places=(again,)))
-    return found
+        found.append(Plan(cancels=(gone,), places=(again,)))
+    return Plan.merged(found)

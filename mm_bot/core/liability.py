@@ -53,14 +53,22 @@ def updated(
     None where no block was read yet."""
     merged = dict(signatures)
     for row in rows:
-        size, notional = unsettled.get(row.order_id, (NO_SIZE, NO_AMOUNT))
-        merged[row.order_id] = Signature(
-            side=row.side,
-            left=row.size + size,
-            notional=row.notional + notional,
-            expiry_ms=row.expiry_ms,
-            on_table=True,
-        )
+        left, notional = row.size, row.notional
+        if row.order_id in unsettled:
+            size, worth = unsettled[row.order_id]
+            left, notional = left + size, notional + worth
+        known = merged.get(row.order_id)
+        told = (row.side, left, notional, row.expiry_ms, True)
+        if known is None or told != (
+            known.side, known.left, known.notional, known.expiry_ms, known.on_table
+        ):  # fmt: skip
+            merged[row.order_id] = Signature(
+                side=row.side,
+                left=left,
+                notional=notional,
+                expiry_ms=row.expiry_ms,
+                on_table=True,
+            )
     return _unexpired(merged, chain_ms)
 
 

@@ -25,7 +25,9 @@ def pair(
     Orders of one price have no order of their own (several levels may be moved behind the same
     taker): there each goes where its size belongs.
     """
-    orders = sorted(orders, key=lambda c: (c.side.best_first(c.price), _nearest(levels, c)))
+    orders = sorted(orders, key=lambda c: c.side.best_first(c.price))
+    if len({c.price for c in orders}) < len(orders):
+        orders.sort(key=lambda c: (c.side.best_first(c.price), _nearest(levels, c)))
     fits = _best_alignment(levels, orders, score)
     taken = set(fits.values())
     free_levels = [i for i in range(len(levels)) if i not in fits]
@@ -43,9 +45,24 @@ def _nearest(levels: Sequence[Level], order: OpenOrder) -> int:
 def _best_alignment(
     levels: Sequence[Level], orders: Sequence[OpenOrder], score: Score
 ) -> dict[int, int]:
-    rows, columns = len(levels), len(orders)
-    best = [[0] * (columns + 1) for _ in range(rows + 1)]
     worth = [[score(order, level) for order in orders] for level in levels]
+    alone = uncontested(worth)
+    return by_table(worth, len(orders)) if alone is None else alone
+
+
+def uncontested(worth: Sequence[Sequence[int]]) -> dict[int, int] | None:
+    """The fast path of `by_table`: the pairs that fit, where none of them is in another's way."""
+    found = [(i, j) for i, row in enumerate(worth) for j, fit in enumerate(row) if fit]
+    columns = [j for _, j in found]
+    if len(dict(found)) == len(found) and columns == sorted(set(columns)):
+        return dict(found)
+    return None
+
+
+def by_table(worth: Sequence[Sequence[int]], columns: int) -> dict[int, int]:
+    """Row to column, in order, with the largest sum of `worth`."""
+    rows = len(worth)
+    best = [[0] * (columns + 1) for _ in range(rows + 1)]
     for i in range(rows - 1, -1, -1):
         for j in range(columns - 1, -1, -1):
             take = worth[i][j] + best[i + 1][j + 1] if worth[i][j] else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -85,15 +85,17 @@ class Plan:
         """Whether `place` takes the slot of an order that is fine but for its age."""
         return any(c.order_id == place.replaces and c.reason == RENEWAL for c in self.cancels)
 
-    def merged_with(self, other: Plan) -> Plan:
-        """Both plans as one."""
+    @staticmethod
+    def merged(plans: Iterable[Plan]) -> Plan:
+        """All of them as one, in their order."""
+        each = tuple(plans)
         return Plan(
-            cancels=self.cancels + other.cancels,
-            places=self.places + other.places,
-            resends=self.resends + other.resends,
-            kept=self.kept + other.kept,
-            held=self.held + other.held,
-            missing=self.missing + other.missing,
+            cancels=tuple(c for plan in each for c in plan.cancels),
+            places=tuple(p for plan in each for p in plan.places),
+            resends=tuple(r for plan in each for r in plan.resends),
+            kept=tuple(k for plan in each for k in plan.kept),
+            held=tuple(h for plan in each for h in plan.held),
+            missing=tuple(m for plan in each for m in plan.missing),
         )
 
     def without(self, place: Place, reason: MissingReason, *, keep_cancel: bool = False) -> Plan:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+from mm_bot.core.explained import Explained, Explanation
 from mm_bot.core.instrument import Instrument, Level, Side
-from mm_bot.core.quoting import Explanation, Missing, MissingReason, Quotes
+from mm_bot.core.quoting import Missing, MissingReason, Quotes
 from mm_bot.core.snapshot import PriceLimits
 
 _ONE = Decimal(1)
@@ -21,7 +22,8 @@ def within(quotes: Quotes, limits: PriceLimits | None, market: Instrument) -> Qu
     """What a strategy wants, as far as the exchange takes such prices."""
     if limits is None:
         return quotes
-    ladder, said = quotes.ladder, list(quotes.explanations)
+    ladder = quotes.ladder
+    said: list[Explanation] = []
     missing = list(ladder.missing)
     kept: dict[Side, list[Level]] = {Side.BUY: [], Side.SELL: []}
     for side in Side:
@@ -39,7 +41,8 @@ def within(quotes: Quotes, limits: PriceLimits | None, market: Instrument) -> Qu
         asks=tuple(kept[Side.SELL]),
         missing=tuple(missing),
     )
-    return replace(quotes, ladder=ladder, explanations=tuple(said))
+    explained = Explained((lambda: quotes.explanations, *said))
+    return replace(quotes, ladder=ladder, explanations=explained)
 
 
 def _held(level: Level, limits: PriceLimits, market: Instrument) -> Level | None:

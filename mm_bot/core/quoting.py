@@ -17,7 +17,7 @@ Invariants of a ladder, whatever the strategy (behaviour.md section 4; tests cit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
@@ -25,14 +25,16 @@ from typing import Protocol
 
 from mm_bot.core.balances import Holdings
 from mm_bot.core.exact import (
+    NO_SIZE,
     Amount,
     Price,
     Size,
+    add,
     floor_to_step,
     multiply,
-    plain,
     subtract,
 )
+from mm_bot.core.explained import Explained, Explanation
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Instrument, Level, Side
 from mm_bot.core.ledger import OpenOrder
@@ -107,65 +109,70 @@ class Bound:
     per: Decimal = Decimal(1)
     priced: bool = False
 
-    def largest(self, price: Price, step: Decimal) -> Decimal:
-        """The largest size on `step` that still fits."""
-        if self.left <= 0:
-            return Decimal(0)
-        return floor_to_step(self.left, self._unit(price), step)
+    def takes(self, size: Decimal, worth: Decimal) -> Decimal:
+        """How much of `left` orders use whose sizes, and prices times sizes, add up to these."""
+        return multiply(self.per, worth if self.priced else size)
 
-    def used(self, price: Price, size: Size) -> Bound:
-        return replace(self, left=subtract(self.left, self.takes(price, size)))
-
-    def takes(self, price: Price, size: Size) -> Decimal:
-        """How much of `left` an order of that price and size uses."""
-        return multiply(self._unit(price), size.value)
-
-    def _unit(self, price: Price) -> Decimal:
+    def unit(self, price: Price) -> Decimal:
+        """How much of `left` one unit of size uses at that price."""
         return multiply(self.per, price.value) if self.priced else self.per
 
 
 def fit(
-    market: Instrument, bounds: tuple[Bound, ...], price: Price, wanted: Size
+    market: Instrument, bounds: Iterable[Bound], price: Price, wanted: Size
 ) -> tuple[Size, Bound | None]:
     """As much of `wanted` as the bounds leave, on the lot, and the bound that cut it, if any."""
     step = market.size_step.value
     size, binding = wanted, None
     for bound in bounds:
-        largest = Size(bound.largest(price, step))
+        largest = NO_SIZE
+        if bound.left > 0:
+            largest = Size(floor_to_step(bound.left, bound.unit(price), step))
         if largest < size:
             size, binding = largest, bound
     return market.floor_size(size), binding
 
 
-Number = Decimal | Price | Size | Amount | str
+class Room:
+    """What the bounds of one side leave, used up by one order after the other.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """One thing that was looked at and the number it made.
-
-    `says` is a sentence with `{names}` of `numbers` in braces; a text is made of it only where
-    somebody reads it.
+    The fast path of every ladder: it divides only where something may be cut. `fit` over bounds
+    that are made anew after each order is the same, slowly.
     """
 
-    step: str
-    says: str
-    numbers: tuple[tuple[str, Number], ...] = ()
-    side: Side | None = None
-    """None where it is about both sides."""
+    __slots__ = ("_bounds", "_market", "_size", "_step", "_worth")
+
+    def __init__(self, market: Instrument, bounds: tuple[Bound, ...]) -> None:
+        self._market = market
+        self._step = market.size_step.value
+        self._bounds = bounds
+        self._size = self._worth = NO_SIZE.value
+
+    def use(self, price: Price, size: Size) -> None:
+        """An order of that price and size takes its part."""
+        self._size = add(self._size, size.value)
+        self._worth = add(self._worth, multiply(price.value, size.value))
+
+    def fit(self, price: Price, wanted: Size) -> tuple[Size, Bound | None]:
+        """As `fit` over what is left."""
+        if self.is_enough(price, wanted):
+            return self._market.floor_size(wanted), None
+        return fit(self._market, self._now(), price, wanted)
+
+    def is_enough(self, price: Price, size: Size) -> bool:
+        """Whether so much more fits every bound, with a step to spare."""
+        more = add(size.value, self._step)
+        size_sum, worth_sum = add(self._size, more), add(self._worth, multiply(price.value, more))
+        return all(bound.takes(size_sum, worth_sum) <= bound.left for bound in self._bounds)
 
     @property
-    def texts(self) -> dict[str, str]:
-        """The numbers as people read them."""
-        return {name: _text(value) for name, value in self.numbers}
+    def exceeded(self) -> bool:
+        """Whether more was used than one of the bounds allows."""
+        return any(bound.takes(self._size, self._worth) > bound.left for bound in self._bounds)
 
-    @property
-    def sentence(self) -> str:
-        return self.says.format_map(self.texts)
-
-
-def _text(value: Number) -> str:
-    return plain(value) if isinstance(value, Decimal) else str(value)
+    def _now(self) -> Iterator[Bound]:
+        for bound in self._bounds:
+            yield replace(bound, left=subtract(bound.left, bound.takes(self._size, self._worth)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,7 +261,8 @@ class Quotes:
     """What a strategy says."""
 
     ladder: Ladder
-    explanations: tuple[Explanation, ...] = ()
+    explanations: Iterable[Explanation] = field(default_factory=Explained)
+    """Read by people alone, so those of the built-in steps are made when they are read."""
     halts: tuple[Halt, ...] = ()
     """Why nothing of ours may rest, whatever the ladder."""
     hanging: Hanging = NONE_HANGS

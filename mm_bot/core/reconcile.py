@@ -24,11 +24,11 @@ Invariants (behaviour.md sections 5 and 6; property tests and the simulator cite
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mm_bot.core import hanging
-from mm_bot.core.exact import BPS, multiply
+from mm_bot.core.exact import BPS, add, distance, multiply, subtract
 from mm_bot.core.exposure import (
     beside_what_stays,
     pace_ms,
@@ -40,7 +40,7 @@ from mm_bot.core.exposure import (
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder, Stage, stuck
 from mm_bot.core.orders import Ownership
-from mm_bot.core.pairing import pair
+from mm_bot.core.pairing import Score, pair
 from mm_bot.core.plan import (
     RENEWAL,
     Cancel,
@@ -65,9 +65,8 @@ DEVIATION = "price_deviation"
 def plan(given: ReconcileInput, policy: ReconcilePolicy) -> Plan:
     """Keep what fits, replace what does not, fill what is empty."""
     cancels: list[Cancel] = list(_unmanaged_cancels(given)) if given.startup else []
-    found = hanging.planned(given)
-    for side in Side:
-        found = found.merged_with(_side_plan(given, policy, side))
+    sides = (_side_plan(given, policy, side) for side in Side)
+    found = Plan.merged((hanging.planned(given), *sides))
     cancels.extend(found.cancels)
     found = replace(found, cancels=tuple(cancels))
     found = _sendable(given, within_signed_room(given, within_bounds(given, found)))
@@ -93,7 +92,7 @@ def _without_far(given: ReconcileInput, policy: ReconcilePolicy, found: Plan) ->
         if c.order_id not in decided
         and not c.cancel_acked
         and cancellable(c, given.now_ms)
-        and multiply(abs(c.price - reference).value, BPS) > limit
+        and multiply(distance(c.price.value, reference.value), BPS) > limit
     ]
     gone = {c.order_id for c in far}
     slots = [held.slot for held in found.held if held.order_id in gone]
@@ -123,15 +122,38 @@ def fault(open_order: OpenOrder, level: Level, policy: ReconcilePolicy) -> str |
     """Why an order does not fit a slot; None where it does."""
     if not price_fits(open_order, level, policy):
         return PRICE_FAULT
-    if abs(open_order.size - level.size) > policy.size_tolerance + open_order.lot:
+    if not _size_fits(open_order, level, policy):
         return SIZE_FAULT
     return None
 
 
 def price_fits(open_order: OpenOrder, level: Level, policy: ReconcilePolicy) -> bool:
     """Whether the price is within the stale order threshold of the target."""
-    apart = multiply(abs(open_order.price - level.price).value, BPS)
+    apart = multiply(distance(open_order.price.value, level.price.value), BPS)
     return apart <= multiply(level.price.value, policy.stale_threshold_bps)
+
+
+def _size_fits(open_order: OpenOrder, level: Level, policy: ReconcilePolicy) -> bool:
+    apart = distance(open_order.size.value, level.size.value)
+    return apart <= add(policy.size_tolerance.value, open_order.lot.value)
+
+
+def score_of(levels: Sequence[Level], policy: ReconcilePolicy) -> Score:
+    """How well an order fits a slot: 0, 1 where its price does, 2 where `fault` finds none. The
+    fast path of pairing: what each price may be is worked out once."""
+    less, more = (part(BPS, policy.stale_threshold_bps) for part in (subtract, add))
+    spans = {
+        level.index: (multiply(level.price.value, less), multiply(level.price.value, more))
+        for level in levels
+    }
+
+    def score(order: OpenOrder, level: Level) -> int:
+        low, high = spans[level.index]
+        if not low <= multiply(order.price.value, BPS) <= high:
+            return 0
+        return 1 + _size_fits(order, level, policy)
+
+    return score
 
 
 def _unmanaged_cancels(given: ReconcileInput) -> tuple[Cancel, ...]:
@@ -157,13 +179,7 @@ def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Pl
     orders = [c for c in orders if c not in going]
     if given.levels == 1 and sum(c.stage is not Stage.UNKNOWN for c in orders) > 1:
         return _duplicates(given, levels[0], [*orders, *going], category, counted)
-    pairs, surplus = pair(
-        levels,
-        orders,
-        lambda order, level: (
-            0 if not price_fits(order, level, policy) else 1 + (not fault(order, level, policy))
-        ),
-    )
+    pairs, surplus = pair(levels, orders, score_of(levels, policy))
     extra = [c for c in surplus if cancellable(c, given.now_ms)]
     why = "duplicate_side" if len(orders) > given.levels else "strategy_not_quoting_side"
     cancels = tuple(cancel_of(c, category, why, counted) for c in extra)
@@ -173,7 +189,8 @@ def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Pl
             reason = RENEWAL if renews else "duplicate_side"
             cancels += (cancel_of(order, category, reason, counted and not renews),)
     blocking = tuple(c.order_id for c in (*surplus, *going))
-    return Plan(cancels=cancels).merged_with(_slots_plan(given, policy, levels, pairs, blocking))
+    slots = _slots_plan(given, policy, levels, pairs, blocking)
+    return Plan.merged((Plan(cancels=cancels), *slots))
 
 
 def _going(orders: Sequence[OpenOrder], policy: ReconcilePolicy, levels: int) -> list[OpenOrder]:
@@ -189,7 +206,7 @@ def _slots_plan(
     levels: Sequence[Level],
     pairs: Mapping[int, OpenOrder],
     blocking: tuple[str, ...],
-) -> Plan:
+) -> Iterator[Plan]:
     """Each slot of a side: first which orders stay, then the other levels beside them."""
     judged = {
         level.index: _hold_or_replace(given, policy, level, pairs[level.index], blocking)
@@ -197,7 +214,6 @@ def _slots_plan(
         if level.index in pairs
     }
     stays = {index: pairs[index] for index, made in judged.items() if not made.cancels}
-    found = Plan()
     for wanted, level in zip(levels, beside_what_stays(given, levels, stays), strict=True):
         made = judged.get(level.index)
         if made is None:
@@ -208,8 +224,7 @@ def _slots_plan(
         if level.index in pairs and stuck(pairs[level.index], given.now_ms):
             gone = gap(level, MissingReason.STUCK_IN_MATCHING)  # neither in the book nor to cancel
             made = replace(made, missing=(gone,))
-        found = found.merged_with(made)
-    return found
+        yield made
 
 
 def _patient(policy: ReconcilePolicy, level: Level, order: OpenOrder) -> ReconcilePolicy:
@@ -291,7 +306,7 @@ def _guard(
     if given.now_ms - order.created_ms < policy.min_lifetime_ms:
         return "min_quote_lifetime"
     if wrong == PRICE_FAULT:
-        moved = multiply(abs(order.price - level.price).value, BPS)
+        moved = multiply(distance(order.price.value, level.price.value), BPS)
         if moved < multiply(order.price.value, policy.min_move_bps):
             return "min_price_move"
     last = given.last_replace_ms.get((level.side, level.index))
@@ -307,37 +322,47 @@ def _guard(
 def _sendable(given: ReconcileInput, found: Plan) -> Plan:
     """Invariants 1, 2 and 9: a place waits for the cancels of everything in its way, and is dropped
     where one of those is not planned; then its own predecessor stays as well."""
+    own = {side: _OwnSide(given, side) for side in Side}
     while True:
         cancelled = {cancel.order_id for cancel in found.cancels}
         places = []
         for place in found.places:
-            best = given.touch.get(place.level.side.opposite)
-            if best is not None and place.level.side.reaches(place.level.price, best):
+            side = place.level.side
+            best = given.touch.get(side.opposite)
+            if best is not None and side.reaches(place.level.price, best):
                 stale = not found.renews(place)
                 found = found.without(place, MissingReason.CROSSED_BY_OTHERS, keep_cancel=stale)
                 break
-            reached = _own_orders_reached(given, place.level)
-            if not all(order_id in cancelled for order_id in (*place.after, *reached)):
+            reached = own[side.opposite].reached_by(place.level)
+            if not (cancelled.issuperset(place.after) and cancelled.issuperset(reached)):
                 reason = MissingReason.OWN_ORDER_IN_THE_WAY
                 if not reached:
                     reason = MissingReason.CANCEL_PENDING
                 found = found.without(place, reason)
                 break  # a dropped cancel may be what another place waits for: look again
-            places.append(replace(place, after=tuple(sorted({*place.after, *reached}))))
+            if reached or len(place.after) > 1:
+                place = replace(place, after=tuple(sorted({*place.after, *reached})))
+            places.append(place)
         else:
             return replace(found, places=tuple(places))
 
 
-def _own_orders_reached(given: ReconcileInput, level: Level) -> list[str]:
-    """Own opposite orders that the level would trade with. One whose price we do not know (a
-    state file names it, no row shows it) is in the way of everything."""
-    return [
-        c.order_id
-        for c in given.open_orders
-        if c.side is level.side.opposite
-        and not c.cancel_acked
-        and (not c.price or level.side.reaches(level.price, c.price))
-    ]
+class _OwnSide:
+    """Own orders of one side that a level of the other would trade with. One whose price we do not
+    know (a state file names it, no row shows it) is in the way of everything."""
+
+    def __init__(self, given: ReconcileInput, side: Side) -> None:
+        mine = [c for c in given.open_orders if c.side is side and not c.cancel_acked]
+        self._orders = [(c.price, c.order_id) for c in mine]
+        prices = [c.price for c in mine if c.price]
+        self._blind = len(prices) < len(mine)
+        self._best = min(prices, key=side.best_first, default=None)
+
+    def reached_by(self, level: Level) -> list[str]:
+        best, reaches = self._best, level.side.reaches
+        if not self._blind and (best is None or not reaches(level.price, best)):
+            return []
+        return [name for price, name in self._orders if not price or reaches(level.price, price)]
 
 
 def _due_again(

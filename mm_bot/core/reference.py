@@ -13,7 +13,7 @@ Invariants (behaviour.md section 3; the property tests cite the numbers):
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -41,6 +41,10 @@ class ReferenceSource(Enum):
     EXTERNAL = "external"
     OWN_TRADE = "own_trade"
     NONE = "none"
+
+
+Others = Mapping[Side, tuple[BookOrder, ...]]
+"""Orders of everybody but our owner, best first a side."""
 
 
 class PriceFilter(Protocol):
@@ -81,10 +85,10 @@ class Reference:
     """|local - anchor| / anchor, rounded to 0.0001; None where one of the two is missing."""
 
 
-def choose(snapshot: Snapshot, policy: ReferencePolicy) -> Reference:
+def choose(snapshot: Snapshot, strangers: Others, policy: ReferencePolicy) -> Reference:
     """The reference price by the order of the policy, with every candidate and why not."""
     now_ms = snapshot.now_ms
-    book = _bounded(_book_candidate(snapshot.venue, policy), policy)
+    book = _bounded(_book_candidate(snapshot.venue, strangers, policy), policy)
     trade, own_trade = (
         _bounded(found, policy) for found in _trade_candidates(snapshot.venue, policy, now_ms)
     )
@@ -127,19 +131,19 @@ def deviation_bps(local: Price | None, outside: Price | None) -> Decimal | None:
     return round_half_even(multiply(abs(local - outside).value, BPS), outside.value, 4)
 
 
-def others(venue: Observation, side: Side) -> tuple[BookOrder, ...]:
-    """Orders of everybody but our owner on one side, best first.
+def others(venue: Observation) -> Others:
+    """Orders of everybody but our owner, best first a side.
 
     The public book leaves out what the matcher holds at that moment, so the best live rows of
     others, `matching` ones included, are put back in.
     """
     found: dict[str, BookOrder] = {}
-    if venue.book.value is not None:
-        found.update({o.order_id: o for o in venue.book.value.side(side) if not o.ours})
-    if venue.orders.value is not None:
-        rows = (o for o in venue.orders.value.others if o.side is side and not o.ours)
-        found.update({o.order_id: o for o in rows})
-    return _best_first(found.values(), side)
+    book, read = venue.book.value, venue.orders.value
+    if book is not None:
+        found.update((o.order_id, o) for o in (*book.bids, *book.asks) if not o.ours)
+    if read is not None:
+        found.update((o.order_id, o) for o in read.others if not o.ours)
+    return {side: _best_first((o for o in found.values() if o.side is side), side) for side in Side}
 
 
 def price_with_size(orders: Iterable[BookOrder], policy: PriceFilter) -> Price | None:
@@ -182,8 +186,8 @@ def _best_first(orders: Iterable[BookOrder], side: Side) -> tuple[BookOrder, ...
     return tuple(sorted(orders, key=lambda o: (side.best_first(o.price), o.order_id)))
 
 
-def _book_candidate(venue: Observation, policy: ReferencePolicy) -> Candidate:
-    bids, asks = others(venue, Side.BUY), others(venue, Side.SELL)
+def _book_candidate(venue: Observation, strangers: Others, policy: ReferencePolicy) -> Candidate:
+    bids, asks = strangers[Side.BUY], strangers[Side.SELL]
     source = ReferenceSource.BOOK
     if venue.book.value is None:
         return Candidate(source=source, price=None, why_not="book never read")

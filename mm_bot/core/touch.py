@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mm_bot.core import reference
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
@@ -13,7 +13,12 @@ from mm_bot.core.snapshot import BookOrder, Snapshot
 
 
 def touch(
-    snapshot: Snapshot, tracked: Tracked, *, firm: bool, policy: ReferencePolicy
+    snapshot: Snapshot,
+    strangers: reference.Others,
+    tracked: Tracked,
+    *,
+    firm: bool,
+    policy: ReferencePolicy,
 ) -> dict[Side, Price]:
     """Best price a side of what our plan cannot move: others, and own orders we do not manage.
 
@@ -30,10 +35,11 @@ def touch(
     ]
     found: dict[Side, Price] = {}
     for side in Side:
-        orders = list(reference.others(snapshot.venue, side))
-        if firm:
-            quotes = [c.price for c in resting if c.side is side.opposite]
-            orders = [o for o in orders if not any(side.reaches(o.price, q) for q in quotes)]
+        orders: Iterable[BookOrder] = strangers[side]
+        quotes = [c.price for c in resting if c.side is side.opposite]
+        if firm and quotes:
+            best_quote = min(quotes, key=side.opposite.best_first)
+            orders = [o for o in orders if not side.reaches(o.price, best_quote)]
         best = reference.price_with_size(orders, policy)
         prices = [] if best is None else [best]
         prices.extend(row.price for row in tracked.unmanaged if row.side is side)

@@ -118,10 +118,10 @@ class LossBreaker(Step):
         )
 
     def _lost(self, pnl: Amount, price: Price) -> bool:
-        if self.max_loss is not None and -pnl.value >= self.max_loss.value:
+        if self.max_loss is not None and (-pnl).value >= self.max_loss.value:
             return True
         usd = self.max_loss_usd
-        return usd is not None and -pnl.value >= multiply(usd, price.value)
+        return usd is not None and (-pnl).value >= multiply(usd, price.value)
 
     def halts(self, view: View, state: object) -> tuple[Halt, ...]:
         assert isinstance(state, Breaker)

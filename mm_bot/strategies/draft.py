@@ -11,15 +11,14 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from mm_bot.core.exact import Price, Size, round_half_even
+from mm_bot.core.explained import Number, Told, said
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.quoting import (
     NONE_HANGS,
     Bound,
-    Explanation,
     Hanging,
     Measure,
     Missing,
-    Number,
     Reduction,
     View,
 )
@@ -55,12 +54,17 @@ class Draft:
     ladder: Mapping[Side, tuple[Level, ...]] = field(default_factory=dict)
     gaps: tuple[Missing, ...] = ()
     hanging: Hanging = NONE_HANGS
-    said: tuple[Explanation, ...] = ()
+    said: tuple[Told, ...] = ()
 
     @property
     def shift_bps(self) -> Decimal:
         """For people: rounded to 0.0001."""
         return round_half_even(self.shift, self.shift_per, 4)
+
+    def wanted(self, side: Side, index: int) -> Size:
+        """What that level should have, if nothing bounds it."""
+        size, factor = self.sizes[side][index], self.size_factor[side]
+        return size if factor == ONE else size.times(factor)
 
     def says(self, step: str, sentence: str, side: Side | None = None, **numbers: Number) -> Draft:
         """The draft with one more explanation; see `Explanation.says`."""
@@ -69,11 +73,6 @@ class Draft:
     def without(self, side: Side, why: Missing) -> Draft:
         """The draft with that side withdrawn; the first reason wins."""
         return self if side in self.off else replace(self, off={**self.off, side: why})
-
-
-def said(step: str, sentence: str, side: Side | None = None, **numbers: Number) -> Explanation:
-    """One explanation; a step that has many puts them into the draft together."""
-    return Explanation(step=step, says=sentence, numbers=tuple(numbers.items()), side=side)
 
 
 class Step:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Price, Size, multiply
+from mm_bot.core.explained import Explanation, said
 from mm_bot.core.instrument import Level, Margin, Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Bound, Explanation, Missing, MissingReason, View, fit
-from mm_bot.strategies.draft import Draft, Step, said
+from mm_bot.core.quoting import Bound, Missing, MissingReason, Room, View
+from mm_bot.strategies.draft import Draft, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,18 +22,7 @@ class Bounds(Step):
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         bounds = {side: self._side(view, side) + draft.bounds.get(side, ()) for side in Side}
-        told = [
-            said(
-                f"bound {bound.reason.value}",
-                _PRICED if bound.priced else _PLAIN,
-                side,
-                left=bound.left,
-                per=bound.per,
-            )
-            for side in Side
-            for bound in bounds[side]
-        ]
-        return replace(draft, bounds=bounds, said=(*draft.said, *told))
+        return replace(draft, bounds=bounds, said=(*draft.said, lambda: _bounds(bounds)))
 
     def _side(self, view: View, side: Side) -> tuple[Bound, ...]:
         market, holdings, policy = view.market, view.holdings, self.policy
@@ -92,43 +83,66 @@ class Sizes(Step):
         return replace(draft, ladder=ladder)
 
     def _side(self, view: View, draft: Draft, side: Side) -> tuple[Draft, tuple[Level, ...]]:
-        market, bounds = view.market, draft.bounds[side]
-        factor = draft.size_factor[side]
+        market, room = view.market, Room(view.market, draft.bounds[side])
         levels: list[Level] = []
-        told: list[Explanation] = []
+        tried: list[_Try] = []
         gaps: tuple[Missing, ...] = ()
         cut: Bound | None = None
         for index, price in enumerate(draft.prices[side]):
-            wanted = draft.sizes[side][index].times(factor)
-            gap = Missing(side=side, index=index, reason=MissingReason.PRICE_TOO_LOW)
+            wanted = draft.wanted(side, index)
             if price.value <= 0:
-                told.append(said(f"size level {index}", "no price, no order", side, price=price))
-                gaps = (gap,)
+                tried.append((price, NO_SIZE, wanted, None, False))
+                reason = MissingReason.PRICE_TOO_LOW
+                gaps = (Missing(side=side, index=index, reason=reason),)
                 break
-            size, binding = fit(market, bounds, price, wanted)
+            size, binding = room.fit(price, wanted)
+            notional = market.notional(price, size)
             # The last one gets what is left: behind a level that was cut there is none, though
             # its lower price may make room for a lot more.
-            fits = market.tradable(price, size) and cut is None
+            fits = market.reaches_least(size, notional) and cut is None
             binding = binding or cut
-            sentence = f"{_WANTED}, cut by {binding.reason.value}" if binding else _WANTED
-            if not fits:
-                sentence += _TOO_SMALL
-            told.append(
-                said(f"size level {index}", sentence, side, size=size, wanted=wanted, price=price)
-            )
+            tried.append((price, size, wanted, binding, fits))
             if not fits:
                 # what does not fit here fits no outer level either (invariant 5)
                 reason = binding.reason if binding else MissingReason.PRICE_TOO_LOW
                 if binding is None and draft.skewed:
                     reason = MissingReason.SIZE_SKEW
                 numbers = _numbers(binding, wanted, size, price)
-                gaps = (replace(gap, reason=reason, numbers=numbers),)
+                gaps = (Missing(side=side, index=index, reason=reason, numbers=numbers),)
                 break
-            notional = market.notional(price, size)
             levels.append(Level(side=side, index=index, price=price, size=size, notional=notional))
-            bounds, cut = tuple(bound.used(price, size) for bound in bounds), binding
-        draft = replace(draft, gaps=draft.gaps + gaps, said=(*draft.said, *told))
-        return draft, tuple(levels)
+            room.use(price, size)
+            cut = binding
+        told = (*draft.said, lambda: _sizes(side, tried))
+        return replace(draft, gaps=draft.gaps + gaps, said=told), tuple(levels)
+
+
+_Try = tuple[Price, Size, Size, Bound | None, bool]
+"""A level's price, its size, the one wanted, what cut it, and whether it can be traded."""
+
+
+def _bounds(bounds: Mapping[Side, tuple[Bound, ...]]) -> Iterator[Explanation]:
+    for side in Side:
+        for bound in bounds[side]:
+            yield said(
+                f"bound {bound.reason.value}",
+                _PRICED if bound.priced else _PLAIN,
+                side,
+                left=bound.left,
+                per=bound.per,
+            )
+
+
+def _sizes(side: Side, tried: Iterable[_Try]) -> Iterator[Explanation]:
+    for index, (price, size, wanted, binding, fits) in enumerate(tried):
+        name = f"size level {index}"
+        if price.value <= 0:
+            yield said(name, "no price, no order", side, price=price)
+            continue
+        sentence = f"{_WANTED}, cut by {binding.reason.value}" if binding else _WANTED
+        if not fits:
+            sentence += _TOO_SMALL
+        yield said(name, sentence, side, size=size, wanted=wanted, price=price)
 
 
 _PLAIN = "{left} left for the whole side, {per} for each unit of size"

@@ -7,21 +7,24 @@ anchor and sources that disagree, are steps like any other.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mm_bot.core.exact import (
     BPS,
+    Price,
     Size,
     add,
     clamp,
     multiply,
     subtract,
 )
+from mm_bot.core.explained import Explanation, said
 from mm_bot.core.instrument import Side
 from mm_bot.core.quoting import View
 from mm_bot.core.reference import ReferenceSource
-from mm_bot.strategies.draft import Draft, Step, on_tick, said
+from mm_bot.strategies.draft import Draft, Step, on_tick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,30 +119,36 @@ class Prices(Step):
     name = "price"
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
-        prices, told = {}, []
-        denominator, skew_bps = multiply(BPS, draft.shift_per), draft.shift_bps
+        prices = {}
+        denominator = multiply(BPS, draft.shift_per)
+        step = multiply(draft.reference.value, multiply(draft.step_bps, draft.shift_per))
         for side in Side:
+            half = draft.half_bps[side]
+            outward = subtract(BPS, half) if side is Side.BUY else add(BPS, half)
+            factor = subtract(multiply(outward, draft.shift_per), draft.shift)
+            numerator = multiply(draft.reference.value, factor)
+            further = subtract if side is Side.BUY else add
             found = []
-            for index in range(draft.levels):
-                away = add(draft.half_bps[side], multiply(draft.step_bps, Decimal(index)))
-                outward = subtract(BPS, away) if side is Side.BUY else add(BPS, away)
-                factor = subtract(multiply(outward, draft.shift_per), draft.shift)
-                numerator = multiply(draft.reference.value, factor)
-                price = on_tick(view, side, numerator, denominator)
-                found.append(price)
-                told.append(
-                    said(
-                        f"price level {index}",
-                        _FORMULA[side],
-                        side,
-                        reference=draft.reference,
-                        away_bps=away,
-                        skew_bps=skew_bps,
-                        price=price,
-                    )
-                )
+            for _ in range(draft.levels):
+                found.append(on_tick(view, side, numerator, denominator))
+                numerator = further(numerator, step)
             prices[side] = tuple(found)
-        return replace(draft, prices=prices, said=(*draft.said, *told))
+        return replace(draft, prices=prices, said=(*draft.said, lambda: _prices(draft, prices)))
+
+
+def _prices(draft: Draft, prices: Mapping[Side, tuple[Price, ...]]) -> Iterator[Explanation]:
+    for side in Side:
+        for index, price in enumerate(prices[side]):
+            away = add(draft.half_bps[side], multiply(draft.step_bps, Decimal(index)))
+            yield said(
+                f"price level {index}",
+                _FORMULA[side],
+                side,
+                reference=draft.reference,
+                away_bps=away,
+                skew_bps=draft.shift_bps,
+                price=price,
+            )
 
 
 _FORMULA = {

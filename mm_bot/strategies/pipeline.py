@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mm_bot.core.exact import Size
+from mm_bot.core.explained import Explained, Told
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import (
     NONE_HANGS,
-    Explanation,
     Kept,
     Ladder,
     Measure,
@@ -47,7 +47,7 @@ class Pipeline:
         )
         forced = (step.reduction(view, states.get(step.name)) for step in self.steps)
         ladder = Ladder()
-        said: tuple[Explanation, ...] = ()
+        said: tuple[Told, ...] = ()
         hanging = NONE_HANGS
         if view.reference is not None and view.holdings is not None:
             draft = self._draft(view, states)
@@ -58,7 +58,7 @@ class Pipeline:
             )
         return Quotes(
             ladder=ladder,
-            explanations=said,
+            explanations=Explained(said),
             halts=halts,
             hanging=hanging,
             reduction=next((found for found in forced if found is not None), None),

@@ -41,7 +41,7 @@ def _choose(
     venue = observation(read or own_orders(), shown=book_of(*shown), trades=trades)
     seen = replace(snapshot(venue=venue, external=external), anchor=quote)
     assert isinstance(policy, type(REFERENCES))
-    return choose(seen, policy)
+    return choose(seen, others(venue), policy)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_the_matchers_blink_does_not_move_it() -> None:
     read = own_orders(others=MID)
     behind = (order(Side.BUY, "1500"), order(Side.SELL, "1800"))
     assert _choose(*behind, read=read).price == Price.of(1601)
-    assert others(observation(read, shown=book_of(*behind)), Side.BUY)[0].price == Price.of(1590)
+    assert others(observation(read, shown=book_of(*behind)))[Side.BUY][0].price == Price.of(1590)
 
 
 def test_own_trades_are_the_very_last_resort() -> None:

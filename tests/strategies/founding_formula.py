@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from mm_bot.core.exact import (
@@ -83,7 +84,11 @@ def _side_levels(
             break  # what does not fit here fits no outer level either (invariant 5)
         notional = market.notional(price, size)
         levels.append(Level(side=side, index=index, price=price, size=size, notional=notional))
-        bounds, cut = tuple(bound.used(price, size) for bound in bounds), binding
+        bounds = tuple(
+            replace(b, left=subtract(b.left, b.takes(size.value, (price * size).value)))
+            for b in bounds
+        )
+        cut = binding
         wanted = wanted.times(policy.level_size_mult)
     return tuple(levels), gaps
 

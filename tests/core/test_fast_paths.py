@@ -1,0 +1,99 @@
+"""Each fast path of a decision does what its slow equivalent does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mm_bot.core.exact import Price, Size, subtract
+from mm_bot.core.instrument import Instrument, Side
+from mm_bot.core.ledger import OpenOrder, Stage, says_nothing_new, updated
+from mm_bot.core.orders import OrderStatus
+from mm_bot.core.pairing import by_table, uncontested
+from mm_bot.core.quoting import Bound, MissingReason, Room, fit
+from mm_bot.core.reconcile import fault, price_fits, score_of
+from tests.core.builders import FUTURE, NOW_MS, RECONCILES, SPOT, level, open_order, row
+
+steps = st.integers(1, 60)
+bounds = st.lists(
+    st.builds(
+        Bound,
+        reason=st.just(MissingReason.NOTIONAL_LIMIT),
+        left=st.integers(-20, 400).map(lambda n: Decimal(n) / 8),
+        per=st.integers(1, 9).map(lambda n: Decimal(n) / 4),
+        priced=st.booleans(),
+    ),
+    max_size=3,
+)
+
+
+@given(
+    bounds=bounds,
+    orders=st.lists(st.tuples(steps, steps), min_size=1, max_size=5),
+    market=st.sampled_from((SPOT, replace(FUTURE, size_step=Size(Decimal("0.25"))))),
+)
+def test_room_fits_what_bounds_made_anew_fit(
+    bounds: list[Bound], orders: list[tuple[int, int]], market: Instrument
+) -> None:
+    """Sizes and the bound that cuts are those of `fit` over the bounds after every order."""
+    room, left = Room(market, tuple(bounds)), tuple(bounds)
+    for eighths, quarters in orders:
+        price, size = Price(Decimal(eighths) / 8), Size(Decimal(quarters) / 4)
+        assert room.fit(price, size) == fit(market, left, price, size)
+        room.use(price, size)
+        takes = size.value, (price * size).value
+        left = tuple(replace(b, left=subtract(b.left, b.takes(*takes))) for b in left)
+        assert room.exceeded == any(b.left < 0 for b in left)
+
+
+@given(st.integers(0, 5).flatmap(lambda n: st.lists(
+    st.lists(st.sampled_from((0, 0, 0, 1, 2)), min_size=n, max_size=n), max_size=5
+)))  # fmt: skip
+def test_pairs_that_nobody_contests_are_those_of_the_table(worth: list[list[int]]) -> None:
+    """Where the fast path gives an answer, it is the best alignment."""
+    alone = uncontested(worth)
+    assert alone is None or alone == by_table(worth, len(worth[0]) if worth else 0)
+
+
+@given(
+    prices=st.tuples(st.integers(159_000, 161_000), st.integers(159_000, 161_000)),
+    sizes=st.tuples(st.integers(98, 102), st.integers(98, 102)),
+    stale_bps=st.integers(0, 60),
+)
+def test_the_score_of_a_pair_is_its_fault(
+    prices: tuple[int, int], sizes: tuple[int, int], stale_bps: int
+) -> None:
+    """2 without a fault, 1 with a fault of the size alone, 0 where the price does not fit."""
+    policy = replace(RECONCILES, stale_threshold_bps=Decimal(stale_bps), size_tolerance=Size.of(1))
+    wanted = level(Side.BUY, str(Decimal(prices[0]) / 100), str(sizes[0]))
+    order = open_order(Side.BUY, str(Decimal(prices[1]) / 100), str(sizes[1]))
+    slow = price_fits(order, wanted, policy) + (fault(order, wanted, policy) is None)
+    assert score_of((wanted,), policy)(order, wanted) == slow
+
+
+KNOWN = open_order(Side.BUY, "1596")
+variants = st.builds(
+    replace,
+    st.just(KNOWN),
+    stage=st.sampled_from(Stage),
+    sends=st.sampled_from((0, 1)),
+    created_ms=st.sampled_from((KNOWN.created_ms, KNOWN.created_ms - 1_000)),
+    size=st.sampled_from((KNOWN.size, Size.of(50))),
+    cancel_acked_ms=st.sampled_from((None, NOW_MS - 500, NOW_MS + 500)),
+    absent_since_ms=st.sampled_from((None, NOW_MS - 500)),
+    matching_since_ms=st.sampled_from((None, NOW_MS - 500, NOW_MS - 60_000)),
+    conflict=st.booleans(),
+    resend_refused=st.booleans(),
+    ack_contradicted=st.booleans(),
+)
+
+
+@given(known=variants, status=st.sampled_from((OrderStatus.ACTIVE, OrderStatus.MATCHING)))
+def test_a_row_that_says_nothing_new_changes_nothing(known: OpenOrder, status: OrderStatus) -> None:
+    """Where the fast path leaves an order as it is, so does its row."""
+    seen = row(Side.BUY, "1596", status=status)
+    assert not says_nothing_new(known, seen) or updated(known, seen, NOW_MS) == known
+    assert says_nothing_new(KNOWN, row(Side.BUY, "1596"))
