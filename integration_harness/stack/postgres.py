@@ -7,7 +7,8 @@ TCP.
    Both stay the same over every stop, kill and start, and so does the data.
 2. Under root the server runs as another user, since Postgres refuses root; nothing outside of the
    supervisor's folder changes owner or mode for that.
-3. Durability is off: data survives the death of the server, not that of the machine.
+3. Durability is off: data survives the death of the server, not that of the machine. It is removed
+   with the supervisor's folder, unless it is kept in a folder of its own.
 """
 
 from __future__ import annotations
@@ -53,13 +54,16 @@ _SETTINGS = {
 
 
 class Postgres:
-    """One server; made stopped. `start()` the first time also creates the two roles."""
+    """One server; made stopped. `start()` the first time also creates the two roles.
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    With `keep_in` its data stays there: a server made later with the same folder goes on with it.
+    """
+
+    def __init__(self, supervisor: Supervisor, keep_in: Path | None = None) -> None:
         self.port = free_port()
         self.folder = supervisor.folder / "postgres"
         self.socket_folder = self.folder / "socket"
-        self._data = self.folder / "data"
+        self._data = (keep_in or self.folder) / "data"
         self._supervisor = supervisor
         self._user_id = pwd.getpwnam(_UNPRIVILEGED_USER).pw_uid if os.geteuid() == 0 else None
         self._programs: Path | None = None
@@ -82,6 +86,8 @@ class Postgres:
     def start(self) -> None:
         """Start, creating everything the first time; returns when it accepts connections."""
         assert not self.running
+        if self._programs is None:
+            self._prepare()
         fresh = not self._data.exists()
         if fresh:
             self._initialize()
@@ -120,15 +126,41 @@ class Postgres:
         assert self._child is not None
         self._child.thaw()
 
-    def _initialize(self) -> None:
+    def _prepare(self) -> None:
         self._programs = _programs_for(self._user_id, self._supervisor.folder)
         self.folder.mkdir()
         self.socket_folder.mkdir()
+        self._data.parent.mkdir(parents=True, exist_ok=True)
+        for path in (self.folder, self.socket_folder, self._data.parent):
+            self._give(path)
+        if not self._reachable():
+            raise StartError(
+                f"{self._data.parent}: user {_UNPRIVILEGED_USER}, as whom Postgres runs under "
+                "root, cannot walk into it"
+            )
+
+    def _give(self, path: Path) -> None:
+        if self._user_id is not None:
+            os.chown(path, self._user_id, self._user_id)
+
+    def _reachable(self) -> bool:
+        if self._user_id is None:
+            return True
+        looked = subprocess.run(
+            ["/bin/sh", "-c", 'cd "$0"', str(self._data.parent)],
+            user=self._user_id,
+            group=self._user_id,
+            extra_groups=[],
+            cwd="/",
+            check=False,
+            capture_output=True,
+        )
+        return looked.returncode == 0
+
+    def _initialize(self) -> None:
         password_file = self.folder / "password"
         password_file.write_text(ADMIN)
-        if self._user_id is not None:
-            for path in (self.folder, self.socket_folder, password_file):
-                os.chown(path, self._user_id, self._user_id)
+        self._give(password_file)
         child = self._spawn(
             "initdb",
             f"--pgdata={self._data}",

@@ -9,6 +9,7 @@ from pathlib import Path
 from mm_bot.backtest.command_run import chosen
 from mm_bot.backtest.engine import Engine, Exchange, Step
 from mm_bot.backtest.path import mid_path
+from mm_bot.backtest.progress import shown
 from mm_bot.backtest.run import run as trade
 from mm_bot.backtest.tape import Tape
 
@@ -25,8 +26,11 @@ def run(given: argparse.Namespace) -> int:
     tape = experiment.tape()
     path = mid_path(tape)
     began_s = time.process_time()
-    done = trade(experiment, tape, path=path)
+    with shown(f"{tape.seconds / 60:.0f} minutes of tape") as bar:
+        done = trade(experiment, tape, path=path, progress=bar.told)
     run_s = time.process_time() - began_s
+    if not done.whole:
+        raise KeyboardInterrupt  # half a run says nothing about its speed
     empty_s = _empty(tape)
     events, cycles = len(tape.events), len(done.recorder.samples)
     print(f"{tape.about}: {events} events, {tape.seconds:.0f} s, poll {done.poll_ms} ms")

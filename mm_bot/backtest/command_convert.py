@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 
 from mm_bot.backtest.convert import FORMATS, convert
+from mm_bot.backtest.pieces import SECONDS, save
+from mm_bot.backtest.progress import shown
 from mm_bot.backtest.tape import Market
 from mm_bot.errors import SettingsError
 
@@ -17,6 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     for name in ("symbol", "base", "quote", "tick", "lot"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--kind", choices=("perpetual", "spot"), default="perpetual")
+    parser.add_argument("--every", choices=SECONDS, help="one file each, OUT-TIME.npz (UTC)")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -31,8 +34,9 @@ def run(given: argparse.Namespace) -> int:
         kind=given.kind,
     )
     market.instrument()  # a wrong number is told before the work
-    tape = convert(given.format, given.files, market)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    tape.save(given.out)
-    print(f"{given.out}: {len(tape.events)} events, {tape.seconds / 60:.1f} minutes")
+    with shown(f"reading {', '.join(file.name for file in given.files)}") as bar:
+        tape = convert(given.format, given.files, market, bar.told)
+    for path in save(tape, given.out, given.every):
+        print(path)
+    print(f"{tape.about}: {len(tape.events)} events, {tape.seconds / 60:.1f} minutes")
     return 0

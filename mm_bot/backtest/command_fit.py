@@ -6,8 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
-from mm_bot.backtest.fit import fit
+from mm_bot.backtest.fit import candidates, fit
 from mm_bot.backtest.journal_tape import read
+from mm_bot.backtest.progress import said, shown
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +19,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    found = fit([read(path) for path in given.journals])
+    with shown("reading", len(given.journals)) as bar:
+        journals = [read(path) for path in bar.each(given.journals)]
+    with shown("queue models", len(candidates())) as bar:
+        found = fit(journals, bar.each)
+    if not found["whole"]:
+        said("interrupted: the best of those that were tried")
     if given.json:
         print(json.dumps(found, indent=2, sort_keys=True))
         return 0

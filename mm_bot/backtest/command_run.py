@@ -10,8 +10,10 @@ from typing import Any
 
 from mm_bot.backtest import metrics
 from mm_bot.backtest.experiment import DEFAULT, Experiment, read
+from mm_bot.backtest.path import mid_path
 from mm_bot.backtest.progress import shown
 from mm_bot.backtest.report import report
+from mm_bot.backtest.run import Run
 from mm_bot.backtest.run import run as trade
 from mm_bot.backtest.series import series
 from mm_bot.errors import SettingsError
@@ -27,20 +29,39 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write result.json and report.html there"
     )
+    parser.add_argument(
+        "--returns-csv",
+        type=Path,
+        metavar="FILE",
+        help="write date,return,profit by UTC day; the return is of [account] quote",
+    )
     parser.add_argument("--json", action="store_true", help="print the result for programs")
 
 
 def run(given: argparse.Namespace) -> int:
     experiment = chosen(given.experiment, given.set)
     tape = experiment.tape()
+    with shown("looking at the tape") as bar:
+        path = mid_path(tape, bar.told)
     with shown(f"{tape.market.symbol}, {tape.seconds / 60:.1f} minutes of tape") as bar:
-        done = trade(experiment, tape, progress=bar.told)
+        done = trade(experiment, tape, progress=bar.told, path=path)
     made = metrics.result(done)
     print(metrics.text(made) if given.json else "\n".join(lines(made)))
+    if given.returns_csv is not None:
+        given.returns_csv.write_text(returns(done))
     if given.out is not None:
         write(given.out, made, series(done))
         print(f"\nthe report is {given.out / 'report.html'}", file=sys.stderr)
     return 0
+
+
+def returns(done: Run) -> str:
+    """The result of each UTC day, for tools that take daily returns."""
+    capital = done.experiment.account.start[1].value
+    if not capital > 0:
+        raise SettingsError(["--returns-csv needs [account] quote above 0: returns are of that"])
+    rows = [f"{day},{float(won.value / capital):.12g},{won}" for day, won in metrics.daily(done)]
+    return "\n".join(["date,return,profit", *rows]) + "\n"
 
 
 def write(folder: Path, made: dict[str, Any], curves: dict[str, Any]) -> None:

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from mm_bot.backtest import sweep
+from mm_bot.backtest.judge import days_to_judge, judge, outcome
+from mm_bot.backtest.local_database import database
 from mm_bot.backtest.metrics import text
 from mm_bot.backtest.progress import Bar, shown
 from mm_bot.backtest.study import Study, read
 from mm_bot.backtest.sweep_job import manifest
 from mm_bot.backtest.sweep_page import page_of
 from mm_bot.errors import SettingsError
-from mm_bot.settings import process_environment
 
 STARTS_A_WORKER: Final = 5
 """A worker that dies is started again so often."""
@@ -32,7 +33,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--storage",
         metavar="URL",
-        help="postgresql://... for workers anywhere; default MM_SWEEP_DATABASE_URL, else a file",
+        help="postgresql://... for workers anywhere; "
+        "default MM_SWEEP_DATABASE_URL, else a Postgres of its own in FOLDER",
     )
     parser.add_argument(
         "--job", type=int, metavar="N", help="print a Kubernetes Job of N workers and end"
@@ -41,16 +43,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     study = read(given.study)
-    given.out.mkdir(parents=True, exist_ok=True)
-    url = url_of(given.storage, given.out)
-    found = sweep.create(study, sweep.storage(url))
     if given.job is not None:
-        if url.startswith("sqlite"):
-            raise SettingsError(["--job needs --storage: a database that its workers can reach"])
-        print(manifest(study.name, given.job), end="")
-        return 0
-    whole = _work(study, found, url, given.workers)
-    made = sweep.outcome(study, found)
+        return _print_job(study, given)
+    given.out.mkdir(parents=True, exist_ok=True)
+    with database(given.storage, given.out) as url, sweep.opened(url) as store:
+        found = sweep.create(study, store)
+        whole = _work(study, found, url, given.workers) and _judge(study, found, given.workers)
+        made = outcome(study, found)
     (given.out / "sweep.json").write_text(text(made))
     (given.out / "sweep.html").write_text(page_of(study, made))
     print("\n".join(lines(made)))
@@ -60,10 +59,20 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def url_of(given: str | None, folder: Path) -> str:
-    """The database of the trials."""
-    url = given or process_environment().get("MM_SWEEP_DATABASE_URL")
-    return url or f"sqlite:///{(folder / 'trials.sqlite').absolute()}"
+def _print_job(study: Study, given: argparse.Namespace) -> int:
+    url = sweep.url_given(given.storage)
+    if url is None or url.startswith("sqlite"):
+        raise SettingsError(["--job needs --storage: a database that its workers can reach"])
+    with sweep.opened(url) as store:
+        sweep.create(study, store)
+    print(manifest(study.name, given.job), end="")
+    return 0
+
+
+def _judge(study: Study, found: Any, workers: int) -> bool:
+    days = days_to_judge(study, found)
+    with shown(f"{study.name}: {days} days to judge the best", days) as bar:
+        return judge(study, found, workers=workers, told=bar.told)
 
 
 def _work(study: Study, found: Any, url: str, workers: int) -> bool:
@@ -110,7 +119,7 @@ def lines(made: dict[str, Any]) -> list[str]:
         f"{made['days_chosen_on']} days: {winner['chosen_on']:g}",
         *(f"  {name} = {value}" for name, value in winner["variables"].items()),
     ]
-    if made["days_judged_on"]:
+    if winner["judged_total"] is not None and made["days_judged_on"]:
         told.append(
             f"on the {made['days_judged_on']} days after them it earned {winner['judged_total']:g}"
         )

@@ -8,7 +8,6 @@ from types import FrameType
 
 from mm_bot.backtest import sweep
 from mm_bot.errors import SettingsError
-from mm_bot.settings import process_environment
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    url = given.storage or process_environment().get("MM_SWEEP_DATABASE_URL")
+    url = sweep.url_given(given.storage)
     if not url:
         raise SettingsError(["MM_SWEEP_DATABASE_URL is not set: give it, or --storage URL"])
     stop = False
@@ -27,7 +26,8 @@ def run(given: argparse.Namespace) -> int:
         stop = True
 
     signal.signal(signal.SIGTERM, ask_to_stop)  # the trial under way is still finished
-    study, found = sweep.load(given.study, sweep.storage(url))
-    made = sweep.work(study, found, url, told=lambda: not stop)
+    with sweep.opened(url) as store:
+        study, found = sweep.load(given.study, store)
+        made = sweep.work(study, found, url, told=lambda: not stop)
     print(f"{study.name}: {made} trials made here")
     return 0

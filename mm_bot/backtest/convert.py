@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import heapq
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -35,11 +36,12 @@ from mm_bot.backtest.arrays import (
     Array,
     np,
 )
+from mm_bot.backtest.progress import Told, nobody
 from mm_bot.backtest.tape import Market, Tape
 from mm_bot.core.instrument import Side
 from mm_bot.errors import SettingsError
 
-Lines = Iterable[str]
+_TELL_EVERY: Final = 2_000
 _FLAG: Final = {Side.BUY: BUY, Side.SELL: SELL}
 
 
@@ -88,8 +90,9 @@ class Recording:
         self.rows.append((kind, min(exchange_ns, local_ns), local_ns, price, quantity))
 
 
-def convert(form: str, paths: Iterable[Path], market: Market) -> Tape:
-    """The tape of those files, read one after the other.
+def convert(form: str, paths: Iterable[Path], market: Market, told: Told = nobody) -> Tape:
+    """The tape of those files, read one after the other (of `tardis` all at once, by our time);
+    where `told` ends it early, of what was read until then.
 
     Raises:
         SettingsError: for a format that is none, or a line that is not of it.
@@ -98,15 +101,16 @@ def convert(form: str, paths: Iterable[Path], market: Market) -> Tape:
         raise SettingsError([f"format {form!r}: one of {', '.join(FORMATS)}"])
     recording = Recording()
     files = tuple(paths)
+    reading = _Reading(files, told)
     if form == "tardis":
-        _tardis(recording, files)
+        _tardis(recording, files, reading)
     else:
         for file in files:
-            _messages(FORMATS[form], recording, file)
+            _messages(FORMATS[form], recording, file, reading)
+    names = ", ".join(file.name for file in files)
     if not recording.rows:
-        names = ", ".join(str(file) for file in files)
         raise SettingsError([f"{names}: no book of format {form} in it"])
-    about = f"{form}: {', '.join(file.name for file in files)}"
+    about = f"{form}: {names}{', interrupted' if reading.stopped else ''}"
     return Tape(market=market, events=in_both_orders(recording.rows), about=about)
 
 
@@ -156,9 +160,12 @@ def _merged(
 
 
 def _messages(
-    take: Callable[[Recording, Mapping[str, Any], int], None], recording: Recording, file: Path
+    take: Callable[[Recording, Mapping[str, Any], int], None],
+    recording: Recording,
+    file: Path,
+    reading: _Reading,
 ) -> None:
-    for number, line in enumerate(_lines(file), start=1):
+    for number, line in enumerate(reading.lines(file), start=1):
         stamp, _, text = line.partition(" ")
         try:
             message = json.loads(text)
@@ -229,18 +236,13 @@ def _iso_ns(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1_000_000) * 1_000
 
 
-def _tardis(recording: Recording, files: tuple[Path, ...]) -> None:
-    """Books and trades merged by our time; a snapshot's rows stand together."""
-    rows: list[dict[str, str]] = []
-    for file in files:
-        try:
-            rows += csv.DictReader(_lines(file))
-        except csv.Error as error:
-            raise SettingsError([f"{file} is no CSV: {error}"]) from None
+def _tardis(recording: Recording, files: tuple[Path, ...], reading: _Reading) -> None:
+    """Books and trades merged by our time, by which each file is sorted; a snapshot's rows stand
+    together."""
     try:
-        rows.sort(key=lambda row: int(row["local_timestamp"]))
+        rows = [csv.DictReader(reading.lines(file)) for file in files]
         was_snapshot = False
-        for row in rows:
+        for row in heapq.merge(*rows, key=lambda row: int(row["local_timestamp"])):
             at = (int(row["timestamp"]) * 1_000, int(row["local_timestamp"]) * 1_000)
             price, quantity = float(row["price"]), float(row["amount"])
             if "is_snapshot" not in row:
@@ -253,7 +255,7 @@ def _tardis(recording: Recording, files: tuple[Path, ...]) -> None:
             was_snapshot = snapshot
             side = Side.BUY if row["side"] == "bid" else Side.SELL
             recording.level(side, price, quantity, at)
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise SettingsError([f"a row is not of Tardis's format: {error!r}"]) from None
 
 
@@ -265,13 +267,30 @@ FORMATS: Final[dict[str, Any]] = {
 }
 
 
-def _lines(file: Path) -> Iterator[str]:
-    try:
-        with file.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(file, "rt") if packed else file.open() as stream:
-            for line in stream:
-                if line.strip():
-                    yield line.rstrip("\n")
-    except (OSError, UnicodeDecodeError, EOFError) as error:
-        raise SettingsError([f"{file} cannot be read: {error}"]) from None
+class _Reading:
+    """Lines of files, plain or gzip, with how much is read; `stopped` where it was ended early."""
+
+    def __init__(self, files: tuple[Path, ...], told: Told) -> None:
+        self.stopped = False
+        self._told = told
+        self._done = 0
+        self._whole = max(1, sum(file.stat().st_size for file in files if file.is_file()))
+
+    def lines(self, file: Path) -> Iterator[str]:
+        try:
+            with file.open("rb") as raw:
+                packed = raw.read(2) == b"\x1f\x8b"
+                raw.seek(0)
+                behind = 0
+                for number, line in enumerate(gzip.GzipFile(fileobj=raw) if packed else raw):
+                    if number % _TELL_EVERY == 0:
+                        now = raw.tell()
+                        self._done, behind = self._done + now - behind, now
+                        self.stopped |= not self._told(self._done / self._whole)
+                    if self.stopped:
+                        return
+                    if line.strip():
+                        yield line.decode().rstrip("\n")
+                self._done += raw.tell() - behind
+        except (OSError, UnicodeDecodeError, EOFError) as error:
+            raise SettingsError([f"{file} cannot be read: {error}"]) from None

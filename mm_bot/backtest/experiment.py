@@ -17,7 +17,9 @@ from typing import Any, Final, TypeVar, cast
 from mm_bot.backtest.engine import Exchange
 from mm_bot.backtest.generate import Generated, generate
 from mm_bot.backtest.journal_tape import read as read_journal
-from mm_bot.backtest.tape import Market, Tape, load
+from mm_bot.backtest.pieces import load_all
+from mm_bot.backtest.tape import Market, Tape
+from mm_bot.backtest.weather import Weather
 from mm_bot.core.exact import Amount, Size, exact
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.policy import Policy
@@ -72,20 +74,37 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Experiment:
-    """`tape_file` or `generated`, how the exchange answers, and the bot's variables."""
+class Uptime:
+    """A side counts as quoted while at least `size` of ours rests within `bps` of the reference, as
+    exchanges' programmes ask for it; anything at all where `size` is 0."""
 
-    tape_file: Path | None = None
+    bps: int = 50
+    size: str = "0"
+
+    def __post_init__(self) -> None:
+        try:
+            exact(self.size)
+        except (ValueError, TypeError) as error:
+            raise SettingsError([f"[uptime] size: {error}"]) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """`tape_files` or `generated`, how the exchange answers, and the bot's variables."""
+
+    tape_files: tuple[Path, ...] = ()
     generated: Generated | None = None
     market: Market | None = None
     exchange: Exchange = field(default_factory=Exchange)
     account: Account = field(default_factory=Account)
+    uptime: Uptime = field(default_factory=Uptime)
+    weather: Weather = field(default_factory=Weather)
     strategy: Mapping[str, str] = field(default_factory=dict)
 
     def tape(self) -> Tape:
         """The market that it is run on."""
-        if self.tape_file is not None:
-            return load(self.tape_file, self.market)
+        if self.tape_files:
+            return load_all(self.tape_files, self.market)
         return generate(self.generated or Generated(), self.market or DEFAULT_MARKET)
 
     def with_variables(self, more: Mapping[str, str]) -> Experiment:
@@ -112,20 +131,26 @@ def read(path: Path) -> Experiment:
 
 def made_of(members: Mapping[str, Any], folder: Path, named: str) -> Experiment:
     """From the tables of a file; paths in it are below `folder`. Raises as `read` does."""
-    known = ("tape", "market", "exchange", "account", "strategy", "sweep")
+    known = ("tape", "market", "exchange", "account", "uptime", "weather", "strategy", "sweep")
     if extra := sorted(set(members) - set(known)):
         raise SettingsError([f"{named}: no table [{extra[0]}]; there are {', '.join(known)}"])
     tape = members.get("tape", {})
-    file = tape.get("file")
-    if (file is None) == ("generate" not in tape) and "files" not in members.get("sweep", {}):
-        raise SettingsError([f"{named}: [tape] needs either file = ... or [tape.generate]"])
+    if extra := sorted(set(tape) - {"file", "files", "generate"}):
+        raise SettingsError([f"{named}: [tape] has no {extra[0]}"])
+    files = [*tape.get("files", ()), *([tape["file"]] if "file" in tape else [])]
+    if (not files) == ("generate" not in tape) and "files" not in members.get("sweep", {}):
+        raise SettingsError(
+            [f"{named}: [tape] needs either file = ..., files = [...] or [tape.generate]"]
+        )
     generate = tape.get("generate")
     return Experiment(
-        tape_file=None if file is None else folder / str(file),
+        tape_files=tuple(folder / str(file) for file in files),
         generated=None if generate is None else _made(Generated, generate, "tape.generate"),
         market=_made(Market, members["market"], "market") if "market" in members else None,
         exchange=_exchange(members.get("exchange", {}), folder),
         account=_made(Account, members.get("account", {}), "account"),
+        uptime=_made(Uptime, members.get("uptime", {}), "uptime"),
+        weather=_made(Weather, members.get("weather", {}), "weather"),
         strategy={name: str(value) for name, value in members.get("strategy", {}).items()},
     )
 

@@ -139,13 +139,24 @@ def distances(curves: dict[str, Any]) -> Figure:
 
     x = _times(curves["at_ms"])
     return {
-        "title": "Distance of our quotes from the mid",
-        "note": "A gap is a time without that quote. Shaded: nothing was allowed to rest.",
+        "title": "Distance of our quotes from the mid, and how much that moved",
+        "note": "A gap is a time without that quote; sigma is over the last 60 cycles. Shaded: "
+        "nothing was allowed to rest.",
         "data": [
             _line(x, away("bid", 1), "bid", GREEN, width=1),
             _line(x, away("ask", -1), "ask", RED, width=1),
+            _line(x, curves["sigma_bps"], "sigma of the mid", AMBER, width=1, yaxis="y2"),
         ],
-        "layout": {"yaxis": {"title": {"text": "bps"}}, "shapes": _shaded(curves)},
+        "layout": {
+            "yaxis": {"title": {"text": "bps"}},
+            "yaxis2": {
+                "overlaying": "y",
+                "side": "right",
+                "rangemode": "tozero",
+                "title": {"text": "bps per root second"},
+            },
+            "shapes": _shaded(curves),
+        },
     }
 
 

@@ -6,7 +6,7 @@ What was chosen on all journals but the last is judged on the last one alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import Any, Final
@@ -22,29 +22,39 @@ LEAST_FILLS: Final = 20
 """With fewer the intensity is not told."""
 
 
-def fit(journals: Sequence[Journal]) -> dict[str, Any]:
-    """Of one journal or several, oldest first."""
+def fit(
+    journals: Sequence[Journal],
+    each: Callable[[Sequence[Exchange]], Iterable[Exchange]] = lambda all_: all_,
+) -> dict[str, Any]:
+    """Of one journal or several, oldest first. `each` gives the models one by one and may end
+    early: the best of those that were tried is chosen."""
+    if not journals:
+        raise KeyboardInterrupt  # nothing was read, so there is nothing to keep
     choosing = journals[:-1] or journals
     scores = [
         (fmean(_parity(journal, exchange) for journal in choosing), exchange)
-        for exchange in _candidates()
+        for exchange in each(candidates())
     ]
-    best, exchange = max(scores, key=lambda each: each[0])  # the first of equals: the simplest
+    if not scores:
+        raise KeyboardInterrupt  # nothing was tried, so there is nothing to keep
+    best, exchange = max(scores, key=lambda scored: scored[0])  # the first of equals: the simplest
     return {
         "queue": exchange.queue,
         "queue_power": exchange.queue_power,
         "chosen_on": round(best, 6),
         "judged_on_the_last": round(_parity(journals[-1], exchange), 6),
         "judged_on_what_chose": len(journals) == 1,
+        "whole": len(scores) == len(candidates()),
         "scores": [
-            {"queue": each.queue, "power": each.queue_power, "parity": round(score, 6)}
-            for score, each in scores
+            {"queue": tried.queue, "power": tried.queue_power, "parity": round(score, 6)}
+            for score, tried in scores
         ],
         "intensity": intensity([seen for journal in choosing for seen in exposures(journal)]),
     }
 
 
-def _candidates() -> list[Exchange]:
+def candidates() -> list[Exchange]:
+    """Every queue model, the simplest first."""
     powered = [name for name in QUEUES if name.startswith("power")]
     plain = [Exchange(queue=name) for name in QUEUES if name not in powered]
     return plain + [Exchange(queue=name, queue_power=n) for name in powered for n in POWERS]

@@ -16,6 +16,8 @@ from mm_bot.backtest.tape import NS_A_SECOND, Market, Tape
 
 BEGINS_NS = 1_767_225_600 * NS_A_SECOND
 """2026-01-01, where every generated tape begins."""
+NOBODY = -(2**40)
+"""As a depth: it reaches no quote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,9 @@ class Generated:
     """How far the book rests from the mid."""
     taker_after_ms: int = 500
     """From the move of the mid to the takers of that step."""
+    least_depth: str = "0"
+    """Takers who go no deeper than this do not come. Below 0 there are some for quotes beyond the
+    mid too, as the intensity says."""
     taker_lots: int = 1_000_000
     feed_ms: int = 1
     """From the exchange to us."""
@@ -43,7 +48,7 @@ class Generated:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draws:
     """What was drawn, a step each: the mid in ticks after the move, and how deep the takers of
-    each side went, in ticks of the mid (0: nobody came)."""
+    each side went, in ticks from the mid, or `NOBODY`."""
 
     mid: Array
     sold_to_bids: Array
@@ -65,9 +70,9 @@ def draw(how: Generated, market: Market) -> Draws:
 
 def _depths(uniform: Array, how: Generated, step_s: float, tick: float) -> Array:
     """By inversion; the last price within the depth, in ticks."""
-    most = float(how.a) * step_s
-    deep = np.log(most / np.maximum(uniform, 1e-300)) / float(how.k)
-    return np.where(uniform < most, np.floor(deep / tick), 0).astype(np.int64)
+    deep = np.log(float(how.a) * step_s / np.maximum(uniform, 1e-300)) / float(how.k)
+    ticks = np.floor(deep / tick).astype(np.int64)
+    return np.where(ticks > round(float(how.least_depth) / tick), ticks, NOBODY)
 
 
 def generate(how: Generated, market: Market) -> Tape:
@@ -82,8 +87,13 @@ def generate(how: Generated, market: Market) -> Tape:
         (times, SELL | DEPTH, *books[1][0]),
         (times, BUY | DEPTH, *books[0][1]),
         (times, SELL | DEPTH, *books[1][1]),
-        (times + later, SELL | TRADE, drawn.mid - drawn.sold_to_bids, drawn.sold_to_bids),
-        (times + later, BUY | TRADE, drawn.mid + drawn.bought_from_asks, drawn.bought_from_asks),
+        (times + later, SELL | TRADE, drawn.mid - drawn.sold_to_bids, _came(drawn.sold_to_bids)),
+        (
+            times + later,
+            BUY | TRADE,
+            drawn.mid + drawn.bought_from_asks,
+            _came(drawn.bought_from_asks),
+        ),
     ]
     rows = np.concatenate([_rows(how, market, *group) for group in groups])
     # The end is seen a step after the last, so that its takers can still be answered.
@@ -99,6 +109,10 @@ def generate(how: Generated, market: Market) -> Tape:
         f"root second, takers {how.a} exp(-{how.k} d) a second and side"
     )
     return Tape(market=market, events=rows, about=about, generated=True)
+
+
+def _came(depths: Array) -> Array:
+    return np.where(depths != NOBODY, 1, 0)
 
 
 def _book_moves(mid: Array, side: int, far: int) -> tuple[tuple[Array, Array], tuple[Array, Array]]:

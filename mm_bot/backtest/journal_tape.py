@@ -16,6 +16,7 @@ from statistics import median
 
 from mm_bot.backtest.arrays import BUY, DEPTH, SEEN, SELL, TRADE, events
 from mm_bot.backtest.path import MidPath
+from mm_bot.backtest.progress import Told, nobody
 from mm_bot.backtest.tape import NS_A_MS, Market, Tape
 from mm_bot.core.commands import NewOrder, Verdict
 from mm_bot.core.exact import Price, Size
@@ -27,6 +28,7 @@ from mm_bot.journal.reader import Cycle, cycles
 
 ON_THE_QUOTE = "0.000001"
 """The lot of a tape whose exchange counts orders in the quote: sizes are rounded down to it."""
+TELL_EVERY = 100
 
 
 Row = tuple[int, int, int, float, float]
@@ -80,14 +82,18 @@ class Anchors:
         return self._known[max(0, bisect_right(self._times, now_ms) - 1)][1]
 
 
-def read(path: Path) -> Journal:
-    """Everything of a journal that a backtest needs.
+def read(path: Path, told: Told = nobody) -> Journal:
+    """Everything of a journal that a backtest needs; where `told` ends it early, of the cycles
+    until then. It is told how many were read.
 
     Raises:
         SettingsError: where it is none, or holds no price.
     """
     building = _Building()
-    for cycle in cycles(path):
+    for number, cycle in enumerate(cycles(path)):
+        if number % TELL_EVERY == 0 and not told(number):
+            building.interrupted = True
+            break
         building.see(cycle)
     return building.done(path)
 
@@ -106,6 +112,7 @@ class _Building:
         self.last: Cycle | None = None
         self.market: Market | None = None
         self.start: Size | None = None
+        self.interrupted = False
 
     def see(self, cycle: Cycle) -> None:
         venue = cycle.snapshot.venue
@@ -186,11 +193,10 @@ class _Building:
         self.rows += self._ends()
         self.rows.sort(key=lambda row: (row[1], row[0] & 0xFF))
         gaps = [after - before for before, after in zip(self.times, self.times[1:], strict=False)]
-        tape = Tape(
-            market=self.market,
-            events=events(self.rows),
-            about=f"journal of {self.market.symbol}, {len(self.times)} cycles, without our orders",
-        )
+        about = f"journal of {self.market.symbol}, {len(self.times)} cycles, without our orders"
+        if self.interrupted:
+            about += ", interrupted"
+        tape = Tape(market=self.market, events=events(self.rows), about=about)
         return Journal(
             tape=tape,
             orders=self.orders,

@@ -11,26 +11,27 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
 from math import sqrt
 from statistics import fmean, median, stdev
 from typing import Any, Final
 
+from mm_bot.backtest import quality
 from mm_bot.backtest.arrays import np
 from mm_bot.backtest.engine import Exchange
 from mm_bot.backtest.ledger import Booked
-from mm_bot.backtest.recorder import Quote, Sample
 from mm_bot.backtest.run import Run
 from mm_bot.backtest.tape import NS_A_MS, NS_A_SECOND
 from mm_bot.backtest.version import code_digest
-from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, plain
+from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, plain
 from mm_bot.core.instrument import Side
 
 HORIZONS_S: Final = (0, 1, 5, 30, 300)
 ADVERSE_S: Final = 5
-NEAR_BPS: Final = 50
-"""Within which an order counts for the uptime."""
+COVERED_S: Final = 60
+"""How long after an event a tape still counts as covered."""
 SHARPE_DAYS: Final = 20
 FEW_MINUTES: Final = 24 * 60
 """A shorter tape proves mechanics, not a strategy."""
@@ -43,7 +44,8 @@ def result(run: Run) -> dict[str, Any]:
     fills = ledger.fills
     parts = ledger.parts(run.path.before, run.path.first, run.path.last, ADVERSE_S * NS_A_SECOND)
     seconds = (run.ends_ms * NS_A_MS - tape.begins_ns) / NS_A_SECOND
-    curve = equity(run)
+    curve, held = equity(run), quality.inventory(run)
+    per_most = _ratio(parts.total, Amount.of(held["max_abs"]))
     volume = sum((fill.notional for fill in fills), NO_AMOUNT)
     made = {
         "format": FORMAT,
@@ -58,10 +60,11 @@ def result(run: Run) -> dict[str, Any]:
             "events": len(tape.events),
             "begins_ms": tape.begins_ns // NS_A_MS,
             "seconds": round(seconds, 3),
-            "longest_gap_seconds": _longest_gap_s(tape.events["local_ts"]),
+            **_coverage(tape.events["local_ts"]),
         },
         "exchange": _exchange(run.experiment.exchange),
         "account": asdict(run.experiment.account),
+        "weather": asdict(run.experiment.weather),
         "strategy": dict(sorted(run.experiment.strategy.items())),
         "poll_ms": run.poll_ms,
         "cycles": len(samples),
@@ -72,18 +75,20 @@ def result(run: Run) -> dict[str, Any]:
             "fees": str(parts.fees),
             f"adverse_selection_{ADVERSE_S}s": str(parts.adverse),
             "per_volume_bps": _ratio(parts.total, volume, 10_000),
+            "per_max_inventory": per_most,
             "max_drawdown": str(max_drawdown(curve)),
             "sharpe": sharpe(curve),
         },
         "fills": _fills(run, volume, seconds),
         "markouts_bps": markouts(run),
-        "inventory": _inventory(run),
-        "quoting": _quoting(samples, run.ends_ms),
+        "inventory": held,
+        "quoting": quality.quoting(run),
         "orders": dict(sorted(run.recorder.outcomes.items())),
-        "missing": dict(sorted(run.recorder.missing.items())),
+        "missing": dict(sorted(Counter(name for each in samples for name in each.missing).items())),
         "telemetry": dict(sorted(run.recorder.events.items())),
     }
     made["says"] = sentence(made, tape.market.quote)
+    made["facts"] = facts(made)
     return made
 
 
@@ -98,11 +103,41 @@ def sentence(made: dict[str, Any], quote: str) -> str:
     at = made["markouts_bps"]["both"][f"{ADVERSE_S}s"]
     markout = "unknown" if at["mean"] is None else f"{at['mean']:+} bps"
     return (
-        f"{short(pnl['total'])} {quote} in {made['tape']['seconds'] / 60:.1f} minutes: spread "
+        f"{short(pnl['total'])} {quote} in {lasting(made['tape']['seconds'])}: spread "
         f"{short(pnl['spread_capture'])}, inventory {short(pnl['inventory'])}, fees "
         f"{short(pnl['fees'])}; {fills['count']} fills, markout at {ADVERSE_S} s {markout}; "
         f"{made['exchange']['says']}."
     )
+
+
+def facts(made: dict[str, Any]) -> str:
+    """What the result is of, so that nobody takes it for something else."""
+    tape, exchange = made["tape"], made["exchange"]
+    queue = exchange["queue"]
+    if queue.startswith("power"):
+        queue = f"{queue} {exchange['queue_power']:g}"
+    return (
+        f"{tape['about']}. {tape['events']} events, {tape['covered']:.1%} of the time covered, "
+        f"longest gap {tape['longest_gap_seconds']:g} s, SHA-256 {tape['sha256'][:16]}. "
+        f"Queue model {queue}, a look each {made['poll_ms']} ms, code {made['code']}."
+    )
+
+
+def lasting(seconds: float) -> str:
+    """For people."""
+    for length, name in ((86_400, "days"), (3_600, "hours")):
+        if seconds >= 2 * length - 60:
+            return f"{seconds / length:.1f} {name}"
+    return f"{seconds / 60:.1f} minutes"
+
+
+def daily(run: Run) -> list[tuple[str, Amount]]:
+    """(UTC day, result of it) in order, by equity at the last cycle of each."""
+    ends: dict[str, Amount] = {}
+    for at_ms, worth in equity(run):
+        ends[datetime.fromtimestamp(at_ms / 1_000, UTC).date().isoformat()] = worth
+    before = [NO_AMOUNT, *ends.values()]
+    return [(day, now - was) for (day, now), was in zip(ends.items(), before, strict=False)]
 
 
 def short(amount: str) -> str:
@@ -207,55 +242,10 @@ def _fills(run: Run, volume: Amount, seconds: float) -> dict[str, Any]:
         "median_ms_to_fill": median(waits) if waits else None,
         "cancels_per_fill": round(cancels / len(fills), 4) if fills else None,
         "cancels_per_minute": round(cancels * 60 / seconds, 4) if seconds else None,
+        "cancels_in_the_busiest_minute": run.recorder.busiest_minute,
+        "cancels_allowed_per_minute": run.policy.risk.max_cancels_per_minute,
+        "per_day": round(len(fills) * 86_400 / seconds, 2) if seconds else None,
     }
-
-
-def _inventory(run: Run) -> dict[str, Any]:
-    start = run.ledger.start
-    held = [(start + sample.position).value for sample in run.recorder.samples]
-    low, high = run.policy.quote.max_short.value, run.policy.quote.max_long.value
-    return {
-        "start": str(start),
-        "end": str(run.ledger.position),
-        "mean_abs": round(fmean(abs(float(h)) for h in held), 6) if held else None,
-        "max_abs": plain(max((abs(h) for h in held), default=Decimal(0))),
-        "share_at_a_limit": round(sum(not low < h < high for h in held) / len(held), 6)
-        if held
-        else None,
-    }
-
-
-def _quoting(samples: Sequence[Sample], ends_ms: int) -> dict[str, Any]:
-    """Shares of the time, each cycle's state held until the next."""
-    total = both = 0
-    sides = dict.fromkeys(("bid", "ask"), 0)
-    held: Counter[str] = Counter()
-    nexts = [sample.at_ms for sample in samples[1:]] + [ends_ms]
-    for sample, until_ms in zip(samples, nexts, strict=True):
-        lasts_ms = until_ms - sample.at_ms
-        total += lasts_ms
-        near = {
-            "bid": _near(sample.bid, sample.reference),
-            "ask": _near(sample.ask, sample.reference),
-        }
-        for name, here in near.items():
-            sides[name] += lasts_ms * here
-        both += lasts_ms * all(near.values())
-        for reason in sample.held:
-            held[reason] += lasts_ms
-    return {
-        "near_bps": NEAR_BPS,
-        "uptime_both_sides": round(both / total, 6) if total else None,
-        "uptime_bid": round(sides["bid"] / total, 6) if total else None,
-        "uptime_ask": round(sides["ask"] / total, 6) if total else None,
-        "held_seconds": {reason: lasted / 1_000 for reason, lasted in sorted(held.items())},
-    }
-
-
-def _near(quote: Quote | None, reference: Price | None) -> bool:
-    if quote is None or reference is None:
-        return False
-    return abs(quote.price - reference).value * 10_000 <= reference.value * NEAR_BPS
 
 
 def _warnings(run: Run, seconds: float) -> list[str]:
@@ -269,6 +259,8 @@ def _warnings(run: Run, seconds: float) -> list[str]:
     if seconds < FEW_MINUTES * 60:
         minutes = f"{seconds / 60:.1f}"
         found.append(f"{minutes} minutes of one market prove mechanics, not a strategy.")
+    if not run.experiment.weather.calm:
+        found.append(f"With faults of the exchange: {run.experiment.weather.says}.")
     if not run.experiment.exchange.latencies:
         found.append("Latency is assumed, not measured.")
     return found
@@ -278,9 +270,16 @@ def _ratio(part: Amount, whole: Amount, times: int = 1) -> float | None:
     return round(float(part.value) / float(whole.value) * times, 6) if whole else None
 
 
-def _longest_gap_s(times_ns: Any) -> float:
-    gaps = np.diff(np.unique(times_ns))
-    return round(int(gaps.max()) / NS_A_SECOND, 3) if len(gaps) else 0.0
+def _coverage(times_ns: Any) -> dict[str, float]:
+    """How long nothing was seen at most, and the share of the time that is soon after an event."""
+    gaps = np.diff(np.unique(times_ns)) / NS_A_SECOND
+    if not len(gaps):
+        return {"longest_gap_seconds": 0.0, "covered": 1.0}
+    bare = float((gaps[gaps > COVERED_S] - COVERED_S).sum())
+    return {
+        "longest_gap_seconds": round(float(gaps.max()), 3),
+        "covered": round(1 - bare / float(gaps.sum()), 6),
+    }
 
 
 def _exchange(exchange: Exchange) -> dict[str, Any]:

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 from mm_bot.backtest.engine import ASKED, SPARE, Engine, Exchange, Status, Step, filled_lots
 from mm_bot.backtest.journal_tape import Journal, Sent
+from mm_bot.backtest.progress import Told, nobody
 from mm_bot.backtest.tape import NS_A_MS
 from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Side
+
+FOREVER_MS = 1 << 42
+"""Beyond every tape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +41,16 @@ class _Simulated:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
     """What became of the orders of a journal in the engine. `why` is told of those that did not
-    rest."""
+    rest; `until_ms` is how far it got, `FOREVER_MS` where nobody ended it."""
 
     hits: tuple[Hit, ...]
     why: Mapping[str, str]
+    until_ms: int
 
 
-def order_replay(journal: Journal, exchange: Exchange) -> Replayed:
+def order_replay(journal: Journal, exchange: Exchange, told: Told = nobody) -> Replayed:
     """Every order of the journal that really rested, sent again at its time."""
-    return _Replay(journal, exchange).done()
+    return _Replay(journal, exchange).done(told)
 
 
 class _Replay:
@@ -56,7 +61,7 @@ class _Replay:
         self._all: dict[str, _Simulated] = {}
         self._hits: list[Hit] = []
 
-    def done(self) -> Replayed:
+    def done(self, told: Told) -> Replayed:
         actions: list[tuple[int, int, Callable[[Sent], None], Sent]] = []
         for i, sent in enumerate(self._journal.orders.values()):
             ends_ms = sent.order.expiry_s * 1_000
@@ -65,16 +70,21 @@ class _Replay:
             actions.append((sent.sent_ms * NS_A_MS, i, self._place, sent))
             actions.append((ends_ms * NS_A_MS, i, self._cancel, sent))
         actions.sort(key=lambda action: action[:2])
+        until_ns = FOREVER_MS * NS_A_MS
         try:
-            for at_ns, _, act, sent in actions:
+            for number, (at_ns, _, act, sent) in enumerate(actions):
+                if not told(number / len(actions)):
+                    until_ns = self._engine.now_ns
+                    break
                 if not self._until(at_ns):
                     break
                 act(sent)
-            self._until(1 << 62)
+            self._until(until_ns)
         finally:
             self._engine.close()
         return Replayed(
             hits=tuple(self._hits),
+            until_ms=until_ns // NS_A_MS,
             why={order_id: s.why for order_id, s in self._all.items() if s.why},
         )
 

@@ -28,6 +28,7 @@ main {{ max-width: 1100px; margin: 0 auto; padding: 24px 16px 60px; }}
 h1 {{ font-size: 22px; line-height: 1.35; margin: 0 0 12px; }}
 h2 {{ font-size: 17px; margin: 0; }}
 .note {{ color: #5b6672; font-size: 14px; margin: 2px 0 0; }}
+.facts {{ margin: 0 0 12px; }}
 ul.warnings {{ margin: 0 0 20px; padding: 10px 14px 10px 32px; background: #fff6e5;
   border-left: 4px solid #d08a1d; border-radius: 4px; font-size: 14px; }}
 .cards {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 10px;
@@ -44,7 +45,7 @@ pre {{ white-space: pre-wrap; word-break: break-word; }}
 <script>{plotly}</script></head>
 <body><main>
 <h1>{says}</h1>
-{warnings}
+{facts}{warnings}
 <div class="cards">{cards}</div>
 {sections}
 <details><summary>Everything, exactly</summary><pre>{everything}</pre></details>
@@ -60,6 +61,7 @@ def page(
     *,
     title: str,
     says: str,
+    facts: str = "",
     warnings: Sequence[str],
     cards: Sequence[tuple[str, str, str]],
     figures: Sequence[Figure],
@@ -76,6 +78,7 @@ def page(
     return _PAGE.format(
         title=html.escape(title),
         says=html.escape(says),
+        facts=f'<p class="note facts">{html.escape(facts)}</p>\n' if facts else "",
         warnings=f'<ul class="warnings">{listed}</ul>' if listed else "",
         cards="".join(
             f'<div class="card"><b class="{colour}">{html.escape(value)}</b>'

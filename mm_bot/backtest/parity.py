@@ -14,25 +14,32 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import UTC, datetime
 from statistics import fmean, median
 from typing import Any
 
 from mm_bot.backtest.engine import Exchange
 from mm_bot.backtest.experiment import Account, Experiment
 from mm_bot.backtest.journal_tape import Anchors, Journal
-from mm_bot.backtest.order_replay import Hit, Replayed, order_replay
+from mm_bot.backtest.order_replay import FOREVER_MS, Hit, Replayed, order_replay
 from mm_bot.backtest.path import MidPath
+from mm_bot.backtest.progress import Told, nobody, unseen
 from mm_bot.backtest.run import run
 from mm_bot.backtest.tape import NS_A_MS, NS_A_SECOND
 
 MINUTE_MS = 60_000
 MARKOUT_NS = 5 * NS_A_SECOND
 WHYS_SHOWN = 50
+BUCKETS = 8
 
 
-def closed_loop(journal: Journal, exchange: Exchange, quote: str) -> tuple[Hit, ...]:
-    """The bot decides anew, under the journal's last policy and its anchor."""
+def closed_loop(
+    journal: Journal, exchange: Exchange, quote: str, told: Told = nobody
+) -> tuple[tuple[Hit, ...], int]:
+    """The bot decides anew, under the journal's last policy and its anchor: its fills, and the time
+    in milliseconds until which it did, `FOREVER_MS` where nobody ended it."""
     start = str(journal.start)
     experiment = Experiment(exchange=exchange, account=Account(position=start, quote=quote))
     anchors = Anchors(journal.anchors).at if journal.anchors else None
@@ -42,9 +49,10 @@ def closed_loop(journal: Journal, exchange: Exchange, quote: str) -> tuple[Hit, 
         policy=(journal.policy, journal.poll_ms),
         anchors=anchors,
         path=journal.path,
+        progress=told,
     )
     lot = float(journal.tape.market.lot)
-    return tuple(
+    hits = tuple(
         Hit(
             order_id=fill.order_id,
             side=fill.side,
@@ -55,6 +63,7 @@ def closed_loop(journal: Journal, exchange: Exchange, quote: str) -> tuple[Hit, 
         )
         for fill in done.ledger.fills
     )
+    return hits, FOREVER_MS if done.whole else done.ends_ms
 
 
 def real_hits(journal: Journal) -> tuple[Hit, ...]:
@@ -97,26 +106,75 @@ def compared(
     }
 
 
-def parity(journal: Journal, exchange: Exchange, *, quote: str = "1000000000000") -> dict[str, Any]:
-    """Both kinds, and the orders that differ in order replay with why."""
+def parity(
+    journal: Journal,
+    exchange: Exchange,
+    *,
+    quote: str = "1000000000000",
+    watch: Callable[[str], AbstractContextManager[Told]] = unseen,
+) -> dict[str, Any]:
+    """Both kinds, and the orders that differ in order replay with why. `watch` gives who is told of
+    each of the two; where one is ended early, what filled until then is compared.
+    """
     if journal.latencies:
         exchange = replace(exchange, latencies=journal.latencies)
     real = real_hits(journal)
-    replayed = order_replay(journal, exchange)
-    loop = closed_loop(journal, exchange, quote)
+    with watch("order replay") as watching:
+        replayed = order_replay(journal, exchange, watching)
+    with watch("closed loop") as watching:
+        loop, loop_until_ms = closed_loop(journal, exchange, quote, watching)
+    told = tuple(hit for hit in real if hit.at_ms <= replayed.until_ms)
     return {
         "says": exchange.says,
         "market": journal.tape.market.symbol,
         "about": journal.tape.about,
         "tape_sha256": journal.tape.sha256(),
+        "day": datetime.fromtimestamp(journal.path.times_ns[0] // NS_A_SECOND, UTC)
+        .date()
+        .isoformat(),
+        "whole": min(replayed.until_ms, loop_until_ms) == FOREVER_MS,
         "orders": len(journal.orders),
         "longest_gap_seconds": round(journal.longest_gap_ms / 1_000, 3),
-        "order_replay": compared(real, replayed.hits, lambda hit: hit.order_id, journal.path),
+        "order_replay": compared(told, replayed.hits, lambda hit: hit.order_id, journal.path),
         "closed_loop": compared(
-            real, loop, lambda hit: (hit.side, hit.at_ms // MINUTE_MS), journal.path
+            (hit for hit in real if hit.at_ms <= loop_until_ms),
+            loop,
+            lambda hit: (hit.side, hit.at_ms // MINUTE_MS),
+            journal.path,
         ),
-        "differing_orders": _differing(journal, real, replayed),
+        "by_distance": _by_distance(journal, told, replayed),
+        "differing_orders": _differing(journal, told, replayed),
     }
+
+
+def _by_distance(
+    journal: Journal, real: tuple[Hit, ...], replayed: Replayed
+) -> list[dict[str, Any]]:
+    """What filled there and here of orders in buckets of equal count by how far from the reference
+    they were when they were sent."""
+    f, g = (_sums(hits, lambda hit: hit.order_id) for hits in (real, replayed.hits))
+    lot = float(journal.tape.market.lot)
+    orders = []
+    for order_id, sent in journal.orders.items():
+        if sent.sent_ms > replayed.until_ms:
+            continue
+        mark = float(journal.path.before(sent.sent_ms * NS_A_MS + 1).value)
+        away = (mark - float(sent.order.price.value)) * sent.order.side.sign / mark * 10_000
+        lots = float(sent.order.size.value) / lot
+        orders.append((away, lots, f.get(order_id, 0.0), g.get(order_id, 0.0)))
+    orders.sort()
+    each = max(1, -(-len(orders) // BUCKETS))
+    buckets = [orders[i : i + each] for i in range(0, len(orders), each)]
+    return [
+        {
+            "from_bps": round(bucket[0][0], 4),
+            "to_bps": round(bucket[-1][0], 4),
+            "orders": len(bucket),
+            "real_share": round(sum(o[2] for o in bucket) / sum(o[1] for o in bucket), 6),
+            "here_share": round(sum(o[3] for o in bucket) / sum(o[1] for o in bucket), 6),
+        }
+        for bucket in buckets
+    ]
 
 
 def exposition(found: Mapping[str, Any]) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from mm_bot.backtest.engine import Engine, Exchange, Step
+from mm_bot.backtest.progress import Told, nobody
 from mm_bot.backtest.tape import Tape
 from mm_bot.core.exact import Price, exact, multiply
 from mm_bot.errors import SettingsError
@@ -32,8 +34,12 @@ class MidPath:
         return self.prices[-1]
 
 
-def mid_path(tape: Tape) -> MidPath:
-    """One pass over the tape, nothing sent.
+TELL_EVERY: Final = 50_000
+"""Messages of the tape."""
+
+
+def mid_path(tape: Tape, told: Told = nobody) -> MidPath:
+    """One pass over the tape, nothing sent; it always sees the end.
 
     Raises:
         SettingsError: where the tape never has two sides.
@@ -42,9 +48,13 @@ def mid_path(tape: Tape) -> MidPath:
     engine = Engine(tape, Exchange())
     times: list[int] = []
     twice: list[int] = []
+    looks, whole_ns = 0, max(1, tape.ends_ns - tape.begins_ns)
     try:
         step = Step.FEED  # what was there at the first moment
         while step is not Step.END:
+            looks += 1
+            if looks % TELL_EVERY == 0:
+                told((engine.now_ns - tape.begins_ns) / whole_ns)
             bid, ask = engine.best_ticks()
             if bid is not None and ask is not None and (not twice or twice[-1] != bid + ask):
                 times.append(engine.now_ns)

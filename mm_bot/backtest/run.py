@@ -21,6 +21,7 @@ from mm_bot.backtest.recorder import Recorder
 from mm_bot.backtest.rows import Row, Shown
 from mm_bot.backtest.tape import NS_A_MS, Tape
 from mm_bot.backtest.venue import EngineVenue
+from mm_bot.backtest.weather import WeatheredVenue
 from mm_bot.bot import Bot, Edges
 from mm_bot.core.commands import NewOrder
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE
@@ -99,7 +100,7 @@ def run(
     chosen, poll_ms = policy or policy_of(experiment.strategy, instrument)
     position, _, fee_bps = experiment.account.start
     ledger = Ledger(instrument, position, fee_bps)
-    engine = Engine(tape, experiment.exchange)
+    engine = Engine(experiment.weather.without_failed_trades(tape), experiment.exchange)
     loop = EngineLoop(engine)
     try:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
@@ -157,25 +158,16 @@ class _One:
         telemetry: Callable[[Recorder], Telemetry],
     ) -> tuple[EngineVenue, Recorder]:
         stop = asyncio.Event()
-        clock, account = EngineClock(self._loop), self._experiment.account
+        clock = EngineClock(self._loop)
 
         def over() -> None:
             self.ends_ms = self._engine.now_ns // NS_A_MS
             stop.set()
 
-        venue = EngineVenue(
-            self._engine,
-            clock,
-            self._ledger,
-            quote=account.start[1],
-            shown=Shown(
-                levels=1 if self._tape.generated else account.book_levels,
-                reach_ticks=account.book_reach_ticks,
-            ),
-            on_end=over,
-        )
+        venue = self._venue(clock, over)
         self._loop.market.hear(venue, progress, self._tape.ends_ns)
-        recorder, quiet = Recorder(venue, clock), _Quiet()
+        recorder = Recorder(venue, clock, self._experiment.uptime.bps)
+        quiet = _Quiet()
         edges = Edges(
             venue=venue,
             anchor=None if anchors is None else _Anchor(clock, anchors),
@@ -195,6 +187,20 @@ class _One:
         )
         await bot.run(stop)
         return venue, recorder
+
+    def _venue(self, clock: EngineClock, over: Callable[[], None]) -> EngineVenue:
+        account, weather = self._experiment.account, self._experiment.weather
+        shown = Shown(
+            levels=1 if self._tape.generated else account.book_levels,
+            reach_ticks=account.book_reach_ticks,
+        )
+        parts, quote = (self._engine, clock, self._ledger), account.start[1]
+        if weather.calm:
+            return EngineVenue(*parts, quote=quote, shown=shown, on_end=over)
+        outages = weather.outages(self._tape)
+        return WeatheredVenue(
+            *parts, quote=quote, shown=shown, on_end=over, weather=weather, outages=outages
+        )
 
 
 def agree(ledger: Ledger, recorder: Recorder, rows: Mapping[str, Row]) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from decimal import Decimal
+from math import sqrt
 from typing import Any, Final
 
 from mm_bot.backtest.metrics import equity
-from mm_bot.backtest.recorder import Quote
 from mm_bot.backtest.run import Run
 from mm_bot.backtest.tape import NS_A_MS
-from mm_bot.core.exact import NO_AMOUNT
+from mm_bot.core.exact import NO_AMOUNT, Price
 from mm_bot.core.instrument import Side
 
 MOST_POINTS: Final = 4_000
 BUCKETS: Final = 8
+SIGMA_OVER: Final = 60
 
 
 def series(run: Run) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def series(run: Run) -> dict[str, Any]:
     samples = run.recorder.samples
     stride = max(1, len(samples) // MOST_POINTS)
     worth = [each for _, each in equity(run)]
-    captured = _captured(run)
+    captured, sigma = _captured(run), _sigma_bps(run)
     kept = range(0, len(samples), stride)
     start = run.ledger.start
     quote = run.policy.quote
@@ -32,18 +34,36 @@ def series(run: Run) -> dict[str, Any]:
         "fees": [-captured[i][1] for i in kept],
         "inventory": [float(worth[i].value) - captured[i][0] + captured[i][1] for i in kept],
         "mid": [float(run.path.before(samples[i].at_ms * NS_A_MS).value) for i in kept],
-        "bid": [_price(samples[i].bid) for i in kept],
-        "ask": [_price(samples[i].ask) for i in kept],
+        "bid": [_float(samples[i].bid) for i in kept],
+        "ask": [_float(samples[i].ask) for i in kept],
         "position": [float((start + samples[i].position).value) for i in kept],
         "limits": [float(quote.max_short.value), float(quote.max_long.value)],
+        "sigma_bps": [sigma[i] for i in kept],
         "held": _held(run),
         "fills": _fills(run),
         "by_distance": by_distance(run),
     }
 
 
-def _price(quote: Quote | None) -> float | None:
-    return None if quote is None else float(quote.price.value)
+def _float(price: Price | None) -> float | None:
+    return None if price is None else float(price.value)
+
+
+def _sigma_bps(run: Run) -> list[float | None]:
+    """Of the mid around each sample, in bps per root second: root mean square of its moves over the
+    last `SIGMA_OVER` samples."""
+    found: list[float | None] = []
+    moves: deque[tuple[float, float]] = deque(maxlen=SIGMA_OVER)
+    before: tuple[int, float] | None = None
+    for sample in run.recorder.samples:
+        mid = float(run.path.before(sample.at_ms * NS_A_MS).value)
+        if before is not None and sample.at_ms > before[0]:
+            moves.append(((mid / before[1] - 1) ** 2, (sample.at_ms - before[0]) / 1_000))
+        before = (sample.at_ms, mid)
+        seconds = sum(each[1] for each in moves)
+        whole = len(moves) == SIGMA_OVER
+        found.append(round(sqrt(sum(m[0] for m in moves) / seconds) * 10_000, 4) if whole else None)
+    return found
 
 
 def _captured(run: Run) -> list[tuple[float, float]]:

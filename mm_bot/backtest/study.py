@@ -58,7 +58,7 @@ class Study:
     def day(self, number: int) -> Experiment:
         """The experiment of that day, from 0."""
         if self.files:
-            return replace(self.experiment, tape_file=self.folder / self.files[number])
+            return replace(self.experiment, tape_files=(self.folder / self.files[number],))
         assert self.experiment.generated is not None, self.name
         generated = self.experiment.generated
         return replace(self.experiment, generated=replace(generated, seed=generated.seed + number))

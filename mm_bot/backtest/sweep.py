@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from mm_bot.backtest.sweep_rescue import Rescue
 from mm_bot.backtest.tape import Tape
 from mm_bot.backtest.version import code_digest
 from mm_bot.errors import SettingsError, UnreachableError
+from mm_bot.settings import process_environment
 
 HEARTBEAT_S: Final = 5
 GRACE_S: Final = 20
@@ -51,12 +53,28 @@ class Days:
         return result(run(experiment.with_variables(variables), tape, path=path))
 
 
+def url_given(storage: str | None) -> str | None:
+    """The URL of the option, else that of MM_SWEEP_DATABASE_URL."""
+    return storage or process_environment().get("MM_SWEEP_DATABASE_URL")
+
+
 def address(url: str) -> str:
     """The URL as SQLAlchemy takes it, with the driver that is here."""
     for scheme in ("postgres://", "postgresql://"):
         if url.startswith(scheme):
             return "postgresql+psycopg://" + url.removeprefix(scheme)
     return url
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Any]:
+    """`storage`, and its connections closed afterwards."""
+    store = storage(url)
+    try:
+        yield store
+    finally:
+        store.remove_session()
+        store.engine.dispose()
 
 
 def storage(url: str) -> Any:
@@ -226,58 +244,6 @@ def summary(made: dict[str, Any]) -> dict[str, Any]:
         "uptime": made["quoting"]["uptime_both_sides"],
         "tape": made["tape"]["sha256"],
     }
-
-
-def outcome(study: Study, found: Any) -> dict[str, Any]:
-    """The winner of the days that choose, judged on the others, with its neighbourhood."""
-    trials = [t for t in found.get_trials(deepcopy=False) if t.state.name == "COMPLETE"]
-    if not trials:
-        raise SettingsError([f"study {study.name!r} has no complete trial"])
-    trials.sort(key=lambda trial: (-trial.value, trial.number))
-    best = trials[0]
-    days = Days(study)
-    judged = [
-        {
-            "variables": trial.user_attrs["variables"],
-            "chosen_on": round(trial.value, 8),
-            "judged_on": [
-                summary(days.trade(n, trial.user_attrs["variables"]))
-                for n in range(study.choose_on, study.days)
-            ],
-        }
-        for trial in trials[:5]
-    ]
-    for each in judged:
-        each["judged_total"] = round(sum(float(day["total"]) for day in each["judged_on"]), 8)
-    states = [trial.state.name for trial in found.get_trials(deepcopy=False)]
-    return {
-        "study": study.name,
-        "code": found.user_attrs["code"],
-        "goal": study.goal,
-        "states": {state: states.count(state) for state in sorted(set(states))},
-        "trials": len(trials),
-        "days_chosen_on": study.choose_on,
-        "days_judged_on": study.days - study.choose_on,
-        "winner": judged[0],
-        "runners_up": judged[1:],
-        "neighbours": [
-            {"variables": t.user_attrs["variables"], "value": round(t.value, 8)}
-            for t in trials
-            if t is not best and _near(t.params, best.params)
-        ],
-        "all": [
-            {
-                "variables": trial.user_attrs["variables"],
-                "value": round(trial.value, 8),
-                "days": trial.user_attrs["days"],
-            }
-            for trial in trials
-        ],
-    }
-
-
-def _near(indices: dict[str, int], best: dict[str, int]) -> bool:
-    return sum(abs(indices[name] - best[name]) for name in best) == 1
 
 
 def _again() -> Any:

@@ -12,12 +12,13 @@ SCALE = [[0, RED], [0.5, "#f4efe1"], [1, GREEN]]
 
 
 def page_of(study: Study, made: dict[str, Any]) -> str:
-    """`made` as `sweep.outcome` gives it."""
+    """`made` as `judge.outcome` gives it."""
     winner = made["winner"]
     chosen = ", ".join(f"{name} {value}" for name, value in winner["variables"].items())
     judged = "nothing was kept back to judge it"
     if made["days_judged_on"]:
-        judged = f"{winner['judged_total']:g} on the {made['days_judged_on']} after them"
+        worth = _told(winner["judged_total"])
+        judged = f"{worth} on the {made['days_judged_on']} after them"
     figures = [_choice_and_judgement(made), _drawdowns(made)]
     names = list(study.parameters)
     if len(names) >= 2:
@@ -34,12 +35,20 @@ def page_of(study: Study, made: dict[str, Any]) -> str:
         ],
         cards=[
             (f"{winner['chosen_on']:g}", "on the days that chose", ""),
-            (f"{winner['judged_total']:g}", "total on the days that judge", ""),
+            (_told(winner["judged_total"]), "total on the days that judge", ""),
             (str(made["trials"]), "complete trials", ""),
         ],
         figures=figures,
         everything=made,
     )
+
+
+def _told(total: float | None) -> str:
+    return "not judged yet" if total is None else f"{total:g}"
+
+
+def _a_day(total: float | None, days: int) -> float | None:
+    return None if total is None or not days else total / days
 
 
 def _heat(study: Study, made: dict[str, Any], across: str, up: str) -> Figure:
@@ -82,7 +91,7 @@ def _choice_and_judgement(made: dict[str, Any]) -> Figure:
                 "type": "bar",
                 "name": "judged on",
                 "x": x,
-                "y": [each["judged_total"] / max(1, made["days_judged_on"]) for each in best],
+                "y": [_a_day(each["judged_total"], made["days_judged_on"]) for each in best],
                 "marker": {"color": AMBER},
             },
         ],

@@ -54,7 +54,7 @@ class Market:
                 margin_rate=Decimal(0),
                 collateral=self.quote,
                 expiry_ms=None,
-                capabilities=Capabilities(post_only=True, resend_safe=False),
+                capabilities=Capabilities(post_only=True, resend_safe=True),
             )
         except (ValueError, ArithmeticError) as error:
             raise SettingsError([f"market {self.symbol}: {error}"]) from None
@@ -62,12 +62,16 @@ class Market:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tape:
-    """`events` are in the engine's order; `about` is a sentence for people."""
+    """`events` are in the engine's order; `about` is a sentence for people. Of a piece of a longer
+    one (pieces.py) the first `opening` events restate the book, and `follows` is the hash of the
+    piece before it."""
 
     market: Market
     events: Array
     about: str
     generated: bool = False
+    opening: int = 0
+    follows: str = ""
 
     @property
     def begins_ns(self) -> int:
@@ -105,6 +109,8 @@ class Tape:
             "begins_ns": self.begins_ns,
             "ends_ns": self.ends_ns,
             "sha256": self.sha256(),
+            "opening": self.opening,
+            "follows": self.follows,
         }
         path.with_suffix(".json").write_text(json.dumps(manifest, indent=2) + "\n")
 
@@ -129,21 +135,19 @@ def load(path: Path, market: Market | None = None) -> Tape:
                 [f"{path} has no manifest {beside.name} beside it: give [market] in the experiment"]
             )
         return Tape(market=market, events=rows, about=path.name)
-    manifest = _manifest(beside)
-    tape = Tape(market=market or manifest[0], events=rows, about=manifest[1], generated=manifest[2])
-    if market is None and tape.sha256() != manifest[3]:
+    try:
+        told: dict[str, Any] = json.loads(beside.read_text())
+        tape = Tape(
+            market=market or Market(**told["market"]),
+            events=rows,
+            about=str(told["about"]),
+            generated=bool(told["generated"]),
+            opening=int(told.get("opening", 0)),
+            follows=str(told.get("follows", "")),
+        )
+        sha256 = str(told["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError([f"{beside} is no manifest of a tape: {error}"]) from None
+    if market is None and tape.sha256() != sha256:
         raise SettingsError([f"{path} is not what {beside.name} says: its SHA-256 differs"])
     return tape
-
-
-def _manifest(path: Path) -> tuple[Market, str, bool, str]:
-    try:
-        members: dict[str, Any] = json.loads(path.read_text())
-        return (
-            Market(**members["market"]),
-            str(members["about"]),
-            bool(members["generated"]),
-            str(members["sha256"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SettingsError([f"{path} is no manifest of a tape: {error}"]) from None

@@ -77,10 +77,9 @@ class EngineVenue:
         market = ledger.instrument
         self._tick, self._lot = market.price_tick.value, market.size_step.value
 
-    def best_own(self, side: Side) -> Row | None:
-        """Our best live order of that side."""
-        rows = [row for row in self._live.values() if row.order.side is side]
-        return min(rows, key=lambda row: side.best_first(row.order.price), default=None)
+    def live(self, side: Side) -> list[Row]:
+        """Our live orders of that side."""
+        return [row for row in self._live.values() if row.order.side is side]
 
     @property
     def waiting(self) -> bool:

@@ -220,13 +220,13 @@ def _trade_candidates(
         foreign = [t for t in fresh if t.trade_id not in own_ids and t.trade_id <= told]
         fresh = [t for t in fresh if t.trade_id in own_ids]
         why = "no trade of others" if not trades else "none of others within the maximum age"
-    large = [t for t in foreign if has_size(t, policy)]
-    if foreign and not large:
+    newest = next((t.price for t in foreign if has_size(t, policy)), None)
+    if foreign and newest is None:
         why = f"too small: largest of others {_largest(foreign)}, needs {policy.min_size}"
-    newest = large[0].price if large else None
     # One of ours may be somebody else's crumb too.
-    own_large = [t for t in fresh if has_size(t, policy)]
-    own = own_large[0].price if own_large and venue.orders.value is not None else None
+    own = None
+    if venue.orders.value is not None:
+        own = next((t.price for t in fresh if has_size(t, policy)), None)
     return (
         Candidate(source=ReferenceSource.TRADE, price=newest, why_not="" if newest else why),
         Candidate(

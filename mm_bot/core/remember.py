@@ -277,10 +277,18 @@ def _last_update(memory: Memory, decision: Decision, report: Report) -> int | No
 
 
 def _retired(memory: Memory, decision: Decision) -> Mapping[str, int]:
-    now_ms = decision.now_ms
-    kept = {k: at for k, at in memory.retired.items() if now_ms - at < RETIRED_KEPT_MS}
-    kept.update({ended.order.order_id: now_ms for ended in decision.tracked.ended})
-    return dict(list(kept.items())[-RETIRED_KEPT:])
+    """The oldest stand first, so nothing is to be done while the first of them is kept."""
+    now_ms, ended = decision.now_ms, decision.tracked.ended
+    oldest_ms = next(iter(memory.retired.values()), now_ms)
+    if not ended and now_ms - oldest_ms < RETIRED_KEPT_MS:
+        return memory.retired
+    new = {each.order.order_id: now_ms for each in ended}
+    kept = {
+        order_id: at
+        for order_id, at in memory.retired.items()
+        if now_ms - at < RETIRED_KEPT_MS and order_id not in new
+    }
+    return dict(list({**kept, **new}.items())[-RETIRED_KEPT:])
 
 
 def fills_after(memory: Memory) -> int | None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from mm_bot.backtest.__main__ import main
 from mm_bot.backtest.engine import Exchange
 from mm_bot.backtest.fit import fit, intensity
 from mm_bot.backtest.journal_tape import Journal, read
 from mm_bot.backtest.order_replay import order_replay
 from mm_bot.backtest.parity import compared, exposition, parity, real_hits
+from mm_bot.backtest.progress import Told
 from mm_bot.backtest.run import run
 from mm_bot.backtest.tape import Tape
 from mm_bot.core.instrument import Side
@@ -28,15 +34,21 @@ MARKET = tape(*CALM[:2], *PRINTS, CALM[2])
 
 
 @pytest.fixture(scope="module")
-def journal(tmp_path_factory: pytest.TempPathFactory) -> Journal:
-    """Of a run on that market: what it did is what really happened."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal of a run on that market: what it did is what really happened."""
     folder = tmp_path_factory.mktemp("journal")
     writer = JournalWriter(folder, MARKET.market.instrument(), "1.0")
     done = run(BY_HAND, MARKET, telemetry=lambda recorder: Journaled(recorder, writer))
     writer.close()
     assert writer.dropped == 0
+    assert len(done.ledger.fills) == len(PRINTS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def journal(folder: Path) -> Journal:
     found = read(folder)
-    assert len(found.fills) == len(done.ledger.fills) == len(PRINTS)
+    assert len(found.fills) == len(PRINTS)
     return found
 
 
@@ -49,6 +61,41 @@ def test_its_orders_sent_again_fill_as_they_did(journal: Journal) -> None:
     assert found["says"].startswith("latency from ")
     assert 0 <= found["closed_loop"]["parity"] <= 1
     assert 'mm_bot_backtest_parity{kind="order_replay",market="HAND"} 1.0\n' in exposition(found)
+
+
+def test_the_command_writes_a_page_by_distance_and_day(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two days each has its number; what filled there and here is shown for orders by their
+    distance; the last day is what Prometheus is told."""
+    out, metric = tmp_path / "out", tmp_path / "parity.prom"
+    line = ["parity", str(folder), str(folder), "--out", str(out), "--textfile", str(metric)]
+    assert main([*line, "--json"]) == 0
+    days = json.loads(capsys.readouterr().out)
+    assert [day["day"] for day in days] == ["2026-01-01"] * 2
+    for bucket in days[0]["by_distance"]:
+        assert bucket["real_share"] == bucket["here_share"]
+    assert sum(bucket["orders"] for bucket in days[0]["by_distance"]) == days[0]["orders"]
+    assert any(bucket["real_share"] > 0 for bucket in days[0]["by_distance"])
+    assert 'kind="order_replay",market="HAND"} 1.0' in metric.read_text()
+    assert "Predicted against real fills" in (out / "parity.html").read_text()
+
+
+def test_what_is_ended_early_compares_what_filled_until_then(journal: Journal) -> None:
+    """Told to end soon, both compare fewer fills, and say so."""
+    whole = parity(journal, Exchange(queue="risk-averse"))
+    assert whole["whole"]
+
+    @contextmanager
+    def impatient(words: str) -> Iterator[Told]:
+        yield lambda done: done < 0.15
+
+    found = parity(journal, Exchange(queue="risk-averse"), watch=impatient)
+    assert not found["whole"]
+    for kind in ("order_replay", "closed_loop"):
+        assert found[kind]["real_fills"] < whole[kind]["real_fills"]
+    half = order_replay(journal, Exchange(), lambda done: False)
+    assert half.hits == ()
 
 
 def test_own_size_is_not_in_its_book(journal: Journal) -> None:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+import yaml
 
 from mm_bot.backtest import sweep
 from mm_bot.backtest.__main__ import main
+from mm_bot.backtest.judge import judge, outcome
+from mm_bot.backtest.local_database import database
 from mm_bot.backtest.study import read, study_of
+from mm_bot.backtest.sweep_job import manifest
 from mm_bot.errors import SettingsError
+from tests.deployments.schemas import validate
 
 STUDY = """
 [tape.generate]
@@ -64,7 +71,8 @@ def test_every_point_is_made_once_though_a_worker_died(file: Path, tmp_path: Pat
     assert states.count("FAIL") == 1
     done = [t.user_attrs["variables"] for t in found.get_trials() if t.state.name == "COMPLETE"]
     assert len({tuple(sorted(each.items())) for each in done}) == 6
-    made = sweep.outcome(study, found)
+    assert judge(study, found, workers=1)
+    made = outcome(study, found)
     assert made["winner"]["chosen_on"] == max(each["value"] for each in made["all"])
     assert len(made["winner"]["judged_on"]) == 1
     assert made["winner"]["variables"] not in [n["variables"] for n in made["neighbours"]]
@@ -83,17 +91,51 @@ def test_another_definition_or_code_is_not_mixed_in(file: Path, tmp_path: Path) 
         sweep.load("width", store)
 
 
-def test_the_command_makes_a_page_and_a_job(
+@pytest.fixture
+def walkable() -> Iterator[Path]:
+    """A folder that another user can walk into, as Postgres needs under root."""
+    with TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_the_command_keeps_its_trials_in_a_postgres_of_its_own(
+    file: Path, walkable: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One worker process makes all six points and the page; the same command again starts that
+    database anew and makes none of them twice."""
+    line = ["sweep", str(file), "--workers", "1", "--out", str(walkable)]
+    for _ in range(2):
+        assert main(line) == 0
+        made = json.loads((walkable / "sweep.json").read_text())
+        assert made["states"] == {"COMPLETE": 6}
+        assert len(made["winner"]["judged_on"]) == 1
+        assert "The best of 6 trials" in (walkable / "sweep.html").read_text()
+        assert "kept in" in capsys.readouterr().err
+    assert not (walkable / "trials.sqlite").exists()
+
+
+def test_where_no_postgres_can_run_the_trials_are_in_a_file(tmp_path: Path) -> None:
+    """In a folder that has them in a file already they stay there."""
+    (tmp_path / "trials.sqlite").touch()
+    with database(None, tmp_path) as url:
+        assert url == f"sqlite:///{tmp_path / 'trials.sqlite'}"
+    with database("postgresql://there/x", tmp_path) as url:
+        assert url == "postgresql://there/x"
+
+
+def test_a_job_of_workers_needs_a_database_and_names_its_study(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One worker process here; then the manifest for many elsewhere needs a database."""
-    out = tmp_path / "out"
-    assert main(["sweep", str(file), "--workers", "1", "--out", str(out)]) == 0
-    made = json.loads((out / "sweep.json").read_text())
-    assert made["states"] == {"COMPLETE": 6}
-    assert "The best of 6 trials" in (out / "sweep.html").read_text()
-    assert main(["sweep", str(file), "--out", str(out), "--job", "8"]) == 2
+    """The manifest is accepted by the published schema and runs the command of the local form."""
+    line = ["sweep", str(file), "--out", str(tmp_path), "--job", "8"]
+    assert main(line) == 2
     assert "needs --storage" in capsys.readouterr().err
+    rendered = yaml.safe_load(manifest("width", 8))
+    validate(rendered)
+    assert rendered["spec"]["parallelism"] == 8
+    container = rendered["spec"]["template"]["spec"]["containers"][0]
+    assert container["command"] == ["mm-backtest", "worker", "width"]
 
 
 @pytest.mark.parametrize(
