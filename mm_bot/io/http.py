@@ -27,9 +27,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Final
 
 import httpx
@@ -47,6 +48,8 @@ RETRY_AFTER_LIMIT_S: Final = 60
 URGENT_AT_ONCE: Final = 20
 _TOO_MANY: Final = (429, 503)
 _Origin = tuple[str, str, int]
+Connect = Callable[[str, str, int], Awaitable[Connection]]
+"""Scheme, host and port in, an open connection out; raises OSError or UnicodeError."""
 
 
 def open_client(
@@ -55,12 +58,14 @@ def open_client(
     headers: Mapping[str, str] | None = None,
     *,
     resolver: Resolver = SYSTEM,
+    connect: Connect | None = None,
 ) -> httpx.AsyncClient:
-    """A client whose every wait is bounded by `timeout_ms`; close it with `aclose()`."""
+    """A client whose every wait is bounded by `timeout_ms`; close it with `aclose()`. `connect` is
+    how a connection is made, over the machine's network where it is not given."""
     return httpx.AsyncClient(
         base_url=base_url,
         timeout=None if timeout_ms is None else httpx.Timeout(timeout_ms / 1000),
-        transport=LeanTransport(resolver),
+        transport=LeanTransport(connect or partial(dialed, resolver)),
         headers={
             "accept": "application/json",
             "accept-encoding": "identity",
@@ -69,6 +74,18 @@ def open_client(
         follow_redirects=False,
         trust_env=False,
     )
+
+
+async def dialed(resolver: Resolver, scheme: str, host: str, port: int) -> Connection:
+    """A connection over the machine's network."""
+    context = trust_store() if scheme == "https" else None
+    _, connection = await asyncio.get_running_loop().create_connection(
+        Connection,
+        sock=await dial(host, port, resolver),
+        ssl=context,
+        server_hostname=host if context else None,
+    )
+    return connection
 
 
 def retry_after_s(headers: Mapping[str, str]) -> int | None:
@@ -97,8 +114,8 @@ class _Pause:
 class LeanTransport(httpx.AsyncBaseTransport):
     """HTTP/1.1 with kept-alive connections; see the module's contract."""
 
-    def __init__(self, resolver: Resolver = SYSTEM) -> None:
-        self._resolver = resolver
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
         self._slots = asyncio.Semaphore(CONNECTIONS_LIMIT)
         self._idle: dict[_Origin, list[tuple[float, Connection]]] = {}
         self._pauses: dict[_Origin, _Pause] = {}
@@ -169,18 +186,11 @@ class LeanTransport(httpx.AsyncBaseTransport):
             connection.abort()
         try:
             async with asyncio.timeout(timeout_s):
-                context = trust_store() if scheme == "https" else None
-                _, connection = await loop.create_connection(
-                    Connection,
-                    sock=await dial(host, port, self._resolver),
-                    ssl=context,
-                    server_hostname=host if context else None,
-                )
+                return await self._connect(scheme, host, port)
         except TimeoutError as error:
             raise httpx.ConnectTimeout("no connection in time", request=request) from error
         except (OSError, UnicodeError) as error:
             raise httpx.ConnectError(type(error).__name__, request=request) from error
-        return connection
 
     def _refuse_while_asked_to_wait(self, request: httpx.Request) -> None:
         pause = self._pauses.get(_origin(request.url))

@@ -25,21 +25,16 @@ Contract:
 from __future__ import annotations
 
 import asyncio
-import os
-import re
 import secrets
-import socket
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-import orjson
 import psycopg
-from psycopg.types.json import set_json_loads
 
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import FOREIGN, describe
 from mm_bot.io.postgres_address import addresses, database_address
+from mm_bot.io.postgres_link import Link, Opens, Row, Statement, open_link
 from mm_bot.io.resolver import SYSTEM, Resolver
 
 POSTGRES: Final = "postgres"
@@ -56,32 +51,11 @@ SESSION_PROOF: Final = """(
 _MEETINGS: Final = 4
 """How often two clients of a pooler look whether they share sessions."""
 
-_PLACE: Final = re.compile(r"%\((\w+)\)s")
-
 T = TypeVar("T")
-Row = tuple[Any, ...]
 
 
 class UnfitSessionError(EdgeError):
     """The server's session is none that a lock may be believed in; the message has the remedy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """SQL with `$1`, `$2`, ... and the names of the values that go there.
-
-    Numbered here, once: psycopg would read a long statement with named places anew each time.
-    """
-
-    sql: bytes
-    names: tuple[str, ...]
-
-    @classmethod
-    def of(cls, text: str) -> Statement:
-        """From SQL whose values are written `%(name)s`."""
-        names = tuple(dict.fromkeys(_PLACE.findall(text)))
-        numbered = _PLACE.sub(lambda found: f"${names.index(found[1]) + 1}", text)
-        return cls(numbered.encode(), names)
 
 
 class Session:
@@ -95,14 +69,17 @@ class Session:
         *,
         exclusive: bool = False,
         resolver: Resolver = SYSTEM,
+        opens: Opens = open_link,
     ) -> None:
+        """`opens` is how a connection is made, over the machine's network where not given."""
+        self._opens = opens
         self._url = database_url
         self._exclusive = exclusive
         self._resolver = resolver
         self._where: dict[str, Any] = {}
         self._name = application_name.encode()[:_NAME_BYTES].decode(errors="ignore")
         self._timeout_s = timeout_ms / 1000
-        self._connection: psycopg.AsyncConnection[Row] | None = None
+        self._connection: Link | None = None
         self._turn = asyncio.Lock()
         self._back_off_s = FIRST_BACK_OFF_S
         self._not_before = 0.0
@@ -127,7 +104,7 @@ class Session:
         try:
             connection = self._connection or await self._connect()
             # A session that others use too may have their prepared statements, and lack ours.
-            work = _fetch(connection, statement, values, prepare=self.unfit is None)
+            work = connection.fetch(statement, values, prepare=self.unfit is None)
             return await self._bounded(connection, work, limit)
         except (psycopg.Error, *FOREIGN) as error:
             if not _harmless(error):
@@ -141,7 +118,7 @@ class Session:
         connection = self._connection
         self._sever()
         if connection is not None and not self._turn.locked():
-            connection.pgconn.finish()  # else the query under way ends it
+            connection.finish()  # else the query under way ends it
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
@@ -149,7 +126,7 @@ class Session:
             self.generation += 1
             await connection.close()
 
-    async def _connect(self) -> psycopg.AsyncConnection[Row]:
+    async def _connect(self) -> Link:
         now = asyncio.get_running_loop().time()
         if now < self._not_before:
             raise EdgeError(POSTGRES, self._refused)
@@ -158,23 +135,16 @@ class Session:
         try:
             async with asyncio.timeout(self._timeout_s):
                 self._where = await addresses(self._url, self._resolver)
-                connection = await psycopg.AsyncConnection.connect(
-                    self._url,
-                    **self._where,
-                    autocommit=True,
-                    prepare_threshold=0,
-                    application_name=self._name,
-                )
+                connection = await self._opens(self._url, self._where, self._name)
         except (psycopg.Error, *FOREIGN) as error:
             self._refused = self._fault(error).reason
             raise
         try:
-            set_json_loads(orjson.loads, connection)
             self.proof = await self._bounded(
                 connection, self._prepared(connection), self._timeout_s
             )
         except BaseException:
-            _shut(connection)
+            connection.shut()
             raise
         self._connection = connection
         self._back_off_s = FIRST_BACK_OFF_S
@@ -182,10 +152,10 @@ class Session:
         self.generation += 1
         return connection
 
-    async def _prepared(self, connection: psycopg.AsyncConnection[Row]) -> str:
+    async def _prepared(self, connection: Link) -> str:
         """Set the session up, see whose it is, and give its proof."""
         token = secrets.token_hex(8)
-        await connection.execute(_SETTINGS, (token,), prepare=False)
+        await connection.execute(_SETTINGS, (token,))
         proof = await _proof(connection)
         self.unfit = await self._unfitness(connection, proof, token)
         if self._exclusive and self.unfit is not None:
@@ -194,16 +164,14 @@ class Session:
             raise UnfitSessionError(POSTGRES, self.unfit)
         return proof
 
-    async def _unfitness(
-        self, connection: psycopg.AsyncConnection[Row], proof: str, token: str
-    ) -> str | None:
+    async def _unfitness(self, connection: Link, proof: str, token: str) -> str | None:
         process, role, *given = proof.split()
         if role == "standby":
             return (
                 f"{self.address} is a standby, where no lock holds: name the primary's address in "
                 "MM_DATABASE_URL"
             )
-        pooled = int(process) != connection.info.backend_pid
+        pooled = int(process) != connection.backend_pid
         if given == [token] and not (pooled and await self._meets_others(connection, proof)):
             return None
         return (
@@ -212,23 +180,17 @@ class Session:
             "MM_DATABASE_URL"
         )
 
-    async def _meets_others(self, ours: psycopg.AsyncConnection[Row], proof: str) -> bool:
+    async def _meets_others(self, ours: Link, proof: str) -> bool:
         """Whether a second client beside us is ever served by our session, or we by another."""
-        beside = await psycopg.AsyncConnection.connect(
-            self._url,
-            **self._where,
-            autocommit=True,
-            prepare_threshold=None,
-            application_name=self._name,
-        )
+        beside = await self._opens(self._url, self._where, self._name)
         loop = asyncio.get_running_loop()
-        alarm = loop.call_later(self._timeout_s / 2, _shut, beside)
+        alarm = loop.call_later(self._timeout_s / 2, beside.shut)
         try:
             for _ in range(_MEETINGS):
-                await beside.execute("BEGIN")
+                await beside.execute(b"BEGIN")
                 theirs = await _proof(beside)
                 met = theirs.split()[0] == proof.split()[0] or await _proof(ours) != proof
-                await beside.execute("ROLLBACK")
+                await beside.execute(b"ROLLBACK")
                 if met:
                     return True
         except psycopg.OperationalError:
@@ -240,7 +202,7 @@ class Session:
 
     async def _bounded(
         self,
-        connection: psycopg.AsyncConnection[Row],
+        connection: Link,
         work: Coroutine[Any, Any, T],
         timeout_s: float,
     ) -> T:
@@ -254,7 +216,7 @@ class Session:
         finally:
             if not done:
                 self._sever()
-                _shut(connection)  # while connecting it is not yet the session's
+                connection.shut()  # while connecting it is not yet the session's
                 task.add_done_callback(_forget)
         if not done:
             raise TimeoutError
@@ -264,30 +226,16 @@ class Session:
         connection, self._connection = self._connection, None
         if connection is not None:
             self.generation += 1
-            _shut(connection)
+            connection.shut()
 
     def _fault(self, error: Exception) -> EdgeError:
         return EdgeError(POSTGRES, f"{describe(error)} ({self.address})")
 
 
-async def _proof(connection: psycopg.AsyncConnection[Row]) -> str:
+async def _proof(connection: Link) -> str:
     # Never prepared: poolers that share sessions may not know the statement in the next one.
-    cursor = await connection.execute(f"SELECT {SESSION_PROOF}".encode(), prepare=False)
-    row = await cursor.fetchone()
+    row = await connection.execute(f"SELECT {SESSION_PROOF}".encode())
     return str(row[0]) if row else ""
-
-
-async def _fetch(
-    connection: psycopg.AsyncConnection[Row],
-    statement: Statement,
-    values: Mapping[str, object],
-    *,
-    prepare: bool,
-) -> list[Row]:
-    async with psycopg.AsyncRawCursor(connection) as cursor:
-        places = [values[name] for name in statement.names]
-        await cursor.execute(statement.sql, places, prepare=prepare, binary=True)
-        return await cursor.fetchall()
 
 
 def _harmless(error: Exception) -> bool:
@@ -297,19 +245,6 @@ def _harmless(error: Exception) -> bool:
         and error.sqlstate is not None
         and (error.sqlstate[:2] not in ("08", "57"))
     )
-
-
-def _shut(connection: psycopg.AsyncConnection[Row]) -> None:
-    """Cut the connection's socket, whoever waits on it; libpq then reads its end."""
-    if connection.closed:
-        return
-    duplicate = socket.socket(fileno=os.dup(connection.fileno()))
-    try:
-        duplicate.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # it is gone already
-    finally:
-        duplicate.close()
 
 
 def _forget(task: asyncio.Future[Any]) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from integration_harness.stack.up import LocalExchange
 from mm_bot.errors import EdgeError
-from mm_bot.io.postgres import Session, Statement
+from mm_bot.io.postgres import Session
+from mm_bot.io.postgres_link import Statement
 
 
 def ask(database_url: str) -> object:

@@ -22,7 +22,8 @@ from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.orders import Ownership
 from mm_bot.core.snapshot import OwnOrders, Reserved
 from mm_bot.errors import EdgeError
-from mm_bot.io.postgres import Session, Statement
+from mm_bot.io.postgres import Session
+from mm_bot.io.postgres_link import Statement
 from mm_bot.venues.numo.order_rows import OwnAccount
 from mm_bot.venues.numo.order_table import OrderTable
 from mm_bot.venues.numo.units import AssetRef, ref

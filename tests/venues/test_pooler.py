@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from integration_harness.stack.up import LocalExchange
-from mm_bot.io.postgres import Session, Statement, UnfitSessionError
+from mm_bot.io.postgres import Session, UnfitSessionError
+from mm_bot.io.postgres_link import Statement
 from mm_bot.venues.numo.order_table import OrderTable
 from tests.process.starting import run
 from tests.venues.desk import watch

@@ -12,7 +12,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
 from mm_bot.clock import STEP_MS, Clock, SystemClock
@@ -28,9 +28,10 @@ from mm_bot.core.snapshot import (
     Trade,
 )
 from mm_bot.errors import EdgeError, IdentityError, SettingsError
-from mm_bot.io.http import open_client
+from mm_bot.io.http import Connect, open_client
 from mm_bot.io.postgres import Session
 from mm_bot.io.postgres_address import unusable_url
+from mm_bot.io.postgres_link import Opens, open_link
 from mm_bot.venues.base import EthCall, Found
 from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.numo import wire
@@ -55,12 +56,27 @@ _LOCK_GRACE_S: Final = 1.0
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transports:
+    """How connections to the outside are made; over the machine's network where not given."""
+
+    connect: Connect | None = None
+    """To the API and to the node."""
+    opens: Opens = open_link
+    """To the database."""
+
+
 class NumoVenue:
     """One market of one subaccount. Nothing but `open` and `aclose` works before `open` is done."""
 
     instrument: Instrument
 
-    def __init__(self, config: NumoConfig, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: NumoConfig,
+        clock: Clock | None = None,
+        transports: Transports = Transports(),  # frozen, so shared is not a danger
+    ) -> None:
         """Raises SettingsError where the database's URL is none."""
         fault = unusable_url(config.database_url)
         if fault is not None:
@@ -69,8 +85,9 @@ class NumoVenue:
         clock = clock or SystemClock()
         self._now_ms = clock.now_ms
         self._timeout_s = config.request_timeout_ms / 1000
-        self._api = open_client(config.api_base_url, config.request_timeout_ms)
-        self._node = open_client("", config.request_timeout_ms)
+        timeout_ms, connect = config.request_timeout_ms, transports.connect
+        self._api = open_client(config.api_base_url, timeout_ms, connect=connect)
+        self._node = open_client("", timeout_ms, connect=connect)
         self._data = MarketData(self._api, clock.now_ms)
         self._chain = Chain(self._node, config.rpc_url)
         self._session = Session(
@@ -78,6 +95,7 @@ class NumoVenue:
             _application_name(config),
             config.request_timeout_ms,
             exclusive=not (config.dry_run or config.command),
+            opens=transports.opens,
         )
         self._parts = Parts(
             config=config,

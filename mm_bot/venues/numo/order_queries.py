@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from mm_bot.io.postgres import SESSION_PROOF, Statement
+from mm_bot.io.postgres import SESSION_PROOF
+from mm_bot.io.postgres_link import Statement
 
 FILLS_LIMIT: Final = 1000
 """Fills in one page; pages follow until one is not full."""

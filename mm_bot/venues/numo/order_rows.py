@@ -12,7 +12,8 @@ from mm_bot.core.exact import Amount, Size, add, subtract
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
 from mm_bot.core.snapshot import BookOrder, Fill, IdLookup, OwnOrders, Reserved, SignedElsewhere
-from mm_bot.io.postgres import POSTGRES, Row
+from mm_bot.io.postgres import POSTGRES
+from mm_bot.io.postgres_link import Row
 from mm_bot.io.shapes import Members, Reader
 from mm_bot.venues.numo import units
 from mm_bot.venues.numo.order_queries import FILLS_LIMIT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mm_bot.io.postgres import Statement
+from mm_bot.io.postgres_link import Statement
 from mm_bot.venues.checks import Checks
 
 TABLES: Final = ("active_orders", "trade_fills")

@@ -1,0 +1,120 @@
+"""One connection to Postgres as its driver gives it: what `Session` is made of.
+
+Raises psycopg.Error and OSError as the driver does; `Session` maps them. Nothing here waits within
+a bound of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+import psycopg
+from psycopg.types.json import set_json_loads
+
+_PLACE = re.compile(r"%\((\w+)\)s")
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with `$1`, `$2`, ... and the names of the values that go there.
+
+    Numbered here, once: psycopg would read a long statement with named places anew each time.
+    """
+
+    sql: bytes
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Statement:
+        """From SQL whose values are written `%(name)s`."""
+        names = tuple(dict.fromkeys(_PLACE.findall(text)))
+        numbered = _PLACE.sub(lambda found: f"${names.index(found[1]) + 1}", text)
+        return cls(numbered.encode(), names)
+
+
+class Link(Protocol):
+    """One connection, one query at a time, autocommit."""
+
+    @property
+    def backend_pid(self) -> int:
+        """The server's process, by the word of the handshake."""
+
+    async def fetch(
+        self, statement: Statement, values: Mapping[str, object], *, prepare: bool
+    ) -> list[Row]:
+        """The rows of a statement, read in binary; JSON comes as what it stands for."""
+
+    async def execute(self, sql: bytes, values: Sequence[object] = ()) -> Row | None:
+        """The first row of what is run once and never prepared; None where there is none."""
+
+    def shut(self) -> None:
+        """Cut the connection, whoever waits on it."""
+
+    def finish(self) -> None:
+        """Close it at once, where nobody waits on it."""
+
+    async def close(self) -> None: ...
+
+
+class Opens(Protocol):
+    """How a connection is made; `where` is what stands for the URL's host."""
+
+    async def __call__(self, url: str, where: Mapping[str, Any], name: str) -> Link: ...
+
+
+async def open_link(url: str, where: Mapping[str, Any], name: str) -> Link:
+    """A connection as the application `name`, over the machine's network."""
+    connection = await psycopg.AsyncConnection.connect(
+        url, **where, autocommit=True, prepare_threshold=0, application_name=name
+    )
+    set_json_loads(orjson.loads, connection)
+    return _PsycopgLink(connection)
+
+
+class _PsycopgLink:
+    """See `Link`."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Row]) -> None:
+        self._connection = connection
+
+    @property
+    def backend_pid(self) -> int:
+        return self._connection.info.backend_pid
+
+    async def fetch(
+        self, statement: Statement, values: Mapping[str, object], *, prepare: bool
+    ) -> list[Row]:
+        async with psycopg.AsyncRawCursor(self._connection) as cursor:
+            places = [values[name] for name in statement.names]
+            await cursor.execute(statement.sql, places, prepare=prepare, binary=True)
+            return await cursor.fetchall()
+
+    async def execute(self, sql: bytes, values: Sequence[object] = ()) -> Row | None:
+        cursor = await self._connection.execute(sql, values or None, prepare=False)
+        return await cursor.fetchone() if cursor.description else None
+
+    def shut(self) -> None:
+        """libpq then reads the end."""
+        if self._connection.closed:
+            return
+        duplicate = socket.socket(fileno=os.dup(self._connection.fileno()))
+        try:
+            duplicate.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it is gone already
+        finally:
+            duplicate.close()
+
+    def finish(self) -> None:
+        self._connection.pgconn.finish()
+
+    async def close(self) -> None:
+        await self._connection.close()
