@@ -19,8 +19,8 @@ test: install lint ## types, lint, import rules and every test
 test-page: install ## drives the status page in headless Chromium
 	$(BIN)/python -m tests.page.browser page-pictures
 
-sim: install ## the loop on a model exchange; SEEDS=n FROM=k, FEATURES=1 with the strategy's
-	$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),1000) --from $(or $(FROM),0) $(if $(FEATURES),--features)
+sim: install ## the loop on a model exchange; SEEDS=n FROM=k, FEATURES=1, WIRE=1 below the adapter
+	$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),1000) --from $(or $(FROM),0) $(if $(FEATURES),--features) $(if $(WIRE),--wire)
 
 mutants: install ## the core with one thing done otherwise, against its tests; takes hours; SAMPLE=n
 	$(BIN)/python -m tests.mutation $(MODULES) $(if $(SAMPLE),--sample $(SAMPLE))

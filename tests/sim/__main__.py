@@ -2,6 +2,8 @@
 
 python -m tests.sim SEED [MUTATION]     replays one seed; SEED+ is it with the features on
 python -m tests.sim --seeds N [--from K] [--features]
+                                        each of these on the wire below the adapter with --wire
+python -m tests.sim SEED --only LINES   with these lines of its script alone, as a failure prints
 python -m tests.sim --mutations         the seed that catches each known mistake
 """
 
@@ -13,6 +15,7 @@ import time
 
 from tests.sim.many import EVERY, all_caught, results
 from tests.sim.run import simulate
+from tests.sim.shrink import explained
 
 
 def main(arguments: list[str]) -> int:
@@ -23,36 +26,38 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seeds", type=int, help="so many seeds, with and without a pool")
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first of them")
     parser.add_argument("--features", action="store_true", help="with the strategy's features")
+    parser.add_argument("--wire", action="store_true", help="below the real adapter")
+    parser.add_argument("--only", help="lines of the script, or none")
     parser.add_argument("--mutations", action="store_true", help="what catches each mistake")
     chosen = parser.parse_args(arguments)
     if chosen.mutations:
         return _mutations()
     if chosen.seeds is not None:
-        return _many(chosen.first, chosen.seeds, features=chosen.features)
+        return _many(chosen.first, chosen.seeds, features=chosen.features, wire=chosen.wire)
     if chosen.seed is None or not chosen.seed.removesuffix("+").isdigit():
         parser.print_help()
         return 2
-    return _one(chosen.seed, chosen.mutation)
+    return _one(chosen.seed, chosen.mutation, wire=chosen.wire, only=chosen.only)
 
 
-def _one(text: str, wanted: str | None) -> int:
+def _one(text: str, wanted: str | None, *, wire: bool, only: str | None) -> int:
     seed, plus, _ = text.partition("+")
     mutation = next((m for m in EVERY if m.name == wanted), None)
-    result = simulate(int(seed), mutation, trace=True, features=bool(plus))
+    lines = None if only is None else only.split(",")
+    result = simulate(int(seed), mutation, trace=True, features=bool(plus), wire=wire, only=lines)
     print(f"{result.cycles} cycles, {result.placed} posts, {result.fills} fills")
     for claim, text in result.violations:
         print(f"{claim.value}: {text}")
     return 1 if result.violations else 0
 
 
-def _many(first: int, count: int, *, features: bool) -> int:
+def _many(first: int, count: int, *, features: bool, wire: bool) -> int:
     begin, failed, cycles, posts, fills = time.perf_counter(), 0, 0, 0, 0
-    for seed, result in results(range(first, first + count), features=features):
+    for seed, result in results(range(first, first + count), features=features, wire=wire):
         cycles, posts, fills = cycles + result.cycles, posts + result.placed, fills + result.fills
         if result.violations:
             failed += 1
-            claim, text = result.violations[0]
-            print(f"seed {seed}{'+' * features}: {claim.value}: {text}", flush=True)
+            print(explained(seed, result, features=features, wire=wire), flush=True)
     took_s = time.perf_counter() - begin
     print(f"{count} seeds from {first}, {failed} with a violation, in {took_s:.0f} s")
     print(f"{cycles} cycles, {posts} posts, {fills} fills")

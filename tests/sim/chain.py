@@ -54,24 +54,33 @@ class Chain:
 
     def filled(self, order_id: str) -> int:
         """What `TradeModule.filled` says at the latest block."""
-        return self._filled(order_id, self.latest_ms())
+        return self.filled_at(order_id, self.latest_ms())
 
-    def balances(self, asked: Iterable[str]) -> Balances:
-        """What one of the nodes says at its latest block."""
-        block_ms = _block_of(self._clock.now_ms() - self._random.choice(self.lags_ms))
+    def shown_ms(self) -> int:
+        """The latest block of one of the nodes."""
+        return _block_of(self._clock.now_ms() - self._random.choice(self.lags_ms))
+
+    def holdings(self, block_ms: int) -> tuple[Decimal, Decimal]:
+        """Base and quote at a block."""
         base, quote = self.start
         for move in self._moves:
             if move.block_ms <= block_ms:
                 base, quote = base + move.base, quote + move.quote
+        return base, quote
+
+    def balances(self, asked: Iterable[str]) -> Balances:
+        """What one of the nodes says at its latest block."""
+        block_ms = self.shown_ms()
+        base, quote = self.holdings(block_ms)
         return Balances(
             base=Size(base),
             quote=Amount(quote),
             block_number=block_ms // BLOCK_MS,
             block_time_ms=block_ms,
-            settled={order_id: self._filled(order_id, block_ms) for order_id in asked},
+            settled={order_id: self.filled_at(order_id, block_ms) for order_id in asked},
         )
 
-    def _filled(self, order_id: str, block_ms: int) -> int:
+    def filled_at(self, order_id: str, block_ms: int) -> int:
         moves = (m for m in self._moves if m.order_id == order_id and m.block_ms <= block_ms)
         return sum(move.steps for move in moves)
 

@@ -122,9 +122,10 @@ class Checker:
         if generation == self.generation:
             self._seen = seen
 
-    def looked(self, read: OwnOrders) -> None:
-        """A read of the order table that the process is given now, or later as a frozen one."""
-        self._looks.append((read, len(self.model.matches)))
+    def looked(self, read: OwnOrders, shown: int | None = None) -> None:
+        """A read of the order table that the process is given now, or later as a frozen one; it
+        showed so many matches, by default all."""
+        self._looks.append((read, len(self.model.matches) if shown is None else shown))
 
     def signed(self, order: NewOrder) -> None:
         before = self._signed.setdefault(order.nonce, str(order))

@@ -25,4 +25,5 @@ class Claim(Enum):
     ALIVE = "15: the loop never raises"
     PULLED = "16: a shock or a loss takes every quote away, over restarts too"
     ONE_WRITER = "18: a process whose lock is gone sends nothing a second later"
+    AS_DECIDED = "19: what is sent is what was decided, signed, and the same bytes each time"
     LIFE = "17: an order is renewed in good time, and none outlives its market"

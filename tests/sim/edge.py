@@ -17,6 +17,7 @@ from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.snapshot import Balances, Fill, IdLookup, Observation, OwnOrders, Part
 from tests.sim.checker import Checker
 from tests.sim.model import US, Match, Model, Row, listed, ranked, steps_of, unit_of, worth
+from tests.sim.script import Script
 from tests.sim.virtual_time import VirtualClock
 from tests.sim.weather import Weather
 
@@ -42,7 +43,9 @@ class Edge:
         checker: Checker,
         random: Random,
         clock: VirtualClock,
+        script: Script,
     ) -> None:
+        self._script = script
         self.weather = weather
         self.generation = checker.generation
         self._model = model
@@ -108,14 +111,14 @@ class Edge:
         await self._wait(self.weather.delay_ms(self._random))
         value = look()
         await self._wait(self.weather.delay_ms(self._random))
-        if self._random.random() < self.weather.read_fails:
+        if self._strikes(f"{name}_fails", self.weather.read_fails):
             failed: Part[T] = Part(value=None, as_of_ms=None)
             old: Part[T] = before or failed  # type: ignore[assignment]
             return replace(old, error=f"{name} could not be read")
         if isinstance(value, Balances) and value.block_number < self._block:
             known: Part[T] = before or Part(value=None, as_of_ms=None)  # type: ignore[assignment]
             return replace(known, error="an older block than one used before")
-        if name != "trades" and self._random.random() < self.weather.freezes:
+        if name != "trades" and self._strikes(f"{name}_freezes", self.weather.freezes):
             frozen_ms = self._random.uniform(500, 15_000)
             self._frozen_until.setdefault(name, begun_ms + round(frozen_ms))
         if before is not None and before.value is not None:
@@ -171,8 +174,8 @@ class Edge:
         return self._holds()
 
     def _holds(self) -> bool:
-        lucky = self._random.random() >= self.weather.lock_lost
-        return lucky and self._model.writer == self.generation
+        missed = self._strikes("lock_missed", self.weather.lock_lost)
+        return not missed and self._model.writer == self.generation
 
     async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
         if not may_send():
@@ -182,22 +185,26 @@ class Edge:
         self._checker.answered(prepared.order, outcome, self.generation)
         return outcome
 
+    def _strikes(self, site: str, chance: float) -> bool:
+        return self._script.strikes(site, self._random, chance)
+
     async def _placed(self, prepared: PreparedOrder) -> Outcome:
-        weather, chance = self.weather, self._random.random
+        weather = self.weather
         # The same bytes are judged the same way each time: a refusal is about what they say.
         if prepared.order.nonce % 97 < weather.place_refused * 97:
             await self._wait(weather.delay_ms(self._random))
             return REFUSED
-        if chance() < weather.place_lost:
+        if self._strikes("place_lost", weather.place_lost):
             await self._wait(TIMEOUT_MS)
             return UNKNOWN
-        if chance() < weather.place_delayed:
+        if self._strikes("place_delayed", weather.place_delayed):
             late_ms = self._random.uniform(TIMEOUT_MS, 4_000)
             self._later(late_ms, lambda: self._arrive(prepared.order))
             await self._wait(TIMEOUT_MS)
             return UNKNOWN
         answer = self._later(weather.delay_ms(self._random), lambda: self._arrive(prepared.order))
-        return await self._reply(answer, chance() < weather.place_reply_lost)
+        lost = self._strikes("place_reply_lost", weather.place_reply_lost)
+        return await self._reply(answer, lost)
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         self._checker.cancelling(order_id, nonce, reason, self.generation)
@@ -206,18 +213,19 @@ class Edge:
         return outcome
 
     async def _cancelled(self, nonce: int) -> Outcome:
-        weather, chance = self.weather, self._random.random
-        if chance() < weather.cancel_lost:
+        weather = self.weather
+        if self._strikes("cancel_lost", weather.cancel_lost):
             await self._wait(TIMEOUT_MS)
             return UNKNOWN
         answer = self._later(weather.delay_ms(self._random), lambda: self._cancel(nonce))
-        return await self._reply(answer, chance() < weather.cancel_reply_lost)
+        lost = self._strikes("cancel_reply_lost", weather.cancel_reply_lost)
+        return await self._reply(answer, lost)
 
     async def _reply(self, answer: asyncio.Future[Outcome], lost: bool) -> Outcome:
         if lost:
             await self._wait(TIMEOUT_MS)
             return UNKNOWN
-        if self.weather.errors and self._random.random() < self.weather.errors:
+        if self.weather.errors and self._strikes("error", self.weather.errors):
             await self._wait(self.weather.delay_ms(self._random))
             return BROKEN
         outcome = await answer

@@ -29,11 +29,13 @@ class Caught:
     text: str = ""
 
 
-def results(seeds: Iterable[int], *, features: bool = False) -> Iterator[tuple[int, Result]]:
+def results(
+    seeds: Iterable[int], *, features: bool = False, wire: bool = False
+) -> Iterator[tuple[int, Result]]:
     """Each seed's result, in order, worked out on every core that this process may use."""
     numbers = list(seeds)
     with _pool() as pool:
-        run = partial(simulate, features=features)
+        run = partial(simulate, features=features, wire=wire)
         yield from zip(numbers, pool.map(run, numbers, chunksize=5), strict=True)
 
 

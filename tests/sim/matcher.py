@@ -14,6 +14,7 @@ from mm_bot.core.exact import Amount, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderStatus
 from tests.sim.model import US, Match, Model, Row, ranked, worth
+from tests.sim.script import Script
 
 BLINK_MS = (2, 15)
 POLL_MS = 250
@@ -31,6 +32,7 @@ class Matcher:
         """How often a match of ours is booked and never settles."""
         self.dies = 0.0
         """How often it dies in its window: what it held stays `matching` for ever."""
+        self.script = Script()
         self._trade_ids = 0
         self._late: set[asyncio.Task[None]] = set()
 
@@ -51,7 +53,7 @@ class Matcher:
                 continue
             if bid is not None and ask is not None and bid.price >= ask.price:
                 await self._model.clock.sleep_ms(self._random.uniform(*EXECUTOR_MS))
-                if self._random.random() < self.late_rows:
+                if self.script.strikes("late_row", self._random, self.late_rows):
                     task = asyncio.create_task(self._settle(bid, ask, late=True))
                     self._late.add(task)
                     task.add_done_callback(self._late.discard)
@@ -66,7 +68,7 @@ class Matcher:
         ours = [
             r for r in held if r.owner == US and r.expiry_ms - self._model.clock.now_ms() < 60_000
         ]
-        if not ours or self._random.random() >= self.dies:
+        if not ours or not self.script.strikes("matcher_dies", self._random, self.dies):
             return False
         for row in held:
             row.status = OrderStatus.MATCHING if row in ours else OrderStatus.ACTIVE
@@ -89,7 +91,7 @@ class Matcher:
         size = maker.unit.times(Decimal(steps))
         notional = worth(self._model.market, maker.price, steps)
         own = [row for row in (bid, ask) if row.owner == US]
-        reverts = bool(own) and self._random.random() < self.reverts
+        reverts = bool(own) and self.script.strikes("revert", self._random, self.reverts)
         after = self._model.chain.delay_ms is not None
         if not reverts and not after:
             self._moved(own, steps, size, notional)

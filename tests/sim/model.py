@@ -140,14 +140,18 @@ class Model:
         return [r for r in self.live() if r.owner != US and r.expiry_ms > now_ms]
 
     def book(self) -> Book:
-        """What the public endpoint lists: `active` rows only. Listing expires what is past."""
+        """What the public endpoint lists: `active` rows only."""
+        self.expire()
+        active = [r for r in self.rows.values() if r.status is OrderStatus.ACTIVE]
+        return Book(bids=self._listed(active, Side.BUY), asks=self._listed(active, Side.SELL))
+
+    def expire(self) -> None:
+        """Listing the book expires what is past."""
         now_ms = self.clock.now_ms()
         for each in self.live():
             if each.status is OrderStatus.ACTIVE and each.expiry_ms <= now_ms:
                 each.status = OrderStatus.EXPIRED
                 self.changed("expired", each)
-        active = [r for r in self.rows.values() if r.status is OrderStatus.ACTIVE]
-        return Book(bids=self._listed(active, Side.BUY), asks=self._listed(active, Side.SELL))
 
     def _listed(self, rows: Iterable[Row], side: Side) -> tuple[BookOrder, ...]:
         mine = ranked((r for r in rows if r.side is side), side)

@@ -39,3 +39,5 @@ class Result:
     placed: int
     fills: int
     processes: int
+    script: tuple[str, ...]
+    """What went wrong in it, and what others did, in order."""

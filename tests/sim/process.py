@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from contextvars import Context
 from typing import Protocol
 
 from mm_bot.bot import Bot, Edges
@@ -30,13 +31,32 @@ LANE = 7
 
 
 class HostClock(VirtualClock):
-    """The clock of one process, `skew_ms` from the true one at first."""
+    """The clock of one process, `skew_ms` from the true one at first, and whether that runs."""
 
     def __init__(self, skew_ms: int) -> None:
         super().__init__()
         self._offset_ms += skew_ms
         self.runs = asyncio.Event()
         self.runs.set()
+        self.context: Context | None = None
+        """What the process's tasks run in, where their timers stand still with it."""
+        self._waiting: list[Callable[[], object]] = []
+
+    def stand_still(self) -> None:
+        self.runs.clear()
+
+    def go_on(self) -> None:
+        self.runs.set()
+        for callback in self._waiting:
+            asyncio.get_running_loop().call_soon(callback)
+        self._waiting.clear()
+
+    def deliver(self, callback: Callable[[], object]) -> None:
+        """See `virtual_time.Host`."""
+        if self.runs.is_set():
+            callback()
+        else:
+            self._waiting.append(callback)
 
     async def sleep_ms(self, duration_ms: float) -> None:
         await super().sleep_ms(duration_ms)
@@ -59,9 +79,9 @@ class Process:
         switch: Switch,
         anchors: Anchors,
         on_cycle: Callable[[Decision], None],
-        skew_ms: int,
+        clock: HostClock,
     ) -> None:
-        self.clock = HostClock(skew_ms)
+        self.clock = clock
         self.mount = Mount(disk)
         self.memory = first_memory(disk.saved, self.clock.now_ms())
         checker.started(self.memory)
@@ -73,6 +93,9 @@ class Process:
         self._on_cycle = on_cycle
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self.wake: Callable[[], None] = lambda: None
+        self.ended: Callable[[], None] = lambda: None
+        """Told once it is over."""
 
     async def nonces(self, now_ms: int, highest: int) -> NonceBlocks:
         blocks = NonceBlocks(self.mount, lane=LANE, block_size=8)
@@ -94,7 +117,8 @@ class Process:
             clock=self.clock,
         )
         bot = Bot(edges, policy, self.memory, strategy, poll_interval_ms=poll_ms)
-        self._task = asyncio.create_task(bot.run(self._stop))
+        self.wake = bot.wake
+        self._task = asyncio.create_task(bot.run(self._stop), context=self.clock.context)
 
     @property
     def error(self) -> BaseException | None:
@@ -105,24 +129,25 @@ class Process:
 
     def stand_still(self) -> None:
         self._checker.note(f"process {self.generation} stands still")
-        self.clock.runs.clear()
+        self.clock.stand_still()
 
     def go_on(self) -> None:
         self._checker.note(f"process {self.generation} goes on")
-        self.clock.runs.set()
+        self.clock.go_on()
 
     async def kill(self) -> None:
         """At any await of it."""
         self.mount.crashed = True
-        self.clock.runs.set()
+        self.clock.go_on()
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        self.ended()
 
     async def end(self) -> None:
         """In peace."""
-        self.clock.runs.set()
+        self.clock.go_on()
         self._stop.set()
         if self._task is not None:
             await self._task
@@ -130,6 +155,7 @@ class Process:
         with suppress(EdgeError):
             await self.mount.flush()
         self.mount.crashed = True
+        self.ended()
 
     # What the bot is given.
 

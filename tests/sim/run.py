@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from tests.sim.broken import broken
 from tests.sim.mutation import Mutation, Result
 from tests.sim.virtual_time import run
@@ -9,12 +11,19 @@ from tests.sim.world import World
 
 
 def simulate(
-    seed: int, mutation: Mutation | None = None, *, trace: bool = False, features: bool = False
+    seed: int,
+    mutation: Mutation | None = None,
+    *,
+    trace: bool = False,
+    features: bool = False,
+    wire: bool = False,
+    only: Collection[str] | None = None,
 ) -> Result:
-    """One seed from start to end, with `features` also the strategy's."""
+    """A run from start to end, with `features` also the strategy's, on the `wire` below the real
+    adapter, with `only` these lines of its script."""
 
     async def main() -> World:
-        world = World(seed, mutation, trace, features)
+        world = World(seed, mutation, trace, features, wire, only)
         if mutation is not None and mutation.world is not None:
             mutation.world(world)
         await world.live()
@@ -28,4 +37,5 @@ def simulate(
         placed=world.checker.placed,
         fills=len(world.model.matches),
         processes=world.checker.generation,
+        script=tuple(world.script.lines),
     )

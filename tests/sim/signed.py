@@ -16,7 +16,9 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.liability import outstanding
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import Ownership
-from tests.sim.model import US, Model, Row
+from tests.sim.model import GRAIN, US, Model, Row
+
+GRAIN_OF_SIZE = Size(GRAIN)
 
 
 @dataclass(slots=True)
@@ -42,13 +44,16 @@ class Signed:
         if not memory.signatures_known:
             return
         for side in Side:
-            could = self._left(side, memory.orders_read_ms or 0)
+            could, steps = self._left(side, memory.orders_read_ms or 0)
             said = outstanding(memory.signatures, side)
-            if could > said:
+            # The engine counts spot in cNGN, at a price that is rounded to its grid once it is
+            # decided: a bid is for more USDC than decided by less than a grain for each.
+            if could > said + GRAIN_OF_SIZE.times(Decimal(steps)):
                 yield f"{side.value}: {said} said, {could} signed"
 
-    def _left(self, side: Side, read_ms: int) -> Size:
-        block_ms, total = self.model.chain.latest_ms(), NO_SIZE
+    def _left(self, side: Side, read_ms: int) -> tuple[Size, int]:
+        """What can still be executed, and of how many steps that is."""
+        block_ms, total, steps = self.model.chain.latest_ms(), NO_SIZE, 0
         for order_id, order in self._orders.items():
             row = self.model.rows.get(order_id)
             lost_ms = self._lost_ms.get(order_id)
@@ -57,12 +62,13 @@ class Signed:
                 continue
             if lost_ms is None or not hidden:
                 total += order.size if row is None else self._executable(row)
+                steps += 0 if row is None else row.steps
         for row in self.model.rows.values():
             found = row.owner == US and row.order_id not in self._orders
             managed = self.model.ownership(row) is Ownership.MANAGED
             if found and managed and row.side is side and row.expiry_ms > block_ms:
                 total += self._executable(row)
-        return total
+        return total, steps
 
     def _executable(self, row: Row) -> Size:
         """What the chain has not counted as filled."""

@@ -8,12 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import Context, ContextVar
+from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
+_Arguments = TypeVarTuple("_Arguments")
 
 EPOCH_MS = 1_800_000_000_000
+
+
+class Host(Protocol):
+    """What runs in a process that may stand still."""
+
+    def deliver(self, callback: Callable[[], object]) -> None:
+        """Call it now, or once the process runs again."""
+
+
+HOST: ContextVar[Host | None] = ContextVar("host", default=None)
+"""The process that what runs in this context belongs to: none of its timers fires while it stands
+still."""
 
 
 class _Jump(selectors.BaseSelector):
@@ -51,6 +65,24 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jump.elapsed_s
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[_Arguments]], object],
+        *args: *_Arguments,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        host = HOST.get() if context is None else context.get(HOST)
+        if host is None:
+            return super().call_at(when, callback, *args, context=context)
+
+        def fire() -> None:
+            if not handle.cancelled():  # it may have been, since its time came
+                callback(*args)
+
+        handle = super().call_at(when, host.deliver, fire, context=context)
+        return handle
 
     def pause(self, duration_s: float) -> None:
         self._jump.elapsed_s += duration_s

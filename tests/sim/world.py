@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from contextvars import Context
+from dataclasses import replace
+from functools import partial
 from random import Random
 
 from mm_bot.core.decide import Decision
@@ -24,13 +27,16 @@ from tests.sim.edge import Edge
 from tests.sim.features import Features, drawn, with_features
 from tests.sim.machine import Disk, Switch
 from tests.sim.matcher import Matcher
-from tests.sim.model import US, Model
+from tests.sim.model import US, Model, Row
 from tests.sim.mutation import Mutation
 from tests.sim.people import People
-from tests.sim.process import Process
+from tests.sim.process import HostClock, Process
 from tests.sim.scenario import Scenario
+from tests.sim.script import Script
 from tests.sim.virtual_time import VirtualClock
 from tests.sim.weather import Weather, calm, storm
+from tests.sim.wire import places
+from tests.sim.wire.site import Site
 
 SETTLED_CYCLES = 3
 LANE = 7
@@ -45,12 +51,19 @@ class World:
         mutation: Mutation | None = None,
         trace: bool = False,
         features: bool = False,
+        wire: bool = False,
+        only: Collection[str] | None = None,
     ) -> None:
         self.random = Random(seed)
         self.scenario = Scenario.drawn(self.random)
+        if wire:
+            market = places.listed_as(self.scenario.market)
+            self.scenario = replace(self.scenario, market=market)
+        self.script = Script(only)
         self.clock = VirtualClock()
         self.model = Model(self.scenario.market, self.clock, Random(seed + 1))
         self.matcher = Matcher(self.model, self.model.random)
+        self.matcher.script = self.script
         quiet = self.scenario.quiet
         self.weather: Weather = calm() if quiet else storm(self.random)
         self._follow_weather()
@@ -74,6 +87,10 @@ class World:
         self.checker.skew_ms = lambda: self._stepped_ms
         self.checker.disk_refuses = lambda: self.disk.refuses
         self.model.changed = self.checker.changed
+        self._site: Site | None = None
+        if wire:
+            self._site = Site(self.model, self.weather, self.script, self.checker, Random(seed + 8))
+            self.model.changed = self._tell
         self.people = People(self.model, self.scenario, self.random)
         self.people.jumps = Random(seed + 3) if features else None
         self._recent: deque[Decision] = deque(maxlen=SETTLED_CYCLES)
@@ -113,19 +130,34 @@ class World:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _start(self) -> None:
-        process = Process(
-            self.checker, self.disk, self.switch, self.people, self._told, self.skew_ms
-        )
-        self.model.writer, self._process = process.generation, process
+    def _tell(self, what: str, row: Row) -> None:
+        self.checker.changed(what, row)
+        if self._site is not None and self._process is not None:
+            self._site.tell(self._process.wake, self._process.clock)
+
+    async def _start(self, wakes: Callable[[], object] = lambda: None) -> None:
+        """`wakes` is called once the new process is the one writer."""
+        clock = HostClock(self.skew_ms)
+        wired = None if self._site is None else await self._site.opened(clock)
+        wakes()
+        process = Process(self.checker, self.disk, self.switch, self.people, self._told, clock)
+        self._process = process
+        if wired is None:
+            self.model.writer = process.generation
         self.features.started(self.disk.saved == PersistentState())
         used = [] if self.forget_nonces else [n for owner, n in self.model.nonces if owner == US]
         now_ms = 0 if self.forget_nonces else self.clock.now_ms() - self.clock_behind_ms
         nonces = await process.nonces(now_ms, max(used, default=0))
         self.people.squat(nonces)
-        edge = Edge(self.model, self.weather, self.checker, self.random, process.clock)
         mutation, strategy = self.mutation, founding(self.policy)
-        venue = mutation.exchange(edge, self) if mutation and mutation.exchange else edge
+        if wired is None:
+            edge = Edge(
+                self.model, self.weather, self.checker, self.random, process.clock, self.script
+            )
+            venue = mutation.exchange(edge, self) if mutation and mutation.exchange else edge
+        else:
+            venue = wired[0]
+            process.ended = wired[0].die
         made = mutation.strategy(self.policy) if mutation and mutation.strategy else strategy
         process.run(venue, nonces, self.policy, made, self.scenario.poll_ms)
 
@@ -144,6 +176,8 @@ class World:
         until_ms = self.clock.now_ms() + self.scenario.storm_ms
         while self.clock.now_ms() < until_ms and not self.checker.violations:
             await self.clock.sleep_ms(self.random.expovariate(1 / 700))
+            if not self.script.happens("deed"):
+                continue
             chance = self.random.random()
             if chance < self.scenario.restarts:
                 await self._restart()
@@ -165,7 +199,7 @@ class World:
 
     def _ambush(self, what: str) -> None:
         """Now and then something happens while a post or a cancel is under way."""
-        if not self._stormy or self._extra.random() > 0.1:
+        if not self._stormy or not self.script.strikes("ambush", self._extra, 0.1):
             return
         acts: list[Callable[[], None]] = [self.people.take, self.people.take]
         if what == "post":
@@ -173,7 +207,8 @@ class World:
         elif self.weather.pauses:
             acts += [self._freeze] * 3
         delay_s = self._extra.uniform(0, 0.02)
-        asyncio.get_running_loop().call_later(delay_s, self._extra.choice(acts))
+        loop, nobody = asyncio.get_running_loop(), Context()  # not the process's own doing
+        loop.call_later(delay_s, self._extra.choice(acts), context=nobody)
 
     def _crash(self) -> None:
         if self._stormy and not self._restarting.locked():
@@ -228,18 +263,24 @@ class World:
             self.checker.stopping.stands_still()
             await self.clock.sleep_ms(self._extra.choice((300, 1_500, 4_000)))
             if self._extra.random() < 0.6:
-                self.model.drop_lock()
+                self._drop_lock()
                 await self.clock.sleep_ms(self._extra.choice((0, 50, 1_500)))
                 self._superseded.append(process)
                 self.disk = Disk(self.clock, Random(self._extra.random()))
                 self.checker.state_lost()
                 self.skew_ms = self.clock_behind_ms = 0
+                wakes_s = self._extra.uniform(0, 3)
                 loop = asyncio.get_running_loop()
-                loop.call_later(self._extra.uniform(0, 3), process.go_on)
-                await self._start()
+                await self._start(partial(loop.call_later, wakes_s, process.go_on))
             else:
                 process.go_on()
                 self.checker.stopping.goes_on()
+
+    def _drop_lock(self) -> None:
+        if self._site is None:
+            self.model.drop_lock()
+        else:
+            self._site.drop_lock()
 
     def _flip_kill_switch(self) -> None:
         self.switch.flip()

@@ -1,0 +1,14 @@
+"""The wire: everything below the real adapter of the exchange, made of the simulator's model.
+
+The adapter (`mm_bot.venues.numo`) runs as it is: its bodies, rows, JSON-RPC, signatures, error
+mapping, fences and pages, and below it the real HTTP client and database session. What is simulated
+is what they speak to. Each layer imports only those above it:
+
+    places      addresses, keys, the listed markets, and our configuration there
+    rendering   the model's rows as bodies of the API and rows of the tables
+    mishaps     what can go wrong with one request, and how often
+    api, node, database
+                the three services: a request in, an answer out
+    network     bytes on connections to them, through the mishaps
+    venue       the adapter of one process, the checker told of what it does
+"""

@@ -1,0 +1,66 @@
+"""The simulated exchange as processes meet it: they open it, are told of events, and die."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import copy_context
+from random import Random
+
+from mm_bot.errors import BotError
+from tests.sim.checker import Checker
+from tests.sim.claims import Claim
+from tests.sim.model import Model
+from tests.sim.process import HostClock
+from tests.sim.script import Script
+from tests.sim.virtual_time import HOST
+from tests.sim.weather import Weather
+from tests.sim.wire.api import Api
+from tests.sim.wire.database import Database
+from tests.sim.wire.mishaps import Mishaps
+from tests.sim.wire.network import Services
+from tests.sim.wire.node import Node
+from tests.sim.wire.venue import Wired
+
+
+class Site:
+    def __init__(
+        self, model: Model, weather: Weather, script: Script, checker: Checker, random: Random
+    ) -> None:
+        def wrong(text: str) -> None:
+            checker.fail(Claim.AS_DECIDED, text)
+
+        self._checker = checker
+        self._mishaps = Mishaps(weather, script, random)
+        self._services = Services(
+            model=model,
+            api=Api(model, weather, wrong),
+            node=Node(model),
+            database=Database(model),
+        )
+
+    async def opened(self, clock: HostClock) -> tuple[Wired, int]:
+        """The venue of the next process, open, and the highest nonce it was told of. A start that
+        fails is tried again, as who runs the process would."""
+        clock.context = copy_context()
+        clock.context.run(HOST.set, clock)
+        while True:
+            number = self._checker.generation + 1
+            venue = Wired(self._services, self._mishaps, self._checker, clock, number)
+            opening = asyncio.create_task(venue.open(), context=clock.context)
+            try:
+                return venue, await opening
+            except BotError as error:
+                self._checker.note(f"a start fails: {error}")
+                venue.die()
+                await asyncio.sleep(1)
+
+    def drop_lock(self) -> None:
+        """The server ends the session of the one writer."""
+        self._services.database.drop_lock()
+
+    def tell(self, wake: Callable[[], None], clock: HostClock) -> None:
+        """Something changed: an event of it comes late, twice, or never."""
+        random = self._mishaps.random
+        for _ in range(random.choice((0, 1, 1, 2))):
+            asyncio.get_running_loop().call_later(random.uniform(0, 2), clock.deliver, wake)

@@ -1,0 +1,86 @@
+"""The real adapter of one process over the simulated wire, the checker told of what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
+from mm_bot.core.instrument import Instrument
+from mm_bot.core.snapshot import Observation
+from mm_bot.venues.numo.exchange import NumoVenue, Transports
+from tests.sim.checker import Checker
+from tests.sim.claims import Claim
+from tests.sim.process import HostClock
+from tests.sim.wire import places
+from tests.sim.wire.mishaps import Mishaps
+from tests.sim.wire.network import Network, Services
+
+
+class Wired:
+    """One process's `Venue`: everything is the adapter's, and is told to the checker."""
+
+    def __init__(
+        self, services: Services, mishaps: Mishaps, checker: Checker, clock: HostClock, number: int
+    ) -> None:
+        self.generation = number
+        self._services = services
+        self._checker = checker
+        self._network = Network(services, mishaps, clock, number)
+        self.adapter = NumoVenue(
+            places.config(services.model.market),
+            clock,
+            Transports(connect=self._network.connect, opens=self._network.opens),
+        )
+
+    async def open(self) -> int:
+        """Raises BotError, as the adapter does."""
+        highest = await self.adapter.open(self._waits)
+        assert self.adapter.instrument == self._services.model.market, "listed as it is traded"
+        return highest
+
+    def _waits(self, holder: str) -> None:
+        self._checker.note(f"process {self.generation} waits for the lock: {holder}")
+
+    def die(self) -> None:
+        """The process is gone, and its machine closes what it held."""
+        self._network.break_all()
+
+    @property
+    def instrument(self) -> Instrument:
+        return self.adapter.instrument
+
+    async def observe(self, watch: Watch) -> Observation:
+        self._checker.observing(self.generation)
+        seen = await self.adapter.observe(watch)
+        read, model = seen.orders.value, self._services.model
+        if read is not None:
+            self._checker.looked(read, self._services.database.shown[self.generation])
+            if read.reserved_elsewhere != model.reserved_elsewhere:
+                self._checker.fail(Claim.TOLD, f"reserved elsewhere: {read.reserved_elsewhere}")
+        self._checker.observed(seen, self.generation)
+        return seen
+
+    def prepare(self, order: NewOrder) -> PreparedOrder:
+        self._checker.signed(order)
+        self._services.api.decided[order.order_id] = order
+        return self.adapter.prepare(order)
+
+    async def holds_lock(self) -> bool:
+        return await self.adapter.holds_lock()
+
+    async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
+        def leaves() -> bool:
+            if not may_send():
+                return False
+            self._checker.posted(prepared, self.generation)
+            return True
+
+        outcome = await self.adapter.place(prepared, leaves)
+        self._checker.answered(prepared.order, outcome, self.generation)
+        return outcome
+
+    async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
+        self._checker.cancelling(order_id, nonce, reason, self.generation)
+        outcome = await self.adapter.cancel(order_id, nonce, reason)
+        self._checker.cancelled(order_id, outcome, self.generation)
+        return outcome
