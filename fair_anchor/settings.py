@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 from fair_anchor.fair_value import Carry, RateTable
 from fair_anchor.settings_sources import SourceChoice, guard_of, resolve_sources
@@ -67,6 +68,7 @@ class Settings:
     """Of what the exchange's own prices are made from, USDC."""
     ignored_owners: frozenset[str]
     guard: GuardPolicy
+    state_file: Path | None
     fallback: FallbackPolicy | None
     timeout_ms: int
     cache_ms: int
@@ -114,6 +116,7 @@ def _settings(
         min_size=given.spot.min_size,
         ignored_owners=given.spot.ignored_owners or frozenset(),
         guard=guard_of(given.spot),
+        state_file=given.spot.state_file,
         fallback=fallback,
         timeout_ms=given.service.timeout_ms,
         cache_ms=given.service.cache_ms,

@@ -54,6 +54,7 @@ def guard_of(given: SpotSettings) -> GuardPolicy:
     return GuardPolicy(
         max_age_ms=given.max_age_ms,
         max_deviation_bps=given.max_jump_bps,
+        hard_jump_bps=given.hard_jump_bps,
         confirmations=given.confirmations,
         low=given.low,
         high=given.high,

@@ -15,12 +15,12 @@ from __future__ import annotations
 import asyncio
 import random as random_module
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fair_anchor.fair_value import Confidence, Spot
 from fair_anchor.settings import FallbackPolicy
 from mm_bot.clock import Clock
-from mm_bot.core.exact import plain
+from mm_bot.core.exact import Price, plain
 from mm_bot.errors import EdgeError
 from mm_bot.prices.backoff import FailurePauses, Random
 from mm_bot.prices.source import AnchorError, AnchorSource, Reading, RejectReason, unexpected
@@ -53,8 +53,10 @@ class Slot:
         cache_ms: int,
         max_age_ms: int | None,
         clock: Clock,
+        accepted: Callable[[str, Price, int], None] = lambda source, price, now_ms: None,
         random: Random = random_module.random,
     ) -> None:
+        """`accepted` is told of every good price, whose it is and when."""
         self.name = source.name
         self.reads = 0
         """Reads that were begun."""
@@ -66,6 +68,7 @@ class Slot:
         self._cache_ms = cache_ms
         self._max_age_ms = max_age_ms
         self._clock = clock
+        self._accepted = accepted
         self._pauses = FailurePauses(random)
         self._good: Reading | None = None
         self._good_until_ms = 0.0
@@ -129,6 +132,7 @@ class Slot:
             self._failed_at_ms = None
             self.reason = ""
             self._good, self._good_until_ms = reading, began_ms + self._cache_ms
+            self._accepted(self.name, reading.price, self._clock.now_ms())
             return reading
         finally:
             self._task = None

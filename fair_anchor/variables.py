@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 
 from fair_anchor.kinds import CURVE, MARKETS, MILLISECONDS, MOMENT, OWNERS, RATE, RATES, SYMBOL
@@ -22,6 +23,7 @@ from mm_bot.fields.kinds import (
     LOG_LEVEL,
     NODE_URL,
     NOT_NEGATIVE,
+    PATH,
     SECONDS,
     Kind,
     Range,
@@ -128,6 +130,18 @@ class SpotSettings(Model, title="Spot"):
     )
     confirmations: Annotated[int, whole(least=1, most=100)] = variable(
         "FAIR_ANCHOR_CONFIRMATIONS", "Answers that confirm a jump.", default="3"
+    )
+    hard_jump_bps: Annotated[Decimal | None, zero_is_off(BPS)] = variable(
+        "FAIR_ANCHOR_HARD_JUMP_BPS",
+        "A move beyond it is no confirmation's but another source's, or `fair-anchor "
+        "accept-reference`'s.",
+        default="2000",
+    )
+    state_file: Annotated[Path | None, PATH] = variable(
+        "FAIR_ANCHOR_STATE_FILE",
+        "Where the last good price of each source is kept, for the first one after a restart to "
+        "be compared with.",
+        absent="nothing is kept",
     )
     low: Annotated[Price, PRICE] = variable(
         "FAIR_ANCHOR_MIN_SPOT_PRICE", "A lower spot is implausible.", default="1"

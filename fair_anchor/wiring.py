@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
+from fair_anchor.accepted import AcceptedPrices
 from fair_anchor.app import FairAnchor, Pages
 from fair_anchor.exchange_reads import Futures, Listings, Reads, SpotReads
 from fair_anchor.fair_value import Confidence
@@ -13,7 +14,9 @@ from fair_anchor.settings_sources import TRADE, SourceChoice
 from fair_anchor.spot import Slot, SpotFinder
 from fair_anchor.spot_sources import BookSource, LocalFilter, TradeSource
 from fair_anchor.variables import LISTEN_ADDR
-from mm_bot.clock import Clock, SystemClock
+from mm_bot.clock import SystemClock
+from mm_bot.host.accepted_file import AcceptedFile
+from mm_bot.host.ending import STOP_WITHIN_S, Ending
 from mm_bot.host.shutdown import Shutdown
 from mm_bot.io.http import open_client
 from mm_bot.observe.http_server import HttpServer
@@ -21,19 +24,20 @@ from mm_bot.observe.log import Log
 from mm_bot.prices.guarded import Guarded
 from mm_bot.prices.source import AnchorSource, EthCall
 from mm_bot.prices.spec import SourceContext
+from mm_bot.prices.witness import Witnesses
 
 CONNECTION_LIMIT = 512
 PIPELINE_LIMIT = 64
 
 
-async def run(settings: Settings, log: Log) -> None:
-    """Serve until a signal.
+async def run(settings: Settings, log: Log, ending: Ending) -> None:
+    """Serve until a signal, and end in time from then on.
 
     Raises:
         SettingsError: where the address is taken.
     """
     async with AsyncExitStack() as cleanup:
-        shutdown = Shutdown()
+        shutdown = Shutdown(lambda: ending.within(STOP_WITHIN_S))
         cleanup.callback(shutdown.listen())
         service, server = _service(settings, log, cleanup)
         cleanup.push_async_callback(server.close)
@@ -47,6 +51,7 @@ async def run(settings: Settings, log: Log) -> None:
             sources=[choice.name for choice in settings.sources],
             futures=sorted(settings.futures) or "as listed",
             fallback=settings.fallback is not None,
+            remembers=str(settings.state_file or "nothing: FAIR_ANCHOR_STATE_FILE is not set"),
         )
         await shutdown.requested.wait()
         log.info("stopping", signal=shutdown.signal_name)
@@ -68,11 +73,20 @@ def _service(
     spot_reads = None
     if reads is not None and listings is not None:
         spot_reads = SpotReads(reads, listings, settings.spot_symbol, settings.ignored_owners)
+    accepted = AcceptedPrices(
+        settings.state_file, warn=lambda text: log.warning("state", what=text)
+    )
+    accepted.load()
+    cleanup.push_async_callback(accepted.aclose)
     context = SourceContext(
-        clock=clock, eth_call=_eth_call(settings, cleanup), max_age_ms=settings.guard.max_age_ms
+        clock=clock,
+        eth_call=_eth_call(settings, cleanup),
+        witnesses=_witnesses(settings, accepted),
+        max_age_ms=settings.guard.max_age_ms,
     )
     slots = {
-        choice: _slot(choice, settings, spot_reads, context, clock) for choice in settings.sources
+        choice: _slot(choice, settings, spot_reads, context, accepted)
+        for choice in settings.sources
     }
     finder = SpotFinder(
         tuple(slots.values()), settings.fallback, timeout_ms=settings.timeout_ms, clock=clock
@@ -105,10 +119,10 @@ def _slot(
     settings: Settings,
     spot_reads: SpotReads | None,
     context: SourceContext,
-    clock: Clock,
+    accepted: AcceptedPrices,
 ) -> Slot:
     source: AnchorSource
-    guard = settings.guard
+    guard, clock = settings.guard, context.clock
     if choice.spec is not None:
         source = choice.spec.build(context)
     else:
@@ -118,13 +132,33 @@ def _slot(
             source = TradeSource(spot_reads, needs)
         else:
             source = BookSource(spot_reads, clock, needs)
-    guarded = Guarded(source, guard, timeout_ms=settings.timeout_ms, clock=clock, name=choice.name)
+    guarded = Guarded(
+        source,
+        guard,
+        timeout_ms=settings.timeout_ms,
+        clock=clock,
+        name=choice.name,
+        witnesses=context.witnesses,
+    )
     return Slot(
         guarded,
         confidence=Confidence.MEDIUM if choice.name == TRADE else Confidence.HIGH,
         cache_ms=settings.cache_ms,
         max_age_ms=guard.max_age_ms,
         clock=clock,
+        accepted=accepted.note,
+    )
+
+
+def _witnesses(settings: Settings, accepted: AcceptedPrices) -> Witnesses:
+    """Other sources, what the process before accepted, and the operator's control file."""
+    if settings.state_file is None:
+        remedy = "start the service anew (FAIR_ANCHOR_STATE_FILE allows to accept it in flight)"
+        return Witnesses(remedy=remedy)
+    return Witnesses(
+        earlier=dict(accepted.prices),
+        operator=AcceptedFile(settings.state_file).read,
+        remedy="`fair-anchor accept-reference {price}`",
     )
 
 

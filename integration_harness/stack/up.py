@@ -156,6 +156,10 @@ class LocalExchange:
         """
         self._part(part).start(**environment)
 
+    def crash(self, part: Literal["api", "matcher"]) -> None:
+        """End one of the exchange's own services in its tracks, with what it had in hand."""
+        self._services[part].kill()
+
     def running(self, part: Part) -> bool:
         """Whether a part's process is there."""
         return self._part(part).running

@@ -30,6 +30,7 @@ from mm_bot.core.settlement import (
     Settlement,
     Settlements,
     disagreeing,
+    lacking,
     pending,
     settle,
     unasked,
@@ -135,7 +136,17 @@ def decide(
     wanted = _wanted(snapshot, given, policy)
     due = _over_budget(policy, memory, wanted, now_ms)
     limits = _risk_input(
-        snapshot, memory, policy, tracked, chosen, fresh, money, settlements, due, strategy.levels
+        snapshot,
+        memory,
+        policy,
+        tracked,
+        chosen,
+        fresh,
+        money,
+        settlements,
+        market,
+        due,
+        strategy.levels,
     )
     last_step = degrade.last_step(risk_policy, causes)
     found = risk.in_order(*risk.halts(limits, last_step), *quotes.halts)
@@ -369,10 +380,11 @@ def _risk_input(
     fresh: Freshness,
     money: Holdings | None,
     settlements: Settlements,
+    market: Instrument,
     due: bool,
     levels: int,
 ) -> risk.RiskInput:
-    balances = snapshot.venue.balances.value
+    balances, waiting = snapshot.venue.balances.value, lacking(settlements, market)
     live = [c for c in tracked.open_orders if c.stage is Stage.LIVE and not c.cancel_acked]
     return risk.RiskInput(
         mode=policy.mode,
@@ -388,7 +400,8 @@ def _risk_input(
         deviation_bps=chosen.deviation_bps,
         oldest_quote_age_ms=max((snapshot.now_ms - c.created_ms for c in live), default=0),
         open_notional=_open_notional(tracked.open_orders),
-        inventory=balances.base if balances else None,
+        highest=balances.base + waiting.bought if balances else None,
+        lowest=balances.base - waiting.sold if balances else None,
         holdings=money,
         replace_cancels_last_minute=len(_last_minute(memory, snapshot.now_ms)),
         rate_due=due,

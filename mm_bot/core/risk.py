@@ -6,6 +6,7 @@ placed. Each ends by itself when its condition does (behaviour.md section 7):
 1. The three stale halts end with a fresh reading, a contradiction with its disappearance. A lost
    lock counts as an unread order table.
 2. Deviation, inventory, balance, notional and reference halts end when the number is back inside.
+   An inventory is the worse of the chain's and of what our fills since say.
 3. `quote age exceeded` ends once no quote of ours is that old, which its own cancels bring about.
 4. `cancel rate limit exceeded` ends when the last 60 seconds have room to replace every level once.
 5. The operator's two end with the mode or the file.
@@ -76,7 +77,9 @@ class RiskInput:
     oldest_quote_age_ms: int
     open_notional: Amount
     """The larger side's cNGN of managed orders, unknown ones included."""
-    inventory: Size | None
+    highest: Size | None
+    """The inventory with every buy that the balances were found to lack, and without every sale."""
+    lowest: Size | None
     holdings: Holdings | None
     replace_cancels_last_minute: int
     rate_due: bool
@@ -152,13 +155,12 @@ def _exposure(given: RiskInput, policy: RiskPolicy) -> list[Halt]:
     if limit is not None and given.open_notional > limit:
         numbers = (("open_cngn", str(given.open_notional)), ("limit_cngn", str(limit)))
         found.append(Halt(reason=HaltReason.OPEN_NOTIONAL, numbers=numbers))
-    if given.inventory is not None:
-        if given.inventory > policy.max_long:
-            numbers = (("inventory", str(given.inventory)), ("limit", str(policy.max_long)))
-            found.append(Halt(reason=HaltReason.MAX_LONG, numbers=numbers))
-        if given.inventory < policy.max_short:
-            numbers = (("inventory", str(given.inventory)), ("limit", str(policy.max_short)))
-            found.append(Halt(reason=HaltReason.MAX_SHORT, numbers=numbers))
+    if given.highest is not None and given.highest > policy.max_long:
+        numbers = (("inventory", str(given.highest)), ("limit", str(policy.max_long)))
+        found.append(Halt(reason=HaltReason.MAX_LONG, numbers=numbers))
+    if given.lowest is not None and given.lowest < policy.max_short:
+        numbers = (("inventory", str(given.lowest)), ("limit", str(policy.max_short)))
+        found.append(Halt(reason=HaltReason.MAX_SHORT, numbers=numbers))
     holdings = given.holdings
     if holdings is not None:
         if policy.min_base is not None and holdings.base_available < policy.min_base:

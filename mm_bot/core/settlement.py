@@ -206,6 +206,11 @@ def pending(settlements: Settlements, market: Instrument) -> Pending:
     return found
 
 
+def lacking(settlements: Settlements, market: Instrument) -> Pending:
+    """The part of it that the chain was asked about: what these very balances do lack."""
+    return pending({k: entry for k, entry in settlements.items() if entry.asked}, market)
+
+
 def unasked(settlements: Settlements) -> bool:
     """Whether the chain was not asked yet about one of them."""
     return any(entry.pending and not entry.asked for entry in settlements.values())

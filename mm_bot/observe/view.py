@@ -14,7 +14,7 @@ from functools import cached_property
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import BPS, Amount, Price, Size, multiply, plain, round_half_even
 from mm_bot.core.instrument import Instrument, Side
-from mm_bot.core.ledger import OpenOrder, Stage
+from mm_bot.core.ledger import OpenOrder, Stage, stuck
 from mm_bot.core.liability import last_expiry_ms, outstanding, worth
 from mm_bot.core.memory import Memory
 from mm_bot.core.policy import OperatorMode, Policy
@@ -77,11 +77,13 @@ class View:
 
     @cached_property
     def best(self) -> dict[Side, OpenOrder]:
-        """The best live order of each side that has one."""
+        """The best live order of each side that has one. What the matcher died with in its hands
+        rests in no book, and no side is quoted by it."""
+        resting = [c for c in self.live if not stuck(c, self.at_ms)]
         return {
             side: min(found, key=lambda c: side.best_first(c.price))
             for side in Side
-            if (found := [c for c in self.live if c.side is side])
+            if (found := [c for c in resting if c.side is side])
         }
 
     @property

@@ -131,7 +131,7 @@ class Guard:
             self._source,
             RejectReason.UNCONFIRMED,
             f"{base} -> {price}, {moved_bps} bps, limit {plain(limit_bps)}; no other source and no "
-            f"local price agrees: if it is true, `mm-bot accept-reference {price}`",
+            f"local price agrees: if it is true, {witnesses.remedy.format(price=price)}",
         )
 
     def _refuse_implausible(self, price: Price) -> None:

@@ -28,6 +28,8 @@ class Witnesses:
 
     agreement_bps: Decimal = AGREEMENT_BPS_DEFAULT
     operator: Callable[[int], Price | None] = lambda _: None
+    remedy: str = "`mm-bot accept-reference {price}`"
+    """What the operator does where a jump is true."""
     earlier: Mapping[str, Accepted] = field(default_factory=dict)
     """The last accepted price of each source in an earlier process."""
     _said: dict[str, Accepted] = field(default_factory=dict)

@@ -49,7 +49,8 @@ HEALTHY = RiskInput(
     deviation_bps=None,
     oldest_quote_age_ms=0,
     open_notional=NO_AMOUNT,
-    inventory=Size.of(0),
+    highest=Size.of(0),
+    lowest=Size.of(0),
     holdings=FUNDS,
     replace_cancels_last_minute=0,
     rate_due=False,
@@ -87,8 +88,8 @@ CASES: list[tuple[HaltReason, dict[str, Any], dict[str, Any]]] = [
         {"open_notional": Amount.of(160_001)},
         {"open_notional": Amount.of(160_000)},
     ),
-    (HaltReason.MAX_LONG, {"inventory": Size.of("1000.1")}, {"inventory": Size.of(1_000)}),
-    (HaltReason.MAX_SHORT, {"inventory": Size.of("-1000.1")}, {"inventory": Size.of(-1_000)}),
+    (HaltReason.MAX_LONG, {"highest": Size.of("1000.1")}, {"highest": Size.of(1_000)}),
+    (HaltReason.MAX_SHORT, {"lowest": Size.of("-1000.1")}, {"lowest": Size.of(-1_000)}),
     (
         HaltReason.MIN_BASE,
         {"holdings": replace(FUNDS, base_available=Size.of(49))},
@@ -177,7 +178,7 @@ def test_a_small_budget_does_not_halt_for_ever() -> None:
 
 def test_several_hold_together_in_a_fixed_order() -> None:
     """All that hold are told, in the order of the enumeration, with their numbers."""
-    world = replace(HEALTHY, kill_switch=True, has_reference=False, inventory=Size.of(2_000))
+    world = replace(HEALTHY, kill_switch=True, has_reference=False, highest=Size.of(2_000))
     found = halts(world, LIMITS)
     assert [h.reason for h in found] == [
         HaltReason.NO_REFERENCE,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from mm_bot.core.exact import NO_AMOUNT, Size
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
@@ -12,6 +14,7 @@ from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderStatus, RestingOrder
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.remember import Report, remember
+from mm_bot.core.risk import HaltReason
 from mm_bot.core.settlement import REVERTED_AFTER_MS
 from mm_bot.core.snapshot import Fill, Snapshot
 from mm_bot.host.persistence import first_memory, to_state
@@ -82,6 +85,27 @@ def test_a_fill_is_not_taken_twice() -> None:
     proven = decided(seen(ASK, FILLED, settled=160_000, later_ms=1_000), memory, TIGHT)
     assert proven.holdings is not None
     assert proven.holdings.base_highest == proven.holdings.base_total
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_a_fill_that_no_block_shows_counts_for_the_inventory_halts(side: Side) -> None:
+    """A chain that is behind hides no inventory beyond its limit. The halt ends where the match
+    reverted; and a start that did not ask the chain yet halts for nothing that it may show."""
+    short = side is Side.SELL
+    quote = replace(POLICY.quote, max_long=Size.of(10_050), max_short=Size.of(-50))
+    risks = replace(POLICY.risk, max_long=quote.max_long, max_short=quote.max_short)
+    limits = replace(POLICY, quote=quote, risk=risks)
+    base, reason = ("0", HaltReason.MAX_SHORT) if short else ("10000", HaltReason.MAX_LONG)
+    filled = replace(FILLED, side=side)
+    told = fill(1, side, "1600", "100", order_id=FILLED.order_id)
+    lags = decided(seen(filled, fills=(told,), settled=0, base=base), BEGUN, limits)
+    assert [(halt.reason, dict(halt.numbers)["inventory"]) for halt in lags.halts] == [
+        (reason, "-100" if short else "10100")
+    ]
+    assert not decided(seen(filled, fills=(told,), base=base), BEGUN, limits).halts, "not asked"
+    memory = remember(BEGUN, lags, Report(), dry_run=False)
+    late = seen(filled, settled=0, base=base, later_ms=REVERTED_AFTER_MS + 1)
+    assert not decided(late, memory, limits).halts
 
 
 def test_a_sale_that_no_block_shows_is_gone_from_what_asks_may_sell() -> None:

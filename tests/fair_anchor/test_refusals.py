@@ -73,10 +73,10 @@ def test_a_jump_must_be_confirmed(tmp_path: Path) -> None:
 
     async def scenario(server: RawServer, service: Service) -> None:
         assert (await price(service)).status == 200
-        server.answer(json_answer("2000"))
+        server.answer(json_answer("1800"))
         await asyncio.sleep(0.05)
-        assert (await price(service)).tried()["http"].startswith("jump: 1600 -> 2000")
-        assert (await until(service, 200)).body["spot"] == 2000
+        assert (await price(service)).tried()["http"].startswith("jump: 1600 -> 1800")
+        assert (await until(service, 200)).body["spot"] == 1800
         counted = await asyncio.to_thread(service.metrics)
         assert 'refusals_total{reason="jump",source="http"} 2.0' in counted
 

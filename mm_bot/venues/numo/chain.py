@@ -77,6 +77,14 @@ class AssetBalance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The latest block, and its time in unix seconds."""
+
+    number: int
+    time_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountBalances:
     """Everything a subaccount holds at one block; zero balances are left out."""
 
@@ -122,12 +130,15 @@ class Chain:
 
     async def block_time_s(self) -> int:
         """The time of the latest block."""
-        block = _read.members(await self._request("eth_getBlockByNumber", "latest", False), "block")
-        return _quantity(_read.member(block, "timestamp", "block"), "block.timestamp")
+        return (await self.head()).time_s
 
-    async def block_number(self) -> int:
-        """The number of the latest block."""
-        return _quantity(await self._request("eth_blockNumber"), "eth_blockNumber")
+    async def head(self) -> Head:
+        """The latest block."""
+        block = _read.members(await self._request("eth_getBlockByNumber", "latest", False), "block")
+        number, time_s = (_read.member(block, name, "block") for name in ("number", "timestamp"))
+        return Head(
+            number=_quantity(number, "block.number"), time_s=_quantity(time_s, "block.timestamp")
+        )
 
     async def has_code(self, address: str) -> bool:
         return len(_hex(await self._request("eth_getCode", address, "latest"), "code")) > 0

@@ -35,7 +35,7 @@ from mm_bot.io.postgres_link import Opens, open_link
 from mm_bot.venues.base import EthCall, Found
 from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.numo import wire
-from mm_bot.venues.numo.chain import Chain, FilledCounts, market_balances
+from mm_bot.venues.numo.chain import Chain, FilledCounts, Head, market_balances
 from mm_bot.venues.numo.checks import find_listing, instrument_of, prove, reach_api
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.find import find
@@ -173,13 +173,13 @@ class NumoVenue:
 
     async def find(self, order_ids: Sequence[str]) -> Found:
         """See `Venue.find`."""
-        looking = find(self._session, self._api, self._config, self._entry.market, order_ids)
-        found, block = await asyncio.gather(looking, self._block_number())
-        return replace(found, block=block)
+        market, head = self._entry.market, await self._head()
+        found = await find(self._session, self._api, self._config, market, order_ids, head)
+        return replace(found, block=None if head is None else head.number)
 
-    async def _block_number(self) -> int | None:
+    async def _head(self) -> Head | None:
         try:
-            return await self._in_time(self._chain.block_number(), _BLOCK_WITHIN_S)
+            return await self._in_time(self._chain.head(), _BLOCK_WITHIN_S)
         except EdgeError:
             return None
 

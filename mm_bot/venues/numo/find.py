@@ -20,6 +20,7 @@ from mm_bot.io.postgres import Session
 from mm_bot.io.shapes import Reader
 from mm_bot.venues.base import Found, FoundOrder
 from mm_bot.venues.numo import order_queries, units, wire
+from mm_bot.venues.numo.chain import Head
 from mm_bot.venues.numo.config import NumoConfig
 
 _read = Reader(wire.API)
@@ -31,8 +32,10 @@ async def find(
     config: NumoConfig,
     instrument: Instrument | None,
     order_ids: Sequence[str],
+    head: Head | None,
 ) -> Found:
-    """See `Venue.find`."""
+    """See `Venue.find`. What is past is so by the earlier of our clock and the latest block's;
+    where no block was read (`head` None) nothing is."""
     values = {
         "owner": config.owner,
         "subaccount": str(config.subaccount_id),
@@ -44,20 +47,22 @@ async def find(
         asked = [await _by_api(api, order_id) for order_id in order_ids]
         return Found(orders=tuple(each for each in asked if each), fault=error.reason)
     found = []
+    now_s = None if head is None else min(time.time(), head.time_s)
     for order_id, nonce, side, asset, sub_id, status, expiry_s in rows:
         where = units.AssetRef(asset=asset, sub_id=int(sub_id))
         if order_id in order_ids or _ours(config, instrument, order_id, int(nonce), side, where):
             state = OrderStatus(status)
             # What the matcher holds may still be settled; its word comes late, if at all.
             grace_s = DEAD_AFTER_MS // 1000 if state is OrderStatus.MATCHING else 0
-            live = state.live and int(expiry_s) + grace_s > time.time()
+            over = now_s is not None and int(expiry_s) + grace_s <= now_s
+            proof = f"its row says {status}"
             found.append(
                 FoundOrder(
                     order_id=order_id,
                     nonce=int(nonce),
-                    live=live,
+                    live=state.live and not over,
                     expiry_s=int(expiry_s),
-                    proof=f"its row says {status}",
+                    proof=f"{proof}, and it expired" if state.live and over else proof,
                 )
             )
     return Found(orders=tuple(found))
