@@ -18,9 +18,9 @@ UNCONFIRMED = "unconfirmed jump"
 
 
 async def refused(server: RawServer, service: Service) -> str:
-    """Why five readings in a row are no price, more than confirm a smaller jump."""
+    """Why four readings in a row are no price, more than confirm a smaller jump."""
     before = len(server.requests)
-    while len(server.requests) < before + 5:
+    while len(server.requests) < before + 4:
         told = await price(service)
         assert told.status == 502, told.body
         await asyncio.sleep(0.02)
