@@ -12,27 +12,23 @@ import re
 from pathlib import Path
 
 from coincurve import PrivateKey
-from Crypto.Hash import keccak
+
+from mm_bot.fields.keccak import keccak_256
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _KEY = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
 
 
-def keccak256(data: bytes) -> bytes:
-    """Keccak-256, which is not SHA3-256."""
-    return keccak.new(digest_bits=256, data=data).digest()
-
-
 def address_of(private_key: bytes) -> str:
     """The address that signs with this key, in lower case."""
     public = PrivateKey(private_key).public_key.format(compressed=False)
-    return "0x" + keccak256(public[1:])[-20:].hex()
+    return "0x" + keccak_256(public[1:])[-20:].hex()
 
 
 def checksummed(address: str) -> str:
     """The mixed-case spelling of EIP-55, whose case checks the digits."""
     digits = address[2:].lower()
-    marks = keccak256(digits.encode("ascii")).hex()
+    marks = keccak_256(digits.encode("ascii")).hex()
     cased = (d.upper() if int(m, 16) >= 8 else d for d, m in zip(digits, marks, strict=False))
     return "0x" + "".join(cased)
 

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from Crypto.Hash import keccak
 from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mm_bot.fields.keccak import keccak_256
 from mm_bot.fields.keys import (
     address_of,
     checksummed,
-    keccak256,
     parse_address,
     parse_private_key,
     read_keystore,
@@ -38,9 +39,15 @@ def write(folder: Path, content: object, password: bytes) -> tuple[Path, Path]:
     return file, password_file
 
 
+@given(st.binary(max_size=400))
+def test_the_fast_hash_is_that_of_the_library_it_stands_for(data: bytes) -> None:
+    """Whichever library is installed, the bytes are the same."""
+    assert keccak_256(data) == keccak.new(digest_bits=256, data=data).digest()
+
+
 def test_keccak_is_the_chain_s_own() -> None:
     """The hash of nothing is Keccak's, not SHA3's."""
-    assert keccak256(b"").hex().startswith("c5d2460186f7233c927e7db2dcc703c0")
+    assert keccak_256(b"").hex().startswith("c5d2460186f7233c927e7db2dcc703c0")
 
 
 @settings(max_examples=30)

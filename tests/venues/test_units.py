@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.exact import Amount, Price, Size
+from mm_bot.core.exact import Amount, Price, Size, plain
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.venues.numo import units
 from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET
@@ -84,6 +84,12 @@ def test_a_spot_price_survives_the_round_trip(side: Side, ticks: int, size: Deci
     if order is not None:
         shown = units.human_price(SPOT_MARKET, units.from_chain(order.limit_price))
         assert shown == Price(price)
+
+
+@given(st.integers(-(10**40), 10**40))
+def test_the_text_of_a_chain_integer_is_that_of_its_number(value: int) -> None:
+    """Without the way over a Decimal the plain text is the same."""
+    assert units.chain_text(value) == plain(units.from_chain(value))
 
 
 @given(MARKETS, SIDES)

@@ -23,11 +23,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from mm_bot.errors import EdgeError
+from mm_bot.fields.keccak import keccak_256
 from mm_bot.io.errors import NOT_SENT, describe
 from mm_bot.io.http import open_client
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.their_clock import TheirClock
-from mm_bot.venues.signing import Signer, keccak_256
+from mm_bot.venues.signing import Signer
 
 DERIVE: Final = "derive"
 BURST_S: Final = 5

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from mm_bot.venues.signing import Signer, address_word, bool_word, keccak_256, uint_word
+from mm_bot.fields.keccak import keccak_256
+from mm_bot.venues.signing import Signer, address_word, bool_word, uint_word
 
 ORDER_FIELDS: Final = (
     "address sender, bytes32 subaccount, uint128 quantity, uint128 price, bool reduceOnly, "

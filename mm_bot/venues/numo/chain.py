@@ -30,6 +30,7 @@ from mm_bot.core.exact import Amount, Size
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Balances
 from mm_bot.errors import EdgeError
+from mm_bot.fields.keccak import keccak_256
 from mm_bot.io.errors import answered, edge, excerpt
 from mm_bot.io.shapes import Members, Reader
 from mm_bot.venues.numo import units
@@ -37,7 +38,6 @@ from mm_bot.venues.signing import (
     WORD_BYTES,
     address_bytes,
     address_word,
-    keccak_256,
     uint_word,
 )
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import httpx
@@ -62,6 +63,21 @@ class OrderEntry:
         self._signer.check()
         assert self._owner.address == config.owner, "the owner's key is not the owner's"
         assert self._signer.address == config.signer, "the signer's key is not the signer's"
+        self._same_in_all: Final = {
+            "owner_address": config.owner,
+            "signer_address": config.signer,
+            "subaccount_id": str(config.subaccount_id),
+            "recipient_id": str(config.recipient_id),
+            "filled_amount": "0",
+            "worst_fee": str(config.worst_fee),
+        }
+        """Of every body, and of the signed action in it."""
+        self._same_in_actions: Final = {
+            "subaccount_id": str(config.subaccount_id),
+            "module": config.trade,
+            "owner": config.owner,
+            "signer": config.signer,
+        }
 
     def prepare(self, order: NewOrder) -> PreparedOrder:
         """The order as the bytes that are posted.
@@ -136,29 +152,22 @@ class OrderEntry:
         action: Action,
         signature: bytes,
     ) -> dict[str, object]:
+        nonce, expiry = str(action.nonce), action.expiry_s
         return {
+            **self._same_in_all,
             "order_id": order.order_id,
-            "owner_address": action.owner,
-            "signer_address": action.signer,
-            "subaccount_id": str(action.subaccount_id),
-            "recipient_id": str(self._config.recipient_id),
-            "nonce": str(action.nonce),
+            "nonce": nonce,
             "side": engine.side.value,
             "asset_address": where.asset,
             "sub_id": str(where.sub_id),
             "desired_amount": engine.amount_text,
-            "filled_amount": "0",
             "limit_price": engine.price_text,
-            "worst_fee": str(self._config.worst_fee),
-            "expiry": action.expiry_s,
+            "expiry": expiry,
             "action_json": {
-                "subaccount_id": str(action.subaccount_id),
-                "nonce": str(action.nonce),
-                "module": action.module,
+                **self._same_in_actions,
+                "nonce": nonce,
                 "data": "0x" + action.data.hex(),
-                "expiry": str(action.expiry_s),
-                "owner": action.owner,
-                "signer": action.signer,
+                "expiry": str(expiry),
             },
             "signature": "0x" + signature.hex(),
         }
@@ -197,6 +206,7 @@ def read_outcome(
     return Outcome(verdict=Verdict.UNKNOWN, detail=detail, conflict=conflict)
 
 
+@lru_cache(maxsize=64)
 def machine_token(text: str) -> str:
     """`text` in the alphabet of the exchange's reason tokens."""
     return re.sub(r"[^a-z0-9_.-]", "_", text.lower()) or "_"

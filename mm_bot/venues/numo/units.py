@@ -29,7 +29,6 @@ from mm_bot.core.exact import (
     exact,
     floor_to_step,
     multiply,
-    plain,
     round_half_even,
 )
 from mm_bot.core.instrument import Instrument, Side
@@ -47,6 +46,8 @@ SHOWN_DECIMALS: Final = 6
 
 _ONE: Final = Decimal(1)
 _GRID: Final = Decimal(1).scaleb(-18)
+_CHAIN_LOT: Final = 10**15
+"""`FUTURE_LOT` as the chain writes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,13 @@ class EngineSide(Enum):
 
     BUY = "buy"
     SELL = "sell"
+
+
+_ENGINE_SIDES: Final = {
+    (buys, spot): EngineSide.BUY if buys is not spot else EngineSide.SELL
+    for buys in (True, False)
+    for spot in (True, False)
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,29 +106,26 @@ def to_engine(
     """
     limit_price = _chain_price(market, side, price)
     if market.is_spot:
-        amount = floor_to_step(notional.value, _ONE, WHOLE_CNGN)
+        amount = int(floor_to_step(notional.value, WHOLE_CNGN, _ONE)) * CHAIN_ONE
     else:
-        amount = floor_to_step(size.value, _ONE, FUTURE_LOT.value)
+        amount = int(floor_to_step(size.value, FUTURE_LOT.value, _ONE)) * _CHAIN_LOT
     if limit_price <= 0 or amount <= 0:
         raise ValueError(
             f"{side.value} {size} at {price} is below what {market.symbol} can express"
         )
     return EngineOrder(
-        side=engine_side(market, side),
-        limit_price=limit_price,
-        desired_amount=to_chain_exact(amount),
+        side=engine_side(market, side), limit_price=limit_price, desired_amount=amount
     )
 
 
 def engine_side(market: Instrument, side: Side) -> EngineSide:
     """The engine's side of a human one: on spot to buy USDC is to sell cNGN."""
-    return EngineSide(side.opposite.value if market.is_spot else side.value)
+    return _ENGINE_SIDES[side is Side.BUY, market.is_spot]
 
 
 def human_side(market: Instrument, side: EngineSide) -> Side:
     """The inverse of `engine_side`."""
-    human = Side(side.value)
-    return human.opposite if market.is_spot else human
+    return Side.BUY if (side is EngineSide.BUY) is not market.is_spot else Side.SELL
 
 
 def human_price(market: Instrument, engine_price: Decimal) -> Price:
@@ -163,8 +168,11 @@ def whole_steps(market: Instrument, amount: int) -> int:
 
 
 def chain_text(value: int) -> str:
-    """A chain integer as the plain decimal text of what it stands for."""
-    return plain(from_chain(value))
+    """A chain integer as the plain decimal text of what it stands for: `plain(from_chain(value))`
+    without the way over a Decimal."""
+    whole, part = divmod(abs(value), CHAIN_ONE)
+    text = f"{whole}.{part:018d}".rstrip("0") if part else str(whole)
+    return text if value >= 0 else f"-{text}"
 
 
 def from_chain(value: int) -> Decimal:
@@ -189,11 +197,12 @@ def _chain_price(market: Instrument, side: Side, price: Price) -> int:
     """The limit price; a human bid is rounded down and an ask up, which the inversion mirrors."""
     if price.value <= 0:
         raise ValueError(f"price {price} is not positive")
+    one = Decimal(CHAIN_ONE)
     if market.is_spot:
-        numerator, denominator = _ONE, price.value
+        numerator, denominator = one, price.value
         upwards = side is Side.BUY
     else:
-        numerator, denominator = price.value, _ONE
+        numerator, denominator = multiply(price.value, one), _ONE
         upwards = side is Side.SELL
     rounded = ceil_to_step if upwards else floor_to_step
-    return to_chain_exact(rounded(numerator, denominator, _GRID))
+    return int(rounded(numerator, denominator, _ONE))
