@@ -33,6 +33,7 @@ from mm_bot.core.settlement import (
     lacking,
     pending,
     settle,
+    told_beside,
     unasked,
     unsettled,
 )
@@ -69,6 +70,8 @@ class Decision:
     settlements: Settlements
     freshness: Freshness
     contradictions: Mapping[str, int]
+    behind_fills: bool
+    """Whether balances may lack fills without anybody knowing how much: nothing is placed then."""
     degraded: tuple[str, ...]
     """See `Memory`."""
     open_notional: Amount
@@ -86,9 +89,9 @@ class Decision:
 
     @property
     def urgent(self) -> bool:
-        """Whether the next cycle should follow at once: fills were seen, and balances that show
-        them are needed before anything is placed."""
-        return bool(self.new_fills)
+        """Whether the next cycle should follow at once: fills were seen, and balances are needed
+        that show them, or that tell how much of them they lack."""
+        return self.behind_fills and bool(self.new_fills)
 
 
 def decide(
@@ -118,7 +121,11 @@ def decide(
     risk_policy = freshness.own_limit(policy.risk, snapshot.anchor)
     causes = degrade.causes(memory.degraded, fresh, money, risk_policy)
     quotes = degrade.withdrawn(quotes, causes)
-    behind = bool(new_fills) or unasked(settlements) or _balances_behind_fills(snapshot, memory)
+    behind = (
+        not all(told_beside(fill, settlements, venue.balances.value) for fill in new_fills)
+        or unasked(settlements)
+        or _balances_behind_fills(snapshot, memory)
+    )
     room = _signed_room(policy, signatures, elsewhere)
     given = _reconcile_input(
         snapshot,
@@ -174,6 +181,7 @@ def decide(
         settlements=settlements,
         freshness=fresh,
         contradictions=contradictions,
+        behind_fills=behind,
         degraded=tuple(cause.name for cause in causes),
         open_notional=_open_notional(tracked.open_orders),
         signatures=signatures,

@@ -211,6 +211,15 @@ def lacking(settlements: Settlements, market: Instrument) -> Pending:
     return pending({k: entry for k, entry in settlements.items() if entry.asked}, market)
 
 
+def told_beside(fill: Fill, settlements: Settlements, balances: Balances | None) -> bool:
+    """Whether the chain was asked about its order at the balances' very block, and the order's row
+    has it: then the balances contain the fill, or it is pending by invariant 1."""
+    if balances is None or fill.order_id not in balances.settled:
+        return False
+    entry = settlements.get(fill.order_id)
+    return entry is None or entry.filled >= entry.unbooked + entry.booked
+
+
 def unasked(settlements: Settlements) -> bool:
     """Whether the chain was not asked yet about one of them."""
     return any(entry.pending and not entry.asked for entry in settlements.values())

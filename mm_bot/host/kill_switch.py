@@ -4,17 +4,27 @@ Any directory entry of that name counts: a file, a folder, a link that leads now
 "no such file" means that the switch is off. A path that cannot be examined (no permission, an
 input/output error) counts as on, because a switch that nobody can read must fail towards stopping;
 `problem` then says why.
+
+Where the kernel tells of changes in the file's folder they are seen at once, and looking for them
+is only for folders that other machines change; elsewhere looking is all there is.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from mm_bot.clock import Clock, SystemClock
+from mm_bot.host.folder_watch import watched
 
 INTERVAL_MS = 50
+WATCHED_INTERVAL_MS = 200
+"""From look to look where the kernel tells of changes."""
+STORM_PAUSE_MS = 2
+"""After a look that saw no change: others' files in that folder may come and go by the thousand."""
 
 
 class KillSwitch:
@@ -25,11 +35,13 @@ class KillSwitch:
         path: Path | None,
         *,
         interval_ms: float = INTERVAL_MS,
+        watched_interval_ms: float = WATCHED_INTERVAL_MS,
         clock: Clock | None = None,
     ) -> None:
         assert interval_ms > 0, interval_ms
         self._path = path
         self._interval_ms = interval_ms
+        self._watched_interval_ms = watched_interval_ms
         self._clock: Clock = clock or SystemClock()
         self.problem: str | None = None
         """Why the last look could not tell; the switch then counts as on."""
@@ -55,9 +67,30 @@ class KillSwitch:
         if self._path is None:
             return
         known = False
-        while True:
-            active = self.active()
-            if active is not known:
-                known = active
-                on_change(active)
-            await self._clock.sleep_ms(self._interval_ms)
+        told = asyncio.Event()
+        watch = watched(self._path.parent, told.set)
+        try:
+            while True:
+                told.clear()
+                active = self.active()
+                if active is not known:
+                    known = active
+                    on_change(active)
+                else:
+                    await self._clock.sleep_ms(STORM_PAUSE_MS)
+                if watch is None:
+                    await self._clock.sleep_ms(self._interval_ms)
+                    watch = watched(self._path.parent, told.set)
+                else:
+                    await _either(told, self._watched_interval_ms / 1000)
+                    watch = watch.renewed()
+        finally:
+            if watch is not None:
+                watch.close()
+
+
+async def _either(event: asyncio.Event, limit_s: float) -> None:
+    """Until the event is set, or for so long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(limit_s):
+            await event.wait()

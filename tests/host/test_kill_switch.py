@@ -85,3 +85,27 @@ def test_a_switch_that_is_on_from_the_start_is_told_at_once(tmp_path: Path) -> N
 
     asyncio.run(scenario())
     assert seen == [True]
+
+
+def test_the_kernel_tells_of_changes_in_whatever_folder_has_the_name(tmp_path: Path) -> None:
+    """Where nobody looks for an hour a change is seen all the same, also in a folder that took the
+    first one's place, or that was not there at the start."""
+    folder, seen = tmp_path / "folder", asyncio.Queue[bool]()
+
+    async def scenario() -> list[bool]:
+        switch = KillSwitch(folder / "kill", interval_ms=1, watched_interval_ms=3_600_000)
+        watcher = asyncio.create_task(switch.watch(seen.put_nowait))
+        told = []
+        for place in (folder, tmp_path / "other"):
+            place.mkdir()
+            (place / "kill").touch()
+            if place is not folder:
+                folder.rename(tmp_path / "old")
+                place.rename(folder)
+            told.append(await asyncio.wait_for(seen.get(), 5))
+            (folder / "kill").unlink()
+            told.append(await asyncio.wait_for(seen.get(), 5))
+        watcher.cancel()
+        return told
+
+    assert asyncio.run(scenario()) == [True, False, True, False]
