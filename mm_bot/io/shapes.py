@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import orjson
 
@@ -97,3 +97,28 @@ class Reader:
         shown = repr(value)
         shown = shown if len(shown) <= 40 else shown[:40] + "..."
         return EdgeError(self.source, f"{where} is {shown}, not {wanted}")
+
+
+class Known(Generic[T]):
+    """What was made of each entry of the answer before: the same entry makes the same again.
+
+    Books, trades and rows come anew with every read, and hardly any of their entries has changed.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[object, tuple[Members, T]] = {}
+        self._now: dict[object, tuple[Members, T]] = {}
+
+    def begin(self) -> None:
+        """Another answer: what the last one lacked is forgotten."""
+        self._before, self._now = self._now, {}
+
+    def made(self, name: object, entry: Members, make: Callable[[Members], T]) -> T:
+        """`make(entry)`, or what it was when an equal entry of that name came last."""
+        if not isinstance(name, str | int):
+            return make(entry)  # it says by itself what is wrong with its name
+        known = self._before.get(name)
+        if known is None or known[0] != entry:
+            known = (entry, make(entry))
+        self._now[name] = known
+        return known[1]

@@ -13,7 +13,7 @@ from web3 import HTTPProvider, Web3
 
 from integration_harness.stack import contracts
 from integration_harness.stack.up import LocalExchange
-from mm_bot.io.http import open_client
+from mm_bot.io.http import LeanClient, open_client
 from mm_bot.venues.numo.chain import AccountBalances, Chain
 
 
@@ -84,7 +84,7 @@ def test_a_node_without_receiverless_calls_gives_the_same_balances(
     addresses, maker = exchange.deployment.addresses, exchange.deployment.maker
 
     async def read(transport: httpx.AsyncBaseTransport) -> AccountBalances:
-        async with httpx.AsyncClient(transport=transport) as client:
+        async with LeanClient(transport=transport) as client:
             chain = Chain(client, exchange.rpc_url)
             return await chain.balances(addresses.sub_accounts, maker.subaccount_ids[0])
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mm_bot.core.snapshot import OwnOrders
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import answered, excerpt, target
+from mm_bot.io.http import LeanClient
 from mm_bot.prices.level2 import Level2Book
 from mm_bot.prices.parse import json_body, number_of, price_or_object
 from mm_bot.prices.pyth import update_of
@@ -108,7 +109,7 @@ def chain_faults(body: bytes, status: int) -> list[str]:
 
     faults: list[str] = []
 
-    async def use(client: httpx.AsyncClient, server: Server) -> None:
+    async def use(client: LeanClient, server: Server) -> None:
         chain = Chain(client, f"{client.base_url}k3y")
         for read in (
             chain.chain_id(),

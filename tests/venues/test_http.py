@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from mm_bot.io.errors import NOT_SENT, AskedToWaitError, answered, describe
-from mm_bot.io.http import URGENT_AT_ONCE, open_client, retry_after_s
+from mm_bot.io.http import URGENT_AT_ONCE, LeanClient, open_client, retry_after_s
 from mm_bot.io.http_connection import AnswerTooLargeError
 
 Answer = Callable[["Server", asyncio.StreamWriter], Awaitable[None]]
@@ -44,7 +44,7 @@ class Server:
 
 def with_server(
     answer: Answer,
-    use: Callable[[httpx.AsyncClient, Server], Awaitable[None]],
+    use: Callable[[LeanClient, Server], Awaitable[None]],
     timeout_ms: int = 1000,
 ) -> Server:
     """Run `use` against a server that answers so."""

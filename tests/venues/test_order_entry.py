@@ -14,6 +14,7 @@ import pytest
 from mm_bot.core.commands import Outcome, Verdict
 from mm_bot.core.exact import Amount
 from mm_bot.core.instrument import Instrument, Side
+from mm_bot.io.http import LeanClient, open_client
 from mm_bot.venues import signing
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.order_entry import OrderEntry, machine_token, read_outcome
@@ -60,7 +61,7 @@ def entry_over(answer: httpx.Response | Exception, seen: list[httpx.Request]) ->
             raise answer
         return answer
 
-    client = httpx.AsyncClient(base_url="http://api", transport=httpx.MockTransport(respond))
+    client = LeanClient(base_url="http://api", transport=httpx.MockTransport(respond))
     entry = OrderEntry(CONFIG, client, lambda: NOW_MS)
     entry.market = SPOT_MARKET
     return entry
@@ -200,7 +201,7 @@ def test_a_signed_order_has_the_recorded_shape() -> None:
     recorded = json.loads(lines[0])["request"]["body"]
     for market in (SPOT_MARKET, FUTURE_MARKET):
         order = new_order(market, Side.SELL, "1610", "2")
-        client = httpx.AsyncClient(base_url="http://api")
+        client = open_client("http://api", 1_000)
         entry = OrderEntry(CONFIG, client, lambda: NOW_MS)
         entry.market = market
         signed = entry.prepare(order)

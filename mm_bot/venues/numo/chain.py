@@ -32,6 +32,7 @@ from mm_bot.core.snapshot import Balances
 from mm_bot.errors import EdgeError
 from mm_bot.fields.keccak import keccak_256
 from mm_bot.io.errors import answered, edge, excerpt
+from mm_bot.io.http import LeanClient
 from mm_bot.io.shapes import Members, Reader
 from mm_bot.venues.numo import units
 from mm_bot.venues.signing import (
@@ -118,7 +119,7 @@ class FilledCounts:
 class Chain:
     """One node. `client` has its timeouts; the URL may carry a key and is never shown."""
 
-    def __init__(self, client: httpx.AsyncClient, rpc_url: str) -> None:
+    def __init__(self, client: LeanClient, rpc_url: str) -> None:
         self._client = client
         self._rpc_url = rpc_url
         self._ids = itertools.count(1)
@@ -215,11 +216,7 @@ class Chain:
         request_id = next(self._ids)
         body = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
         with edge(NODE):
-            response = await self._client.post(
-                self._rpc_url,
-                content=orjson.dumps(body),
-                headers={"content-type": "application/json"},
-            )
+            response = await self._client.post_json(self._rpc_url, orjson.dumps(body))
         if response.status_code != httpx.codes.OK:
             raise EdgeError(NODE, f"{method} {answered(response, _error_text(response.content))}")
         answer = _read.members(_read.json(response.content), method)

@@ -14,9 +14,10 @@ from typing import Final
 import httpx
 
 from mm_bot.core.instrument import Instrument
-from mm_bot.core.snapshot import Book, ClockReading, Trade
+from mm_bot.core.snapshot import Book, BookOrder, ClockReading, Trade
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import answered, edge
+from mm_bot.io.shapes import Known
 from mm_bot.venues.numo import wire
 
 TRADES_LIMIT: Final = 100
@@ -33,6 +34,8 @@ class MarketData:
         self._now_ms = now_ms
         # Built once each, which is half of a request's work; there are two for each market.
         self._requests: dict[tuple[str, ...], httpx.Request] = {}
+        self._orders: dict[tuple[str, str | None], Known[BookOrder]] = {}
+        self._trades: dict[str, Known[Trade]] = {}
 
     async def listings(self) -> tuple[wire.Listing, ...]:
         """Every market we know the units of."""
@@ -40,14 +43,15 @@ class MarketData:
 
     async def book(self, market: Instrument, owner: str | None = None) -> Book:
         """Both sides as a human reads them; orders of `owner` (lower case) are marked `ours`."""
-        return wire.parse_book(
-            await self._get("/v1/book", {"symbol": market.symbol}), market, owner
-        )
+        known = self._orders.setdefault((market.symbol, owner), Known())
+        body = await self._get("/v1/book", {"symbol": market.symbol})
+        return wire.parse_book(body, market, owner, known)
 
     async def trades(self, market: Instrument, limit: int = TRADES_LIMIT) -> tuple[Trade, ...]:
         """The latest trades, newest first."""
         query = {"symbol": market.symbol, "limit": str(limit)}
-        return wire.parse_trades(await self._get("/v1/trades", query), market)
+        known = self._trades.setdefault(market.symbol, Known())
+        return wire.parse_trades(await self._get("/v1/trades", query), market, known)
 
     async def _get(self, path: str, query: dict[str, str]) -> bytes:
         key = (path, *query.values())

@@ -21,19 +21,18 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-import httpx
 import orjson
 
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
 from mm_bot.core.instrument import Instrument
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import FOREIGN, NOT_SENT, describe
+from mm_bot.io.http import LeanClient
 from mm_bot.venues.numo import units, wire
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.signing import Action, Cancel, Domain, Signer, TradeData
 
 CANCEL_LIFE_S: Final = 120
-_JSON: Final = {"content-type": "application/json"}
 _OK: Final = 200
 _CREATED: Final = 201
 _REFUSED: Final = (400, 403)
@@ -47,7 +46,7 @@ class OrderEntry:
     def __init__(
         self,
         config: NumoConfig,
-        client: httpx.AsyncClient,
+        client: LeanClient,
         now_ms: Callable[[], int],
     ) -> None:
         self._config = config
@@ -176,9 +175,7 @@ class OrderEntry:
         self, path: str, body: bytes, accepted: int, nonce: int, **extensions: object
     ) -> Outcome:
         try:
-            response = await self._client.post(
-                path, content=body, headers=_JSON, extensions=extensions
-            )
+            response = await self._client.post_json(path, body, **extensions)
         except NOT_SENT as error:
             return Outcome(verdict=Verdict.REFUSED, detail=f"not sent: {describe(error)}")
         except FOREIGN as error:

@@ -14,7 +14,7 @@ from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
 from mm_bot.core.snapshot import BookOrder, Fill, IdLookup, OwnOrders, Reserved, SignedElsewhere
 from mm_bot.io.postgres import POSTGRES
 from mm_bot.io.postgres_link import Row
-from mm_bot.io.shapes import Members, Reader
+from mm_bot.io.shapes import Known, Members, Reader
 from mm_bot.venues.numo import units
 from mm_bot.venues.numo.order_queries import FILLS_LIMIT
 from mm_bot.venues.numo.wire import engine_side, read_numbers
@@ -37,17 +37,35 @@ class OwnAccount:
     protected_prefixes: tuple[str, ...]
 
 
+class KnownRows:
+    """What was made of the rows of the answer before."""
+
+    def __init__(self) -> None:
+        self.own: tuple[Known[RestingOrder | None], ...] = (Known(), Known(), Known())
+        """Of the live, the unexpired and those asked for: their columns differ."""
+        self.others: Known[BookOrder] = Known()
+
+
 def own_orders(
-    row: Row, account: OwnAccount, watch: Watch, more: Sequence[object] = ()
+    row: Row,
+    account: OwnAccount,
+    watch: Watch,
+    more: Sequence[object] = (),
+    known: KnownRows | None = None,
 ) -> OwnOrders:
     """One answer of the table, taken apart; `more` are the further pages of its fills."""
+    known = known or KnownRows()
+    known.others.begin()
     live, elsewhere, others, asked, nonces, unexpired, *rest = row
     fills, own_trades, newest, unreadable, _ = rest
     # The later ones carry the reason of a cancel.
     own = {}
-    for entry in (*_entries(live), *_entries(unexpired), *_entries(asked)):
-        if _is_here(entry, account):
-            own[_read.text(entry, "order_id", "row")] = resting_order(entry, account)
+    for rows, column in zip(known.own, (live, unexpired, asked), strict=True):
+        rows.begin()
+        for entry in _entries(column):
+            order = rows.made(entry.get("order_id"), entry, lambda e: _resting_here(e, account))
+            if order is not None:
+                own[order.order_id] = order
     counted = tuple(
         _fill(entry, account.market) for page in (fills, *more) for entry in _entries(page)
     )
@@ -57,7 +75,10 @@ def own_orders(
         fills=counted,
         own_trade_ids=frozenset(_trade_ids(own_trades)),
         newest_trade_id=None if newest is None else _read.whole(newest, "newest trade"),
-        others=tuple(_other(entry, account) for entry in _entries(others)),
+        others=tuple(
+            known.others.made(entry.get("order_id"), entry, lambda e: _other(e, account))
+            for entry in _entries(others)
+        ),
         reserved_elsewhere=reserved(_entries(elsewhere), account),
         signed_elsewhere=signed_elsewhere((*_entries(elsewhere), *_entries(unexpired)), account),
         unreadable=tuple(_read.text(each, "order_id", "row") for each in _entries(unreadable)),
@@ -70,6 +91,11 @@ def last_of_full_page(fills: object) -> int | None:
     if len(entries) < FILLS_LIMIT:
         return None
     return _read.integer(entries[-1], "trade_id", "fill")
+
+
+def _resting_here(entry: Members, account: OwnAccount) -> RestingOrder | None:
+    """None where it is not an order of ours in this market."""
+    return resting_order(entry, account) if _is_here(entry, account) else None
 
 
 def resting_order(entry: Members, account: OwnAccount) -> RestingOrder:

@@ -22,7 +22,13 @@ from mm_bot.core.snapshot import OwnOrders
 from mm_bot.errors import EdgeError
 from mm_bot.io.postgres import POSTGRES, Session
 from mm_bot.venues.numo import order_queries, units
-from mm_bot.venues.numo.order_rows import FILLS_COLUMN, OwnAccount, last_of_full_page, own_orders
+from mm_bot.venues.numo.order_rows import (
+    FILLS_COLUMN,
+    KnownRows,
+    OwnAccount,
+    last_of_full_page,
+    own_orders,
+)
 
 START_TIMEOUT_S: Final = 10.0
 """For the read of everything unexpired, which no index serves; it happens once."""
@@ -49,6 +55,7 @@ class OrderTable:
         self._takes_lock = takes_lock
         self._lock_key = lock_key(account)
         self._lock_generation: int | None = None
+        self._known = KnownRows()
         here = units.ref(account.market)
         there = [units.ref(market) for market in (account.market, *account.others)]
         self._values: Final = {
@@ -84,7 +91,8 @@ class OrderTable:
             last = last_of_full_page(page[0][0])
         # The session may have been replaced in between: then the lock went with the old one.
         held = held and (not self._takes_lock or self._same_session(rows[0][-1], generation))
-        return TableRead(orders=own_orders(rows[0], self._account, watch, pages), lock_held=held)
+        orders = own_orders(rows[0], self._account, watch, pages, self._known)
+        return TableRead(orders=orders, lock_held=held)
 
     async def try_lock(self) -> bool:
         """Whether we are the one writer now; asks the server only where we were not before."""

@@ -17,7 +17,7 @@ from mm_bot.core.exact import NO_SIZE, Amount, Price, floor_to_step, subtract
 from mm_bot.core.instrument import Capabilities, Instrument, Kind, Margin, Side
 from mm_bot.core.snapshot import Book, BookOrder, Trade
 from mm_bot.errors import EdgeError, SettingsError
-from mm_bot.io.shapes import Members, Reader
+from mm_bot.io.shapes import Known, Members, Reader
 from mm_bot.venues.numo import units
 
 API: Final = "api"
@@ -94,19 +94,24 @@ def to_market(
     )
 
 
-def parse_book(body: bytes, market: Instrument, owner: str | None) -> Book:
+def parse_book(
+    body: bytes, market: Instrument, owner: str | None, known: Known[BookOrder] | None = None
+) -> Book:
     """The body of `/v1/book`, human side up; orders of `owner` (lower case) are `ours`.
 
     Anybody may place what no number can be read from: a stranger's order like that is left out and
     named; one of ours is a broken answer.
     """
     answer = _presented(body, market)
+    known = known or Known()
+    known.begin()
     orders, unreadable = [], []
     for name in ("bids", "asks"):
         for i, entry in enumerate(_read.array(_read.member(answer, name, "book"), name)):
             members = _read.members(entry, f"{name}[{i}]")
             try:
-                orders.append(_book_order(members, market, owner))
+                named = members.get("order_id")
+                orders.append(known.made(named, members, lambda e: _book_order(e, market, owner)))
             except EdgeError:
                 if _read.text(members, "owner_address", "order").lower() == owner:
                     raise
@@ -118,15 +123,20 @@ def parse_book(body: bytes, market: Instrument, owner: str | None) -> Book:
     )
 
 
-def parse_trades(body: bytes, market: Instrument) -> tuple[Trade, ...]:
+def parse_trades(
+    body: bytes, market: Instrument, known: Known[Trade] | None = None
+) -> tuple[Trade, ...]:
     """The body of `/v1/trades`, human prices, newest first."""
     answer = _presented(body, market)
+    known = known or Known()
+    known.begin()
     entries = _read.array(_read.member(answer, "trades", "answer"), "trades")
     trades = []
     for i, entry in enumerate(entries):
         members = _read.members(entry, f"trades[{i}]")
         try:
-            trades.append(_trade(members, market))
+            name = members.get("trade_id")
+            trades.append(known.made(name, members, lambda entry: _trade(entry, market)))
         except EdgeError:
             continue  # two strangers' numbers are no reference; ours are read from the table
     return tuple(sorted(trades, key=lambda trade: -trade.trade_id))
