@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 
 from mm_bot.clock import LoopClock
 from mm_bot.core.clock_step import shifted
-from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Replaced, Verdict
 from mm_bot.core.decide import Decision, decide
 from mm_bot.core.exact import Price
 from mm_bot.core.ledger import OpenOrder, watch
@@ -50,7 +50,7 @@ from mm_bot.core.snapshot import Snapshot
 from mm_bot.core.stopped import Stopped, stopped
 from mm_bot.errors import EdgeError
 from mm_bot.ports import Anchor, KillSwitch, Nonces, Store, Telemetry
-from mm_bot.venues.base import Venue
+from mm_bot.venues.base import Replacing, Venue
 
 KILL_TRIES = 8
 KILL_RETRY_MS = 20
@@ -67,6 +67,9 @@ FENCE_MS = 1_000
 """How long after a proof of the lock an order may leave us (behaviour.md section 7)."""
 ASK_AFTER_MS = 500
 """How old a proof may be before another is asked for: the post after it has the rest."""
+
+
+Swapped = tuple[CancelResult, PlaceResult | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,8 +248,24 @@ class Bot:
         saved before they are used (`Nonces`), so a crash anywhere here leaves none used twice."""
         if self.policy.dry_run:
             return Report()
-        cancels = {c.order_id: asyncio.ensure_future(self._cancel(c)) for c in plan.cancels}
-        places = [asyncio.ensure_future(self._place(p, cancels)) for p in plan.places]
+        swaps = {
+            place.replaces: asyncio.ensure_future(self._swap(place, cancel))
+            for place in plan.places
+            for cancel in plan.cancels
+            if place.atomic and cancel.order_id == place.replaces
+        }
+        cancels = {
+            c.order_id: asyncio.ensure_future(
+                _first_of(swaps[c.order_id]) if c.order_id in swaps else self._cancel(c)
+            )
+            for c in plan.cancels
+        }
+        places = [
+            asyncio.ensure_future(
+                _second_of(swaps[p.replaces]) if p.replaces in swaps else self._place(p, cancels)
+            )
+            for p in plan.places
+        ]
         resends = [asyncio.ensure_future(self._resend(c)) for c in plan.resends]
         placed = await asyncio.gather(*places, *resends)
         cancelled = await asyncio.gather(*cancels.values())
@@ -270,6 +289,38 @@ class Bot:
         for order_id in place.after:
             if not (await cancels[order_id]).as_decided:
                 return None
+        signed = await self._sign(place)
+        sent = None if signed is None else await self._post(signed)
+        if signed is None or sent is None:
+            return None
+        outcome, sent_ms = sent
+        return _placed(place, signed, outcome, sent_ms)
+
+    async def _swap(self, place: Place, cancel: Cancel) -> Swapped:
+        """A cancel and its successor in one command. Where neither is done, the cancel goes by
+        itself: a price that is wrong does not stay for want of a successor."""
+        venue, order_id = self._edges.venue, cancel.order_id
+        assert isinstance(venue, Replacing), "its capabilities say atomic_replace"
+        done = Replaced.neither(Verdict.REFUSED, "not sent")
+
+        async def send(signed: PreparedOrder) -> Outcome:
+            nonlocal done
+            done = await venue.replace(signed, order_id, cancel.left, self._within_fence)
+            return done.place
+
+        signed = await self._sign(place)
+        sent = None if signed is None else await self._post(signed, send)
+        if signed is None or sent is None or done.cancel.verdict is Verdict.REFUSED:
+            return await self._cancel(cancel), None
+        outcome, sent_ms = sent
+        done_ms = self._edges.clock.now_ms()
+        cancelled = CancelResult(
+            cancel=cancel, outcome=done.cancel, sent_ms=sent_ms, done_ms=done_ms
+        )
+        return cancelled, _placed(place, signed, outcome, sent_ms)
+
+    async def _sign(self, place: Place) -> PreparedOrder | None:
+        """Signed, and noted before it can leave us; None where it cannot be."""
         level, edges = place.level, self._edges
         try:
             nonce = await edges.nonces.take(level.side)
@@ -283,14 +334,7 @@ class Bot:
             edges.telemetry.event("order.unsaved", side=level.side, error=str(error))
             return None
         self._signed[order.order_id] = order
-        signed = edges.venue.prepare(order)
-        sent = await self._post(signed)
-        if sent is None:
-            return None
-        outcome, sent_ms = sent
-        return PlaceResult(
-            signed=signed, level=level, replaces=place.replaces, outcome=outcome, sent_ms=sent_ms
-        )
+        return edges.venue.prepare(order)
 
     def _ordered(self, place: Place, nonce: int) -> NewOrder:
         edges, level = self._edges, place.level
@@ -308,6 +352,7 @@ class Bot:
             nonce=nonce,
             expiry_s=expiry_ms // 1000,
             may_take=place.reduce_ms is not None,
+            reduce_only=place.reduce_ms is not None and market.capabilities.reduce_only,
         )
 
     async def _resend(self, open_order: OpenOrder) -> PlaceResult | None:
@@ -321,13 +366,20 @@ class Bot:
             signed=open_order.signed, level=None, replaces=None, outcome=outcome, sent_ms=sent_ms
         )
 
-    async def _post(self, signed: PreparedOrder) -> tuple[Outcome, int] | None:
+    async def _post(
+        self,
+        signed: PreparedOrder,
+        send: Callable[[PreparedOrder], Awaitable[Outcome]] | None = None,
+    ) -> tuple[Outcome, int] | None:
+        """How it ended that was sent by `send`, by itself where there is none, and when it was;
+        None where it may not be sent."""
         edges = self._edges
         if not await self._still_writer() or edges.kill_switch.active():
             return None
         sent_ms = edges.clock.now_ms()
         self._sent[signed.order.order_id] = signed.order.nonce
-        outcome = await edges.venue.place(signed, self._within_fence)
+        sending = edges.venue.place(signed, self._within_fence) if send is None else send(signed)
+        outcome = await sending
         if outcome.verdict is Verdict.REFUSED or outcome.conflict:
             self._sent.pop(signed.order.order_id, None)
         elif edges.kill_switch.active():
@@ -404,3 +456,17 @@ class Bot:
         """Nonces by id of what memory and the cycle under way know."""
         known = (c for c in self.memory.open_orders if not (c.cancel_acked or c.nonce_in_doubt))
         return {c.order_id: c.nonce for c in known} | self._sent
+
+
+def _placed(place: Place, signed: PreparedOrder, outcome: Outcome, sent_ms: int) -> PlaceResult:
+    return PlaceResult(
+        signed=signed, level=place.level, replaces=place.replaces, outcome=outcome, sent_ms=sent_ms
+    )
+
+
+async def _first_of(swap: Awaitable[Swapped]) -> CancelResult:
+    return (await swap)[0]
+
+
+async def _second_of(swap: Awaitable[Swapped]) -> PlaceResult | None:
+    return (await swap)[1]

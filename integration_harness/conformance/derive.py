@@ -1,4 +1,4 @@
-"""Derive as the kit sees it: the server of `venues/derive.py`, asked directly."""
+"""Derive as the kit sees it: the server of `venues/derive`, asked directly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from eth_account import Account
 from integration_harness.conformance.driver import Sent
 from integration_harness.conformance.fake import FakeDriver
 from integration_harness.stack.quantities import Side
-from integration_harness.venues.derive import DeriveServer
+from integration_harness.venues.derive.server import WRITES, DeriveServer
 
 _OWNER: Final = str(Account.from_key("0x" + "a1" * 32).address)
 _SESSION_KEY: Final = "0x" + "b2" * 32
@@ -58,7 +58,7 @@ class DeriveDriver(FakeDriver[DeriveServer]):
         return tuple(
             Sent(nonce=params["nonce"], signature=params["signature"])
             for method, params in list(self.server.received)
-            if method == "private/order"
+            if method in WRITES
         )
 
     def refuse(self, count: int) -> None:

@@ -54,7 +54,7 @@ class Market:
                 margin_rate=Decimal(0),
                 collateral=self.quote,
                 expiry_ms=None,
-                capabilities=Capabilities(post_only=True, resend_safe=True),
+                capabilities=Capabilities(resend_safe=True),
             )
         except (ValueError, ArithmeticError) as error:
             raise SettingsError([f"market {self.symbol}: {error}"]) from None

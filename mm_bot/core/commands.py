@@ -28,6 +28,8 @@ class NewOrder:
     """Unix seconds; the last second in which the order may execute."""
     may_take: bool = False
     """Whether it may trade at once; a quote never may, where the exchange can refuse that."""
+    reduce_only: bool = False
+    """Whether the exchange must refuse it where it would add to the position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,26 @@ class Outcome:
     detail: str = ""
     conflict: bool = False
     left: Amount | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced:
+    """How a cancel and the place of its successor ended that went out as one command.
+
+    Three ends: both unknown; the old order gone and the new one taken or refused; or neither done,
+    which `cancel` says by being refused. There the old order rests as before.
+    """
+
+    cancel: Outcome
+    place: Outcome
+
+    @classmethod
+    def neither(cls, verdict: Verdict, detail: str, *, conflict: bool = False) -> Replaced:
+        """Both refused or both unknown, for one reason."""
+        return cls(
+            cancel=Outcome(verdict=verdict, detail=detail),
+            place=Outcome(verdict=verdict, detail=detail, conflict=conflict),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

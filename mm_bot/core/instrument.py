@@ -68,35 +68,22 @@ class Margin(Enum):
     QUOTE = "quote"
 
 
-class SelfTrade(Enum):
-    """What an exchange does where two orders of one owner would trade with each other."""
-
-    ALLOWED = "allowed"
-    TAKER_REFUSED = "taker_refused"
-    MAKER_CANCELLED = "maker_cancelled"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What an exchange can do, as far as a decision depends on it. The core decides by these and
-    never by an exchange's name. The defaults are those of the plainest exchange."""
+    never by an exchange's name. The defaults are those of the plainest exchange.
 
-    post_only: bool = False
-    """An order can be refused rather than take."""
+    What it does alike on all of them is no capability: a quote never takes (it is sent post-only
+    where that is there), and none is placed that would meet an order of our own."""
+
     reduce_only: bool = False
+    """An order can be refused rather than add to the position."""
     atomic_replace: bool = False
-    """A cancel and the place that replaces it are one command."""
-    batch: bool = False
-    dead_man: bool = False
-    """The exchange cancels our orders by itself where it no longer hears from us; elsewhere only
-    the end of an order's life does."""
+    """A cancel and the place that follows it can be one command."""
     least_order_life_ms: int = 0
     """Orders that would live shorter are refused."""
     resend_safe: bool = False
     """The same signed bytes sent twice make at most one order."""
-    self_trade: SelfTrade = SelfTrade.ALLOWED
-    user_stream: bool = False
-    """The exchange pushes what happens to our orders."""
     nonce_is_time_ns: bool = False
     """Nonces are the time in nanoseconds, and refused where that is far from now."""
     fills_with_orders: bool = True

@@ -48,6 +48,8 @@ class Place:
     replaces: str | None = None
     reduce_ms: int | None = None
     """The life of a forced reduction, which may trade at once; None is a quote."""
+    atomic: bool = False
+    """It goes out in one command with the cancel of what it replaces, and waits for no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,11 +71,21 @@ def plan(given: ReconcileInput, policy: ReconcilePolicy) -> Plan:
     found = replace(found, cancels=tuple(cancels))
     found = _sendable(given, within_signed_room(given, within_bounds(given, found)))
     found = _without_far(given, policy, found)
+    places = (replace(place, atomic=_is_atomic(given, found, place)) for place in found.places)
     return replace(
         found,
         cancels=tuple(sorted(found.cancels, key=lambda c: c.order_id)),
-        places=tuple(sorted(found.places, key=lambda p: (p.level.side.value, p.level.index))),
+        places=tuple(sorted(places, key=lambda p: (p.level.side.value, p.level.index))),
     )
+
+
+def _is_atomic(given: ReconcileInput, found: Plan, place: Place) -> bool:
+    """Whether a place can go out as one command with its predecessor's first cancel."""
+    old = next((c for c in given.open_orders if c.order_id == place.replaces), None)
+    if old is None or old.cancels or not given.market.capabilities.atomic_replace:
+        return False
+    cancelled = any(cancel.order_id == old.order_id for cancel in found.cancels)
+    return cancelled and set(place.after) <= {old.order_id}
 
 
 def _without_far(given: ReconcileInput, policy: ReconcilePolicy, found: Plan) -> Plan:
@@ -376,6 +386,9 @@ def _due_again(
         return False
     if not given.market.capabilities.resend_safe:
         return False
+    before = (c for c in given.open_orders if c.order_id == open_order.replaces)
+    if not policy.together and any(not c.cancel_acked for c in before):
+        return False  # one command was to take its place; by itself it would rest beside it
     due = open_order.next_send_ms <= given.now_ms < open_order.expiry_ms
     behind = open_order.side.best_first(open_order.price) >= level.side.best_first(level.price)
     return due and (behind or price_fits(open_order, level, policy))

@@ -20,7 +20,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Replaced, Watch
+from mm_bot.core.exact import Amount
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Observation, OwnOrders
 from mm_bot.errors import EdgeError
@@ -114,6 +115,21 @@ class Venue(Protocol):
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         """Take an order off the book; `reason` is a word of ours, such as `stale`."""
+
+
+@runtime_checkable
+class Replacing(Protocol):
+    """What a venue has as well whose capabilities say `atomic_replace`."""
+
+    async def replace(
+        self,
+        prepared: PreparedOrder,
+        order_id: str,
+        left: Amount | None,
+        may_send: Callable[[], bool],
+    ) -> Replaced:
+        """Take the order of that id off the book and send a prepared one, as one command. Where the
+        old one has less than `left` (None: whatever it has) neither is done."""
 
 
 class LiveVenue(Venue, Protocol):

@@ -220,6 +220,37 @@ def test_nothing_is_sent_again_where_that_might_make_a_second_order() -> None:
     assert [m.reason for m in made.missing] == [MissingReason.AWAITING_EVIDENCE]
 
 
+ONE_COMMAND = replace(SPOT, capabilities=replace(SPOT.capabilities, atomic_replace=True))
+
+
+def test_a_replace_is_one_command_where_the_exchange_can() -> None:
+    """Its place waits for no other order then; a predecessor whose cancel was tried already, or an
+    own ask in the way, makes two commands of it, as it is everywhere else."""
+    stale = open_order(Side.BUY, "1580", created_ms=NOW_MS - 10_000)
+    for market, atomic in ((SPOT, False), (ONE_COMMAND, True)):
+        (place,) = plan(replace(desk_of(stale, ASK), market=market), RECONCILES).places
+        assert (place.atomic, place.replaces) == (atomic, stale.order_id)
+    tried = replace(stale, cancels=1)
+    (place,) = plan(replace(desk_of(tried, ASK), market=ONE_COMMAND), RECONCILES).places
+    assert not place.atomic
+    low_ask = open_order(Side.SELL, "1595", created_ms=NOW_MS - 10_000, nonce=2)
+    made = plan(replace(desk_of(stale, low_ask), market=ONE_COMMAND), RECONCILES)
+    assert {p.level.side: p.atomic for p in made.places} == {Side.BUY: False, Side.SELL: True}
+    (first,) = plan(replace(desk_of(ASK), market=ONE_COMMAND), RECONCILES).places
+    assert not first.atomic
+
+
+def test_the_half_of_a_replace_is_not_sent_while_its_predecessor_may_rest() -> None:
+    """A replace whose outcome is unknown did both or neither: the same order by itself would then
+    rest beside the old one."""
+    old = open_order(Side.BUY, "1580", nonce=7)
+    new = replace(open_order(Side.BUY, "1596", stage=Stage.UNKNOWN), replaces=old.order_id)
+    assert not plan(replace(desk_of(old, new, ASK), market=ONE_COMMAND), RECONCILES).resends
+    gone = replace(old, cancel_acked_ms=NOW_MS)
+    made = plan(replace(desk_of(gone, new, ASK), market=ONE_COMMAND), RECONCILES)
+    assert made.resends == (new,)
+
+
 def test_a_bid_waits_for_the_ask_it_would_meet() -> None:
     """Invariant 2: a place that reaches an own ask waits for its cancel, and is not sent where
     that ask stays."""

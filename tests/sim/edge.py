@@ -12,8 +12,10 @@ from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
-from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Replaced, Verdict, Watch
+from mm_bot.core.exact import Amount
 from mm_bot.core.instrument import Instrument, Side
+from mm_bot.core.orders import OrderId, OrderStatus
 from mm_bot.core.snapshot import Balances, Fill, IdLookup, Observation, OwnOrders, Part
 from tests.sim.checker import Checker
 from tests.sim.model import US, Match, Model, Row, listed, ranked, steps_of, unit_of, worth
@@ -31,6 +33,8 @@ BROKEN = Outcome(verdict=Verdict.UNKNOWN, detail="503")
 REFUSED = Outcome(verdict=Verdict.REFUSED, detail="refused")
 CONFLICT = Outcome(verdict=Verdict.UNKNOWN, detail="409", conflict=True)
 MISSING = Outcome(verdict=Verdict.UNKNOWN, detail="404")
+NEITHER = Replaced.neither(Verdict.REFUSED, "neither")
+BOTH_UNKNOWN = Replaced.neither(Verdict.UNKNOWN, "no answer")
 
 
 class Edge:
@@ -232,6 +236,55 @@ class Edge:
         await self._wait(self.weather.delay_ms(self._random))
         return outcome
 
+    async def replace(
+        self,
+        prepared: PreparedOrder,
+        order_id: str,
+        left: Amount | None,
+        may_send: Callable[[], bool],
+    ) -> Replaced:
+        if not may_send():
+            return NEITHER
+        self._checker.posted(prepared, self.generation)
+        self._checker.cancelling(order_id, _nonce(order_id), "replaced", self.generation)
+        done = await self._replaced(prepared.order, order_id, left)
+        self._checker.cancelled(order_id, done.cancel, self.generation)
+        self._checker.answered(prepared.order, done.place, self.generation)
+        return done
+
+    async def _replaced(self, order: NewOrder, order_id: str, left: Amount | None) -> Replaced:
+        weather, chance = self.weather, self._random.random
+        if chance() < weather.place_lost:
+            await self._wait(TIMEOUT_MS)
+            return BOTH_UNKNOWN
+
+        def swap() -> Replaced:
+            return self._swap(order, order_id, left)
+
+        if chance() < weather.place_delayed:
+            self._later(self._random.uniform(TIMEOUT_MS, 4_000), swap)
+            await self._wait(TIMEOUT_MS)
+            return BOTH_UNKNOWN
+        answer = self._later(weather.delay_ms(self._random), swap)
+        if chance() < weather.place_reply_lost:
+            await self._wait(TIMEOUT_MS)
+            return BOTH_UNKNOWN
+        done = await answer
+        await self._wait(weather.delay_ms(self._random))
+        return done
+
+    def _swap(self, order: NewOrder, order_id: str, left: Amount | None) -> Replaced:
+        """Both or neither, but that the new order may be refused once the old one is gone."""
+        row = self._model.rows.get(order_id)
+        if row is None or row.owner != US or row.status is not OrderStatus.ACTIVE:
+            return NEITHER
+        if left is not None and worth(self.instrument, row.price, row.left_steps) < left:
+            return NEITHER
+        gone = self._cancel(row.nonce)
+        if order.nonce % 97 < self.weather.place_refused * 97:
+            return Replaced(cancel=gone, place=REFUSED)
+        return Replaced(cancel=gone, place=self._arrive(order))
+
     def _arrive(self, order: NewOrder) -> Outcome:
         now_ms = self._model.clock.now_ms()
         end_ms = self._model.market.expiry_ms
@@ -294,3 +347,9 @@ def fills_of(match: Match) -> tuple[Fill, ...]:
         )
         for order_id, side in match.own
     )
+
+
+def _nonce(order_id: str) -> int:
+    parts = OrderId.parse(order_id)
+    assert parts is not None, "only orders of ours are replaced"
+    return parts.nonce

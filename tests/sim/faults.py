@@ -23,6 +23,14 @@ FAULTS: tuple[Mutation, ...] = (
         8,
     ),
     _fault(
+        "half_of_a_replace",
+        Claim.ONE_PER_SLOT,
+        "core.reconcile",
+        "if not policy.together and any(not c.cancel_acked for c in before):",
+        "if not before:",
+        191,
+    ),
+    _fault(
         "stale_external",
         Claim.FRESH,
         "core.reference",

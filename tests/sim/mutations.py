@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
-from mm_bot.core.exact import Size
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Replaced, Verdict, Watch
+from mm_bot.core.exact import Amount, Size
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.orders import OrderStatus, Ownership
 from mm_bot.core.snapshot import BookOrder, Fill, Observation, OwnOrders
@@ -46,6 +46,15 @@ class Wrapped:
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         return await self.inner.cancel(order_id, nonce, reason)
+
+    async def replace(
+        self,
+        prepared: PreparedOrder,
+        order_id: str,
+        left: Amount | None,
+        may_send: Callable[[], bool],
+    ) -> Replaced:
+        return await self.inner.replace(prepared, order_id, left, may_send)
 
 
 Change = Callable[[OwnOrders], OwnOrders]

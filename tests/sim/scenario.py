@@ -57,6 +57,9 @@ class Scenario:
         # Drawn from what is drawn already, so that the seeds keep their worlds.
         together = policy.quote.half_spread_bps < 25
         policy = replace(policy, reconcile=replace(policy.reconcile, together=together))
+        at_once = policy.quote.skew_bps == 15
+        able = replace(market.capabilities, atomic_replace=at_once)
+        market = replace(market, capabilities=able)
         return Scenario(
             market=market,
             policy=policy,

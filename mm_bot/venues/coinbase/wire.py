@@ -21,7 +21,6 @@ from mm_bot.core.instrument import (
     Instrument,
     Kind,
     Margin,
-    SelfTrade,
     Side,
 )
 from mm_bot.core.orders import OrderId, OrderStatus, Ownership, RestingOrder, classify
@@ -32,10 +31,7 @@ from mm_bot.venues.names import FOREIGN
 
 COINBASE: Final = "coinbase"
 CAPABILITIES: Final = Capabilities(
-    post_only=True,
     resend_safe=False,
-    self_trade=SelfTrade.TAKER_REFUSED,
-    user_stream=True,
     fills_with_orders=False,
     book_names_orders=False,
 )

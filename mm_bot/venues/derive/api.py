@@ -92,6 +92,12 @@ class Bucket:
             self.tokens -= 1  # a place in the queue
             await asyncio.sleep(-self.tokens / self.rate_per_s)
 
+    def keep_to(self, per_minute: int) -> None:
+        """Another rate from now on; what is there stays, up to its burst."""
+        other = Bucket.full(per_minute)
+        self.rate_per_s, self.burst = other.rate_per_s, other.burst
+        self.tokens = min(self.tokens, self.burst)
+
     def drain(self) -> None:
         """The exchange says that there is none left."""
         self.tokens = 0

@@ -28,7 +28,6 @@ from mm_bot.core.instrument import (
     Instrument,
     Kind,
     Margin,
-    SelfTrade,
     Side,
 )
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
@@ -42,12 +41,9 @@ ENGINE_DECIMALS: Final = 12
 LEAST_LIFE_MS: Final = 300_000
 """Signatures that expire sooner are refused (11011)."""
 CAPABILITIES: Final = Capabilities(
-    post_only=True,
-    dead_man=True,
+    atomic_replace=True,
     least_order_life_ms=LEAST_LIFE_MS,
     resend_safe=True,
-    self_trade=SelfTrade.TAKER_REFUSED,
-    user_stream=True,
     fills_with_orders=False,
     book_names_orders=False,
     nonce_is_time_ns=True,

@@ -19,7 +19,6 @@ from mm_bot.core.instrument import (
     Instrument,
     Kind,
     Margin,
-    SelfTrade,
     Side,
 )
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
@@ -32,11 +31,8 @@ from mm_bot.venues.names import FOREIGN
 ETHEREAL: Final = "ethereal"
 DECIMALS: Final = 9
 CAPABILITIES: Final = Capabilities(
-    post_only=True,
     reduce_only=True,
     resend_safe=True,
-    self_trade=SelfTrade.MAKER_CANCELLED,
-    user_stream=True,
     fills_with_orders=False,
     book_names_orders=False,
     nonce_is_time_ns=True,

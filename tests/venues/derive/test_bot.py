@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from integration_harness.venues.derive import DeriveServer, Order
+from integration_harness.anchor_server import AnchorServer
+from integration_harness.venues.derive.model import Order
+from integration_harness.venues.derive.server import DeriveServer
 from tests.venues.bots import Start, starting, wait
 
 OWNER = Account.from_key("0x" + "a1" * 32).address
@@ -48,6 +50,15 @@ def start(server: DeriveServer, tmp_path: Path) -> Iterator[Start]:
     }
     with starting(tmp_path, environment) as started:
         yield started
+
+
+@pytest.fixture
+def anchor() -> Iterator[AnchorServer]:
+    """A price source whose price may be moved."""
+    running = AnchorServer(Decimal(3000))
+    running.start()
+    yield running
+    running.close()
 
 
 def live(server: DeriveServer) -> dict[str, Order]:
@@ -106,6 +117,37 @@ def test_a_lost_reply_never_doubles(server: DeriveServer, start: Start) -> None:
     assert len(live(server)) == 2
     nonces = [params["nonce"] for method, params in server.received if method == "private/order"]
     assert {o.nonce for o in live(server).values()} <= set(nonces)
+
+
+def test_a_requote_is_one_command(server: DeriveServer, start: Start, anchor: AnchorServer) -> None:
+    """A moved price replaces both orders by `private/replace`, without a cancel, and the exchange
+    is told how much had been filled. Where it refuses the new order the old one is gone and the
+    next is placed; where an answer is lost, or more was filled, no side ever has two."""
+    bot = start(MM_ANCHOR_SOURCE_TYPE="http", MM_ANCHOR_URL=anchor.url, MM_ANCHOR_FIXED_PRICE="")
+
+    def requoted(price: int) -> None:
+        before, anchor.price = set(live(server)), Decimal(price)
+        wait(f"quotes at {price}", lambda: quoted(server) and not before & set(live(server)), bot)
+        wait("none is unknown", lambda: not bot.status()["unknown"], bot)
+
+    wait("two quotes", lambda: quoted(server), bot)
+    server.take("sell", "0.2")
+    counted = 'mm_bot_fills_total{side="buy"}'
+    wait("the fill is counted", lambda: bot.metrics()[counted] == 1, bot)
+    wait("the size is back", lambda: all(o.left == o.amount for o in live(server).values()), bot)
+    requoted(3006)
+    methods = [method for method, _ in server.received]
+    assert methods.count("private/replace") >= 2
+    assert "private/cancel" not in methods
+    replaces = [params for method, params in server.received if method == "private/replace"]
+    assert {params["expected_filled_amount"] for params in replaces} == {"0", "0.2"}
+    server.faults.failed_creates = 2
+    requoted(3012)
+    server.faults.lose_replies = 2
+    requoted(3006)
+    server.faults.filled_before_cancel = 2
+    requoted(3012)
+    assert max(server.most_live.values()) == 1
 
 
 def test_a_restart_adopts_what_rests(server: DeriveServer, start: Start) -> None:

@@ -1,0 +1,2 @@
+"""Derive v3 as a server: `server` is the wire, `exchange` its orders and book, `reads` what it
+tells, `rules` what it refuses, `model` its orders, wallets and faults."""

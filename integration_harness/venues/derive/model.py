@@ -1,0 +1,110 @@
+"""Orders, wallets and faults of the fake Derive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+Json = dict[str, Any]
+
+SYMBOL: Final = "ETH-PERP"
+TICK: Final = Decimal("0.01")
+STEP: Final = Decimal("0.001")
+LEAST: Final = Decimal("0.01")
+MOST: Final = Decimal(1000)
+FAR: Final = Decimal(10**9)
+"""The price at which a stranger buys whatever there is."""
+
+
+class RpcError(Exception):
+    """An answered error."""
+
+    def __init__(self, code: int, message: str, data: str = "") -> None:
+        self.code, self.message, self.data = code, message, data
+        super().__init__(message)
+
+    @property
+    def told(self) -> Json:
+        return {"code": self.code, "message": self.message, "data": self.data}
+
+
+@dataclass(slots=True)
+class Faults:
+    """What goes wrong, until it is turned off again."""
+
+    lose_replies: int = 0
+    """So many replies to orders are never sent, though the orders are taken."""
+    confirmation_timeouts: int = 0
+    """So many orders are taken and answered with 9000."""
+    rate_limited: int = 0
+    """So many requests to the matching engine are refused with -32000."""
+    failed_creates: int = 0
+    """So many replaces take the old order and refuse the new one."""
+    duplicate_pushes: bool = False
+    reversed_pushes: bool = False
+    refused_channel: str = ""
+    disarmed: bool = False
+    """Cancel-on-disconnect is not kept, though asked for."""
+    disconnects_unseen: bool = False
+    """It is kept, and does nothing."""
+    swallowed: int = 0
+    """So many orders are neither taken nor answered."""
+    refused: int = 0
+    """So many orders are refused for want of funds."""
+    no_orders: bool = False
+    """Every order is refused with -32000; cancels are not."""
+    mmp_frozen: bool = False
+    """Orders that count into market maker protection are refused with 11015."""
+    filled_before_cancel: int = 0
+    """So many cancels come just after a part of their order was filled."""
+    no_pushes: bool = False
+    mute: bool = False
+    """Nothing is answered."""
+    reply_delay_s: float = 0.0
+    clock_s: float = 0.0
+    """How far the exchange's clock is ahead of the machine's."""
+    settle_s: float = 0.0
+    """How long a trade takes to settle."""
+    unsettled: int = 0
+    """So many trades end as a `SettlingError`."""
+    tps: int = 5
+    """What the account may ask of the matching engine a second."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Order:
+    order_id: str
+    subaccount_id: int
+    direction: str
+    price: Decimal
+    amount: Decimal
+    label: str
+    nonce: str
+    signer: str
+    expiry_s: int
+    created_ms: int
+    filled: Decimal = Decimal(0)
+    status: str = "open"
+    cancel_reason: str = ""
+    replaced_order_id: str | None = None
+    takes: bool = False
+    """A stranger's that takes what there is and goes."""
+
+    @property
+    def left(self) -> Decimal:
+        return self.amount - self.filled
+
+
+@dataclass(slots=True, kw_only=True)
+class Trader:
+    """A wallet with one subaccount, and the keys that may sign for it."""
+
+    owner: str
+    subaccount_id: int
+    signers: set[str]
+    position: Decimal = Decimal(0)
+    collateral: Decimal = Decimal(1_000_000)
+    cancel_on_disconnect: bool = False
+    nonces: set[str] = field(default_factory=set)
+    """Used up, also by a cancel that found no order."""

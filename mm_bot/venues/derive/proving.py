@@ -1,0 +1,103 @@
+"""What a start proves and `mm-bot check` shows: the market, the socket, the dead man, signing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import orjson
+
+from mm_bot.core.commands import NewOrder
+from mm_bot.core.instrument import Instrument, Side
+from mm_bot.errors import EdgeError
+from mm_bot.venues.checks import Checks, compare_clocks
+from mm_bot.venues.derive import wire
+from mm_bot.venues.derive.api import DeriveApi, RefusedError
+from mm_bot.venues.derive.config import DeriveConfig
+from mm_bot.venues.derive.orders import OrderEntry
+from mm_bot.venues.derive.session import Session
+
+
+async def learn(api: DeriveApi, config: DeriveConfig, checks: Checks) -> Instrument | None:
+    """The instrument; None where it was not told."""
+    try:
+        listing = await api.read("public/get_instrument", {"instrument_name": config.market_symbol})
+    except RefusedError as error:
+        checks.wrong("API", "our market", f"{config.market_symbol}: {error.reason}")
+        return None
+    except EdgeError as error:
+        where = f"Derive at {config.http_url}"
+        checks.silent("API", "our market", f"{where} does not answer: {error.reason}")
+        return None
+    market = wire.instrument(listing, price_tick=config.price_tick, margin_rate=config.margin_rate)
+    checks.ok("API", "our market", f"{market.symbol}, perpetual")
+    if isinstance(listing, dict) and listing.get("is_active") is False:
+        checks.note("API", "market state", "not active: every order is refused until it is")
+    return market
+
+
+async def socket(
+    api: DeriveApi,
+    config: DeriveConfig,
+    checks: Checks,
+    session: Session,
+    begin: Callable[[], Coroutine[Any, Any, None]],
+) -> bool:
+    """Whether the socket comes up, and what its session has found."""
+    api.start(begin)
+    try:
+        async with asyncio.timeout(config.reach_timeout_ms / 1000):
+            await api.up.wait()
+    except TimeoutError:
+        where = f"the socket at {config.socket_url}"
+        checks.silent("API", "socket", f"{where} does not come up: {api.problem}")
+        return False
+    checks.ok("API", "socket", f"logged in as {config.owner}")
+    compare_clocks(checks, "API", session.clock.ahead_ms)
+    if session.armed:
+        checks.ok("API", "dead man", "cancel-on-disconnect is armed")
+    elif not config.dry_run:
+        checks.wrong("API", "dead man", "cancel-on-disconnect cannot be armed: key's scope?")
+    allowed, ours = session.requests_per_minute, config.requests_per_minute
+    if allowed is not None and allowed < ours:
+        told = f"the account may send {allowed} requests a minute; MM_DERIVE_REQUESTS_PER_MINUTE"
+        checks.note("API", "rate", f"{told} is {ours}: {allowed} are kept to")
+    elif allowed is not None:
+        checks.ok("API", "rate", f"{ours} of {allowed} requests a minute are ours")
+    return True
+
+
+async def signing(
+    api: DeriveApi, entry: OrderEntry, market: Instrument, now_ms: int, checks: Checks
+) -> None:
+    """The exchange's own word on our signing, by an order it only looks at."""
+    price, size = market.price_tick, market.least_size or market.size_step
+    probe = entry.prepare(
+        NewOrder(
+            order_id=f"mm:{market.symbol}:buy:{now_ms}000000",
+            side=Side.BUY,
+            price=price,
+            size=size,
+            notional=market.notional(price, size),
+            nonce=now_ms * 1_000_000,
+            expiry_s=now_ms // 1000 + 600,
+        ),
+        market,
+    )
+    answer = await checks.answer(
+        "API",
+        "signing",
+        api.read("private/order_debug", orjson.loads(probe.body)),
+        "order_debug",
+    )
+    if not isinstance(answer, dict):
+        return
+    theirs, ours = answer.get("domain_separator"), entry.separator
+    recovered = str(answer.get("recovered_signer", "")).lower()
+    if theirs != ours:
+        checks.wrong("API", "signing", f"the domain separator is {theirs}, we sign for {ours}")
+    elif recovered and recovered != entry.signer:
+        checks.wrong("API", "signing", f"recovers {recovered}, not {entry.signer}")
+    else:
+        checks.ok("API", "signing", "domain and signer are as the exchange sees them")

@@ -1,0 +1,73 @@
+"""What makes a new socket ours: the clock, the login, the dead man's switch, the channels."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mm_bot.clock import Clock as OurClock
+from mm_bot.errors import EdgeError
+from mm_bot.venues.derive.api import DERIVE, DeriveApi
+from mm_bot.venues.derive.config import DeriveConfig
+from mm_bot.venues.derive.their_clock import TheirClock
+
+Ask = Callable[[str, Mapping[str, object]], Awaitable[Any]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """What the last one found."""
+
+    api: DeriveApi
+    config: DeriveConfig
+    our_clock: OurClock
+    clock: TheirClock
+    armed: bool = False
+    """Cancel-on-disconnect is on, as the account itself says: nothing is placed without it."""
+    requests_per_minute: int | None = None
+    """To the matching engine, as the account says; None where it does not."""
+    clock_asked_ms: float = 0.0
+
+    async def begin(self) -> None:
+        """In a new socket; raises EdgeError where anything of it is refused."""
+        self.armed = False
+        call, config = self.api.over_socket, self.config
+        await self.ask_clock(call)
+        logged_in = await call("public/login", self.api.login())
+        if not isinstance(logged_in, list) or config.subaccount_id not in logged_in:
+            raise EdgeError(DERIVE, f"subaccount {config.subaccount_id} is none of this wallet's")
+        if not config.dry_run:
+            await call("private/set_cancel_on_disconnect", {"enabled": True})
+        account = await call("private/get_account", {"wallet": config.owner})
+        told = account if isinstance(account, dict) else {}
+        self.armed = not config.dry_run and told.get("cancel_on_disconnect") is True
+        self._keep_to(told.get("websocket_matching_tps"))
+        channels = [
+            f"orderbook.{config.market_symbol}.1.20",
+            f"trades.{config.market_symbol}",
+            f"ticker_slim.{config.market_symbol}.1000",
+            f"{config.subaccount_id}.orders",
+            f"{config.subaccount_id}.trades",
+        ]
+        answer = await call("subscribe", {"channels": channels})
+        status = answer.get("status", {}) if isinstance(answer, dict) else {}
+        refused = [f"{c}: {status.get(c)}" for c in channels if status.get(c) != "ok"]
+        if refused:
+            raise EdgeError(DERIVE, f"channels refused: {'; '.join(refused)}")
+
+    async def ask_clock(self, ask: Ask) -> None:
+        """Where it stands beside ours; raises EdgeError."""
+        self.clock_asked_ms = self.our_clock.monotonic_ms()
+        began_ms = self.our_clock.now_ms()
+        said = await ask("public/get_time", {})
+        if not isinstance(said, int):
+            raise EdgeError(DERIVE, "public/get_time: the result is no number")
+        self.clock.heard(said, began_ms, self.our_clock.now_ms())
+
+    def _keep_to(self, a_second: object) -> None:
+        """The exchange's own limit, where it is narrower than what we were given."""
+        if not isinstance(a_second, int) or isinstance(a_second, bool) or a_second < 1:
+            return
+        self.requests_per_minute = 60 * a_second
+        self.api.matching.keep_to(min(self.config.requests_per_minute, 60 * a_second))
