@@ -340,6 +340,8 @@ class Bot:
         edges, level = self._edges, place.level
         market = edges.venue.instrument
         life_ms = place.reduce_ms or self.policy.reconcile.order_life_ms
+        if life_ms < market.capabilities.least_order_life_ms:  # a reduction's; it is cancelled then
+            life_ms = self.policy.reconcile.order_life_ms
         expiry_ms = edges.clock.now_ms() + life_ms
         if market.expiry_ms is not None:
             expiry_ms = min(expiry_ms, market.expiry_ms)

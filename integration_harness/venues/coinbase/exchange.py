@@ -142,7 +142,7 @@ class Exchange:
         price, size = Decimal(terms["limit_price"]), Decimal(terms["base_size"])
         if body["product_id"] != SYMBOL or body["side"] not in ("BUY", "SELL"):
             return "INVALID_PRODUCT_ID"
-        if kind not in ("limit_limit_gtd", "limit_limit_gtc") or terms["post_only"] is not True:
+        if kind not in ("limit_limit_gtd", "limit_limit_gtc"):
             return "UNSUPPORTED_ORDER_CONFIGURATION"
         if self.faults.cancel_only:
             return "ORDER_ENTRY_DISABLED"
@@ -159,7 +159,8 @@ class Exchange:
         currency = "BTC" if side == "sell" else "USD"
         if needs > self.wallets[currency] - self.held(currency):
             return "INSUFFICIENT_FUND"
-        if any(_crosses(side, price, other) for other in self._opposite(side)):
+        met = [other for other in self._opposite(side) if _crosses(side, price, other)]
+        if met and terms["post_only"]:
             return "INVALID_LIMIT_PRICE_POST_ONLY"
         return ""
 
@@ -211,12 +212,13 @@ class Exchange:
             _crosses(order.direction, order.price, other)
             for other in self._opposite(order.direction)
         )
-        if crosses or self.faults.failed_later > 0:
+        (terms,) = order.terms.values()
+        if (crosses and terms["post_only"]) or self.faults.failed_later > 0:
             self.faults.failed_later -= not crosses
             self._over(order, "FAILED", "INVALID_LIMIT_PRICE_POST_ONLY")
             return
         order.status = "OPEN"
-        self._changed(order)
+        self._match(order)
 
     def _over(self, order: Order, status: str, message: str = "") -> None:
         order.status, order.message = status, message

@@ -34,6 +34,7 @@ from integration_harness.venues.derive.rules import stamp_signer
 from integration_harness.venues.serving import Client, FakeServer
 
 MUTE_S: Final = 60.0
+BOOK_EVERY_S: Final = 0.5
 WRITES: Final = ("private/order", "private/replace")
 """What places an order."""
 
@@ -146,6 +147,12 @@ class DeriveServer(FakeServer[_Client]):
             return Response(_envelope(None, result=self._call(method, params, wallet)))
         except RpcError as error:
             return Response(_envelope(None, error=error), status_code=400)
+
+    async def _live(self) -> None:
+        """Snapshots of the book go on in a quiet market too."""
+        while True:
+            await asyncio.sleep(BOOK_EVERY_S)
+            self._push("orderbook", None)
 
     def _client(self, socket: WebSocket) -> _Client:
         return _Client(socket)

@@ -88,6 +88,8 @@ class Exchange:
         if self.faults.codes:
             raise ApiError(422, self.faults.codes.popleft())
         self._check_margin(trader, data)
+        if data["reduceOnly"] and not _reduces(trader, product, data):
+            raise ApiError(422, "OrderIncreasesPosition")
         order = self._made(product, data, trader, client)
         result = self._enter(order)
         return {
@@ -253,7 +255,7 @@ class Exchange:
                 continue
             order.status = "NEW"
             self._match(order)
-            if order.left:
+            if order.left and not order.label:  # a stranger's
                 self._ended(order, "CANCELED")
 
     def _opposite(self, order: Order) -> list[Order]:
@@ -378,3 +380,10 @@ class Exchange:
             "po": order.post_only,
         }
         self._push("OrderUpdate", trader.uuid, {"t": order.updated_ms, "d": [shown]})
+
+
+def _reduces(trader: Trader, product: Product, data: Json) -> bool:
+    """Whether an order leads a position back, and no further than to nothing."""
+    held = trader.positions.get(product.ticker, Decimal(0))
+    size = Decimal(data["quantity"])
+    return 0 < size <= (held if data["side"] else -held)

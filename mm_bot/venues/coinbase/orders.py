@@ -43,13 +43,13 @@ class OrderEntry:
         """How far the exchange's clock is ahead of ours."""
 
     def prepare(self, order: NewOrder, market: Instrument) -> PreparedOrder:
-        """The body of `POST /orders`: post-only, and over at its end time, the one dead man's
-        switch there is."""
+        """The body of `POST /orders`: post-only but for a forced reduction, and over at its end
+        time, the one dead man's switch there is."""
         terms = {
             "base_size": wire.amount(order.size.value),
             "limit_price": wire.amount(order.price.value),
             "end_time": wire.time_text(order.expiry_s * 1000 + self.ahead_ms),
-            "post_only": True,
+            "post_only": not order.may_take,
         }
         body = {
             "client_order_id": order.order_id,

@@ -92,3 +92,19 @@ def test_it_quotes_counts_a_fill_once_and_stops_with_proof(
     assert not live(server)
     posted = [body["client_order_id"] for path, body in server.received if path == "orders"]
     assert len(posted) == len(set(posted)), "nothing is sent twice"
+
+
+def test_a_forced_reduction_takes(server: CoinbaseServer, start: Start) -> None:
+    """Beyond the hard limit the inventory is led back by orders that are not post-only."""
+    server.rest("buy", "59990", "50")
+    bot = start(
+        MM_MAX_LONG_INVENTORY="90",
+        MM_HARD_LONG_INVENTORY="98",
+        MM_TARGET_INVENTORY="50",
+        MM_FORCED_REDUCTION="true",
+        MM_REDUCE_ORDER_SECONDS="5",
+        MM_ORDER_SIZE="5",
+    )
+    wait("it is led back", lambda: server.exchange.wallets["BTC"] <= 98, bot)
+    (first, *_) = (body for path, body in server.received if path == "orders")
+    assert first["order_configuration"]["limit_limit_gtd"]["post_only"] is False

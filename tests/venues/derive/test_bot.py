@@ -187,6 +187,21 @@ def test_a_rate_storm_keeps_cancels_moving(
     wait("nothing is live", lambda: not live(server), bot)
 
 
+def test_a_forced_reduction_takes(server: DeriveServer, start: Start) -> None:
+    """Beyond the hard limit the position is led back by orders that may trade at once."""
+    server.traders[SUBACCOUNT].position = Decimal(3)
+    server.rest("buy", "2999", "50")
+    bot = start(
+        MM_MAX_LONG_INVENTORY="1",
+        MM_HARD_LONG_INVENTORY="2",
+        MM_FORCED_REDUCTION="true",
+        MM_REDUCE_ORDER_SECONDS="5",
+    )
+    wait("it is led back", lambda: server.traders[SUBACCOUNT].position <= 2, bot)
+    orders = [params for method, params in server.received if method == "private/order"]
+    assert (orders[0]["time_in_force"], orders[0]["direction"]) == ("gtc", "sell")
+
+
 def test_without_the_dead_man_s_switch_it_does_not_start(
     server: DeriveServer, start: Start
 ) -> None:

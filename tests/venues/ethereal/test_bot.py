@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
+from integration_harness.anchor_server import AnchorServer
 from integration_harness.venues.ethereal import EtherealServer, Order
 from tests.venues.bots import Start, ended, starting, wait
 
@@ -22,6 +23,15 @@ def server() -> Iterator[EtherealServer]:
     """The exchange, with our wallet and its linked signer."""
     running = EtherealServer()
     running.add_trader(OWNER, SUBACCOUNT, Account.from_key(LINKED_KEY).address)
+    running.start()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def anchor() -> Iterator[AnchorServer]:
+    """A price source whose price may be moved."""
+    running = AnchorServer(Decimal(3000))
     running.start()
     yield running
     running.close()
@@ -155,6 +165,75 @@ def test_what_is_held_already_counts_before_the_first_quote(
     assert bot.log("events")[0].fields["source"] == "poll"
     sides = {body["data"]["side"] for path, body in server.received if path == "order"}
     assert sides == {1}
+
+
+def test_maintenance_and_suspension_double_nothing_and_end(
+    server: EtherealServer, start: Start, anchor: AnchorServer
+) -> None:
+    """While writes answer 503 or `ExchangeSuspended` nothing is taken for done, and once they end
+    it quotes the price of then: one order a side throughout."""
+    bot = start(
+        MM_ANCHOR_SOURCE_TYPE="http",
+        MM_ANCHOR_URL=anchor.url,
+        MM_ANCHOR_FIXED_PRICE="",
+        MM_MAX_CANCELS_PER_MINUTE="0",  # what it tries meanwhile uses that up
+    )
+    for name, price in (("maintenance", 3030), ("suspended", 3060)):
+        wait("two quotes, and ready", lambda: quoted(server) and bot.ready()[0], bot)
+        before, sent = set(live(server)), len(server.received)
+
+        def tried(sent: int = sent) -> bool:
+            return len(server.received) > sent + 3
+
+        def requoted(before: frozenset[str] = frozenset(before)) -> bool:
+            return quoted(server) and not before & set(live(server))
+
+        setattr(server.faults, name, True)
+        anchor.price = Decimal(price)
+        wait("it tries", tried, bot)
+        assert set(live(server)) == before
+        setattr(server.faults, name, False)
+        wait("new quotes", requoted, bot)
+        wait("none is unknown", lambda: not bot.status()["unknown"], bot)
+    assert max(server.most_live.values()) == 1
+
+
+def test_an_order_too_far_from_the_price_goes_at_once(
+    server: EtherealServer, start: Start, anchor: AnchorServer
+) -> None:
+    """A price that leaves an order beyond the deviation limit cancels it, though each guard of
+    churn says wait, and nothing takes its place yet."""
+    bot = start(
+        MM_ANCHOR_SOURCE_TYPE="http",
+        MM_ANCHOR_URL=anchor.url,
+        MM_ANCHOR_FIXED_PRICE="",
+        MM_MAX_ORDER_DEVIATION_BPS="100",
+        MM_MIN_QUOTE_LIFETIME_SECONDS="3600",
+        MM_QUOTE_REFRESH_INTERVAL_MS="3600000",
+    )
+    wait("two quotes", lambda: quoted(server), bot)
+    before = {o.direction: o.label for o in live(server).values()}
+    anchor.price = Decimal("3030")  # the bid is 124 bps away, the ask 74
+    wait("the bid is gone", lambda: before["buy"] not in live(server), bot)
+    assert before["sell"] in live(server)
+    wait("its cancel is logged", lambda: bool(bot.log("order.cancel")), bot)
+    assert {event.fields["reason"] for event in bot.log("order.cancel")} == {"price_deviation"}
+
+
+def test_a_forced_reduction_takes_and_may_only_reduce(server: EtherealServer, start: Start) -> None:
+    """Beyond the hard limit the position is led back by orders that are neither post-only nor able
+    to add to it; the bids of strangers are what they meet."""
+    server.traders[SUBACCOUNT].positions["ETHUSD"] = Decimal(3)
+    server.rest("buy", "2999", "50")
+    bot = start(
+        MM_MAX_LONG_INVENTORY="1",
+        MM_HARD_LONG_INVENTORY="2",
+        MM_FORCED_REDUCTION="true",
+        MM_REDUCE_ORDER_SECONDS="5",
+    )
+    wait("it is led back", lambda: server.traders[SUBACCOUNT].position <= 2, bot)
+    (first, *_) = (body["data"] for path, body in server.received if path == "order")
+    assert (first["reduceOnly"], first["postOnly"], first["side"]) == (True, False, 1)
 
 
 def test_under_another_signing_domain_it_does_not_start(

@@ -110,16 +110,17 @@ def test_what_is_wrong_is_named_with_exit_code_3(
     assert said in found.detail
 
 
-def test_a_clock_and_a_socket_that_are_off_are_notes(
-    server: EtherealServer, tmp_path: Path
-) -> None:
-    """Neither stops quoting: times are put right, and the book is polled. Both are told."""
+def test_a_clock_a_socket_and_maintenance_are_notes(server: EtherealServer, tmp_path: Path) -> None:
+    """None ends the check: times are put right, the book is polled, maintenance ends. All are
+    told."""
     server.faults.clock_ahead_s = 60
     server.faults.refused_channel = "L2Book"
+    server.faults.maintenance = True
     given = replace(settings(server, tmp_path), reach_timeout_ms=300)
     found = checked(given)
     assert found["clock"].result is Result.NOTE
     assert "60.0 s behind the exchange's" in found["clock"].detail
     assert found["socket"].result is Result.NOTE
     assert "SUBSCRIPTION_LIMIT_EXCEEDED" in found["socket"].detail
-    assert found["signing"].result is Result.OK
+    assert found["maintenance"].result is Result.NOTE
+    assert "takes no orders" in found["maintenance"].detail
