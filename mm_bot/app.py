@@ -118,6 +118,8 @@ class _Process:
             raise state_file.unwritable(error) from None
         self._cleanup.push_async_callback(nonces.close)
         store = MemoryStore(state_file, memory)
+        strategy = strategies.build(policy)
+        metrics.declare(strategies.declared(strategy))
         bot = Bot(
             Edges(
                 venue=exchange,
@@ -132,7 +134,7 @@ class _Process:
             ),
             policy,
             memory,
-            strategies.build(policy),
+            strategy,
             poll_interval_ms=settings.poll_interval_ms,
         )
         health.waiting = "first cycle"
@@ -360,4 +362,9 @@ class _Process:
 def bot_metrics(build: BuildInfo, anchor_sources: tuple[str, ...] = ()) -> Metrics:
     """With every label value there can be."""
     refusals = tuple(refusal.value for refusal in RejectReason)
-    return Metrics(build, anchor_sources=anchor_sources, anchor_refusals=refusals)
+    return Metrics(
+        build,
+        anchor_sources=anchor_sources,
+        anchor_refusals=refusals,
+        strategy=strategies.declared(),
+    )

@@ -10,7 +10,7 @@ from mm_bot.core.exact import Amount, Price
 from mm_bot.core.instrument import Instrument, Level, Side
 from mm_bot.core.ledger import OpenOrder, Stage
 from mm_bot.core.orders import RestingOrder
-from mm_bot.core.quoting import NONE_HANGS, Hanging, Ladder, Missing, MissingReason
+from mm_bot.core.quoting import NONE_HANGS, Hanging, Ladder, Missing, MissingReason, Reason
 
 
 class CancelCategory(Enum):
@@ -100,7 +100,7 @@ class Plan:
             missing=tuple(m for plan in each for m in plan.missing),
         )
 
-    def without(self, place: Place, reason: MissingReason, *, keep_cancel: bool = False) -> Plan:
+    def without(self, place: Place, reason: Reason, *, keep_cancel: bool = False) -> Plan:
         """The plan without `place`, and without the cancel of what it replaces."""
         spared = None if keep_cancel else place.replaces
         return replace(
@@ -144,7 +144,7 @@ class ReconcileInput:
     reference: Price | None = None
 
 
-def gap(level: Level, reason: MissingReason) -> Missing:
+def gap(level: Level, reason: Reason) -> Missing:
     """That level is not quoted, and why."""
     return Missing(side=level.side, index=level.index, reason=reason)
 

@@ -12,7 +12,7 @@ Invariants of a ladder, whatever the strategy (behaviour.md section 4; tests cit
 4. Per side the levels stay within capacity, notional limit and inventory headroom together.
 5. Bounds are used up from the best level outwards: a level is cut only where all outer ones are
    gone or cut.
-6. A side is quoted, or it has a reason from `MissingReason` with the numbers that bound it.
+6. A side is quoted, or it has a `Reason` with the numbers that bound it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from mm_bot.core.snapshot import BookOrder, Fill
 
 
 class MissingReason(Enum):
-    """Why a wanted level is not resting."""
+    """Why a wanted level is not resting; a strategy's steps have reasons of their own."""
 
     OPERATOR_MODE = "operator_mode"
     HALTED = "halted"
@@ -64,13 +64,22 @@ class MissingReason(Enum):
     CANCEL_PENDING = "cancel_pending"
     STUCK_IN_MATCHING = "stuck_in_matching"
     CROSSED_BY_OTHERS = "crossed_by_others"
-    SIZE_SKEW = "size_skew"
-    ADVERSE_SELECTION = "adverse_selection"
-    REDUCE_ONLY = "reduce_only"
     SIGNED_LIABILITY = "signed_liability"
     OUTSIDE_PRICE_LIMITS = "outside_price_limits"
-    FILLED_ORDER_DELAY = "filled_order_delay"
     DEGRADED = "degraded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReason:
+    """Why a step of a strategy takes a level or a side away, declared where the step lives."""
+
+    value: str
+    """A word for logs and labels; it is what makes two reasons the same."""
+    means: str = field(compare=False)
+    """The same for people."""
+
+
+Reason = MissingReason | StepReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +88,7 @@ class Missing:
 
     side: Side
     index: int | None
-    reason: MissingReason
+    reason: Reason
     numbers: tuple[tuple[str, str], ...] = ()
 
 
@@ -104,7 +113,7 @@ class Bound:
     """A limit on the sum of one side: `left` of something of which one unit of size takes `per`
     (times the price where `priced`)."""
 
-    reason: MissingReason
+    reason: Reason
     left: Decimal
     per: Decimal = Decimal(1)
     priced: bool = False
@@ -221,8 +230,39 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureKind:
+    """A gauge of a strategy, declared where the step that measures it lives. What several declare
+    under one name is one gauge with the label values of all."""
+
+    name: str
+    help: str
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Every value that each label can have."""
+    off: Decimal | None = None
+    """While nothing is measured: None is not known, 0 for counts and flags."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What a strategy may tell beside its quotes."""
+
+    measures: tuple[MeasureKind, ...] = ()
+    reasons: tuple[StepReason, ...] = ()
+
+    def __add__(self, other: Declared) -> Declared:
+        """Of both, each once."""
+        return Declared(
+            measures=(*self.measures, *(m for m in other.measures if m not in self.measures)),
+            reasons=tuple(dict.fromkeys((*self.reasons, *other.reasons))),
+        )
+
+
+NOTHING_DECLARED = Declared()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One number of a strategy for the metrics."""
+    """One number of a strategy, of a declared kind."""
 
     name: str
     labels: tuple[str, ...] = ()
@@ -273,7 +313,8 @@ class Quotes:
 
 
 class Strategy(Protocol):
-    """Turns what is seen into what is wanted; pure."""
+    """Turns what is seen into what is wanted; pure. It may have a `declared` beside: what its
+    measures and reasons are."""
 
     @property
     def levels(self) -> int:

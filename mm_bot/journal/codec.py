@@ -18,10 +18,12 @@ from cattrs.gen import make_dict_unstructure_fn, override
 
 from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Instrument
+from mm_bot.core.quoting import MissingReason, Reason, StepReason
 
 T = TypeVar("T")
 Plain = Any
 """A JSON value."""
+_OWN_REASONS = frozenset(reason.value for reason in MissingReason)
 _QUANTITIES: tuple[type[Price] | type[Size] | type[Amount], ...] = (Price, Size, Amount)
 
 
@@ -54,6 +56,8 @@ def _make() -> Converter:
     converter.register_structure_hook(Decimal, lambda text, _: Decimal(text))
     converter.register_unstructure_hook(bytes, _digest)
     converter.register_structure_hook(bytes, lambda text, _: Digest.fromhex(text))
+    converter.register_unstructure_hook(StepReason, lambda reason: reason.value)
+    converter.register_structure_hook_func(lambda kind: kind == Reason, _reason)
     converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _kind: value)
     converter.register_unstructure_hook_factory(_is_mapping, _mapping_out(converter))
     converter.register_structure_hook_factory(_is_mapping, _mapping_in(converter))
@@ -74,6 +78,13 @@ def _digest(data: bytes) -> str:
 
 def _quantity(text: str, kind: type[Price]) -> Price:
     return kind(Decimal(text))
+
+
+def _reason(word: str, _: Any) -> Reason:
+    """The core's own, or else a step's, whose words for people the strategy has."""
+    if word in _OWN_REASONS:
+        return MissingReason(word)
+    return StepReason(value=word, means="")
 
 
 def _is_mapping(kind: Any) -> bool:

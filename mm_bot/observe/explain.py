@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import plain
 from mm_bot.core.instrument import Side
-from mm_bot.observe.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, MISSING_MEANS, SOURCE_MEANS
+from mm_bot.observe.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, SOURCE_MEANS, means
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ def _verdict(decision: Decision, side: Side) -> Line:
     gaps = [gap for gap in decision.missing if gap.side is side]
     quoted = ", ".join(f"{level.size} at {level.price}" for level in levels)
     why = "; ".join(
-        f"{gap.reason.value}, {MISSING_MEANS[gap.reason]}"
+        f"{gap.reason.value}, {means(gap.reason)}"
         + (f" ({', '.join(f'{n} {v}' for n, v in gap.numbers)})" if gap.numbers else "")
         for gap in gaps
     )

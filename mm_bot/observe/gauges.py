@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import OperatorMode
-from mm_bot.core.quoting import MissingReason
+from mm_bot.core.quoting import Declared, MissingReason, StepReason
 from mm_bot.core.risk import HaltReason
 from mm_bot.observe.gauge import SIDES, Gauge, Number, Values, flags
 from mm_bot.observe.gauges_prices import data_gauges, price_gauges
@@ -20,15 +20,16 @@ from mm_bot.observe.gauges_strategy import strategy_gauges
 from mm_bot.observe.view import View, seconds
 
 
-def every_gauge(anchor_sources: Iterable[str]) -> tuple[Gauge, ...]:
-    """Of the bot and of what it looks at. `anchor_sources` are what the anchors are made of."""
+def every_gauge(anchor_sources: Iterable[str], strategy: Declared) -> tuple[Gauge, ...]:
+    """Of the bot, of what it looks at, and what the strategy declares. `anchor_sources` are what
+    the anchors are made of."""
     return (
         *_state(),
-        *_quotes(),
+        *_quotes(strategy.reasons),
         *_results(),
         *data_gauges(),
         *price_gauges(tuple(anchor_sources)),
-        *strategy_gauges(),
+        *strategy_gauges(strategy.measures),
     )
 
 
@@ -75,7 +76,7 @@ def _state() -> Iterator[Gauge]:
     )
 
 
-def _quotes() -> Iterator[Gauge]:
+def _quotes(of_strategy: tuple[StepReason, ...]) -> Iterator[Gauge]:
     yield Gauge(
         name="mm_bot_open_bid_present",
         help="1 while at least one own bid rests in this market, else 0.",
@@ -135,7 +136,7 @@ def _quotes() -> Iterator[Gauge]:
     yield Gauge(
         name="mm_bot_missing_quote_reason",
         help="1 for the reason why the side is not quoted, else 0; all 0 while it is quoted.",
-        labels=SIDES | {"reason": tuple(reason.value for reason in MissingReason)},
+        labels=SIDES | {"reason": tuple(r.value for r in (*MissingReason, *of_strategy))},
         read=_missing,
     )
     yield Gauge(

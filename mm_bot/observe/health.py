@@ -8,11 +8,13 @@ from mm_bot.clock import Clock
 from mm_bot.core.exact import plain
 from mm_bot.core.instrument import Side
 from mm_bot.observe import health_status as parts
-from mm_bot.observe.gauges_strategy import PARTS
 from mm_bot.observe.health_limits import limits
 from mm_bot.observe.telemetry import Telemetry
 from mm_bot.observe.totals import Totals
 from mm_bot.observe.view import View, wanted_sides
+
+PARTS = ("total", "spread_capture", "inventory", "adverse_selection", "fees")
+"""Of the result, where MM_PNL_ATTRIBUTION tells them apart."""
 
 
 def _nothing() -> Mapping[str, object]:

@@ -20,7 +20,7 @@ from mm_bot.core.risk import Halt
 from mm_bot.core.snapshot import Part, T
 from mm_bot.core.stopped import Stopped, stopped
 from mm_bot.observe.explain import quoting
-from mm_bot.observe.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, MISSING_MEANS, SOURCE_MEANS
+from mm_bot.observe.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, SOURCE_MEANS, means
 from mm_bot.observe.view import NotedFill, Reconciled, View, shown
 
 
@@ -127,7 +127,7 @@ def missing(gap: Missing) -> dict[str, object]:
         "reason": gap.reason.value,
         **dict(gap.numbers),
         "numbers": _pairs(gap.numbers),
-        "means": MISSING_MEANS[gap.reason],
+        "means": means(gap.reason),
     }
 
 

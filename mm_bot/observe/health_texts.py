@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mm_bot.core.quoting import MissingReason
+from mm_bot.core.quoting import MissingReason, Reason, StepReason
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.risk import HaltReason
 
@@ -71,16 +71,10 @@ MISSING_MEANS: Final[Mapping[MissingReason, str]] = {
     MissingReason.ORDERS_UNREAD: "our orders could not be read in this cycle",
     MissingReason.CANCEL_PENDING: "a cancel that must come first is not acknowledged",
     MissingReason.STUCK_IN_MATCHING: "the matcher holds its order and does not give it back",
-    MissingReason.ADVERSE_SELECTION: "this side is being hit; it pauses for MM_TOXIC_PAUSE_SECONDS",
-    MissingReason.REDUCE_ONLY: "the inventory passed its soft limit; only the way back is quoted",
     MissingReason.DEGRADED: (
         "a balance is low, or what is known grows old: only the side that can still be right is "
         "quoted"
     ),
-    MissingReason.FILLED_ORDER_DELAY: (
-        "its pair was filled less than MM_FILLED_ORDER_DELAY_SECONDS ago"
-    ),
-    MissingReason.SIZE_SKEW: "the stock is so far from its target that this side has no size",
     MissingReason.SIGNED_LIABILITY: (
         "its signature would pass MM_MAX_SIGNED_LIABILITY; there is room as old ones expire"
     ),
@@ -89,6 +83,12 @@ MISSING_MEANS: Final[Mapping[MissingReason, str]] = {
     ),
     MissingReason.CROSSED_BY_OTHERS: "it would trade with an order that is being matched just now",
 }
+
+
+def means(reason: Reason) -> str:
+    """Why a level is missing, for people; a step of the strategy brings its own words."""
+    return reason.means if isinstance(reason, StepReason) else MISSING_MEANS[reason]
+
 
 GUARD_MEANS: Final[Mapping[str, str]] = {
     "min_quote_lifetime": "younger than MM_MIN_QUOTE_LIFETIME_SECONDS",

@@ -25,6 +25,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from mm_bot.core.quoting import NOTHING_DECLARED, Declared
 from mm_bot.observe.counts import Counts
 from mm_bot.observe.gauges import every_gauge
 from mm_bot.observe.view import View
@@ -67,9 +68,11 @@ class Metrics:
         *,
         anchor_sources: Iterable[str] = (),
         anchor_refusals: Iterable[str] = (),
+        strategy: Declared = NOTHING_DECLARED,
         ready: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`anchor_sources` and `anchor_refusals` are every label value that there can be."""
+        """`anchor_sources` and `anchor_refusals` are every label value that there can be, and so is
+        what the strategy declares."""
         # Else the library adds a gauge with the time of its creation beside each counter.
         cast(Callable[[], None], disable_created_metrics)()
         self.registry = CollectorRegistry()
@@ -82,12 +85,17 @@ class Metrics:
         self.external: Refreshes | None = None
         self._build = build
         self._rendered, self._rendered_at_s = b"", -math.inf
-        self._gauges = every_gauge(anchor_sources)
-        self._refusals = tuple(product(anchor_sources, anchor_refusals))
+        self._anchor_sources = tuple(anchor_sources)
+        self.declare(strategy)
+        self._refusals = tuple(product(self._anchor_sources, anchor_refusals))
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self.counts = Counts(self.registry)
         self.registry.register(self)
+
+    def declare(self, strategy: Declared) -> None:
+        """What the strategy may tell; its gauges are there from now on."""
+        self._gauges = every_gauge(self._anchor_sources, strategy)
 
     def render(self) -> bytes:
         """The exposition, text format 0.0.4. About a millisecond."""

@@ -9,11 +9,13 @@ A strategy of your own: `docs/strategies.md`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import reduce
 from importlib import import_module
+from operator import add
 from pkgutil import iter_modules
 
 from mm_bot.core.policy import Policy, QuotePolicy
-from mm_bot.core.quoting import Strategy
+from mm_bot.core.quoting import NOTHING_DECLARED, Declared, Strategy
 from mm_bot.strategies.draft import Step
 from mm_bot.strategies.fitting import Bounds, Sizes
 from mm_bot.strategies.founding import (
@@ -26,7 +28,7 @@ from mm_bot.strategies.founding import (
 )
 from mm_bot.strategies.models import AS, GLFT
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place
-from mm_bot.strategies.pipeline import Pipeline
+from mm_bot.strategies.pipeline import HALF_SPREAD, Pipeline
 
 FOUNDING = "founding"
 BUILT_IN = (FOUNDING, AS, GLFT)
@@ -67,6 +69,14 @@ def features(strategy: str | None = None) -> tuple[Feature, ...]:
     """All there are, or those for that strategy, in the order of place and name."""
     found = (f for f in _FEATURES if strategy is None or strategy in (f.strategies or (strategy,)))
     return tuple(sorted(found, key=lambda feature: (feature.place, feature.name)))
+
+
+def declared(own: Strategy | None = None) -> Declared:
+    """What strategies may tell beside their quotes: of every feature there is, on or off, so that
+    its metrics are there before it is switched on; and of `own`, where it says."""
+    steps = (feature.step.declared() for feature in features())
+    built_in = reduce(add, steps, Declared(measures=(HALF_SPREAD,)))
+    return built_in + getattr(own, "declared", NOTHING_DECLARED)
 
 
 def options() -> tuple[Option, ...]:

@@ -18,9 +18,9 @@ from decimal import Decimal
 from mm_bot.core.exact import add, multiply
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Measure, Missing, MissingReason, View
+from mm_bot.core.quoting import Measure, MeasureKind, Missing, StepReason, View
 from mm_bot.core.snapshot import Fill
-from mm_bot.strategies.draft import Draft, Step
+from mm_bot.strategies.draft import GUARD_ACTIVE, SIDES, Draft, Step, guard_active
 from mm_bot.strategies.markouts import (
     HORIZONS_S,
     TOXIC_S,
@@ -34,6 +34,15 @@ from mm_bot.strategies.markouts import (
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 from mm_bot.strategies.statistics import S
 
+ADVERSE_SELECTION = StepReason(
+    value="adverse_selection",
+    means="this side is being hit; it pauses for MM_TOXIC_PAUSE_SECONDS",
+)
+MARKOUT = MeasureKind(
+    name="mm_bot_markout_bps",
+    help="How far the reference moved in our favour after our fills, by horizon in seconds.",
+    labels={"side": SIDES, "horizon": tuple(str(horizon) for horizon in HORIZONS_S)},
+)
 PENDING, RING = 500, 2_000
 """Most fills remembered; beyond that the oldest are forgotten."""
 LEAST_KNOWN, LEAST_ORDERS = 10, 5
@@ -63,6 +72,8 @@ class Adverse:
 class AdverseSelection(Step):
     name = "adverse_selection"
     state = Adverse
+    measured = (guard_active("adverse_selection"), MARKOUT)
+    reasons = (ADVERSE_SELECTION,)
 
     run_orders: int
     run_window_ms: int
@@ -167,9 +178,7 @@ class AdverseSelection(Step):
                 )
                 continue
             numbers = (("cause", tape.cause), ("left_ms", left))
-            why = Missing(
-                side=side, index=None, reason=MissingReason.ADVERSE_SELECTION, numbers=numbers
-            )
+            why = Missing(side=side, index=None, reason=ADVERSE_SELECTION, numbers=numbers)
             draft = draft.without(side, why).says(
                 self.name,
                 "{cause}, withdrawn for {left_ms} ms",
@@ -186,12 +195,12 @@ class AdverseSelection(Step):
             tape = state.tape(side)
             active = Decimal(view.now_ms < tape.until_ms)
             labels = (self.name, side.value)
-            found.append(Measure(name="mm_bot_guard_active", labels=labels, value=active))
+            found.append(Measure(name=GUARD_ACTIVE, labels=labels, value=active))
             for i, horizon_s in enumerate(HORIZONS_S):
                 size = tape.size[i]
                 mean = S.divide(tape.weighted[i], size) if size else None
                 labels = (side.value, str(horizon_s))
-                found.append(Measure(name="mm_bot_markout_bps", labels=labels, value=mean))
+                found.append(Measure(name=MARKOUT.name, labels=labels, value=mean))
         return tuple(found)
 
 
@@ -239,6 +248,7 @@ def _seconds(name: str, meaning: str, default: str) -> Option:
 
 FEATURE = Feature(
     name="adverse_selection",
+    step=AdverseSelection,
     place=Place.GUARD,
     options=(
         Option(

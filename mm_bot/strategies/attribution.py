@@ -18,7 +18,7 @@ from decimal import Decimal, InvalidOperation
 
 from mm_bot.core.exact import NO_AMOUNT, Amount, Price, exact
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Measure, View
+from mm_bot.core.quoting import Measure, MeasureKind, View
 from mm_bot.strategies.draft import Step
 from mm_bot.strategies.markouts import Hit, Mark, price_after
 from mm_bot.strategies.options import Feature, Option, Options, Place, Sort
@@ -64,10 +64,23 @@ class Attribution:
         return total
 
 
+PNL = MeasureKind(
+    name="mm_bot_pnl_attribution",
+    help="Result of trading by what made it, in the quote: the total is spread_capture + "
+    "inventory + fees; adverse_selection is a part of the inventory's.",
+    labels={"part": ("total", "spread_capture", "inventory", "adverse_selection", "fees")},
+)
+UNKNOWN_FILLS = MeasureKind(
+    name="mm_bot_pnl_adverse_unknown_fills",
+    help="Fills whose adverse selection is unknown: no reference was fresh enough.",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PnlAttribution(Step):
     name = "attribution"
     state = Attribution
+    measured = (PNL, UNKNOWN_FILLS)
 
     horizon_ms: int
 
@@ -132,19 +145,13 @@ class PnlAttribution(Step):
 
     def measures(self, view: View, state: object) -> tuple[Measure, ...]:
         assert isinstance(state, Attribution)
-        parts = (
-            ("total", state.total),
-            ("spread_capture", state.captured),
-            ("inventory", state.inventory),
-            ("adverse_selection", state.adverse),
-            ("fees", -state.paid),
-        )
+        amounts = (state.total, state.captured, state.inventory, state.adverse, -state.paid)
         return (
             *(
-                Measure(name="mm_bot_pnl_attribution", labels=(part,), value=amount.value)
-                for part, amount in parts
+                Measure(name=PNL.name, labels=(part,), value=amount.value)
+                for part, amount in zip(PNL.labels["part"], amounts, strict=True)
             ),
-            Measure(name="mm_bot_pnl_adverse_unknown_fills", value=Decimal(state.unknown)),
+            Measure(name=UNKNOWN_FILLS.name, value=Decimal(state.unknown)),
         )
 
     def save(self, state: object) -> object:
@@ -227,4 +234,10 @@ def _options() -> Iterator[Option]:
     )
 
 
-FEATURE = Feature(name="attribution", place=Place.LADDER, options=tuple(_options()), build=_build)
+FEATURE = Feature(
+    name="attribution",
+    step=PnlAttribution,
+    place=Place.LADDER,
+    options=tuple(_options()),
+    build=_build,
+)

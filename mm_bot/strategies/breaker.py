@@ -16,13 +16,22 @@ from decimal import Decimal, InvalidOperation
 
 from mm_bot.core.exact import NO_SIZE, Amount, Price, Size, add, exact, multiply, subtract
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Measure, View
+from mm_bot.core.quoting import Measure, MeasureKind, View
 from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.strategies.draft import Step
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 from mm_bot.strategies.target import FEATURE as TARGET
 from mm_bot.strategies.target import target_of
 
+DAILY_PNL = MeasureKind(
+    name="mm_bot_daily_pnl",
+    help="Result of trading since the day's first reference, in the quote.",
+)
+BREAKER_HALTED = MeasureKind(
+    name="mm_bot_breaker_halted",
+    help="1 while the daily-loss breaker holds, else 0.",
+    off=Decimal(0),
+)
 DAY_MS = 86_400_000
 _LOSS, _USD, _COOLDOWN = (
     "MM_MAX_DAILY_LOSS",
@@ -61,6 +70,7 @@ class LossBreaker(Step):
     name = "breaker"
     durable = True
     state = Breaker
+    measured = (DAILY_PNL, BREAKER_HALTED)
 
     max_loss: Amount | None
     max_loss_usd: Decimal | None
@@ -141,11 +151,11 @@ class LossBreaker(Step):
         assert isinstance(state, Breaker)
         return (
             Measure(
-                name="mm_bot_daily_pnl",
+                name=DAILY_PNL.name,
                 value=None if state.pnl is None else state.pnl.value,
             ),
             Measure(
-                name="mm_bot_breaker_halted",
+                name=BREAKER_HALTED.name,
                 value=Decimal(state.tripped),
             ),
         )
@@ -219,6 +229,7 @@ def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradict
 
 FEATURE = Feature(
     name="breaker",
+    step=LossBreaker,
     place=Place.LIMITS,
     options=(
         *TARGET.options,

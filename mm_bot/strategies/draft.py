@@ -16,10 +16,13 @@ from mm_bot.core.instrument import Level, Side
 from mm_bot.core.quoting import (
     NONE_HANGS,
     Bound,
+    Declared,
     Hanging,
     Measure,
+    MeasureKind,
     Missing,
     Reduction,
+    StepReason,
     View,
 )
 from mm_bot.core.risk import Halt
@@ -44,8 +47,8 @@ class Draft:
     sizes: Mapping[Side, tuple[Size, ...]]
     """What each level should have, best first, before the factor."""
     size_factor: Mapping[Side, Decimal]
-    skewed: bool = False
-    """Whether the factors are a skew: then a level they leave nothing of is missing for it."""
+    no_size: StepReason | None = None
+    """Why a level is missing that the factors leave nothing of; None where they are no skew."""
     prices: Mapping[Side, tuple[Price, ...]] = field(default_factory=dict)
     """Best first; on the grid."""
     bounds: Mapping[Side, tuple[Bound, ...]] = field(default_factory=dict)
@@ -75,16 +78,42 @@ class Draft:
         return self if side in self.off else replace(self, off={**self.off, side: why})
 
 
+SIDES = tuple(side.value for side in Side)
+"""The values of a label `side`."""
+
+
+GUARD_ACTIVE = "mm_bot_guard_active"
+
+
+def guard_active(guard: str) -> MeasureKind:
+    """The gauge of a step that takes sides away for a while; its labels are guard and side."""
+    return MeasureKind(
+        name=GUARD_ACTIVE,
+        help="1 while a guard takes that side away, else 0.",
+        labels={"guard": (guard,), "side": SIDES},
+        off=Decimal(0),
+    )
+
+
 class Step:
     """One step. A subclass overrides what it needs; its settings are its own frozen fields."""
 
     name = ""
     """Under which it explains itself and keeps its state."""
+    measured: tuple[MeasureKind, ...] = ()
+    """What its `measures` are: gauges that are there with every label from the first scrape on."""
+    reasons: tuple[StepReason, ...] = ()
+    """Why it may take a level or a side away."""
     durable = False
     """Whether a change of what it saves must be on disk before it is reported."""
 
     state: type | None = None
     """The class of its state; None where it keeps none."""
+
+    @classmethod
+    def declared(cls) -> Declared:
+        """What it may tell beside the draft."""
+        return Declared(measures=cls.measured, reasons=cls.reasons)
 
     def begin(self, saved: object, now_ms: int) -> object:
         """The state of a process's first cycle; `saved` is what `save` gave, None without."""

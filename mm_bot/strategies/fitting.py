@@ -9,7 +9,7 @@ from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Price, Size, multiply
 from mm_bot.core.explained import Explanation, said
 from mm_bot.core.instrument import Level, Margin, Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Bound, Missing, MissingReason, Room, View
+from mm_bot.core.quoting import Bound, Missing, MissingReason, Reason, Room, View
 from mm_bot.strategies.draft import Draft, Step
 
 
@@ -92,8 +92,7 @@ class Sizes(Step):
             wanted = draft.wanted(side, index)
             if price.value <= 0:
                 tried.append((price, NO_SIZE, wanted, None, False))
-                reason = MissingReason.PRICE_TOO_LOW
-                gaps = (Missing(side=side, index=index, reason=reason),)
+                gaps = (Missing(side=side, index=index, reason=MissingReason.PRICE_TOO_LOW),)
                 break
             size, binding = room.fit(price, wanted)
             notional = market.notional(price, size)
@@ -104,9 +103,9 @@ class Sizes(Step):
             tried.append((price, size, wanted, binding, fits))
             if not fits:
                 # what does not fit here fits no outer level either (invariant 5)
-                reason = binding.reason if binding else MissingReason.PRICE_TOO_LOW
-                if binding is None and draft.skewed:
-                    reason = MissingReason.SIZE_SKEW
+                reason: Reason = binding.reason if binding else MissingReason.PRICE_TOO_LOW
+                if binding is None and draft.no_size is not None:
+                    reason = draft.no_size
                 numbers = _numbers(binding, wanted, size, price)
                 gaps = (Missing(side=side, index=index, reason=reason, numbers=numbers),)
                 break

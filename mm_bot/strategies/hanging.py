@@ -20,12 +20,21 @@ from mm_bot.core.exact import BPS, Size, multiply
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import OpenOrder, Stage
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Hanging, Measure, Missing, MissingReason, View
-from mm_bot.strategies.draft import Draft, Step
+from mm_bot.core.quoting import Hanging, Measure, MeasureKind, Missing, StepReason, View
+from mm_bot.strategies.draft import SIDES, Draft, Step
 from mm_bot.strategies.options import Feature, Option, Options, Place, Sort
 
 _ON, _CANCEL_BPS = "MM_HANGING_ORDERS", "MM_HANGING_CANCEL_BPS"
 _MAX_AGE, _DELAY = "MM_HANGING_MAX_AGE_SECONDS", "MM_FILLED_ORDER_DELAY_SECONDS"
+FILLED_ORDER_DELAY = StepReason(
+    value="filled_order_delay", means=f"its pair was filled less than {_DELAY} ago"
+)
+HANGING = MeasureKind(
+    name="mm_bot_hanging_orders",
+    help="Orders that stay beside the ladder because their partner was filled.",
+    labels={"side": SIDES},
+    off=Decimal(0),
+)
 TOGETHER_MS = 1_000
 """Two orders whose times are further apart were not placed as a pair."""
 FILL_LATE_MS = 5_000
@@ -56,6 +65,8 @@ class HangingState:
 class HangingOrders(Step):
     name = "hanging"
     state = HangingState
+    measured = (HANGING,)
+    reasons = (FILLED_ORDER_DELAY,)
 
     cancel_bps: Decimal
     max_age_ms: int
@@ -138,7 +149,7 @@ class HangingOrders(Step):
             return draft
         waiting = {index for index, _ in state.filled_ms}
         gaps = tuple(
-            Missing(side=side, index=level.index, reason=MissingReason.FILLED_ORDER_DELAY)
+            Missing(side=side, index=level.index, reason=FILLED_ORDER_DELAY)
             for side in Side
             for level in draft.ladder.get(side, ())
             if level.index in waiting
@@ -155,7 +166,7 @@ class HangingOrders(Step):
         held = [sides.get(order_id) for order_id, _ in state.since_ms]
         return tuple(
             Measure(
-                name="mm_bot_hanging_orders",
+                name=HANGING.name,
                 labels=(side.value,),
                 value=Decimal(held.count(side)),
             )
@@ -241,4 +252,6 @@ def _options() -> Iterator[Option]:
     )
 
 
-FEATURE = Feature(name="hanging", place=Place.LADDER, options=tuple(_options()), build=_build)
+FEATURE = Feature(
+    name="hanging", step=HangingOrders, place=Place.LADDER, options=tuple(_options()), build=_build
+)

@@ -87,6 +87,7 @@ def _build(options: Options, quote: QuotePolicy) -> Step | None:
 
 FEATURE = Feature(
     name="micro_price",
+    step=MicroPrice,
     place=Place.REFERENCE,
     options=(
         Option(

@@ -173,6 +173,7 @@ _NUMBERS = (
 def _feature(model: str, options: tuple[Option, ...]) -> Feature:
     return Feature(
         name=model,
+        step=ModelQuotes,
         place=Place.WIDTH,
         options=options,
         build=lambda given, quote: _build(model, given, quote),

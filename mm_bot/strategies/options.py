@@ -99,6 +99,8 @@ class Feature:
     """A step, its place, its options and what of them contradicts what."""
 
     name: str
+    step: type[Step]
+    """What `build` makes; its metrics and reasons are there while it is off as well."""
     place: Place
     options: tuple[Option, ...]
     build: Callable[[Options, QuotePolicy], Step | None]

@@ -68,6 +68,7 @@ def _build(options: Options, quote: QuotePolicy) -> Step | None:
 
 FEATURE = Feature(
     name="penny_jump",
+    step=PennyJump,
     place=Place.LEVELS,
     options=(
         Option(

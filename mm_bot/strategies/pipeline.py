@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import reduce
+from operator import add
 
 from mm_bot.core.exact import Size
 from mm_bot.core.explained import Explained, Told
@@ -12,16 +14,23 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import (
     NONE_HANGS,
+    Declared,
     Kept,
     Ladder,
     Measure,
+    MeasureKind,
     Missing,
     Quotes,
     View,
 )
-from mm_bot.strategies.draft import Draft, Step
+from mm_bot.strategies.draft import SIDES, Draft, Step
 
 States = Mapping[str, object]
+HALF_SPREAD = MeasureKind(
+    name="mm_bot_half_spread_bps",
+    help="From the reference to the best level of that side, without the skew.",
+    labels={"side": SIDES},
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +48,11 @@ class Pipeline:
     def state_kinds(self) -> Mapping[str, type]:
         return {step.name: step.state for step in self.steps if step.state is not None}
 
+    @property
+    def declared(self) -> Declared:
+        own = Declared(measures=(HALF_SPREAD,))
+        return reduce(add, (step.declared() for step in self.steps), own)
+
     def quote(self, view: View, kept: Kept) -> Quotes:
         states = self._states(view, kept)
         halts = tuple(h for step in self.steps for h in step.halts(view, states.get(step.name)))
@@ -53,7 +67,7 @@ class Pipeline:
             draft = self._draft(view, states)
             ladder, said, hanging = _ladder(draft), draft.said, draft.hanging
             measures += tuple(
-                Measure(name="mm_bot_half_spread_bps", labels=(side.value,), value=half)
+                Measure(name=HALF_SPREAD.name, labels=(side.value,), value=half)
                 for side, half in draft.half_bps.items()
             )
         return Quotes(

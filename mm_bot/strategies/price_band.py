@@ -64,6 +64,7 @@ def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradict
 
 FEATURE = Feature(
     name="price_band",
+    step=PriceBand,
     place=Place.LEVELS,
     options=(
         Option(

@@ -23,12 +23,26 @@ from decimal import Decimal
 from mm_bot.core.exact import NO_SIZE, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Bound, Measure, Missing, MissingReason, Reduction, View
+from mm_bot.core.quoting import Bound, Measure, MeasureKind, Missing, Reduction, StepReason, View
 from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.strategies.draft import Draft, Step
 from mm_bot.strategies.forced import FORCED, FORCED_OPTIONS, Forcing, forcing
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 
+REDUCE_ONLY = StepReason(
+    value="reduce_only", means="the inventory passed its soft limit; only the way back is quoted"
+)
+REGIME = MeasureKind(
+    name="mm_bot_regime",
+    help="1 for the position regime in force, 0 for the others.",
+    labels={"regime": ("normal", "reduce_only", "forced")},
+    off=Decimal(0),
+)
+REDUCTIONS = MeasureKind(
+    name="mm_bot_reductions_last_hour",
+    help="Forced reductions that were sent in the last hour.",
+    off=Decimal(0),
+)
 HARD_LONG, HARD_SHORT = "MM_HARD_LONG_INVENTORY", "MM_HARD_SHORT_INVENTORY"
 HOUR_MS = 3_600_000
 READS = 2
@@ -54,6 +68,8 @@ class Regime:
 class PositionRegime(Step):
     name = "regime"
     state = Regime
+    measured = (REGIME, REDUCTIONS)
+    reasons = (REDUCE_ONLY,)
 
     max_long: Size
     max_short: Size
@@ -140,8 +156,8 @@ class PositionRegime(Step):
         held, reducing = view.holdings.base_total, growing.opposite
         excess = self._excess(held, growing)
         numbers = (("inventory", str(held)), ("back_by", str(Size(excess))))
-        why = Missing(side=growing, index=None, reason=MissingReason.REDUCE_ONLY, numbers=numbers)
-        bound = Bound(reason=MissingReason.REDUCE_ONLY, left=excess)
+        why = Missing(side=growing, index=None, reason=REDUCE_ONLY, numbers=numbers)
+        bound = Bound(reason=REDUCE_ONLY, left=excess)
         bounds = {**draft.bounds, reducing: (*draft.bounds[reducing], bound)}
         draft = replace(draft, bounds=bounds).without(growing, why)
         forced = self.reduction(view, state)
@@ -172,8 +188,8 @@ class PositionRegime(Step):
         if state.forced:
             regime = "forced"
         return (
-            Measure(name="mm_bot_regime", labels=(regime,), value=Decimal(1)),
-            Measure(name="mm_bot_reductions_last_hour", value=Decimal(len(state.sent_ms))),
+            Measure(name=REGIME.name, labels=(regime,), value=Decimal(1)),
+            Measure(name=REDUCTIONS.name, value=Decimal(len(state.sent_ms))),
         )
 
     def save(self, state: object) -> object:
@@ -232,6 +248,7 @@ def _options() -> Iterator[Option]:
 
 FEATURE = Feature(
     name="regime",
+    step=PositionRegime,
     place=Place.LIMITS,
     options=(*_options(), *FORCED_OPTIONS),
     build=_build,

@@ -17,7 +17,7 @@ from mm_bot.core.exact import BPS, Price, multiply, round_half_even
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import Measure, View
 from mm_bot.core.risk import Halt, HaltReason
-from mm_bot.strategies.draft import Step
+from mm_bot.strategies.draft import GUARD_ACTIVE, SIDES, Step, guard_active
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 
 SAMPLE_MS = 1_000
@@ -47,6 +47,7 @@ class ShockPull(Step):
     name = "shock"
     durable = True
     state = Shock
+    measured = (guard_active("shock"),)
 
     shock_bps: Decimal
     calm_bps: Decimal
@@ -121,23 +122,14 @@ class ShockPull(Step):
 
     def measures(self, view: View, state: object) -> tuple[Measure, ...]:
         assert isinstance(state, Shock)
-        return guard_active(self.name, both=state.until_ms is not None)
+        active = Decimal(state.until_ms is not None)
+        return tuple(
+            Measure(name=GUARD_ACTIVE, labels=(self.name, side), value=active) for side in SIDES
+        )
 
     def save(self, state: object) -> object:
         assert isinstance(state, Shock)
         return state.until_ms
-
-
-def guard_active(guard: str, *, both: bool) -> tuple[Measure, ...]:
-    """The gauge of a guard that takes both sides away."""
-    return tuple(
-        Measure(
-            name="mm_bot_guard_active",
-            labels=(guard, side),
-            value=Decimal(both),
-        )
-        for side in ("buy", "sell")
-    )
 
 
 def _build(options: Options, quote: QuotePolicy) -> Step | None:
@@ -159,6 +151,7 @@ def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradict
 
 FEATURE = Feature(
     name="shock",
+    step=ShockPull,
     place=Place.GUARD,
     options=(
         Option(

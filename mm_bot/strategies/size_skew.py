@@ -13,11 +13,14 @@ from fractions import Fraction
 from mm_bot.core.exact import multiply
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import View
+from mm_bot.core.quoting import StepReason, View
 from mm_bot.strategies.draft import Draft, Step
 from mm_bot.strategies.options import Feature, Option, Options, Place, Sort
 
 _ON, _PCT, _RANGE = "MM_SIZE_SKEW", "MM_SIZE_SKEW_TARGET_PCT", "MM_SIZE_SKEW_RANGE_MULT"
+SIZE_SKEW = StepReason(
+    value="size_skew", means="the stock is so far from its target that this side has no size"
+)
 _ALL = Fraction(2)
 _NONE = Fraction(0)
 
@@ -47,6 +50,7 @@ def factors(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeSkew(Step):
     name = "size_skew"
+    reasons = (SIZE_SKEW,)
 
     pct: Decimal
     range_mult: Decimal
@@ -67,7 +71,7 @@ class SizeSkew(Step):
         )
         found = {Side.BUY: _floored(bid), Side.SELL: _floored(ask)}
         factor = {side: multiply(draft.size_factor[side], found[side]) for side in Side}
-        return replace(draft, size_factor=factor, skewed=True).says(
+        return replace(draft, size_factor=factor, no_size=SIZE_SKEW).says(
             self.name,
             "{inventory} in stock: bids x {bid_factor}, asks x {ask_factor}",
             inventory=view.holdings.base_total,
@@ -88,6 +92,7 @@ def _build(options: Options, quote: QuotePolicy) -> Step | None:
 
 FEATURE = Feature(
     name="size_skew",
+    step=SizeSkew,
     place=Place.SIZES,
     options=(
         Option(

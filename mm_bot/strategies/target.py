@@ -98,6 +98,7 @@ def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradict
 
 FEATURE = Feature(
     name="target",
+    step=TargetSkew,
     place=Place.SHIFT,
     options=(
         Option(

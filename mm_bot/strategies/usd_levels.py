@@ -62,6 +62,7 @@ def _build(options: Options, quote: QuotePolicy) -> Step | None:
 
 FEATURE = Feature(
     name="level_usd",
+    step=UsdLevels,
     place=Place.SIZES,
     options=(
         Option(

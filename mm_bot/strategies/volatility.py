@@ -17,11 +17,15 @@ from decimal import Decimal, InvalidOperation
 from mm_bot.core.exact import BPS, Price, add, clamp, exact, multiply
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Measure, View
+from mm_bot.core.quoting import Measure, MeasureKind, View
 from mm_bot.strategies.draft import Draft, Step
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 from mm_bot.strategies.statistics import S, ceil4, decay
 
+VOLATILITY = MeasureKind(
+    name="mm_bot_volatility_bps_sqrt_s",
+    help="Volatility of the reference, basis points per square root of a second.",
+)
 SAVE_MS = 10_000
 FUTURE_MS = 60_000
 """A saved sample further ahead of the clock than this is no sample of ours."""
@@ -53,6 +57,7 @@ class Volatility:
 class VolatilitySpread(Step):
     name = "volatility"
     state = Volatility
+    measured = (VOLATILITY,)
 
     mult: Decimal
     half_life_ms: int
@@ -132,12 +137,7 @@ class VolatilitySpread(Step):
     def measures(self, view: View, state: object) -> tuple[Measure, ...]:
         assert isinstance(state, Volatility)
         sigma = self.sigma(view, state)
-        return (
-            Measure(
-                name="mm_bot_volatility_bps_sqrt_s",
-                value=sigma,
-            ),
-        )
+        return (Measure(name=VOLATILITY.name, value=sigma),)
 
     def save(self, state: object) -> object:
         assert isinstance(state, Volatility)
@@ -185,6 +185,7 @@ def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradict
 
 FEATURE = Feature(
     name="volatility",
+    step=VolatilitySpread,
     place=Place.WIDTH,
     options=(
         Option(

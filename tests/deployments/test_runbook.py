@@ -12,6 +12,7 @@ from mm_bot import errors
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.risk import HaltReason
 from mm_bot.settings import VARIABLES
+from mm_bot.strategies import declared
 from tests.deployments.exported import exported_by_a_registry, exported_by_backtests
 from tests.deployments.runbook import RUNBOOK, anchor, sections
 
@@ -29,6 +30,8 @@ EXIT_CODES = sorted(
         if isinstance(kind, type) and issubclass(kind, errors.BotError)
     }
 )
+MISSING = (*MissingReason, *declared().reasons)
+"""The core's, and those of the strategy's steps."""
 ELSEWHERE = {
     "MM_": "how every name begins",
     "MM_BOT_SERVICE_HOST": "what a cluster adds",
@@ -39,7 +42,7 @@ ELSEWHERE = {
     "heading",
     [
         *(reason.value for reason in HaltReason),
-        *(reason.value for reason in MissingReason),
+        *(reason.value for reason in MISSING),
         *ALERTS,
         *(f"Exit code {code}" for code in EXIT_CODES),
     ],
@@ -61,7 +64,7 @@ def test_there_are_all_seven_exit_codes() -> None:
 def test_nothing_is_described_that_no_longer_exists() -> None:
     """Under the four headings stand sections of what there is, and no other."""
     known = {
-        *(anchor(reason.value) for reason in (*HaltReason, *MissingReason)),
+        *(anchor(reason.value) for reason in (*HaltReason, *MISSING)),
         *(anchor(alert) for alert in ALERTS),
         *(f"exit-code-{code}" for code in EXIT_CODES),
     }

@@ -12,6 +12,7 @@ from mm_bot.core.remember import Report
 from mm_bot.core.risk import HaltReason
 from mm_bot.observe.gauge import Gauge
 from mm_bot.observe.metrics import BuildInfo, Metrics
+from mm_bot.strategies import declared
 from tests.core.builders import running
 from tests.core.decisions import decided
 from tests.observe.metrics_helpers import SAMPLE, exercise, new_metrics, parts, telemetry_of
@@ -109,7 +110,7 @@ def test_every_label_is_there_from_the_start(metrics: Metrics) -> None:
         assert samples["mm_bot_fills_total", f'side="{side}"'] == 0
         assert samples["mm_bot_partial_fills_total", f'side="{side}"'] == 0
         assert samples["mm_bot_signed_liability", f'side="{side}"'] == 0
-        for reason in (each.value for each in MissingReason):
+        for reason in (each.value for each in (*MissingReason, *declared().reasons)):
             labels = f'reason="{reason}",side="{side}"'
             assert samples["mm_bot_missing_quote_reason", labels] == 0
 

@@ -14,6 +14,8 @@ from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.risk import HaltReason
 from mm_bot.core.snapshot import Observation, OwnOrders
+from mm_bot.strategies.regime import REDUCE_ONLY
+from mm_bot.strategies.size_skew import SIZE_SKEW
 from tests.sim.model import Model, Row
 
 LASTING = {
@@ -31,8 +33,8 @@ BOUNDED = {
     MissingReason.NOTIONAL_LIMIT,
     MissingReason.BASE_BALANCE,
     MissingReason.QUOTE_BALANCE,
-    MissingReason.SIZE_SKEW,
-    MissingReason.REDUCE_ONLY,
+    SIZE_SKEW,
+    REDUCE_ONLY,
     MissingReason.MARKET_CLOSED,
 }
 

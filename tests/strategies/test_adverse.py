@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.instrument import Side
-from mm_bot.core.quoting import MissingReason, Quotes, View
+from mm_bot.core.quoting import Quotes, View
 from mm_bot.core.snapshot import Fill
+from mm_bot.strategies.adverse import ADVERSE_SELECTION
 from tests.core.builders import NOW_MS, fill
 from tests.strategies.views import Asked, measure, policy, view
 
@@ -54,7 +55,7 @@ def test_a_run_withdraws_the_side_that_is_hit(side: Side) -> None:
     assert all(quoted(q) == set(Side) for q in before)
     assert quoted(last) == {side.opposite}
     (gap,) = (m for m in last.ladder.missing if m.side is side)
-    assert gap.reason is MissingReason.ADVERSE_SELECTION
+    assert gap.reason is ADVERSE_SELECTION
     assert gap.numbers[0] == ("cause", "run of 5 orders")
     assert measure(last, "mm_bot_guard_active", "adverse_selection", side.value) == 1
     assert quoted(asked.quote(at(54.9))) == {side.opposite}

@@ -11,9 +11,10 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.plan import Plan, ReconcileInput
 from mm_bot.core.policy import Policy
-from mm_bot.core.quoting import NONE_HANGS, Hanging, MissingReason, Quotes
+from mm_bot.core.quoting import NONE_HANGS, Hanging, Quotes
 from mm_bot.core.reconcile import plan
 from mm_bot.core.snapshot import Fill
+from mm_bot.strategies.hanging import FILLED_ORDER_DELAY
 from tests.core.builders import NOW_MS, POLICY, RECONCILES, SPOT, fill, open_order
 from tests.strategies.views import Asked, measure, policy, view
 
@@ -142,5 +143,5 @@ def test_the_slots_of_a_filled_pair_can_wait() -> None:
     seen(asked, 0, BID, ASK)
     waits = seen(asked, 1, ASK, filled=BID)
     assert (waits.ladder.bids, waits.ladder.asks) == ((), ())
-    assert {m.reason for m in waits.ladder.missing} == {MissingReason.FILLED_ORDER_DELAY}
+    assert {m.reason for m in waits.ladder.missing} == {FILLED_ORDER_DELAY}
     assert seen(asked, 31, ASK).ladder.bids

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from mm_bot.core.exact import Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import Policy
-from mm_bot.core.quoting import MissingReason, Quotes, View
+from mm_bot.core.quoting import Quotes, View
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.snapshot import BookOrder
 from mm_bot.strategies.micro_price import micro_price
-from mm_bot.strategies.size_skew import factors
+from mm_bot.strategies.size_skew import SIZE_SKEW, factors
 from tests.core.builders import FUTURE, LADDER_OF_THREE, POLICY, others
 from tests.strategies.views import Asked, best, policy, view
 
@@ -103,7 +103,7 @@ def test_a_level_without_size_is_missing_for_the_skew() -> None:
     """All in base: no bid, by `size_skew`; the asks have twice their size."""
     quotes = one(policy(size_skew="true"), view(base="10000", cash="1000"))
     (gap,) = quotes.ladder.missing
-    assert (gap.side, gap.reason) == (Side.BUY, MissingReason.SIZE_SKEW)
+    assert (gap.side, gap.reason) == (Side.BUY, SIZE_SKEW)
     assert str(quotes.ladder.asks[0].size) == "200"
 
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mm_bot.core.decide import decide
+from mm_bot.core.instrument import Side
 from mm_bot.core.quoting import Kept
-from mm_bot.strategies import UnknownStrategyError, build, features, find
+from mm_bot.core.remember import Report
+from mm_bot.observe.explain import explain
+from mm_bot.observe.health_status import missing
+from mm_bot.strategies import UnknownStrategyError, build, declared, features, find
+from tests.core.builders import NOW_MS, POLICY, SPOT, running, snapshot
+from tests.observe.metrics_helpers import new_metrics, parts, telemetry_of
 from tests.strategies.views import policy, view
 
 PAGE = Path(__file__).parents[2] / "docs" / "strategies.md"
@@ -40,6 +48,36 @@ def test_an_import_path_is_a_strategy() -> None:
     chosen = find("mypackage.quotes:Mine")(policy())
     quotes = chosen.quote(view(at_s=12 * 3600), Kept())
     assert "office_hours" in {e.step for e in quotes.explanations}
+
+
+@pytest.mark.usefixtures("installed")
+def test_its_gauge_and_its_reason_are_seen_where_all_are() -> None:
+    """They are declared in its own file alone: the gauge is there before it is measured, at noon
+    it is 1; at night the side's reason stands in the metrics, in the status with its words, and in
+    `why`."""
+    chosen = build(replace(POLICY, strategy="mypackage.quotes:Mine"))
+    metrics = new_metrics()
+    metrics.declare(declared(chosen))
+    night = "mm_bot_missing_quote_reason", 'reason="night",side="buy"'
+    assert parts(metrics)["mm_bot_office_open", ""] == parts(metrics)[night] == 0
+    assert parts(metrics)["mm_bot_regime", 'regime="forced"'] == 0, "built-in ones stay"
+    telemetry = telemetry_of(metrics)
+
+    def cycle(hour: int) -> tuple[float, float]:
+        at_ms = NOW_MS - NOW_MS % 86_400_000 + hour * 3_600_000
+        world = snapshot(now_ms=at_ms)
+        decision = decide(world, running(), POLICY, SPOT, chosen)
+        telemetry.cycle(decision, Report(), running(), {"total": 1.0})
+        found = parts(metrics)
+        return found["mm_bot_office_open", ""], found[night]
+
+    assert cycle(12) == (1, 0)
+    assert cycle(23) == (0, 1)
+    assert metrics.view is not None
+    (told,) = (missing(gap) for gap in metrics.view.decision.missing if gap.side is Side.BUY)
+    assert (told["reason"], told["means"]) == ("night", "no bids between 22 and 4 h UTC")
+    verdict = explain(metrics.view.decision, Side.BUY)[-1].says
+    assert verdict == "no bid: night, no bids between 22 and 4 h UTC"
 
 
 @pytest.mark.parametrize("path", ["nothing", "no.such.module:Mine", "mm_bot.strategies:Nothing"])

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from mm_bot.core.exact import Size
 from mm_bot.core.instrument import Side
-from mm_bot.core.quoting import MissingReason, Quotes
-from mm_bot.strategies.regime import halting_limits
+from mm_bot.core.quoting import Quotes
+from mm_bot.strategies.regime import REDUCE_ONLY, halting_limits
 from tests.core.builders import FUTURE, POLICY
 from tests.strategies.views import Asked, measure, policy, view
 
@@ -37,7 +37,7 @@ def test_only_the_way_back_is_quoted_until_an_order_below_the_limit() -> None:
     assert bids == {"100": [], "104": [], "95": [], "90": ["10"], "95.5": ["4.5"]}
     assert asks == {"100": ["10"], "104": ["10"], "95": ["5"], "90": ["10"], "95.5": ["10"]}
     (gap,) = (m for m in found["104"].ladder.missing if m.side is Side.BUY)
-    assert gap.reason is MissingReason.REDUCE_ONLY
+    assert gap.reason is REDUCE_ONLY
     assert measure(found["104"], "mm_bot_regime", "reduce_only") == 1
     assert measure(found["90"], "mm_bot_regime", "normal") == 1
 
