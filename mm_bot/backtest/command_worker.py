@@ -25,7 +25,8 @@ def run(given: argparse.Namespace) -> int:
         nonlocal stop
         stop = True
 
-    signal.signal(signal.SIGTERM, ask_to_stop)  # the trial under way is still finished
+    for number in (signal.SIGTERM, signal.SIGINT):  # the trial under way waits for others
+        signal.signal(number, ask_to_stop)
     with sweep.opened(url) as store:
         study, found = sweep.load(given.study, store)
         made = sweep.work(study, found, url, told=lambda: not stop)

@@ -18,6 +18,7 @@ from typing import Any, Final
 from mm_bot.backtest.experiment import Experiment
 from mm_bot.backtest.metrics import result
 from mm_bot.backtest.path import MidPath, mid_path
+from mm_bot.backtest.progress import Told, nobody
 from mm_bot.backtest.run import run
 from mm_bot.backtest.study import Study, study_of
 from mm_bot.backtest.sweep_rescue import Rescue
@@ -31,6 +32,10 @@ GRACE_S: Final = 20
 RETRIES: Final = 3
 OPEN_STATES: Final = ("WAITING", "RUNNING")
 _HOW: Final = {"direction": "maximize", "load_if_exists": True}
+
+
+class EndedEarlyError(Exception):
+    """A day was ended before its end."""
 
 
 class Days:
@@ -47,10 +52,17 @@ class Days:
             self._known[number] = (experiment, tape, mid_path(tape), tape.sha256())
         return self._known[number]
 
-    def trade(self, number: int, variables: dict[str, str]) -> dict[str, Any]:
-        """What a day comes to under those variables."""
+    def trade(self, number: int, variables: dict[str, str], told: Told = nobody) -> dict[str, Any]:
+        """What a day comes to under those variables.
+
+        Raises:
+            EndedEarlyError: where `told` ended it: half a day is none.
+        """
         experiment, tape, path, _ = self.of(number)
-        return result(run(experiment.with_variables(variables), tape, path=path))
+        done = run(experiment.with_variables(variables), tape, path=path, progress=told)
+        if not done.whole:
+            raise EndedEarlyError
+        return result(done)
 
 
 def url_given(storage: str | None) -> str | None:
@@ -174,7 +186,7 @@ def work(
     for number, sha256 in enumerate(found.user_attrs["tapes"][: study.choose_on]):
         if days.of(number)[3] != sha256:
             raise SettingsError([f"day {number + 1} of {study.name!r} is another tape here"])
-    rescue = Rescue(address(url), grace_s)
+    rescue, numbers = Rescue(address(url), grace_s), list[int]()
     while told():
         states = [trial.state.name for trial in found.get_trials(deepcopy=False)]
         if not _wanted(study, states):
@@ -184,7 +196,11 @@ def work(
             optuna.storages.fail_stale_trials(found)
             rescue.look(found, _again())
             continue
-        found.optimize(lambda trial: _one(trial, study, days), n_trials=1)
+        try:
+            found.optimize(lambda trial: _one(trial, study, days, told, numbers), n_trials=1)
+        except EndedEarlyError:  # it waits for whoever goes on
+            _again(None)(found, found.get_trials(deepcopy=False)[numbers[-1]])
+            break
         made += 1
     rescue.close()
     return made
@@ -198,8 +214,12 @@ def _wanted(study: Study, states: list[str]) -> bool:
     return study.plan != "grid" and begun < study.trials
 
 
-def _one(trial: Any, study: Study, days: Days) -> float:
-    """A trial over the days that choose; what it comes to is kept beside its value."""
+def _one(
+    trial: Any, study: Study, days: Days, told: Callable[[], bool], numbers: list[int]
+) -> float:
+    """A trial over the days that choose; what it comes to is kept beside its value. Its number is
+    told before anything else."""
+    numbers.append(trial.number)
     optuna = _optuna()
     indices = {
         name: trial.suggest_int(name, 0, len(values) - 1)
@@ -211,7 +231,7 @@ def _one(trial: Any, study: Study, days: Days) -> float:
     trial.set_user_attr("variables", variables)
     worth, results = 0.0, []
     for number in range(study.choose_on):
-        made = days.trade(number, variables)
+        made = days.trade(number, variables, lambda part: told())
         results.append(summary(made))
         worth += goal(study.goal, made)
         trial.report(worth, number)
@@ -246,8 +266,9 @@ def summary(made: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _again() -> Any:
-    return _optuna().storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
+def _again(most: int | None = RETRIES) -> Any:
+    """What enqueues a failed trial anew, so often at most."""
+    return _optuna().storages.RetryHeartbeatStaleTrialCallback(max_retry=most)
 
 
 def _sampler(study: Study) -> Any:

@@ -78,6 +78,23 @@ def test_every_point_is_made_once_though_a_worker_died(file: Path, tmp_path: Pat
     assert made["winner"]["variables"] not in [n["variables"] for n in made["neighbours"]]
 
 
+def test_a_worker_that_is_asked_to_stop_leaves_its_trial_to_others(
+    file: Path, tmp_path: Path
+) -> None:
+    """It ends in the middle of a day; the trial waits again, and who goes on makes each once."""
+    study = read(file)
+    url = f"sqlite:///{tmp_path / 'trials.sqlite'}"
+    with sweep.opened(url) as store:
+        found = sweep.create(study, store)
+        asked = iter([True] * 30)
+        assert sweep.work(study, found, url, told=lambda: next(asked, False)) == 0
+        states = [trial.state.name for trial in found.get_trials()]
+        assert (states.count("FAIL"), states.count("WAITING")) == (1, 6)
+        assert sweep.work(study, found, url) == 6
+        states = [trial.state.name for trial in found.get_trials()]
+        assert (states.count("FAIL"), states.count("COMPLETE")) == (1, 6)
+
+
 def test_another_definition_or_code_is_not_mixed_in(file: Path, tmp_path: Path) -> None:
     """A study of that name with other values, or made by other code, is refused."""
     store = sweep.storage(f"sqlite:///{tmp_path / 'trials.sqlite'}")
