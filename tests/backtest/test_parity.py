@@ -81,6 +81,26 @@ def test_the_command_writes_a_page_by_distance_and_day(
     assert "Predicted against real fills" in (out / "parity.html").read_text()
 
 
+def test_a_run_can_have_the_latencies_of_a_journal(
+    folder: Path, journal: Journal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With `[exchange] journal` orders take as long as they did there, and the first line of the
+    result says of how many that is known."""
+    experiment = tmp_path / "x.toml"
+    experiment.write_text(
+        f'[tape.generate]\nseconds = 20\na = "1"\n[exchange]\njournal = "{folder}"\n'
+        '[market]\nsymbol = "M"\nbase = "B"\nquote = "Q"\ntick = "0.001"\nlot = "1"\n'
+        '[strategy]\nMM_ORDER_SIZE = "1"\n'
+    )
+    assert main(["run", str(experiment)]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert len(journal.latencies) > 2
+    assert f"latency from {len(journal.latencies)} journalled orders" in first
+    experiment.write_text(experiment.read_text().replace(str(folder), str(tmp_path / "none")))
+    assert main(["run", str(experiment)]) == 2
+    assert "no such file or folder" in capsys.readouterr().err
+
+
 def test_what_is_ended_early_compares_what_filled_until_then(journal: Journal) -> None:
     """Told to end soon, both compare fewer fills, and say so."""
     whole = parity(journal, Exchange(queue="risk-averse"))
