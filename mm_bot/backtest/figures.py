@@ -8,6 +8,8 @@ from typing import Any
 
 from mm_bot.backtest.page import AMBER, BLUE, GREEN, GREY, RED, Figure
 
+_TWO_AXES = {"l": 64, "r": 72, "t": 16, "b": 60}
+
 
 def _times(at_ms: Sequence[int]) -> list[str]:
     return [
@@ -154,7 +156,9 @@ def distances(curves: dict[str, Any]) -> Figure:
                 "side": "right",
                 "rangemode": "tozero",
                 "title": {"text": "bps per root second"},
+                "showgrid": False,
             },
+            "margin": _TWO_AXES,
             "shapes": _shaded(curves),
         },
     }
@@ -180,7 +184,12 @@ def by_distance(buckets: list[dict[str, Any]], quote: str) -> Figure:
         "layout": {
             "xaxis": {"title": {"text": "bps"}, "type": "category"},
             "yaxis": {"title": {"text": "filled share"}, "rangemode": "tozero"},
-            "yaxis2": {"overlaying": "y", "side": "right", "title": {"text": quote}},
-            "margin": {"l": 64, "r": 64, "t": 16, "b": 60},
+            "yaxis2": {
+                "overlaying": "y",
+                "side": "right",
+                "title": {"text": quote},
+                "showgrid": False,
+            },
+            "margin": _TWO_AXES,
         },
     }
