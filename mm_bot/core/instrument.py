@@ -164,6 +164,10 @@ class Instrument:
     def ceil_price(self, numerator: Decimal, denominator: Decimal) -> Price:
         return Price(ceil_to_step(numerator, denominator, self.price_tick.value))
 
+    def steps(self, size: Size) -> int:
+        """How many whole size steps are in it."""
+        return int(floor_to_step(size.value, self.size_step.value, _ONE))
+
     def held_by(self, side: Side, size: Size, notional: Amount) -> tuple[Size, Amount]:
         """What a resting order of that side holds of the base and of the quote (or collateral)."""
         if self.margin is Margin.FUNDED:

@@ -74,6 +74,13 @@ class Reader:
             raise self.fault(f"{where}.{name}", text, "a plain decimal")
         return Decimal(text)
 
+    def step(self, entry: Members, name: str, where: str) -> Decimal:
+        """A plain decimal that other numbers are multiples of: above zero."""
+        number = self.number(entry, name, where)
+        if not number:
+            raise self.fault(f"{where}.{name}", "0", "above zero")
+        return number
+
     def integer(self, entry: Members, name: str, where: str) -> int:
         """A whole number that is not negative; some are written as JSON numbers, some as text."""
         return self.whole(self.member(entry, name, where), f"{where}.{name}")

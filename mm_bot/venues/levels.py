@@ -16,8 +16,11 @@ from mm_bot.core.exact import Price, Size, add, plain, subtract
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import RestingOrder
 from mm_bot.core.snapshot import Book, BookOrder
+from mm_bot.io.shapes import Reader
 
 LINGER_MS: Final = 1_000
+MOST_LEVELS: Final = 100_000
+"""A side; a large market has some ten thousand."""
 Levels = Mapping[Decimal, Decimal]
 
 
@@ -48,6 +51,15 @@ class _Own:
     def shown(self, now_ms: int) -> Decimal:
         lingers = self.less_since_ms is not None and now_ms - self.less_since_ms < LINGER_MS
         return self.was if lingers else self.size
+
+
+def bounded(book: LevelBook, read: Reader) -> LevelBook:
+    """The same book; raises EdgeError where it grew beyond what any market has, as changes that
+    only ever add to it would have it do."""
+    for side in Side:
+        if len(book.side(side)) > MOST_LEVELS:
+            raise read.fault(f"book.{side.value}", len(book.side(side)), f"{MOST_LEVELS} levels")
+    return book
 
 
 class OwnLevels:

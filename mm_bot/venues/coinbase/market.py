@@ -40,7 +40,9 @@ class MarketView:
     def heard(self, channel: str, event: Event) -> None:
         """An event of the market's socket; raises EdgeError where it cannot be read."""
         self._heard_ms = self._clock.now_ms()
-        if channel == "l2_data" and event.get("product_id") in listing(self._lens().market).names:
+        named = event.get("product_id")
+        ours = isinstance(named, str) and named in listing(self._lens().market).names
+        if channel == "l2_data" and ours:
             before = self._pushed
             self._pushed = book_after(before, event, self._heard_ms)
             if before is None or before.best() != self._pushed.best():

@@ -22,7 +22,7 @@ from mm_bot.errors import EdgeError
 from mm_bot.io.errors import describe
 from mm_bot.venues.coinbase.token import Tokens
 from mm_bot.venues.coinbase.wire import COINBASE, read
-from mm_bot.venues.levels import LevelBook, Levels
+from mm_bot.venues.levels import LevelBook, Levels, bounded
 
 SILENT_S: Final = 5.0
 PING_S: Final = 20.0
@@ -155,7 +155,7 @@ def book_after(known: LevelBook | None, event: Event, at_ms: int) -> LevelBook:
             sides[side][price] = size
         else:
             sides[side].pop(price, None)
-    return LevelBook(bids=sides[Side.BUY], asks=sides[Side.SELL], at_ms=at_ms)
+    return bounded(LevelBook(bids=sides[Side.BUY], asks=sides[Side.SELL], at_ms=at_ms), read)
 
 
 def polled_book(answer: object, at_ms: int) -> LevelBook:

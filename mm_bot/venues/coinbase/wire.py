@@ -83,8 +83,8 @@ def instrument(
         base=read.text(entry, "base_currency_id", "product"),
         quote=quote,
         kind=Kind.SPOT,
-        price_tick=price_tick or Price(read.number(entry, "price_increment", "product")),
-        size_step=Size(read.number(entry, "base_increment", "product")),
+        price_tick=price_tick or Price(read.step(entry, "price_increment", "product")),
+        size_step=Size(read.step(entry, "base_increment", "product")),
         least_size=Size(read.number(entry, "base_min_size", "product")),
         multiplier=Decimal(1),
         margin=Margin.FUNDED,
@@ -170,7 +170,7 @@ def order(entry: object, lens: Lens) -> RestingOrder:
         if not order_id.startswith(FOREIGN)
         else Ownership.AMBIGUOUS,
         cancel_reason=reason if isinstance(reason, str) else "",
-        filled_steps=int(filled // market.size_step.value),
+        filled_steps=market.steps(Size(filled)),
     )
 
 
@@ -231,7 +231,7 @@ def fill(
         at_ms=at_ms - lens.ahead_ms,
         is_maker=members.get("liquidity_indicator") == "MAKER",
         completes_order=order_id in left and not left[order_id],
-        steps=int(size // market.size_step.value),
+        steps=market.steps(Size(size)),
     )
 
 

@@ -90,7 +90,7 @@ class AccountReads:
     async def rows_of(self, account: Account, order_ids: Sequence[str]) -> tuple[RestingOrder, ...]:
         """Every open order, and those asked for whatever their status; raises EdgeError."""
         found: dict[str, RestingOrder] = {}
-        for entry in account.get("open_orders") or ():
+        for entry in wire.open_orders(account):
             self._add(entry, found)
         missing = set(order_ids) - set(found)
         if missing:

@@ -278,7 +278,8 @@ class DeriveApi:
                 continue  # no answer of ours has this form; whoever waits runs out of time
             if not isinstance(envelope, dict):
                 continue
-            answer = self._waiting.get(envelope.get("id", -1))
+            number = envelope.get("id")
+            answer = self._waiting.get(number) if isinstance(number, int) else None
             if answer is not None:
                 if not answer.done():
                     answer.set_result(envelope)

@@ -92,5 +92,6 @@ class MarketView:
 
 
 def _best(data: Mapping[str, Any]) -> tuple[object, object]:
-    bids, asks = data.get("bids") or [None], data.get("asks") or [None]
-    return bids[0], asks[0]
+    sides = (data.get("bids"), data.get("asks"))
+    bid, ask = (side[0] if isinstance(side, list) and side else None for side in sides)
+    return bid, ask

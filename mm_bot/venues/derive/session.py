@@ -51,8 +51,9 @@ class Session:
             f"{config.subaccount_id}.trades",
         ]
         answer = await call("subscribe", {"channels": channels})
-        status = answer.get("status", {}) if isinstance(answer, dict) else {}
-        refused = [f"{c}: {status.get(c)}" for c in channels if status.get(c) != "ok"]
+        status = answer.get("status") if isinstance(answer, dict) else None
+        told = status if isinstance(status, dict) else {}
+        refused = [f"{c}: {told.get(c)}" for c in channels if told.get(c) != "ok"]
         if refused:
             raise EdgeError(DERIVE, f"channels refused: {'; '.join(refused)}")
 

@@ -97,8 +97,8 @@ def instrument(listing: object, *, price_tick: Price | None, margin_rate: Decima
         base=_read.text(entry, "base_currency", "instrument"),
         quote=_read.text(entry, "quote_currency", "instrument"),
         kind=Kind.PERPETUAL,
-        price_tick=price_tick or Price(_read.number(entry, "tick_size", "instrument")),
-        size_step=Size(_read.number(entry, "amount_step", "instrument")),
+        price_tick=price_tick or Price(_read.step(entry, "tick_size", "instrument")),
+        size_step=Size(_read.step(entry, "amount_step", "instrument")),
         least_size=Size(_read.number(entry, "minimum_amount", "instrument")),
         multiplier=_ONE,
         margin=Margin.QUOTE,
@@ -146,13 +146,21 @@ def book(data: object, resting: Iterable[RestingOrder]) -> tuple[int, Book]:
 _SIDES: Final = {Side.BUY: "bids", Side.SELL: "asks"}
 
 
+def open_orders(account: object) -> list[object]:
+    """Of `private/get_subaccount`; one that has no list of them is no answer."""
+    members = _read.members(account, "subaccount")
+    return _read.array(_read.member(members, "open_orders", "subaccount"), "open_orders")
+
+
 def _levels(
     entry: Members, name: str, side: Side, own: dict[tuple[Side, Decimal], Decimal]
 ) -> tuple[BookOrder, ...]:
     found = []
     for level in _read.array(_read.member(entry, name, "book"), name):
-        price_text, size_text = _read.array(level, f"{name} level")
-        numbers = {"price": price_text, "size": size_text}
+        pair = _read.array(level, f"{name} level")
+        if len(pair) != 2:
+            raise _read.fault(f"{name} level", pair, "a price and a size")
+        numbers = {"price": pair[0], "size": pair[1]}
         price = _read.number(numbers, "price", f"book.{name}")
         size = subtract(
             _read.number(numbers, "size", f"book.{name}"), own.get((side, price), Decimal(0))

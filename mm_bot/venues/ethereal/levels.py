@@ -12,7 +12,7 @@ from typing import Final
 
 from mm_bot.core.instrument import Side
 from mm_bot.venues.ethereal.wire import read
-from mm_bot.venues.levels import LevelBook
+from mm_bot.venues.levels import LevelBook, bounded
 
 _NAMES: Final = {Side.BUY: ("b", "bids"), Side.SELL: ("a", "asks")}
 
@@ -45,7 +45,7 @@ def followed(known: LevelBook | None, data: object) -> LevelBook | None:
             else:
                 levels.pop(price, None)
         sides[side] = levels
-    return LevelBook(bids=sides[Side.BUY], asks=sides[Side.SELL], at_ms=at_ms)
+    return bounded(LevelBook(bids=sides[Side.BUY], asks=sides[Side.SELL], at_ms=at_ms), read)
 
 
 def polled(data: object) -> LevelBook:

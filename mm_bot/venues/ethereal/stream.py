@@ -150,7 +150,8 @@ class Stream:
     def _note_trades(self, data: object) -> None:
         if not isinstance(data, Mapping) or data.get("s") != self._symbol:
             return
-        for entry in data.get("d") or ():
+        entries = data.get("d")
+        for entry in entries if isinstance(entries, list) else ():
             try:
                 at_ms = wire.read.integer(dict(data), "t", "trades")
                 trade = wire.trade(entry, price="px", size="sz", at_ms=at_ms)
@@ -159,7 +160,8 @@ class Stream:
             if any(known.trade_id == trade.trade_id for known in self.trades):
                 continue
             self.trades.append(trade)
-            if self._subaccount in (entry.get("sids") or ()):
+            sides = entry.get("sids")
+            if isinstance(sides, list) and self._subaccount in sides:
                 self.own_trades.append(trade.trade_id)
 
 

@@ -94,8 +94,8 @@ def instrument(product: object, *, price_tick: Price | None, margin_rate: Decima
         base=read.text(entry, "baseTokenName", "product"),
         quote=quote,
         kind=Kind.PERPETUAL,
-        price_tick=price_tick or Price(read.number(entry, "tickSize", "product")),
-        size_step=Size(read.number(entry, "lotSize", "product")),
+        price_tick=price_tick or Price(read.step(entry, "tickSize", "product")),
+        size_step=Size(read.step(entry, "lotSize", "product")),
         least_size=Size(read.number(entry, "minQuantity", "product")),
         multiplier=Decimal(1),
         margin=Margin.QUOTE,
@@ -150,7 +150,7 @@ def order(entry: object, lens: Lens) -> RestingOrder:
         expiry_ms=lens.our_ms(1000 * read.integer(members, "expiresAt", "order")),
         ownership=_ownership(order_id, side, nonce, lens),
         cancel_reason=reason if isinstance(reason, str) else "",
-        filled_steps=int(filled // market.size_step.value),
+        filled_steps=market.steps(Size(filled)),
     )
 
 
@@ -202,7 +202,7 @@ def fill(entry: object, lens: Lens, left: dict[str, Size], names: dict[str, str]
         at_ms=lens.our_ms(at_ms),
         is_maker=read.truth(members, "isMaker", "fill"),
         completes_order=order_id in left and not left[order_id],
-        steps=int(size.value // market.size_step.value),
+        steps=market.steps(size),
     )
 
 
