@@ -18,6 +18,8 @@ from tests.benchmarks.cycles import PRICES, WARM_UP
 from tests.benchmarks.figures import Figure, Target
 from tests.benchmarks.in_process import Measured, opened
 
+FULL_BOOK = 60
+"""The API lists 25 a side: what its answer alone costs."""
 _COLUMNS = """order_id, owner_address, signer_address, subaccount_id, recipient_id, nonce, side,
     asset_address, sub_id, desired_amount, limit_price, limit_price_ticks, worst_fee, expiry,
     action_json, signature, status"""
@@ -39,6 +41,8 @@ async def crowded(exchange: LocalExchange, *, turns: int, foreign: int, old: int
     taker = exchange.deployment.takers[1]
     theirs = (foreign, "active", Target(ratio=1.3), taker.address, taker.subaccount_ids[0])
     crowds = (
+        (f"cycle, {FULL_BOOK} foreign orders: a full book", FULL_BOOK, "active", Target(),
+         *theirs[3:], ""),
         (f"cycle, {foreign:,} foreign orders", *theirs, ""),
         (f"cycle, {foreign:,} of them, with index", *theirs, live_by_owner_index()),
         (f"cycle, {old:,} old rows of ours", old, "cancelled", Target(ratio=1.1),
