@@ -7,6 +7,7 @@ start, 5 could not prove that our orders are gone when asked to cancel them, 1 a
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from mm_bot.errors import SettingsError
@@ -35,6 +36,8 @@ def run(*, as_json: bool | None = None) -> int:
     # What is imported stays: to look through it for what is not is a tenth of a start, and a pause
     # in each later collection.
     gc.disable()
+    # pydantic would look through every installed package for plugins, and there is none.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from mm_bot.settings import load, process_environment, secrets
 
     try:
