@@ -39,6 +39,7 @@ from mm_bot.prices.source import RejectReason
 from mm_bot.prices.witness import Witnesses
 from mm_bot.prices_from_settings import build_anchors, source_names, witnesses_from
 from mm_bot.settings import Settings
+from mm_bot.settings.market_fit import market_faults
 from mm_bot.venues.base import LiveVenue
 
 FIRST_ANCHOR_WITHIN_MS = 1_000
@@ -223,6 +224,9 @@ class _Process:
     def _policy(self, instrument: Instrument) -> Policy:
         """The operator's, but that no order lives shorter than the exchange takes it."""
         policy = self._settings.policy(instrument)
+        faults = list(market_faults(policy, instrument))
+        if faults:
+            raise errors.SettingsError(faults)
         least_ms = instrument.capabilities.least_order_life_ms
         life_ms = least_ms + LIFE_MARGIN_MS
         if not least_ms or policy.reconcile.order_life_ms >= life_ms:

@@ -17,6 +17,7 @@ from mm_bot.clock import SystemClock
 from mm_bot.errors import EdgeError, IdentityError, SettingsError, UnreachableError
 from mm_bot.prices_from_settings import build_anchors
 from mm_bot.settings import Settings, load
+from mm_bot.settings.market_fit import market_faults
 from mm_bot.venues.base import LiveVenue
 from mm_bot.venues.checks import Check, Checks, Result
 
@@ -48,6 +49,9 @@ async def _check_outside(settings: Settings, checks: Checks, timeout_s: float) -
     async with commanding(settings, timeout_s) as venue:
         checks.found.extend(await venue.check())
         if any(c.area == "market" and c.result is not Result.SKIPPED for c in checks.found):
+            faults = list(market_faults(settings.policy(venue.instrument), venue.instrument))
+            if faults:
+                checks.unfit("market", "sizes", faults)
             await _check_anchors(settings, venue, checks)
 
 

@@ -7,7 +7,7 @@ hold in the first cycle too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -22,7 +22,15 @@ from mm_bot.core.memory import Memory
 from mm_bot.core.plan import CancelCategory, Plan, ReconcileInput, SignedRoom
 from mm_bot.core.policy import OperatorMode, Policy
 from mm_bot.core.price_limits import within
-from mm_bot.core.quoting import Ladder, Missing, MissingReason, Quotes, Strategy, View
+from mm_bot.core.quoting import (
+    Ladder,
+    Missing,
+    MissingReason,
+    Quotes,
+    SourcePrice,
+    Strategy,
+    View,
+)
 from mm_bot.core.reference import Reference
 from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.core.settlement import (
@@ -114,12 +122,16 @@ def decide(
     fresh = freshness.measure(snapshot, memory, contradictions)
     money = _holdings(snapshot, settlements, market)
     signatures, elsewhere = _signatures(snapshot, memory, settlements, market)
+    half = degrade.half_known(chosen, snapshot, strangers, memory, policy)
     view = _view(
-        snapshot, strangers, memory, tracked, policy, market, chosen, money, fill_totals, new_fills
+        *(snapshot, strangers, memory, tracked, policy, market),
+        *(chosen, half, money, fill_totals, new_fills),
     )
     quotes = within(strategy.quote(view, memory.strategy), venue.price_limits, market)
     risk_policy = freshness.own_limit(policy.risk, snapshot.anchor)
-    causes = degrade.causes(memory.degraded, fresh, money, risk_policy)
+    causes = degrade.causes(
+        memory, strangers, chosen, half, fresh, money, replace(policy, risk=risk_policy)
+    )
     quotes = degrade.withdrawn(quotes, causes)
     behind = (
         not all(told_beside(fill, settlements, venue.balances.value) for fill in new_fills)
@@ -143,17 +155,8 @@ def decide(
     wanted = _wanted(snapshot, given, policy)
     due = _over_budget(policy, memory, wanted, now_ms)
     limits = _risk_input(
-        snapshot,
-        memory,
-        policy,
-        tracked,
-        chosen,
-        fresh,
-        money,
-        settlements,
-        market,
-        due,
-        strategy.levels,
+        *(snapshot, memory, policy, tracked, chosen, half, fresh, money),
+        *(settlements, market, due, strategy.levels),
     )
     last_step = degrade.last_step(risk_policy, causes)
     found = risk.in_order(*risk.halts(limits, last_step), *quotes.halts)
@@ -271,6 +274,7 @@ def _view(
     policy: Policy,
     market: Instrument,
     chosen: Reference,
+    half: degrade.HalfKnown | None,
     money: Holdings | None,
     fill_totals: FillTotals,
     new_fills: tuple[Fill, ...],
@@ -280,8 +284,10 @@ def _view(
         now_ms=snapshot.now_ms,
         mode=policy.mode,
         reference=chosen.price,
+        half_known=half.price if half is not None else None,
         source=chosen.source,
         reference_ms=reference.as_of_ms(snapshot, chosen.source),
+        prices=tuple(_prices(snapshot, chosen)),
         widening_bps=_widening_bps(snapshot, chosen),
         holdings=money,
         touch=touch(snapshot, strangers, tracked, firm=True, policy=policy.reference),
@@ -293,6 +299,13 @@ def _view(
         fills=new_fills,
         fill_totals=fill_totals,
     )
+
+
+def _prices(snapshot: Snapshot, chosen: Reference) -> Iterator[SourcePrice]:
+    for found in chosen.candidates:
+        at_ms = reference.as_of_ms(snapshot, found.source)
+        if found.price is not None and at_ms is not None:
+            yield SourcePrice(source=found.source, price=found.price, at_ms=at_ms)
 
 
 def _widening_bps(snapshot: Snapshot, chosen: Reference) -> Decimal:
@@ -385,6 +398,7 @@ def _risk_input(
     policy: Policy,
     tracked: Tracked,
     chosen: Reference,
+    half: degrade.HalfKnown | None,
     fresh: Freshness,
     money: Holdings | None,
     settlements: Settlements,
@@ -400,7 +414,9 @@ def _risk_input(
         unsaved=snapshot.unsaved,
         # Whose orders and trades are ours comes from the order table: one failed read of it takes
         # the reference away, and how long that may last is for the freshness rules to say.
-        has_reference=chosen.price is not None or snapshot.venue.orders.value is None,
+        has_reference=chosen.price is not None
+        or half is not None
+        or snapshot.venue.orders.value is None,
         market_data_age_ms=fresh.market_data_ms,
         market_data_source=fresh.market_data_source,
         balances_age_ms=fresh.balances_ms,
@@ -444,7 +460,8 @@ def _missing(
 ) -> tuple[Missing, ...]:
     if found:
         sides = [side for side in Side if policy.mode.wants(side)]
-        return tuple(Missing(side=s, index=None, reason=MissingReason.HALTED) for s in sides)
+        halted = (Missing(side=s, index=None, reason=MissingReason.HALTED) for s in sides)
+        return (*halted, *wanted.missing)
     off = next((clock for clock in snapshot.venue.clocks if clock.off), None)
     return ladder.missing + tuple(_by_clock(gap, off) for gap in wanted.missing)
 

@@ -1,29 +1,46 @@
 """Degrading before halting: a side at a time, with hysteresis; the halts stay the last step.
 
-Entry points: `causes` and `withdrawn`. Only where `RiskPolicy.degrade` is on:
+Entry points: `half_known`, `causes` and `withdrawn`. Only where `RiskPolicy.degrade` is on:
 1. An available balance below its least takes away the side that spends it; the other side, which
    brings it back, stays. Where both are below, both halts hold as ever.
-2. Balances, or an anchor, older than half of what halts leave the side that reduces the inventory.
-3. A cause ends well inside: a tenth above the least balance, a quarter of the age that halts.
+2. Balances, or an anchor, older than half of what halts leave the side that leads the inventory
+   back to its target.
+3. Where others' bids alone tell a price, it is at least theirs: only bids are quoted, around theirs
+   or the last whole reference, whichever is lower; asks alike, around the higher of the two.
+   Without a whole reference that is young enough for a last trade it halts as ever.
+4. A local price is anybody's: where the operator set but one of its bounds, the side that this one
+   guards stays. Without a highest price the bids go, without a lowest the asks.
+5. A cause ends well inside: a tenth above the least balance or the least size, a quarter of the age
+   that halts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mm_bot.core.balances import Holdings
-from mm_bot.core.exact import NO_SIZE, multiply
+from mm_bot.core.exact import Price, multiply
+from mm_bot.core.explained import Explained, Explanation
 from mm_bot.core.freshness import Freshness
 from mm_bot.core.instrument import Level, Side
-from mm_bot.core.policy import RiskPolicy
+from mm_bot.core.memory import Memory
+from mm_bot.core.policy import Policy, ReferencePolicy, RiskPolicy
 from mm_bot.core.quoting import Missing, MissingReason, Quotes
+from mm_bot.core.reference import Reference, ReferenceSource, price_with_size
+from mm_bot.core.snapshot import BookOrder, Snapshot
 
 BASE_LOW, QUOTE_LOW = "base balance low", "quote balance low"
 BALANCES_OLD, ANCHOR_OLD = "balances growing old", "anchor growing old"
+ONE_SIDED = {Side.BUY: "no bids of others", Side.SELL: "no asks of others"}
+"""By the side that is missing."""
+UNBOUNDED = {Side.BUY: "no highest price set", Side.SELL: "no lowest price set"}
+"""By the side which that bound would guard."""
+Strangers = Mapping[Side, Sequence[BookOrder]]
+_LOCAL = (ReferenceSource.BOOK, ReferenceSource.TRADE, ReferenceSource.OWN_TRADE)
 HALF, QUARTER = 2, 4
-_TEN, _ELEVEN = Decimal(10), Decimal(11)
+_TENTH_MORE = Decimal("1.1")
 NONE: tuple[Level, ...] = ()
 
 
@@ -36,18 +53,65 @@ class Cause:
     numbers: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HalfKnown:
+    """What one side of others' orders tells where no reference is known."""
+
+    side: Side
+    """Whose orders are there: the side that can still be right."""
+    best: Price
+    """Theirs, with size."""
+    last: Price
+    """The last whole reference."""
+
+    @property
+    def price(self) -> Price:
+        """What to quote that side around: never better for a taker than either of the two."""
+        return max(self.best, self.last, key=self.side.best_first)
+
+
+def half_known(
+    chosen: Reference, snapshot: Snapshot, strangers: Strangers, memory: Memory, policy: Policy
+) -> HalfKnown | None:
+    """None where a reference is known, and where too little is."""
+    last, venue = memory.last_reference, snapshot.venue
+    if not policy.risk.degrade or chosen.price is not None or last is None:
+        return None
+    if venue.orders.value is None or venue.book.value is None:
+        return None
+    if not 0 <= snapshot.now_ms - last.at_ms <= policy.reference.trade_max_age_ms:
+        return None
+    best = {side: price_with_size(strangers[side], policy.reference) for side in Side}
+    there = [(side, price) for side, price in best.items() if price is not None]
+    if len(there) != 1:
+        return None
+    ((side, price),) = there
+    return HalfKnown(side=side, best=price, last=last.price)
+
+
 def causes(
-    before: Iterable[str], fresh: Freshness, holdings: Holdings | None, policy: RiskPolicy
+    memory: Memory,
+    strangers: Strangers,
+    chosen: Reference,
+    half: HalfKnown | None,
+    fresh: Freshness,
+    holdings: Holdings | None,
+    policy: Policy,
 ) -> tuple[Cause, ...]:
-    """Those that hold now; `before` names those that held in the last cycle."""
-    if not policy.degrade or holdings is None:
+    """Those that hold now; the memory names those that held in the last cycle."""
+    if not policy.risk.degrade or holdings is None:
         return ()
-    held = frozenset(before)
-    return (*_low(held, holdings, policy), *_old(held, fresh, holdings, policy))
+    held = frozenset(memory.degraded)
+    return (
+        *_low(held, holdings, policy.risk),
+        *_old(held, fresh, holdings, policy.risk),
+        *_one_sided(held, strangers, chosen, half, policy.reference),
+        *_unbounded(chosen, policy.reference),
+    )
 
 
 def withdrawn(quotes: Quotes, found: tuple[Cause, ...]) -> Quotes:
-    """The quotes without the sides that have a cause."""
+    """The quotes without the sides that have a cause, and with each of them explained."""
     if not found:
         return quotes
     ladder = quotes.ladder
@@ -61,7 +125,15 @@ def withdrawn(quotes: Quotes, found: tuple[Cause, ...]) -> Quotes:
         others = tuple(each for each in ladder.missing if each.side is not side)
         ladder = replace(ladder, missing=(*others, gap))
         ladder = replace(ladder, bids=NONE) if side is Side.BUY else replace(ladder, asks=NONE)
-    return replace(quotes, ladder=ladder)
+    told = Explained((lambda: quotes.explanations, *(_told(cause) for cause in found)))
+    return replace(quotes, ladder=ladder, explanations=told)
+
+
+def _told(cause: Cause) -> Explanation:
+    numbers = ", ".join(f"{name} {{{name}}}" for name, _ in cause.numbers)
+    side = "bids" if cause.side is Side.BUY else "asks"
+    says = f"{cause.name}, so no {side}: {numbers}"
+    return Explanation(step="degraded", says=says, numbers=cause.numbers)
 
 
 def last_step(policy: RiskPolicy, found: tuple[Cause, ...]) -> RiskPolicy:
@@ -80,8 +152,7 @@ def _low(held: frozenset[str], holdings: Holdings, policy: RiskPolicy) -> Iterat
     for name, side, left, least in balances:
         if least is None:
             continue
-        # ten times what is there against eleven times the least: no division
-        inside = multiply(left, _TEN) >= multiply(least.value, _ELEVEN)
+        inside = left >= multiply(least.value, _TENTH_MORE)
         if left < least.value or (name in held and not inside):
             numbers = (("available", str(type(least)(left))), ("limit", str(least)))
             yield Cause(name=name, side=side, numbers=numbers)
@@ -90,7 +161,7 @@ def _low(held: frozenset[str], holdings: Holdings, policy: RiskPolicy) -> Iterat
 def _old(
     held: frozenset[str], fresh: Freshness, holdings: Holdings, policy: RiskPolicy
 ) -> Iterator[Cause]:
-    growing = Side.BUY if holdings.base_total >= NO_SIZE else Side.SELL
+    growing = Side.BUY if holdings.base_total >= policy.target else Side.SELL
     ages = (
         (BALANCES_OLD, fresh.balances_ms, policy.balances_max_age_ms),
         (ANCHOR_OLD, fresh.anchor_ms, policy.anchor_max_age_ms),
@@ -102,3 +173,35 @@ def _old(
         if share * age_ms > limit_ms:
             numbers = (("age_ms", str(age_ms)), ("limit_ms", str(limit_ms)))
             yield Cause(name=name, side=growing, numbers=numbers)
+
+
+def _one_sided(
+    held: frozenset[str],
+    strangers: Strangers,
+    chosen: Reference,
+    half: HalfKnown | None,
+    policy: ReferencePolicy,
+) -> Iterator[Cause]:
+    """Also where a mid is back that one side has hardly the size for."""
+    if half is not None:
+        best = ("best_bid" if half.side is Side.BUY else "best_ask", str(half.best))
+        numbers = (best, ("last_reference", str(half.last)), ("quoted_around", str(half.price)))
+        missing = half.side.opposite
+        yield Cause(name=ONE_SIDED[missing], side=missing, numbers=numbers)
+        return
+    well_inside = replace(policy, min_size=policy.min_size.times(_TENTH_MORE))
+    for side, name in ONE_SIDED.items():
+        if name not in held or chosen.source is not ReferenceSource.BOOK:
+            continue
+        if price_with_size(strangers[side], well_inside) is None:
+            yield Cause(name=name, side=side, numbers=(("size_needed", str(well_inside.min_size)),))
+
+
+def _unbounded(chosen: Reference, policy: ReferencePolicy) -> Iterator[Cause]:
+    """Anybody can move a local price; where both bounds are missing neither side is the safer."""
+    if chosen.source not in _LOCAL or (policy.low is None) == (policy.high is None):
+        return
+    side = Side.BUY if policy.high is None else Side.SELL
+    remedy = "MM_ANCHOR_MAX_PRICE" if side is Side.BUY else "MM_ANCHOR_MIN_PRICE"
+    numbers = (("reference", str(chosen.price)), ("set", remedy))
+    yield Cause(name=UNBOUNDED[side], side=side, numbers=numbers)

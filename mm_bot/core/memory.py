@@ -59,6 +59,8 @@ class Memory:
     """When the newest fill was made, by the exchange's clock."""
     halts: tuple[Halt, ...] = ()
     last_halt_reason: HaltReason | None = None
+    last_reference: Accepted | None = None
+    """The last one that was no trade of ours."""
     degraded: tuple[str, ...] = ()
     """Names of the causes for which a side was not quoted in the last cycle (`degrade.py`)."""
     last_submitted: Mapping[Side, str] = field(default_factory=dict)

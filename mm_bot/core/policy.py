@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
-from mm_bot.core.exact import Amount, Price, Size
+from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Side
 
 
@@ -81,6 +81,8 @@ class RiskPolicy:
     """Available base below which quoting halts; None on futures."""
     min_quote: Amount | None
     max_cancels_per_minute: int | None
+    target: Size = NO_SIZE
+    """The inventory to come back to."""
     degrade: bool = False
     """Whether a side at a time goes before anything halts (`degrade.py`)."""
     max_signed_liability: Amount | None = None

@@ -41,8 +41,11 @@ def within(quotes: Quotes, limits: PriceLimits | None, market: Instrument) -> Qu
         asks=tuple(kept[Side.SELL]),
         missing=tuple(missing),
     )
+    forced = quotes.reduction
+    if forced is not None and forced.level is not None:
+        forced = replace(forced, level=_held(forced.level, limits, market))
     explained = Explained((lambda: quotes.explanations, *said))
-    return replace(quotes, ladder=ladder, explanations=explained)
+    return replace(quotes, ladder=ladder, explanations=explained, reduction=forced)
 
 
 def _held(level: Level, limits: PriceLimits, market: Instrument) -> Level | None:

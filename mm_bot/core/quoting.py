@@ -185,6 +185,15 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePrice:
+    """What one source says, and the source's own time of it, else that of its read."""
+
+    source: ReferenceSource
+    price: Price
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """Everything a strategy sees."""
 
@@ -193,9 +202,14 @@ class View:
     mode: OperatorMode
     reference: Price | None
     """None where nothing can be quoted around; a strategy is asked all the same, to remember."""
+    half_known: Price | None = None
+    """Without a reference, what to quote the one side around that can still be right
+    (`degrade.py`); nothing is learned from it."""
     source: ReferenceSource = ReferenceSource.NONE
     reference_ms: int | None = None
     """The reference's own time, where its source tells it; else that of its read."""
+    prices: tuple[SourcePrice, ...] = ()
+    """Of every source that could have been the reference."""
     widening_bps: Decimal = Decimal(0)
     """How much the sources of the reference disagree."""
     holdings: Holdings | None

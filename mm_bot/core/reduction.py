@@ -4,7 +4,8 @@ Entry point: `planned`. Invariants:
 1. It is sent only where nothing of ours may be live here, unknown outcomes included, so that it
    neither meets an own order nor adds to one.
 2. It is never sent on balances that may lack a fill, nor beside a halt of another kind.
-3. One that is under way stays until its life is over; then it is cancelled like any other order.
+3. It is signed only as far as `MM_MAX_SIGNED_LIABILITY` leaves room.
+4. One that is under way stays until its life is over; then it is cancelled like any other order.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from mm_bot.core.instrument import Side
+from mm_bot.core.instrument import Level, Side
 from mm_bot.core.plan import Place, Plan, ReconcileInput
-from mm_bot.core.quoting import Reduction
+from mm_bot.core.quoting import Bound, Missing, MissingReason, Reduction, fit
 from mm_bot.core.risk import Halt, HaltReason
 
 _LED_BACK = {
@@ -50,4 +51,25 @@ def planned(
     own_opposite = (row for row in given.unmanaged if row.side is wanted.side.opposite)
     if any(wanted.side.reaches(level.price, row.price) for row in own_opposite):
         return cancels
+    level = _within_signed_room(given, level)
+    if level is None:
+        gap = Missing(side=wanted.side, index=None, reason=MissingReason.SIGNED_LIABILITY)
+        return replace(cancels, missing=(*cancels.missing, gap))
     return replace(cancels, places=(Place(level=level, reduce_ms=wanted.life_ms),))
+
+
+def _within_signed_room(given: ReconcileInput, level: Level) -> Level | None:
+    """As much of it as may be signed; None where that is less than the smallest order."""
+    room, market = given.signed_room.get(level.side), given.market
+    if room is None or level.notional <= room.left:
+        return level
+    bound = Bound(
+        reason=MissingReason.SIGNED_LIABILITY,
+        left=room.left.value,
+        per=market.multiplier,
+        priced=True,
+    )
+    size, _ = fit(market, (bound,), level.price, level.size)
+    if not market.tradable(level.price, size):
+        return None
+    return replace(level, size=size, notional=market.notional(level.price, size))

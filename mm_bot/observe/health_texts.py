@@ -72,8 +72,8 @@ MISSING_MEANS: Final[Mapping[MissingReason, str]] = {
     MissingReason.CANCEL_PENDING: "a cancel that must come first is not acknowledged",
     MissingReason.STUCK_IN_MATCHING: "the matcher holds its order and does not give it back",
     MissingReason.DEGRADED: (
-        "a balance is low, or what is known grows old: only the side that can still be right is "
-        "quoted"
+        "a balance is low, what is known grows old, or only one side of others tells a price: the "
+        "side that can still be right is quoted alone"
     ),
     MissingReason.SIGNED_LIABILITY: (
         "its signature would pass MM_MAX_SIGNED_LIABILITY; there is room as old ones expire"

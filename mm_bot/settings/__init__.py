@@ -38,11 +38,12 @@ from mm_bot.settings.anchors import (
     resolve_external,
 )
 from mm_bot.settings.models import Models
-from mm_bot.settings.quoting import check_levels, quote_policy, reference_min_size
+from mm_bot.settings.quoting import check_levels, check_tolerance, quote_policy, reference_min_size
 from mm_bot.settings.run import MarketSettings, RunSettings, check_files
-from mm_bot.settings.strategy import check_contradictions, check_strategy
+from mm_bot.settings.strategy import check_band, check_contradictions, check_strategy
 from mm_bot.settings.warnings import unused_proxies, warnings
 from mm_bot.strategies.regime import halting_limits
+from mm_bot.strategies.target import inventory_target
 from mm_bot.venues.base import LiveVenue, VenueConfig
 
 __all__ = [
@@ -257,6 +258,8 @@ def _check_together(reading: Reading, given: Models, *, wanted: bool) -> None:
     if not reading.faults:  # it compares with values that a fault may have left out
         quote = quote_policy(given.quotes, given.limits, Decimal(1), Decimal(1))
         check_contradictions(reading, given.strategy, quote)
+        check_tolerance(reading, given.quotes, given.replacing)
+        check_band(reading, given.strategy, *given.anchor.bounds(given.market.market_symbol))
     if symbol is not None:
         reading.check(lambda: check_bounds(reading, given.anchor, symbol))
         reading.check(lambda: check_fixed(reading, given.anchor, given.sources["fixed"], symbol))
@@ -291,6 +294,7 @@ def _risk_policy(given: Models, market: Instrument) -> RiskPolicy:
         min_base=limits.min_base if market.margin is Margin.FUNDED else None,
         min_quote=limits.min_quote,
         degrade=limits.degrade,
+        target=inventory_target(given.strategy.options),
         max_cancels_per_minute=limits.max_cancels_per_minute,
         max_signed_liability=limits.max_signed_liability,
     )

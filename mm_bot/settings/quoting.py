@@ -97,8 +97,8 @@ class LimitSettings(Model, title="Limits"):
     ] = variable("MM_MIN_QUOTE_BALANCE", "Halts below this available quote balance.", default="0")
     degrade: Annotated[bool, BOOLEAN] = variable(
         "MM_DEGRADE_BEFORE_HALT",
-        "A low balance, or balances or an anchor older than half their limit, take away one side "
-        "before they halt.",
+        "A low balance, balances or an anchor older than half their limit, or others' orders on "
+        "one side alone take away one side before they halt.",
         default="false",
     )
     stale_market_data_ms: Annotated[int | None, _AGE] = variable(
@@ -222,6 +222,26 @@ def reference_min_size(quotes: QuoteSettings, limits: LimitSettings) -> Size:
     """How much of others' size makes a price; 0 is any."""
     set_size = limits.reference_min_size
     return quotes.order_size.times(_A_TENTH) if set_size is None else set_size
+
+
+def check_tolerance(reading: Reading, quotes: QuoteSettings, given: ReplaceSettings) -> None:
+    """An order of another size is not as good as the wanted one."""
+    smallest = min(quotes.order_size.value, _last_size(quotes))
+    tolerance = given.size_tolerance
+    if tolerance is not None and tolerance.value >= smallest:
+        with_mult = " and MM_LEVEL_SIZE_MULT" if smallest != quotes.order_size.value else ""
+        reading.fault(
+            "MM_ADOPT_SIZE_TOLERANCE",
+            f"by MM_ORDER_SIZE{with_mult} a level has {plain(smallest)}, so that an order of any "
+            "size would do: give less",
+        )
+
+
+def _last_size(quotes: QuoteSettings) -> Decimal:
+    size = quotes.order_size.value
+    for _ in range(quotes.levels - 1):
+        size = multiply(size, quotes.level_size_mult)
+    return size
 
 
 def check_levels(reading: Reading, quotes: QuoteSettings, multiplier: Decimal) -> None:

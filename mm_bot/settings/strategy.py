@@ -6,16 +6,19 @@ whose text is checked by its sort and kept as it is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any, cast
 
 from pydantic import create_model
 
 from mm_bot import strategies
+from mm_bot.core.exact import Price, exact
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.fields.kinds import BOOLEAN, Kind, Range, decimal, one_of, seconds, token, whole
 from mm_bot.fields.model import Model, Reading, variable
 from mm_bot.strategies.options import Option, Sort
+from mm_bot.strategies.price_band import CEILING, FLOOR
 
 _BUILT_IN = ", ".join(strategies.BUILT_IN)
 
@@ -87,6 +90,29 @@ def check_strategy(reading: Reading, given: StrategySettings) -> None:
         strategies.find(given.strategy)
     except strategies.UnknownStrategyError as error:
         reading.fault("MM_STRATEGY", str(error))
+
+
+def check_band(
+    reading: Reading, given: StrategySettings, low: Price | None, high: Price | None
+) -> None:
+    """The price band and the bounds of every reference meet: outside of each other the quotes of a
+    side would rest where no reference can be."""
+    texts = given.options
+    ceiling, floor = (exact(texts.get(name) or "0") for name in (CEILING, FLOOR))
+    if ceiling and low is not None and ceiling < low.value:
+        reading.fault(CEILING, f"MM_ANCHOR_MIN_PRICE is {low}: give a price above it")
+    if floor and high is not None and floor > high.value:
+        reading.fault(FLOOR, f"MM_ANCHOR_MAX_PRICE is {high}: give a price below it")
+
+
+def unused(reading: Reading, given: StrategySettings, quote: QuotePolicy) -> Iterator[str]:
+    """Options that are set while everything that reads them is off."""
+    texts = given.options
+    used = set(strategies.used(given.strategy, texts, quote))
+    for option in strategies.options():
+        name = option.name
+        if name not in used and reading.is_set(name) and texts.get(name) != option.default:
+            yield f"{name} is set, and nothing that is on uses it"
 
 
 def check_contradictions(reading: Reading, given: StrategySettings, quote: QuotePolicy) -> None:

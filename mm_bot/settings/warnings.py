@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 
+from mm_bot.core.exact import plain
 from mm_bot.core.policy import OperatorMode
 from mm_bot.fields.model import Reading
-from mm_bot.settings.anchor_variables import BOOTSTRAP_MARKET, EXTERNAL
+from mm_bot.settings.anchor_variables import BOOTSTRAP_MARKET, EXTERNAL, ORACLE_CARRY
 from mm_bot.settings.models import Models
-from mm_bot.settings.quoting import reference_min_size
+from mm_bot.settings.quoting import quote_policy, reference_min_size
+from mm_bot.settings.strategy import unused
+from mm_bot.strategies.models import AS, GLFT
 
 _LONG_LIFE_MS = 3_600_000
+_ONE = Decimal(1)
 _ANY_HOST = ("0.0.0.0", "::")
 
 
@@ -25,6 +30,7 @@ def warnings(reading: Reading, given: Models) -> tuple[str, ...]:
         *_useless(given),
         *_slower_than_limits(given),
         *_seen(reading, given),
+        *_of_strategy(reading, given),
     )
 
 
@@ -115,6 +121,22 @@ def _slower_than_limits(given: Models) -> Iterator[str]:
                 f"{name} is not above MM_POLL_INTERVAL_MS, {poll_ms} ms: it will halt between two "
                 "reads"
             )
+
+
+def _of_strategy(reading: Reading, given: Models) -> Iterator[str]:
+    quotes, strategy = given.quotes, given.strategy
+    if strategy.strategy not in (AS, GLFT) and quotes.skew_bps > quotes.half_spread_bps:
+        yield (
+            f"MM_INVENTORY_SKEW_BPS, {plain(quotes.skew_bps)}, is above MM_HALF_SPREAD_BPS, "
+            f"{plain(quotes.half_spread_bps)}: a full inventory moves the quote that reduces it "
+            "past the reference"
+        )
+    yield from unused(reading, strategy, quote_policy(quotes, given.limits, _ONE, _ONE))
+    if given.anchor.source == ORACLE_CARRY and reading.is_set("MM_SHOCK_BPS"):
+        yield (
+            "MM_SHOCK_BPS with MM_ANCHOR_SOURCE_TYPE=oracle_carry: a feed that updates less often "
+            "than every MM_SHOCK_PAUSE_SECONDS shows no calm, and a pause does not end"
+        )
 
 
 def _seen(reading: Reading, given: Models) -> Iterator[str]:

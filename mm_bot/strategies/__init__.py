@@ -92,6 +92,13 @@ def contradictions(
         yield from feature.contradictions(Options(feature.options, texts), quote)
 
 
+def used(strategy: str, texts: Mapping[str, str], quote: QuotePolicy) -> Iterator[str]:
+    """The variables of every feature that is on."""
+    for feature in features(strategy):
+        if feature.build(Options(feature.options, texts), quote) is not None:
+            yield from (option.name for option in feature.options)
+
+
 def _founding(quote: QuotePolicy, *, models: bool) -> Iterator[tuple[Place, Step]]:
     yield (
         Place.WIDENED,

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
-from mm_bot.core.exact import NO_SIZE, Amount, Price, Size, add, exact, multiply, subtract
+from mm_bot.core.exact import Amount, Price, Size, add, exact, multiply, subtract
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import Measure, MeasureKind, View
 from mm_bot.core.risk import Halt, HaltReason
-from mm_bot.strategies.draft import Step
+from mm_bot.strategies.draft import Step, too_far_ahead
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 from mm_bot.strategies.target import FEATURE as TARGET
-from mm_bot.strategies.target import target_of
+from mm_bot.strategies.target import ZERO_TARGET, Target, target_of
 
 DAILY_PNL = MeasureKind(
     name="mm_bot_daily_pnl",
@@ -63,6 +63,8 @@ class Breaker:
     halted_until_ms: int = 0
     pnl: Amount | None = None
     """Of today, as last known; not saved."""
+    refused: str = ""
+    """What of a saved state was not believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ class LossBreaker(Step):
     cooldown_ms: int
     resume: str
     max_trips: int
-    target: Size = NO_SIZE
+    target: Target = ZERO_TARGET
 
     def begin(self, saved: object, now_ms: int) -> Breaker:
         return _loaded(saved, now_ms, self.cooldown_ms)
@@ -122,7 +124,7 @@ class LossBreaker(Step):
         assert view.holdings is not None, "asked only with balances"
         return Base(
             price=price,
-            excess=view.holdings.base_total - self.target,
+            excess=view.holdings.base_total - self.target.at(view, price),
             cash=view.fill_totals.cash,
             position=view.fill_totals.position,
         )
@@ -144,6 +146,7 @@ class LossBreaker(Step):
             ("limit", str(self.max_loss or f"{self.max_loss_usd} USD")),
             ("trips", str(state.trips)),
             ("cooldown_ms", str(max(0, state.halted_until_ms - view.now_ms))),
+            *((("refused", state.refused),) if state.refused else ()),
         )
         return (Halt(reason=reason, numbers=numbers),)
 
@@ -186,10 +189,14 @@ def _loaded(saved: object, now_ms: int, cooldown_ms: int) -> Breaker:
     """A saved state; where it cannot be ours the safe side holds: as long as a trip would."""
     if saved is None:
         return Breaker()
+    refused = "the state file's breaker cannot be read: it holds as after a loss"
     try:
         assert isinstance(saved, dict)
         until_ms, base = int(saved["halted_until_ms"]), saved["base"]
-        until_ms = min(until_ms, now_ms + cooldown_ms + DAY_MS)
+        latest_ms = max(until_ms - cooldown_ms, int(saved["day"]) * DAY_MS)
+        if latest_ms > now_ms + DAY_MS:
+            refused = too_far_ahead(latest_ms, now_ms)
+            raise ValueError(refused)
         return Breaker(
             day=int(saved["day"]),
             trips=int(saved["trips"]),
@@ -205,7 +212,7 @@ def _loaded(saved: object, now_ms: int, cooldown_ms: int) -> Breaker:
             ),
         )
     except (AssertionError, KeyError, TypeError, ValueError, IndexError, InvalidOperation):
-        return Breaker(tripped=True, halted_until_ms=now_ms + cooldown_ms)
+        return Breaker(tripped=True, halted_until_ms=now_ms + cooldown_ms, refused=refused)
 
 
 def _build(options: Options, quote: QuotePolicy) -> Step | None:

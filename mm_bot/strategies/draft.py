@@ -144,6 +144,14 @@ class Step:
         return None
 
 
+def too_far_ahead(saved_ms: int, now_ms: int) -> str:
+    """Why a saved end is not believed; a step adds it to what it halts with."""
+    return (
+        f"the state file says until {saved_ms}, {saved_ms - now_ms} ms ahead of this clock: no "
+        "pause is that long, so it is counted from the start; set the clock by NTP"
+    )
+
+
 def on_tick(view: View, side: Side, numerator: Decimal, denominator: Decimal) -> Price:
     """Bids floored and asks ceiled to the tick."""
     to_tick = view.market.floor_price if side is Side.BUY else view.market.ceil_price

@@ -12,6 +12,8 @@ from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import Bound, MissingReason, View, fit
 from mm_bot.strategies.draft import on_tick
 from mm_bot.strategies.options import Option, Options, Sort
+from mm_bot.strategies.price_band import FEATURE as PRICE_BAND
+from mm_bot.strategies.price_band import PriceBand, band_of
 
 FORCED, _SLIP = "MM_FORCED_REDUCTION", "MM_REDUCE_MAX_SLIPPAGE_BPS"
 _LIFE, _RETRY = "MM_REDUCE_ORDER_SECONDS", "MM_REDUCE_RETRY_SECONDS"
@@ -28,6 +30,8 @@ class Forcing:
     per_hour: int
     max_notional: Amount | None
     """Of one order; None is no limit."""
+    band: PriceBand | None = None
+    """No ask below its floor and no bid above its ceiling, these neither."""
 
     def order(self, view: View, side: Side, soft: Size) -> Level | None:
         """What leads back to the soft limit, everything counted that may still lead there by
@@ -41,6 +45,8 @@ class Forcing:
         worst = multiply(view.reference.value, away(BPS, self.slippage_bps))
         # outwards: this is the worst it may cost, and it must reach what rests there
         price = on_tick(view, side.opposite, worst, BPS)
+        if self.band is not None:
+            price = self.band.held(view, side, price)
         resting, _ = view.resting.get(side, (NO_SIZE, NO_AMOUNT))
         excess = held.base_lowest - soft if side is Side.SELL else soft - held.base_highest
         excess -= resting
@@ -87,10 +93,12 @@ def forcing(options: Options, quote: QuotePolicy) -> Forcing | None:
         retry_ms=options.ms(_RETRY),
         per_hour=options.whole(_BUDGET),
         max_notional=quote.max_notional_per_side,
+        band=band_of(options),
     )
 
 
 FORCED_OPTIONS = (
+    *PRICE_BAND.options,
     Option(
         name=FORCED,
         sort=Sort.SWITCH,

@@ -22,7 +22,7 @@ from mm_bot.core.ledger import OpenOrder, Stage
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import Hanging, Measure, MeasureKind, Missing, StepReason, View
 from mm_bot.strategies.draft import SIDES, Draft, Step
-from mm_bot.strategies.options import Feature, Option, Options, Place, Sort
+from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 
 _ON, _CANCEL_BPS = "MM_HANGING_ORDERS", "MM_HANGING_CANCEL_BPS"
 _MAX_AGE, _DELAY = "MM_HANGING_MAX_AGE_SECONDS", "MM_FILLED_ORDER_DELAY_SECONDS"
@@ -221,6 +221,15 @@ def _build(options: Options, quote: QuotePolicy) -> Step | None:
     )
 
 
+def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradiction]:
+    if options.switch(_ON) and options.number(_CANCEL_BPS) <= quote.half_spread_bps:
+        yield (
+            _CANCEL_BPS,
+            f"{_ON} is on, and nothing would hang: give more than MM_HALF_SPREAD_BPS, "
+            f"{quote.half_spread_bps}",
+        )
+
+
 def _options() -> Iterator[Option]:
     yield Option(
         name=_ON,
@@ -253,5 +262,10 @@ def _options() -> Iterator[Option]:
 
 
 FEATURE = Feature(
-    name="hanging", step=HangingOrders, place=Place.LADDER, options=tuple(_options()), build=_build
+    name="hanging",
+    step=HangingOrders,
+    place=Place.LADDER,
+    options=tuple(_options()),
+    build=_build,
+    contradictions=_contradictions,
 )

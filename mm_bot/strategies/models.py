@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from mm_bot.core.exact import BPS, NO_SIZE, Size, clamp, multiply, subtract
+from mm_bot.core.exact import BPS, Size, clamp, multiply, subtract
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import View
@@ -22,7 +22,7 @@ from mm_bot.strategies.draft import Draft, Step
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 from mm_bot.strategies.statistics import S, ceil4, outward4
 from mm_bot.strategies.target import FEATURE as TARGET
-from mm_bot.strategies.target import target_of
+from mm_bot.strategies.target import ZERO_TARGET, Target, target_of
 from mm_bot.strategies.volatility import FEATURE as VOLATILITY
 from mm_bot.strategies.volatility import MAX_HALF
 
@@ -68,7 +68,7 @@ class ModelQuotes(Step):
     model: str
     widths: Widths
     order_size: Size
-    target: Size = NO_SIZE
+    target: Target = ZERO_TARGET
     max_long: Size
     max_short: Size
     least_half_bps: Decimal = Decimal(0)
@@ -82,7 +82,7 @@ class ModelQuotes(Step):
             half = min(half, self.most_half_bps)
         held = view.holdings.base_total.value
         inside = clamp(held, self.max_short.value, self.max_long.value)
-        excess = subtract(inside, self.target.value)
+        excess = subtract(inside, self.target.at(view, draft.reference).value)
         per = self.order_size.value
         draft = replace(
             draft,

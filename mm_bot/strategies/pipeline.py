@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import reduce
 from operator import add
 
-from mm_bot.core.exact import Size
+from mm_bot.core.exact import Price, Size
 from mm_bot.core.explained import Explained, Told
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
@@ -63,8 +63,9 @@ class Pipeline:
         ladder = Ladder()
         said: tuple[Told, ...] = ()
         hanging = NONE_HANGS
-        if view.reference is not None and view.holdings is not None:
-            draft = self._draft(view, states)
+        price = view.half_known if view.reference is None else view.reference
+        if price is not None and view.holdings is not None:
+            draft = self._draft(view, price, states)
             ladder, said, hanging = _ladder(draft), draft.said, draft.hanging
             measures += tuple(
                 Measure(name=HALF_SPREAD.name, labels=(side.value,), value=half)
@@ -94,20 +95,19 @@ class Pipeline:
                 found[step.name] = state
         return found
 
-    def _draft(self, view: View, states: States) -> Draft:
-        draft = self._first_draft(view)
+    def _draft(self, view: View, price: Price, states: States) -> Draft:
+        draft = self._first_draft(price)
         for step in self.steps:
             draft = step.shape(view, draft, states.get(step.name))
         return draft
 
-    def _first_draft(self, view: View) -> Draft:
+    def _first_draft(self, price: Price) -> Draft:
         policy = self.policy
-        assert view.reference is not None, "asked only with one"
         each: list[Size] = []
         for _ in range(policy.levels):
             each.append(each[-1].times(policy.level_size_mult) if each else policy.order_size)
         return Draft(
-            reference=view.reference,
+            reference=price,
             half_bps=dict.fromkeys(Side, policy.half_spread_bps),
             step_bps=policy.level_step_bps,
             levels=policy.levels,

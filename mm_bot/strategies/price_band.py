@@ -16,7 +16,7 @@ from mm_bot.core.quoting import View
 from mm_bot.strategies.draft import Draft, Step, on_tick
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 
-_CEILING, _FLOOR = "MM_PRICE_CEILING", "MM_PRICE_FLOOR"
+CEILING, FLOOR = "MM_PRICE_CEILING", "MM_PRICE_FLOOR"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +26,20 @@ class PriceBand(Step):
     ceiling: Price | None
     floor: Price | None
 
+    def held(self, view: View, side: Side, price: Price) -> Price:
+        """The price moved into the band where it is outside."""
+        bound = self.ceiling if side is Side.BUY else self.floor
+        if bound is None:
+            return price
+        return max(price, on_tick(view, side, bound.value, Decimal(1)), key=side.best_first)
+
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         for side, bound in ((Side.BUY, self.ceiling), (Side.SELL, self.floor)):
             prices = draft.prices[side]
             if bound is None or not prices:
                 continue
-            target = on_tick(view, side, bound.value, Decimal(1))
-            best = prices[0]
-            if best <= target if side is Side.BUY else best >= target:
+            best, target = prices[0], self.held(view, side, prices[0])
+            if target == best:
                 continue
             moved = tuple(target + (price - best) for price in prices)
             draft = replace(draft, prices={**draft.prices, side: moved}).says(
@@ -47,8 +53,9 @@ class PriceBand(Step):
         return draft
 
 
-def _build(options: Options, quote: QuotePolicy) -> Step | None:
-    ceiling, floor = options.number(_CEILING), options.number(_FLOOR)
+def band_of(options: Options) -> PriceBand | None:
+    """None where neither is set."""
+    ceiling, floor = options.number(CEILING), options.number(FLOOR)
     if not ceiling and not floor:
         return None
     return PriceBand(
@@ -56,10 +63,14 @@ def _build(options: Options, quote: QuotePolicy) -> Step | None:
     )
 
 
+def _build(options: Options, quote: QuotePolicy) -> Step | None:
+    return band_of(options)
+
+
 def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradiction]:
-    ceiling, floor = options.number(_CEILING), options.number(_FLOOR)
+    ceiling, floor = options.number(CEILING), options.number(FLOOR)
     if ceiling and floor and floor >= ceiling:
-        yield _FLOOR, f"it must be below {_CEILING}"
+        yield FLOOR, f"it must be below {CEILING}"
 
 
 FEATURE = Feature(
@@ -68,14 +79,14 @@ FEATURE = Feature(
     place=Place.LEVELS,
     options=(
         Option(
-            name=_CEILING,
+            name=CEILING,
             sort=Sort.NUMBER,
             meaning="No bid is above; 0 is off.",
             unit="cNGN",
             least="0",
         ),
         Option(
-            name=_FLOOR,
+            name=FLOOR,
             sort=Sort.NUMBER,
             meaning="No ask is below; 0 is off.",
             unit="cNGN",

@@ -44,6 +44,7 @@ REDUCTIONS = MeasureKind(
     off=Decimal(0),
 )
 HARD_LONG, HARD_SHORT = "MM_HARD_LONG_INVENTORY", "MM_HARD_SHORT_INVENTORY"
+_SOFT = "the soft limit by MM_MAX_{}_INVENTORY or MM_MAX_NET_INVENTORY"
 HOUR_MS = 3_600_000
 READS = 2
 """Of the balances in a row, beyond the hard limit."""
@@ -80,7 +81,8 @@ class PositionRegime(Step):
 
     def begin(self, saved: object, now_ms: int) -> Regime:
         times = saved if isinstance(saved, list) else []
-        return Regime(before_ms=tuple(at for at in times if type(at) is int and at <= now_ms))
+        # a clock that went back renews no budget
+        return Regime(before_ms=tuple(min(at, now_ms) for at in times if type(at) is int))
 
     def look(self, view: View, state: object) -> Regime:
         assert isinstance(state, Regime)
@@ -221,9 +223,15 @@ def _build(options: Options, quote: QuotePolicy) -> Step | None:
 def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradiction]:
     long, short = options.number(HARD_LONG), options.number(HARD_SHORT)
     if long and long <= quote.max_long.value:
-        yield HARD_LONG, "it must be above MM_MAX_LONG_INVENTORY, the soft limit"
+        yield (
+            HARD_LONG,
+            f"it must be above {quote.max_long}, {_SOFT.format('LONG')}",
+        )
     if short and short >= quote.max_short.value:
-        yield HARD_SHORT, "it must be below MM_MAX_SHORT_INVENTORY, the soft limit"
+        yield (
+            HARD_SHORT,
+            f"it must be below {quote.max_short}, {_SOFT.format('SHORT')}",
+        )
     if options.switch(FORCED) and not (long or short):
         yield FORCED, f"it acts beyond {HARD_LONG} or {HARD_SHORT}: set one of them"
 

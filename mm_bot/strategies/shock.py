@@ -1,26 +1,28 @@
 """Price-shock pull: a move of more than X within W seconds takes every quote away for P seconds.
 
-Quoting resumes at the new level once the last P seconds were calm; else the pause begins anew. One
-source is compared with itself alone. A source that is missing neither trips nor resumes.
+Quoting resumes at the new level once the last P seconds were calm; else the pause begins anew. Each
+source is compared with itself alone, whenever its own time moved on: any of them may trip, the
+chosen one must be calm. One that is missing or stands still neither trips nor resumes.
 
-State: the samples of the last W and P seconds of the chosen source, one a second, and until when
-the pause holds. Its end survives a restart, on disk before the cycle that set it is reported.
+State: the samples of the last W and P seconds of each source, one a second, and until when the
+pause holds. Its end survives a restart, on disk before the cycle that set it is reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from mm_bot.core.exact import BPS, Price, multiply, round_half_even
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import Measure, View
+from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.risk import Halt, HaltReason
-from mm_bot.strategies.draft import GUARD_ACTIVE, SIDES, Step, guard_active
+from mm_bot.strategies.draft import GUARD_ACTIVE, SIDES, Step, guard_active, too_far_ahead
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 
-SAMPLE_MS = 1_000
+SAMPLE_MS, DAY_MS = 1_000, 86_400_000
 _SHOCK, _CALM = "MM_SHOCK_BPS", "MM_SHOCK_CALM_BPS"
 _WINDOW, _PAUSE = "MM_SHOCK_WINDOW_SECONDS", "MM_SHOCK_PAUSE_SECONDS"
 
@@ -33,13 +35,15 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shock:
-    """`until_ms` is None while quoting; then `moved_bps` is of the last shock."""
+    """`until_ms` is None while quoting; then the rest is of the last shock."""
 
-    source: str = ""
-    window: tuple[Sample, ...] = ()
-    """Oldest first; one a second, the newest of all last."""
+    windows: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
+    """By source, oldest first; one a second, the newest of all last."""
     until_ms: int | None = None
+    source: str = ""
     moved_bps: Decimal = Decimal(0)
+    refused: str = ""
+    """What of a saved state was not believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,43 +59,56 @@ class ShockPull(Step):
     pause_ms: int
 
     def begin(self, saved: object, now_ms: int) -> Shock:
-        if isinstance(saved, int) and not isinstance(saved, bool):
-            # a clock that was wrong must not hold the bot for years
-            return Shock(until_ms=min(saved, now_ms + self.pause_ms))
-        return Shock()
+        if type(saved) is not int:
+            return Shock()
+        if saved <= now_ms + self.pause_ms + DAY_MS:
+            return Shock(until_ms=saved)
+        # a clock that was wrong must not hold the bot for years
+        return Shock(until_ms=now_ms + self.pause_ms, refused=too_far_ahead(saved, now_ms))
 
     def look(self, view: View, state: object) -> Shock:
         assert isinstance(state, Shock)
-        price, at_ms, source = view.reference, view.reference_ms, view.source.value
-        if price is None or at_ms is None:
+        windows, tripped = dict(state.windows), state
+        for seen in view.prices:
+            window = windows.get(seen.source.value, ())
+            own = seen.source is ReferenceSource.OWN_TRADE
+            if own or (window and seen.at_ms <= window[-1].at_ms):
+                continue
+            now = Sample(at_ms=seen.at_ms, price=seen.price)
+            base = self._shocked_by(window, now)
+            windows[seen.source.value] = self._appended(window, now) if base is None else (now,)
+            if base is not None:
+                moved = multiply(abs(now.price - base).value, BPS)
+                tripped = Shock(
+                    until_ms=max(state.until_ms or 0, view.now_ms + self.pause_ms),
+                    source=seen.source.value,
+                    moved_bps=round_half_even(moved, base.value, 4),
+                )
+        if tripped is not state:
+            return replace(tripped, windows=windows)
+        return self._resumed(view, replace(state, windows=windows))
+
+    def _resumed(self, view: View, state: Shock) -> Shock:
+        """Quoting again where the pause is over and the chosen source was calm in it; one that
+        says nothing neither ends a pause nor begins it anew."""
+        window = state.windows.get(view.source.value, ())
+        if state.until_ms is None or view.now_ms < state.until_ms or not window:
             return state
-        if source != state.source:
-            state = replace(state, source=source, window=())
-        now = Sample(at_ms=at_ms, price=price)
-        if state.window and at_ms < state.window[-1].at_ms:
+        newest = window[-1]
+        if view.now_ms - newest.at_ms > self.pause_ms:
             return state
-        base = self._shocked_by(state.window, now)
-        if base is not None:
-            moved = multiply(abs(price - base).value, BPS)
-            return Shock(
-                source=source,
-                window=(now,),
-                until_ms=max(state.until_ms or 0, view.now_ms + self.pause_ms),
-                moved_bps=round_half_even(moved, base.value, 4),
-            )
-        state = replace(state, window=self._appended(state.window, now))
-        if state.until_ms is None or view.now_ms < state.until_ms:
-            return state
-        if self._calm(state.window, at_ms):
-            return Shock(source=source, window=(now,))
+        if self._calm(window, newest.at_ms):
+            return Shock(windows={source: kept[-1:] for source, kept in state.windows.items()})
         return replace(state, until_ms=view.now_ms + self.pause_ms)
 
     def _shocked_by(self, window: tuple[Sample, ...], now: Sample) -> Price | None:
-        for sample in window:
-            moved = multiply(abs(now.price - sample.price).value, BPS)
-            recent = now.at_ms - sample.at_ms <= self.window_ms
-            if recent and moved > multiply(self.shock_bps, sample.price.value):
-                return sample.price
+        """The price within the window from which this one is too far; of all only the least and the
+        largest can be."""
+        recent = [s.price for s in window if now.at_ms - s.at_ms <= self.window_ms]
+        for base in (min(recent), max(recent)) if recent else ():
+            moved = multiply(abs(now.price - base).value, BPS)
+            if moved > multiply(self.shock_bps, base.value):
+                return base
         return None
 
     def _appended(self, window: tuple[Sample, ...], now: Sample) -> tuple[Sample, ...]:
@@ -114,9 +131,11 @@ class ShockPull(Step):
         if state.until_ms is None:
             return ()
         numbers = (
+            ("source", state.source or "before the restart"),
             ("moved_bps", str(state.moved_bps)),
             ("limit_bps", str(self.shock_bps)),
             ("calm_in_ms", str(max(0, state.until_ms - view.now_ms))),
+            *((("refused", state.refused),) if state.refused else ()),
         )
         return (Halt(reason=HaltReason.PRICE_SHOCK, numbers=numbers),)
 

@@ -6,6 +6,7 @@ Exact fractions; a factor is floored to 0.0001 before it meets a size.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -15,7 +16,9 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import StepReason, View
 from mm_bot.strategies.draft import Draft, Step
-from mm_bot.strategies.options import Feature, Option, Options, Place, Sort
+from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
+from mm_bot.strategies.target import FEATURE as TARGET
+from mm_bot.strategies.target import TARGET_PCT, target_of
 
 _ON, _PCT, _RANGE = "MM_SIZE_SKEW", "MM_SIZE_SKEW_TARGET_PCT", "MM_SIZE_SKEW_RANGE_MULT"
 SIZE_SKEW = StepReason(
@@ -90,11 +93,18 @@ def _build(options: Options, quote: QuotePolicy) -> Step | None:
     return SizeSkew(pct=options.number(_PCT), range_mult=options.number(_RANGE))
 
 
+def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradiction]:
+    other = target_of(options).pct
+    if options.switch(_ON) and other is not None and other != options.number(_PCT):
+        yield _PCT, f"{TARGET_PCT} is {other}: sizes and prices would lean to two targets"
+
+
 FEATURE = Feature(
     name="size_skew",
     step=SizeSkew,
     place=Place.SIZES,
     options=(
+        *TARGET.options,
         Option(
             name=_ON,
             sort=Sort.SWITCH,
@@ -120,4 +130,5 @@ FEATURE = Feature(
         ),
     ),
     build=_build,
+    contradictions=_contradictions,
 )

@@ -6,51 +6,61 @@ target to the limit on that side. `T` is a size, or on spot a percentage of all 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from mm_bot.core.exact import NO_SIZE, Size, add, clamp, floor_to_step, multiply, subtract
+from mm_bot.core.exact import NO_SIZE, Price, Size, add, clamp, floor_to_step, multiply, subtract
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import View
 from mm_bot.strategies.draft import Draft, Step
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 
-TARGET_SIZE, _PCT = "MM_TARGET_INVENTORY", "MM_TARGET_BASE_PCT"
+TARGET_SIZE, TARGET_PCT = "MM_TARGET_INVENTORY", "MM_TARGET_BASE_PCT"
 
 
-def target_of(options: Options) -> Size:
-    """The target as a size; 0 where none is set, or where a percentage says it."""
-    return Size(options.number(TARGET_SIZE)) if options.given(TARGET_SIZE) else NO_SIZE
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """`size`, or on spot `pct` percent of everything owned: `floor_lot(pct/100 x (I + Q/m))`."""
+
+    size: Size = NO_SIZE
+    pct: Decimal | None = None
+
+    def at(self, view: View, price: Price) -> Size:
+        """The target as a size while the price is that."""
+        if self.pct is None or not view.market.is_spot:
+            return self.size
+        assert view.holdings is not None, "asked only with balances"
+        m, held = price.value, view.holdings
+        owned = add(multiply(held.base_total.value, m), held.quote_total.value)
+        step = view.market.size_step.value
+        return Size(floor_to_step(multiply(self.pct, owned), multiply(Decimal(100), m), step))
 
 
-def percentage(view: View, draft: Draft, pct: Decimal) -> Size:
-    """That part of everything owned, in base: `floor_lot(pct/100 x (I + Q/m))`."""
-    assert view.holdings is not None, "asked only with balances"
-    m = draft.reference.value
-    owned = add(multiply(view.holdings.base_total.value, m), view.holdings.quote_total.value)
-    step = view.market.size_step.value
-    return Size(floor_to_step(multiply(pct, owned), multiply(Decimal(100), m), step))
+ZERO_TARGET = Target()
+
+
+def target_of(options: Options) -> Target:
+    """0 where none is set."""
+    if options.given(TARGET_PCT):
+        return Target(pct=options.number(TARGET_PCT))
+    return Target(size=Size(options.number(TARGET_SIZE)) if options.given(TARGET_SIZE) else NO_SIZE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetSkew(Step):
     name = "target"
 
-    target: Size | None
-    """None where `pct` says it."""
-    pct: Decimal
+    target: Target
     skew_bps: Decimal
     max_long: Size
     max_short: Size
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         assert view.holdings is not None, "asked only with balances"
-        target = self.target
-        if target is None:
-            if not view.market.is_spot:
-                return draft.says(self.name, "a percentage is for spot alone: not used")
-            target = percentage(view, draft, self.pct)
+        if self.target.pct is not None and not view.market.is_spot:
+            return draft.says(self.name, "a percentage is for spot alone: not used")
+        target = self.target.at(view, draft.reference)
         excess = subtract(view.holdings.base_total.value, target.value)
         limit = self.max_long if excess > 0 else self.max_short
         room = (limit - target if excess > 0 else target - limit).value
@@ -72,12 +82,10 @@ class TargetSkew(Step):
 
 
 def _build(options: Options, quote: QuotePolicy) -> Step | None:
-    size, pct = options.given(TARGET_SIZE), options.given(_PCT)
-    if not size and not pct:
+    if not options.given(TARGET_SIZE) and not options.given(TARGET_PCT):
         return None
     return TargetSkew(
-        target=Size(options.number(TARGET_SIZE)) if size else None,
-        pct=options.number(_PCT) if pct else Decimal(0),
+        target=target_of(options),
         skew_bps=quote.skew_bps,
         max_long=quote.max_long,
         max_short=quote.max_short,
@@ -85,8 +93,8 @@ def _build(options: Options, quote: QuotePolicy) -> Step | None:
 
 
 def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradiction]:
-    if options.given(TARGET_SIZE) and options.given(_PCT):
-        yield _PCT, f"{TARGET_SIZE} says the target already: give one of the two"
+    if options.given(TARGET_SIZE) and options.given(TARGET_PCT):
+        yield TARGET_PCT, f"{TARGET_SIZE} says the target already: give one of the two"
     if options.given(TARGET_SIZE):
         target = Size(options.number(TARGET_SIZE))
         if not quote.max_short <= target <= quote.max_long:
@@ -110,7 +118,7 @@ FEATURE = Feature(
             unit="USDC (spot) or contracts",
         ),
         Option(
-            name=_PCT,
+            name=TARGET_PCT,
             sort=Sort.NUMBER,
             meaning="The same as a percentage of all that is owned; spot alone.",
             default=None,
@@ -123,3 +131,8 @@ FEATURE = Feature(
     contradictions=_contradictions,
     strategies=("founding",),
 )
+
+
+def inventory_target(texts: Mapping[str, str]) -> Size:
+    """The target that is a size, for limits that know no price; 0 where there is none."""
+    return target_of(Options(FEATURE.options, texts)).size

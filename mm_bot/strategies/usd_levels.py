@@ -16,7 +16,7 @@ from mm_bot.core.quoting import View
 from mm_bot.strategies.draft import Draft, Step
 from mm_bot.strategies.options import Feature, Option, Options, Place, Sort
 
-_USD = "MM_LEVEL_SIZE_USD"
+USD = "MM_LEVEL_SIZE_USD"
 DOLLARS = frozenset(("USD", "USDC", "USDT"))
 
 
@@ -56,7 +56,7 @@ class UsdLevels(Step):
 
 
 def _build(options: Options, quote: QuotePolicy) -> Step | None:
-    usd = options.number(_USD)
+    usd = options.number(USD)
     return UsdLevels(usd=usd, level_size_mult=quote.level_size_mult) if usd else None
 
 
@@ -66,7 +66,7 @@ FEATURE = Feature(
     place=Place.SIZES,
     options=(
         Option(
-            name=_USD,
+            name=USD,
             sort=Sort.NUMBER,
             meaning="Size of the best level in USD, instead of `MM_ORDER_SIZE`; 0 is off.",
             unit="USD",

@@ -1,7 +1,8 @@
 """Volatility-adaptive spread: wider by what the reference may move while a quote is exposed.
 
 `half = clamp(base + k x sigma x sqrt(tau), base, max)`; sigma in bps per square root of a second,
-never annualised, estimated per source from two decayed sums. While too little is known, or nothing
+never annualised, estimated per source from two decayed sums of mids or anchors, never of trades.
+While too little is known, or nothing
 was heard for three half-lives, the widest half-spread holds: warm-up is wide, not narrow.
 
 State: the sums and last sample of each source, at most one a reference source. The sums survive a
@@ -18,6 +19,7 @@ from mm_bot.core.exact import BPS, Price, add, clamp, exact, multiply
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import Measure, MeasureKind, View
+from mm_bot.core.reference import ReferenceSource
 from mm_bot.strategies.draft import Draft, Step
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 from mm_bot.strategies.statistics import S, ceil4, decay
@@ -27,6 +29,8 @@ VOLATILITY = MeasureKind(
     help="Volatility of the reference, basis points per square root of a second.",
 )
 SAVE_MS = 10_000
+_TRADES = (ReferenceSource.TRADE, ReferenceSource.OWN_TRADE)
+"""They jump between bid and ask, which is no volatility."""
 FUTURE_MS = 60_000
 """A saved sample further ahead of the clock than this is no sample of ours."""
 _MULT, MAX_HALF = "MM_VOLATILITY_SPREAD_MULT", "MM_MAX_HALF_SPREAD_BPS"
@@ -73,7 +77,7 @@ class VolatilitySpread(Step):
     def look(self, view: View, state: object) -> Volatility:
         assert isinstance(state, Volatility)
         price, at_ms, source = view.reference, view.reference_ms, view.source.value
-        if price is None or at_ms is None:
+        if price is None or at_ms is None or view.source in _TRADES:
             return state
         last = state.sums.get(source)
         if last is None:
@@ -102,7 +106,7 @@ class VolatilitySpread(Step):
     def sigma(self, view: View, state: Volatility) -> Decimal | None:
         """Quantised upwards; None while too little is known, or it is too old."""
         found = state.sums.get(view.source.value)
-        if found is None or found.b * 2000 < self.half_life_ms:
+        if found is None or S.multiply(found.b, Decimal(2000)) < self.half_life_ms:
             return None
         if view.now_ms - found.at_ms > 3 * self.half_life_ms:
             return None
@@ -181,6 +185,8 @@ def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradict
     most = options.number(MAX_HALF)
     if most and most < quote.half_spread_bps:
         yield MAX_HALF, "it is below MM_HALF_SPREAD_BPS: give at least as much"
+    if options.number(_MULT) and options.ms(_SAMPLE) >= 3 * options.ms(_HALF_LIFE):
+        yield _SAMPLE, f"every sample would be too old: give less than three times {_HALF_LIFE}"
 
 
 FEATURE = Feature(

@@ -7,22 +7,28 @@ from dataclasses import replace
 import pytest
 
 from mm_bot.core.decide import Decision
-from mm_bot.core.exact import Amount, Size
-from mm_bot.core.memory import Memory
+from mm_bot.core.exact import Amount, Price, Size
+from mm_bot.core.instrument import Side
+from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import MissingReason
+from mm_bot.core.remember import Report
+from mm_bot.core.snapshot import BookOrder
 from tests.core.builders import (
     NOW_MS,
     POLICY,
+    REFERENCES,
     RISKS,
     anchor,
     balances,
+    book,
     observation,
+    others,
     own_orders,
     running,
     snapshot,
 )
-from tests.core.decisions import decided
+from tests.core.decisions import after, decided
 
 LEAST = replace(RISKS, min_base=Size.of(1_000), min_quote=Amount.of(2_000_000), degrade=True)
 ON = replace(POLICY, risk=LEAST)
@@ -43,6 +49,20 @@ def seen(
     venue = replace(venue, balances=part)
     world = snapshot(venue=venue, quote=anchor(as_of_ms=NOW_MS - anchor_age_ms))
     return decided(world, memory or running(), policy)
+
+
+def lone(
+    *orders: BookOrder,
+    last: str | None = "1600",
+    age_ms: int = 10_000,
+    degraded: tuple[str, ...] = (),
+    policy: Policy = ON,
+) -> Decision:
+    """No anchor and no trade: the book alone, after a whole reference of `last`."""
+    venue = observation(own_orders(), shown=book(*orders))
+    before = None if last is None else Accepted(price=Price.of(last), at_ms=NOW_MS - age_ms)
+    memory = replace(running(), last_reference=before, degraded=degraded)
+    return decided(replace(snapshot(venue=venue), anchor=None), memory, policy)
 
 
 def sides(decision: Decision) -> list[str]:
@@ -118,3 +138,107 @@ def test_what_grows_old_leaves_the_side_that_reduces(source: str) -> None:
     assert [halt.reason.value for halt in aged(30_001).halts] == [
         "balances stale" if source == "balances" else "anchor data stale"
     ]
+
+
+def test_the_way_back_is_to_the_target() -> None:
+    """10,000 of 20,000 wanted: what grows old leaves the bids."""
+    limits = replace(LEAST, balances_max_age_ms=30_000, target=Size.of(20_000))
+    policy = replace(POLICY, risk=limits)
+    assert sides(seen(block_age_ms=15_001, policy=policy)) == ["buy"]
+
+
+BID, ASK = others(Side.BUY, "1590"), others(Side.SELL, "1610")
+
+
+@pytest.mark.parametrize(
+    ("there", "last", "quoted"),
+    [
+        (BID, "1600", ("buy", "1586.02")),  # 1590 is lower: a bid of 25 bps below it
+        (BID, "1580", ("buy", "1576.05")),
+        (ASK, "1600", ("sell", "1614.03")),
+        (ASK, "1620", ("sell", "1624.05")),
+    ],
+)
+def test_one_side_of_others_leaves_that_side(
+    there: BookOrder, last: str, quoted: tuple[str, str]
+) -> None:
+    """Bids alone: the price is at least theirs, so ours stays below them and below the last whole
+    reference, whatever they say. Nothing halts, and the other side says why it is missing."""
+    decision = lone(there, last=last)
+    (place,) = decision.plan.places
+    assert (place.level.side.value, str(place.level.price)) == quoted
+    assert not decision.halts
+    (gap,) = (gap for gap in decision.missing if gap.reason is MissingReason.DEGRADED)
+    best = "best_bid" if there is BID else "best_ask"
+    assert dict(gap.numbers) == {
+        "cause": "no asks of others" if there is BID else "no bids of others",
+        best: str(there.price),
+        "last_reference": last,
+        "quoted_around": str(
+            min(there.price, Price.of(last)) if there is BID else max(there.price, Price.of(last))
+        ),
+    }
+
+
+def test_the_half_is_not_enough_alone() -> None:
+    """Without a whole reference before it, or one older than a last trade may be, with dust, with
+    nobody there, or where it is off, it halts as founded."""
+    halted = ["reference price unavailable"]
+    old = REFERENCES.trade_max_age_ms + 1
+    off = replace(POLICY, risk=replace(LEAST, degrade=False))
+    dust = replace(POLICY, risk=LEAST, reference=replace(REFERENCES, min_size=Size.of(60)))
+    for decision in (
+        lone(BID, last=None),
+        lone(BID, age_ms=old),
+        lone(BID, policy=dust),
+        lone(),
+        lone(BID, policy=off),
+    ):
+        assert [halt.reason.value for halt in decision.halts] == halted
+    assert not lone(BID, age_ms=old - 1).halts
+
+
+def test_nothing_is_learned_from_half_a_price() -> None:
+    """The last whole reference stays what it was; a strategy's statistics see none."""
+    decision = lone(BID)
+    memory = after(
+        decision,
+        Report(),
+        replace(running(), last_reference=Accepted(price=Price.of(1600), at_ms=1)),
+    )
+    assert memory.last_reference == Accepted(price=Price.of(1600), at_ms=1)
+    whole = after(lone(BID, ASK), Report(), running())
+    assert whole.last_reference == Accepted(price=Price.of(1600), at_ms=NOW_MS)
+
+
+def test_the_other_side_comes_back_with_a_tenth_more_than_the_least_size() -> None:
+    """Needed are 50: asks of 54.9 make a mid and no ask of ours after there were none, 55 do; in a
+    book that was whole 50 are enough."""
+    policy = replace(POLICY, risk=LEAST, reference=replace(REFERENCES, min_size=Size.of(50)))
+    gone = ("no asks of others",)
+    thin, well = others(Side.SELL, "1610", "54.9"), others(Side.SELL, "1610", "55")
+    assert sides(lone(BID, thin, degraded=gone, policy=policy)) == ["buy"]
+    assert lone(BID, thin, degraded=gone, policy=policy).degraded == gone
+    assert sides(lone(BID, well, degraded=gone, policy=policy)) == ["buy", "sell"]
+    assert sides(lone(BID, thin, policy=policy)) == ["buy", "sell"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "stays"),
+    [
+        (None, None, ["buy", "sell"]),
+        ("100", None, ["sell"]),
+        (None, "5000", ["buy"]),
+        ("100", "5000", ["buy", "sell"]),
+    ],
+)
+def test_a_missing_bound_leaves_the_side_that_the_other_one_guards(
+    low: str | None, high: str | None, stays: list[str]
+) -> None:
+    """Of a local price; an anchor is not anybody's to move."""
+    lowest = None if low is None else Price.of(low)
+    highest = None if high is None else Price.of(high)
+    bounded = replace(REFERENCES, low=lowest, high=highest)
+    policy = replace(POLICY, risk=LEAST, reference=bounded)
+    assert sides(lone(BID, ASK, policy=policy)) == stays
+    assert sides(seen(policy=policy)) == ["buy", "sell"]

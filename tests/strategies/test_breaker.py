@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,5 +138,32 @@ def test_a_saved_state_that_makes_no_sense_holds_the_safe_side() -> None:
     asked.quote(view("1600", base="0"))
     asked.restart()
     asked.kept = replace(asked.kept, saved={"breaker": {"day": "never"}})
-    assert halts(asked.quote(view("1600", at_s=1, base="0"))) == ["breaker cooldown"]
+    quotes = asked.quote(view("1600", at_s=1, base="0"))
+    assert halts(quotes) == ["breaker cooldown"]
+    assert dict(quotes.halts[0].numbers)["refused"].startswith("the state file's breaker cannot")
     assert not asked.quote(view("1600", at_s=302, base="0")).halts
+
+
+@pytest.mark.parametrize(("days", "refused"), [(1, False), (2, True)])
+def test_a_saved_day_of_another_time_is_refused_with_its_cause(days: int, refused: bool) -> None:
+    """A clock that was two days ahead does not keep its base, and its halt, until then; it holds as
+    after a loss and says why."""
+    asked = Asked(ON)
+    asked.quote(view("1600", at_s=days * DAY_S, base="0"))
+    asked.restart()
+    found = asked.quote(view("1600", base="0")).halts
+    assert bool(found) is refused
+    if refused:
+        assert "set the clock by NTP" in dict(found[0].numbers)["refused"]
+        assert not asked.quote(view("1600", at_s=301, base="0")).halts
+
+
+def test_revaluing_the_stock_that_is_wanted_is_no_loss() -> None:
+    """Half of everything is wanted in base and is: a fall by a quarter loses nothing of trading;
+    100 more than wanted lose what those 100 do."""
+    cash = "16000000"
+    for held, pnl in (("10000", 0), ("10200", -40_000)):
+        asked = Asked(policy(max_daily_loss="100000", target_base_pct="50"))
+        asked.quote(view("1600", base=held, cash=cash))
+        quotes = asked.quote(view("1200", at_s=1, base=held, cash=cash))
+        assert measure(quotes, "mm_bot_daily_pnl") == pnl

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mm_bot.core.exact import Amount, Size
 from mm_bot.core.instrument import Side
-from mm_bot.core.plan import CancelCategory, Plan, ReconcileInput
+from mm_bot.core.plan import CancelCategory, Plan, ReconcileInput, SignedRoom
 from mm_bot.core.policy import OperatorMode
 from mm_bot.core.quoting import Ladder, MissingReason, Quotes, Reduction
 from mm_bot.core.reconcile import cancel_everything
@@ -110,6 +110,9 @@ def test_the_next_one_waits_and_a_budget_ends_it() -> None:
         "limit": "3",
     }
     asked.restart()
+    held(asked, "230", 0)
+    assert halts(held(asked, "230", 1)) == [LONG, "forced reduction budget used up"], "clock back"
+    asked.restart()
     held(asked, "230", 40)
     assert order(held(asked, "230", 41)) is None
     assert order(held(asked, "230", 3_700)) == ("sell", "130", "1592")
@@ -170,7 +173,20 @@ def test_whatever_is_filled_it_never_leads_past_the_soft_limit(
     assert now == 100 or sent < len(shares) + 2
 
 
+def test_it_stays_within_the_price_band() -> None:
+    """No ask below the floor and no bid above the ceiling: 50 bps from 1600 would be 1592 and
+    1608."""
+    band = {"price_floor": "1595.5", "price_ceiling": "1604.5"}
+    asked = Asked(policy(LIMITED, **HARD, **band, forced_reduction="true"))
+    held(asked, "250")
+    assert order(held(asked, "250", 1)) == ("sell", "150", "1596"), "a tick above: whole cNGN here"
+    asked = Asked(policy(LIMITED, **HARD, **band, forced_reduction="true"))
+    held(asked, "-250")
+    assert order(held(asked, "-250", 1)) == ("buy", "150", "1604")
+
+
 ASK = level(Side.SELL, "1592", "50")
+FULL = Amount.of(100_000)
 WANTED = Reduction(side=Side.SELL, level=ASK, life_ms=10_000)
 HALTED = (Halt(reason=HaltReason.MAX_LONG),)
 
@@ -219,6 +235,12 @@ def test_what_holds_it_back() -> None:
     assert sent(desk(), WANTED, HaltReason.MIN_QUOTE).places, "selling is what brings the quote"
     assert not sent(desk(hold=MissingReason.BALANCES_BEHIND_FILLS)).places
     assert not sent(desk(startup=True)).places
+    signed = replace(desk(), signed_room={Side.SELL: SignedRoom(left=Amount.of(0), limit=FULL)})
+    assert [gap.reason for gap in sent(signed).missing] == [MissingReason.SIGNED_LIABILITY]
+    assert not sent(signed).places
+    some = {Side.SELL: SignedRoom(left=Amount.of(31_840), limit=FULL)}
+    (cut,) = sent(replace(desk(), signed_room=some)).places
+    assert str(cut.level.size) == "20", "as much as may still be signed"
     refused = replace(desk(), refused_until_ms={(Side.SELL, 0): NOW_MS + 1})
     assert not sent(refused).places
     assert not sent(replace(desk(), unmanaged=(row(Side.BUY, "1593"),))).places

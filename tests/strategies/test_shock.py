@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies.views import Asked, halts, measure, policy, view
+from mm_bot.core.reference import ReferenceSource
+from tests.core.builders import NOW_MS
+from tests.strategies.views import Asked, halts, measure, policy, seen, view
 
 ON = policy(shock_bps="200")
 SHOCK = ["price shock"]
@@ -80,3 +84,60 @@ def test_a_clock_that_went_back_does_not_shorten_it() -> None:
     states([(100, "1600"), (101, "1650")], asked)
     asked.quote(view("1650", at_s=50))
     assert halts(asked.quote(view("1650", at_s=102))) == SHOCK
+
+
+def stood_still(asked: Asked, path: list[tuple[float, float]], price: str = "1650") -> list[bool]:
+    """(when, the source's own time) of each cycle."""
+    found = []
+    for at_s, source_s in path:
+        at_ms = NOW_MS + round(source_s * 1000)
+        here = seen(ReferenceSource.ANCHOR, price, at_ms)
+        asked_with = replace(view(price, at_s=at_s), reference_ms=at_ms, prices=(here,))
+        found.append(bool(asked.quote(asked_with).halts))
+    return found
+
+
+def test_a_source_that_stands_still_does_not_resume() -> None:
+    """Answered in every second with the time of the shock: one sample, so no calm is known. Once it
+    speaks again it must be calm for a whole pause."""
+    asked = Asked(ON)
+    states([(0, "1600"), (1, "1650")], asked)
+    assert all(stood_still(asked, [(1.0 + i, 1.0) for i in range(100)]))
+    spoke = stood_still(asked, [(101.0 + i, 100.0 + i) for i in range(31)])
+    assert spoke == [True] * 30 + [False]
+
+
+def test_any_source_may_trip_and_the_chosen_one_must_be_calm() -> None:
+    """The anchor is chosen and stands at 1600; others' mid goes from 1600 to 1650, each compared
+    with itself alone: 1690 beside 1600 is no shock. A trade of our own is none either."""
+    asked = Asked(ON)
+
+    def both(at_s: float, other: str, source: ReferenceSource = ReferenceSource.BOOK) -> list[str]:
+        chosen = view("1600", at_s=at_s)
+        beside = seen(source, other, chosen.now_ms)
+        return halts(asked.quote(replace(chosen, prices=(*chosen.prices, beside))))
+
+    assert both(0, "1690") == []
+    own = ReferenceSource.OWN_TRADE
+    assert [both(at, price, own) for at, price in ((1, "1690"), (2, "1800"))] == [[], []]
+    assert both(3, "1650") == SHOCK
+    tripped = asked.quote(view("1600", at_s=4)).halts[0]
+    assert dict(tripped.numbers) == {
+        "source": "book",
+        "moved_bps": "236.6864",
+        "limit_bps": "200",
+        "calm_in_ms": "29000",
+    }
+    assert all(both(4 + i, "1650") == SHOCK for i in range(1, 29))
+    assert both(33, "1650") == []
+
+
+def test_a_saved_end_of_another_time_is_refused_with_its_cause() -> None:
+    """A day and a pause ahead is believed, a clock may go back by that; more is not, and the pause
+    begins anew."""
+    for ahead_ms, refused in ((86_430_000, False), (86_430_001, True)):
+        asked = Asked(ON)
+        asked.kept = replace(asked.kept, saved={"shock": NOW_MS + ahead_ms})
+        (halt,) = asked.quote(view("1600")).halts
+        assert ("refused" in dict(halt.numbers)) is refused
+        assert dict(halt.numbers)["calm_in_ms"] == ("30000" if refused else str(ahead_ms))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import plain
@@ -101,6 +101,7 @@ def test_the_sums_survive_a_restart() -> None:
 MOVES = st.lists(st.integers(-50, 50), min_size=40, max_size=60)
 
 
+@settings(max_examples=40)
 @given(MOVES, st.sampled_from(("2", "0.5", "3.7")))
 def test_scaling_all_prices_changes_nothing(moves: list[int], scale: str) -> None:
     """Sigma is relative; half stays between base and the widest."""
@@ -115,3 +116,51 @@ def test_scaling_all_prices_changes_nothing(moves: list[int], scale: str) -> Non
     half = measure(quotes[-1], HALF, "buy")
     assert half is not None
     assert 25 <= half <= 75
+
+
+def test_trades_are_no_samples() -> None:
+    """They bounce between bid and ask: while they are the reference, the widest holds."""
+    asked = Asked(ON)
+    after(tuple((float(i), "1600") for i in range(60)), asked)
+    for i in range(60, 120):
+        quotes = asked.quote(view("1600", at_s=i, source=ReferenceSource.TRADE))
+    assert measure(quotes, HALF, "buy") == 75
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=20))
+def test_splitting_a_quiet_stretch_keeps_what_was_seen(parts: list[int]) -> None:
+    """The squared returns fade alike however often a quiet source is sampled. The seconds do so to
+    first order: each step counts its own whole (the formula's rule, not an integral), so that fewer
+    samples never make sigma larger than by that."""
+    whole, split = Asked(ON), Asked(ON)
+    for asked in (whole, split):
+        after(((0.0, "1600"), (1.0, "1601.6")), asked)
+    at_s = 1
+    for part in parts:
+        at_s += part
+        split.quote(view("1601.6", at_s=at_s))
+    whole.quote(view("1601.6", at_s=at_s))
+    (a, b), (split_a, split_b) = sums(whole), sums(split)
+    assert abs(a - split_a) < Decimal("1e-25")
+    assert split_b <= b <= split_b + sum(parts)
+    assert b - split_b < Decimal(sum(parts)) ** 2 * Decimal(2).ln() / 60
+
+
+@settings(max_examples=20)
+@given(MOVES)
+def test_twice_the_returns_are_twice_the_volatility(moves: list[int]) -> None:
+    """And the half-spread is monotone in it. Returns are made of prices, so to 1e-4."""
+    found = []
+    for times in (1, 2):
+        asked, price = Asked(ON), Decimal(1600)
+        for i, move in enumerate(moves):
+            price *= 1 + Decimal(times * move) / 100_000
+            quotes = asked.quote(view(f"{price:.20f}", at_s=float(i)))
+        found.append((measure(quotes, SIGMA), measure(quotes, HALF, "buy")))
+    (sigma, half), (sigma_of_two, half_of_two) = found
+    assert sigma is not None
+    assert sigma_of_two is not None
+    assert abs(sigma_of_two - 2 * sigma) <= Decimal("0.0002")
+    assert half is not None
+    assert half_of_two is not None
+    assert half <= half_of_two

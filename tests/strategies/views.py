@@ -11,7 +11,7 @@ from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.policy import OperatorMode, Policy
-from mm_bot.core.quoting import Kept, Quotes, Strategy, View
+from mm_bot.core.quoting import Kept, Quotes, SourcePrice, Strategy, View
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.snapshot import BookOrder
 from mm_bot.strategies import founding
@@ -46,6 +46,7 @@ def view(
     """At `at_s` seconds of the test, with a reference of that very moment."""
     now_ms = NOW_MS + round(at_s * 1000)
     orders = list(others)
+    prices = [] if reference is None else [seen(source, reference, now_ms)]
     return View(
         market=market,
         now_ms=now_ms,
@@ -53,6 +54,7 @@ def view(
         reference=None if reference is None else Price.of(reference),
         source=source if reference is not None else ReferenceSource.NONE,
         reference_ms=None if reference is None else now_ms,
+        prices=tuple(prices),
         balances_read_ms=now_ms,
         holdings=holdings(base, cash),
         touch=touch or {},
@@ -60,6 +62,10 @@ def view(
         others={side: tuple(o for o in orders if o.side is side) for side in Side},
         fill_totals=fill_totals or FillTotals(),
     )
+
+
+def seen(source: ReferenceSource, price: str, at_ms: int) -> SourcePrice:
+    return SourcePrice(source=source, price=Price.of(price), at_ms=at_ms)
 
 
 def policy(base: Policy = POLICY, /, **options: str) -> Policy:
