@@ -125,8 +125,10 @@ def withdrawn(quotes: Quotes, found: tuple[Cause, ...]) -> Quotes:
         others = tuple(each for each in ladder.missing if each.side is not side)
         ladder = replace(ladder, missing=(*others, gap))
         ladder = replace(ladder, bids=NONE) if side is Side.BUY else replace(ladder, asks=NONE)
-    told = Explained((lambda: quotes.explanations, *(_told(cause) for cause in found)))
-    return replace(quotes, ladder=ladder, explanations=told)
+    told = tuple(_told(cause) for cause in found)
+    explained = Explained((lambda: quotes.explanations, *told))
+    lasting = (*quotes.lasting, *told)
+    return replace(quotes, ladder=ladder, explanations=explained, lasting=lasting)
 
 
 def _told(cause: Cause) -> Explanation:

@@ -317,6 +317,8 @@ class Quotes:
     ladder: Ladder
     explanations: Iterable[Explanation] = field(default_factory=Explained)
     """Read by people alone, so those of the built-in steps are made when they are read."""
+    lasting: tuple[Explanation, ...] = ()
+    """Those of them of which the log tells when they begin to hold and when they no longer do."""
     halts: tuple[Halt, ...] = ()
     """Why nothing of ours may rest, whatever the ladder."""
     hanging: Hanging = NONE_HANGS

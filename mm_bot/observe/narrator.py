@@ -31,6 +31,8 @@ class Narrator:
         self._rehearsed: tuple[list[str], list[str]] = ([], [])
         self._failing: dict[str, str] = {}
         self._clocks_off: frozenset[str] = frozenset()
+        self._lasting: dict[tuple[str, Side | None, str], int] = {}
+        """What lasts of the strategy's explanations, and since when."""
 
     def cycle(self, view: View) -> None:
         """Tell one cycle."""
@@ -38,6 +40,7 @@ class Narrator:
         self._say_halts(view)
         self._say_sources(view.errors)
         self._say_clocks(decision)
+        self._say_lasting(decision)
         self._say_orders(decision, report)
         for noted in view.new_fills:
             self._say_fill(noted)
@@ -82,6 +85,23 @@ class Narrator:
             elif not clock.off and clock.name in self._clocks_off:
                 self._log.info("clock.agrees", clock=clock.name)
         self._clocks_off = frozenset(clock.name for clock in clocks if clock.off)
+
+    def _say_lasting(self, decision: Decision) -> None:
+        """What a step of the strategy does for a while: with its numbers when it begins, and how
+        long it was when it ends. Without a reference no step is asked, and nothing is known."""
+        if decision.ladder.bounds is None:
+            return
+        now_ms, now = decision.now_ms, {}
+        for each in decision.quotes.lasting:
+            key = (each.step, each.side, each.says)
+            now[key] = self._lasting.get(key, now_ms)
+            if key not in self._lasting:
+                self._log.info("strategy.begins", **_told(each.step, each.side), says=each.sentence)
+        for (step, side, says), since_ms in self._lasting.items():
+            if (step, side, says) not in now:
+                lasted = {"says": says, "lasted_ms": max(0, now_ms - since_ms)}
+                self._log.info("strategy.ends", **_told(step, side), **lasted)
+        self._lasting = now
 
     def _say_orders(self, decision: Decision, report: Report) -> None:
         log = self._log
@@ -166,6 +186,10 @@ class Narrator:
             self._log.info("startup", **startup_record(decision), **fields)
         else:
             self._log.info("cycle", **fields)
+
+
+def _told(step: str, side: Side | None) -> dict[str, str]:
+    return {"step": step} if side is None else {"step": step, "side": side.value}
 
 
 def startup_record(decision: Decision) -> dict[str, object]:

@@ -56,6 +56,8 @@ _PAUSE, _WIDEN = "MM_TOXIC_PAUSE_SECONDS", "MM_TOXIC_WIDEN_BPS"
 class Adverse:
     mark: Mark | None = None
     pending: tuple[Hit, ...] = ()
+    due_ms: int | None = None
+    """When the next horizon of one of them is over."""
     hits: tuple[Hit, ...] = ()
     """Of the last minutes, oldest first."""
     bid: Tape = field(default_factory=Tape)
@@ -92,11 +94,13 @@ class AdverseSelection(Step):
         state, learned = self._marked(view, state)
         new = tuple(_hit(fill, view) for fill in view.fills if fill.is_maker)
         oldest_ms = view.now_ms - max(self.surge_base_ms + self.surge_window_ms, self.run_window_ms)
-        hits = (*(hit for hit in state.hits if hit.at_ms >= oldest_ms), *new)
-        pending = (*state.pending, *new)
-        state = replace(
-            state, hits=hits[-RING:], pending=pending[-PENDING:], mark=_mark(view, state)
-        )
+        hits, pending, due_ms = state.hits, state.pending, state.due_ms
+        if new or (hits and hits[0].at_ms < oldest_ms):
+            hits = (*(hit for hit in hits if hit.at_ms >= oldest_ms), *new)[-RING:]
+        if new:
+            pending = (*pending, *new)[-PENDING:]
+            due_ms = min(hit.due_ms for hit in pending)
+        state = replace(state, hits=hits, pending=pending, due_ms=due_ms, mark=_mark(view, state))
         for side in Side:
             causes = [self._toxic(state.tape(side))] if side in learned else []
             if any(hit.side is side for hit in new):
@@ -111,12 +115,14 @@ class AdverseSelection(Step):
     def _marked(self, view: View, state: Adverse) -> tuple[Adverse, set[Side]]:
         """Every fill whose next horizon is over gets its markout; sides with a new one at 5 s."""
         learned: set[Side] = set()
+        if state.due_ms is None or view.now_ms < state.due_ms:
+            return state, learned
         waiting = []
         for hit in state.pending:
             while hit.known < len(HORIZONS_S):
-                horizon_ms = HORIZONS_S[hit.known] * 1000
-                if view.now_ms < hit.at_ms + horizon_ms:
+                if view.now_ms < hit.due_ms:
                     break
+                horizon_ms = HORIZONS_S[hit.known] * 1000
                 moved = markout(hit, horizon_ms, state.mark, _mark(view, state))
                 tape = noted(state.tape(hit.side), hit, moved)
                 if HORIZONS_S[hit.known] == TOXIC_S and moved is not None:
@@ -125,7 +131,8 @@ class AdverseSelection(Step):
                 hit = replace(hit, known=hit.known + 1)
             if hit.known < len(HORIZONS_S):
                 waiting.append(hit)
-        return replace(state, pending=tuple(waiting)), learned
+        due_ms = min((hit.due_ms for hit in waiting), default=None)
+        return replace(state, pending=tuple(waiting), due_ms=due_ms), learned
 
     def _run(self, state: Adverse, side: Side, now_ms: int) -> str:
         if not self.run_orders:
@@ -172,6 +179,7 @@ class AdverseSelection(Step):
                     self.name,
                     "{cause}, {left_ms} ms more: half-spread {half_bps} bps",
                     side,
+                    lasting=True,
                     cause=tape.cause,
                     left_ms=left,
                     half_bps=half,
@@ -197,10 +205,8 @@ class AdverseSelection(Step):
             labels = (self.name, side.value)
             found.append(Measure(name=GUARD_ACTIVE, labels=labels, value=active))
             for i, horizon_s in enumerate(HORIZONS_S):
-                size = tape.size[i]
-                mean = S.divide(tape.weighted[i], size) if size else None
                 labels = (side.value, str(horizon_s))
-                found.append(Measure(name=MARKOUT.name, labels=labels, value=mean))
+                found.append(Measure(name=MARKOUT.name, labels=labels, value=tape.mean[i]))
         return tuple(found)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from mm_bot.core.exact import Price, Size, round_half_even
-from mm_bot.core.explained import Number, Told, said
+from mm_bot.core.explained import Explanation, Number, Told, said
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.quoting import (
     NONE_HANGS,
@@ -58,6 +58,7 @@ class Draft:
     gaps: tuple[Missing, ...] = ()
     hanging: Hanging = NONE_HANGS
     said: tuple[Told, ...] = ()
+    lasting: tuple[Explanation, ...] = ()
 
     @property
     def shift_bps(self) -> Decimal:
@@ -69,9 +70,20 @@ class Draft:
         size, factor = self.sizes[side][index], self.size_factor[side]
         return size if factor == ONE else size.times(factor)
 
-    def says(self, step: str, sentence: str, side: Side | None = None, **numbers: Number) -> Draft:
-        """The draft with one more explanation; see `Explanation.says`."""
-        return replace(self, said=(*self.said, said(step, sentence, side, **numbers)))
+    def says(
+        self,
+        step: str,
+        sentence: str,
+        side: Side | None = None,
+        *,
+        lasting: bool = False,
+        **numbers: Number,
+    ) -> Draft:
+        """The draft with one more explanation, see `Explanation.says`; what is `lasting` the log
+        tells when it begins and when it ends."""
+        more = said(step, sentence, side, **numbers)
+        held = (*self.lasting, more) if lasting else self.lasting
+        return replace(self, said=(*self.said, more), lasting=held)
 
     def without(self, side: Side, why: Missing) -> Draft:
         """The draft with that side withdrawn; the first reason wins."""

@@ -76,8 +76,8 @@ class Sizes(Step):
                 draft = draft.without(side, Missing(side=side, index=None, reason=reason))
             if side in draft.off:
                 ladder[side] = ()
-                off = draft.off[side]
-                draft = draft.says(self.name, f"side not quoted: {off.reason.value}", side)
+                told = _gap(draft.off[side])
+                draft = replace(draft, said=(*draft.said, told), lasting=(*draft.lasting, told))
             else:
                 draft, ladder[side] = self._side(view, draft, side)
         return replace(draft, ladder=ladder)
@@ -113,7 +113,9 @@ class Sizes(Step):
             room.use(price, size)
             cut = binding
         told = (*draft.said, lambda: _sizes(side, tried))
-        return replace(draft, gaps=draft.gaps + gaps, said=told), tuple(levels)
+        lasting = (*draft.lasting, *map(_gap, gaps)) if gaps else draft.lasting
+        draft = replace(draft, gaps=draft.gaps + gaps, said=told, lasting=lasting)
+        return draft, tuple(levels)
 
 
 _Try = tuple[Price, Size, Size, Bound | None, bool]
@@ -130,6 +132,13 @@ def _bounds(bounds: Mapping[Side, tuple[Bound, ...]]) -> Iterator[Explanation]:
                 left=bound.left,
                 per=bound.per,
             )
+
+
+def _gap(missing: Missing) -> Explanation:
+    what = "side" if missing.index is None else f"level {missing.index}"
+    numbers = "".join(f", {name} {{{name}}}" for name, _ in missing.numbers)
+    says = f"{what} not quoted: {missing.reason.value}{numbers}"
+    return Explanation(step=Sizes.name, says=says, numbers=missing.numbers, side=missing.side)
 
 
 def _sizes(side: Side, tried: Iterable[_Try]) -> Iterator[Explanation]:

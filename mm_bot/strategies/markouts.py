@@ -41,6 +41,11 @@ class Hit:
     source: str
     known: int = 0
 
+    @property
+    def due_ms(self) -> int:
+        """When its next horizon is over; there must be one."""
+        return self.at_ms + HORIZONS_S[self.known] * 1000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tape:
@@ -48,6 +53,8 @@ class Tape:
 
     weighted: tuple[Decimal, ...] = (ZERO,) * len(HORIZONS_S)
     size: tuple[Decimal, ...] = (ZERO,) * len(HORIZONS_S)
+    mean: tuple[Decimal | None, ...] = (None,) * len(HORIZONS_S)
+    """Weighted by size, in bps; None where nothing is known."""
     unknown: int = 0
     faded: Decimal = ZERO
     faded_size: Decimal = ZERO
@@ -81,10 +88,10 @@ def noted(tape: Tape, hit: Hit, moved: Decimal | None) -> Tape:
     if moved is None:
         return replace(tape, unknown=tape.unknown + 1)
     worth = S.multiply(moved, hit.size)
+    weighted, size = _plus(tape.weighted, i, worth), _plus(tape.size, i, hit.size)
+    mean = S.divide(weighted[i], size[i]) if size[i] else None
     tape = replace(
-        tape,
-        weighted=_plus(tape.weighted, i, worth),
-        size=_plus(tape.size, i, hit.size),
+        tape, weighted=weighted, size=size, mean=(*tape.mean[:i], mean, *tape.mean[i + 1 :])
     )
     if HORIZONS_S[i] != TOXIC_S:
         return tape

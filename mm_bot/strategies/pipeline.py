@@ -9,7 +9,7 @@ from functools import reduce
 from operator import add
 
 from mm_bot.core.exact import Price, Size
-from mm_bot.core.explained import Explained, Told
+from mm_bot.core.explained import Explained, Explanation, Told
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import (
@@ -62,11 +62,13 @@ class Pipeline:
         forced = (step.reduction(view, states.get(step.name)) for step in self.steps)
         ladder = Ladder()
         said: tuple[Told, ...] = ()
+        lasting: tuple[Explanation, ...] = ()
         hanging = NONE_HANGS
         price = view.half_known if view.reference is None else view.reference
         if price is not None and view.holdings is not None:
             draft = self._draft(view, price, states)
-            ladder, said, hanging = _ladder(draft), draft.said, draft.hanging
+            ladder, said, lasting = _ladder(draft), draft.said, draft.lasting
+            hanging = draft.hanging
             measures += tuple(
                 Measure(name=HALF_SPREAD.name, labels=(side.value,), value=half)
                 for side, half in draft.half_bps.items()
@@ -74,6 +76,7 @@ class Pipeline:
         return Quotes(
             ladder=ladder,
             explanations=Explained(said),
+            lasting=lasting,
             halts=halts,
             hanging=hanging,
             reduction=next((found for found in forced if found is not None), None),

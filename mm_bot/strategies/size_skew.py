@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from fractions import Fraction
 
-from mm_bot.core.exact import multiply
+from mm_bot.core.exact import add, floor_to_step, multiply, subtract
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import StepReason, View
-from mm_bot.strategies.draft import Draft, Step
+from mm_bot.strategies.draft import ONE, Draft, Step
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 from mm_bot.strategies.target import FEATURE as TARGET
 from mm_bot.strategies.target import TARGET_PCT, target_of
@@ -24,30 +23,29 @@ _ON, _PCT, _RANGE = "MM_SIZE_SKEW", "MM_SIZE_SKEW_TARGET_PCT", "MM_SIZE_SKEW_RAN
 SIZE_SKEW = StepReason(
     value="size_skew", means="the stock is so far from its target that this side has no size"
 )
-_ALL = Fraction(2)
-_NONE = Fraction(0)
+NONE, _ALL, _HALVES = Decimal(0), Decimal(2), Decimal(200)
+_STEP = Decimal("0.0001")
 
 
 def factors(
-    base: Fraction, quote: Fraction, pct: Fraction, reach: Fraction
-) -> tuple[Fraction, Fraction]:
-    """Of the bids and of the asks. All in quote units: the stock's worth, the quote balance, and
-    half the width of the range, which is never more than half of everything."""
-    whole = base + quote
-    reach = min(reach, whole / 2)
+    base: Decimal, quote: Decimal, pct: Decimal, reach: Decimal
+) -> tuple[Decimal, Decimal, Decimal]:
+    """Of the bids and of the asks, each to be divided by the third number. All in quote units: the
+    stock's worth, the quote balance, and half the width of the range, which is never more than half
+    of everything."""
+    whole = add(base, quote)
+    # in two-hundredths, so that a half and a percentage are whole
+    reach = min(multiply(reach, _HALVES), multiply(whole, Decimal(100)))
     if whole <= 0 or reach <= 0:
-        return _NONE, _NONE
-    target = whole * pct / 100
-    left, right = max(target - reach, _NONE), target + reach
-    if base >= right:
-        bid = _NONE
-    elif base >= target:
-        bid = 1 - (base - target) / reach
-    elif base <= left:
-        bid = _ALL
-    else:
-        bid = _ALL - (base - left) / (target - left)
-    return bid, _ALL - bid
+        return NONE, NONE, ONE
+    target, held = multiply(multiply(whole, pct), _ALL), multiply(base, _HALVES)
+    if held >= target:
+        left, per = max(subtract(add(target, reach), held), NONE), reach
+        return left, subtract(multiply(_ALL, per), left), per
+    start = max(subtract(target, reach), NONE)
+    per = subtract(target, start)
+    beyond = max(subtract(held, start), NONE)
+    return subtract(multiply(_ALL, per), beyond), beyond, per
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +60,21 @@ class SizeSkew(Step):
         assert view.holdings is not None, "asked only with balances"
         if not view.market.is_spot:
             return draft.says(self.name, "it is for spot alone: not used")
-        m = Fraction(draft.reference.value)
-        size = sum(
-            (Fraction(each.value) for side in Side for each in draft.sizes[side]), Fraction(0)
+        m, held = draft.reference.value, view.holdings
+        size = NONE
+        for side in Side:
+            for each in draft.sizes[side]:
+                size = add(size, each.value)
+        bid, ask, per = factors(
+            multiply(held.base_total.value, m),
+            held.quote_total.value,
+            self.pct,
+            multiply(multiply(self.range_mult, size), m),
         )
-        bid, ask = factors(
-            Fraction(view.holdings.base_total.value) * m,
-            Fraction(view.holdings.quote_total.value),
-            Fraction(self.pct),
-            Fraction(self.range_mult) * size * m,
-        )
-        found = {Side.BUY: _floored(bid), Side.SELL: _floored(ask)}
+        found = {
+            Side.BUY: floor_to_step(bid, per, _STEP),
+            Side.SELL: floor_to_step(ask, per, _STEP),
+        }
         factor = {side: multiply(draft.size_factor[side], found[side]) for side in Side}
         return replace(draft, size_factor=factor, no_size=SIZE_SKEW).says(
             self.name,
@@ -81,10 +83,6 @@ class SizeSkew(Step):
             bid_factor=found[Side.BUY],
             ask_factor=found[Side.SELL],
         )
-
-
-def _floored(factor: Fraction) -> Decimal:
-    return Decimal(factor * 10_000 // 1).scaleb(-4)
 
 
 def _build(options: Options, quote: QuotePolicy) -> Step | None:

@@ -133,6 +133,7 @@ class VolatilitySpread(Step):
         return replace(draft, half_bps=halves, step_bps=step_bps).says(
             self.name,
             says,
+            lasting=sigma is None,
             from_bps=base,
             half_bps=half,
             sigma="unknown" if sigma is None else sigma,

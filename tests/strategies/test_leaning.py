@@ -82,8 +82,13 @@ def test_a_percentage_of_the_whole_is_a_target() -> None:
 )
 def test_the_size_factors_of_the_specification(base: int, cash: int, bid: str, ask: str) -> None:
     """At 1600, half of everything, a range of 200 base."""
-    found = factors(Fraction(base * 1600), Fraction(cash), Fraction(50), Fraction(200 * 1600))
+    found = divided(base * 1600, cash, 50, 200 * 1600)
     assert found == (Fraction(bid), Fraction(ask))
+
+
+def divided(base: int, cash: int, pct: int, reach: int) -> tuple[Fraction, Fraction]:
+    bid, ask, per = factors(*(Decimal(each) for each in (base, cash, pct, reach)))
+    return Fraction(bid) / Fraction(per), Fraction(ask) / Fraction(per)
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(1, 100), st.integers(1, 10**9))
@@ -91,11 +96,11 @@ def test_both_size_factors_add_up_and_fall_with_the_stock(
     base: int, cash: int, pct: int, reach: int
 ) -> None:
     """bid + ask is 2 (or both 0 with nothing owned), and more stock never means larger bids."""
-    found = factors(Fraction(base), Fraction(cash), Fraction(pct), Fraction(reach))
+    found = divided(base, cash, pct, reach)
     assert sum(found) == (2 if base + cash else 0)
     assert 0 <= found[0] <= 2
     moved = min(cash, 1000)
-    more = factors(Fraction(base + moved), Fraction(cash - moved), Fraction(pct), Fraction(reach))
+    more = divided(base + moved, cash - moved, pct, reach)
     assert more[0] <= found[0]
 
 
