@@ -31,8 +31,8 @@ class Narrator:
         self._rehearsed: tuple[list[str], list[str]] = ([], [])
         self._failing: dict[str, str] = {}
         self._clocks_off: frozenset[str] = frozenset()
-        self._lasting: dict[tuple[str, Side | None, str], int] = {}
-        """What lasts of the strategy's explanations, and since when."""
+        self._lasting: dict[tuple[str, Side | None, str], tuple[int, str]] = {}
+        """What lasts of the strategy's explanations, since when, and as it was then."""
 
     def cycle(self, view: View) -> None:
         """Tell one cycle."""
@@ -94,13 +94,13 @@ class Narrator:
         now_ms, now = decision.now_ms, {}
         for each in decision.quotes.lasting:
             key = (each.step, each.side, each.says)
-            now[key] = self._lasting.get(key, now_ms)
+            now[key] = self._lasting.get(key) or (now_ms, each.sentence)
             if key not in self._lasting:
                 self._log.info("strategy.begins", **_told(each.step, each.side), says=each.sentence)
-        for (step, side, says), since_ms in self._lasting.items():
-            if (step, side, says) not in now:
-                lasted = {"says": says, "lasted_ms": max(0, now_ms - since_ms)}
-                self._log.info("strategy.ends", **_told(step, side), **lasted)
+        for key, (since_ms, began) in self._lasting.items():
+            if key not in now:
+                lasted = {"said": began, "lasted_ms": max(0, now_ms - since_ms)}
+                self._log.info("strategy.ends", **_told(*key[:2]), **lasted)
         self._lasting = now
 
     def _say_orders(self, decision: Decision, report: Report) -> None:
