@@ -12,7 +12,14 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_ENDING = "TERM INT HUP QUIT USR1 USR2 ALRM VTALRM PROF XCPU PWR POLL STKFLT"
+STOPS = tuple(
+    signal.Signals[f"SIG{name}"]
+    for name in _ENDING.split()
+    if f"SIG{name}" in signal.Signals.__members__
+)
+"""All that end a process which does not handle them and that tell of no fault in it, as far as this
+system has them: a log rotation's, a limit's on processor time, a power supply's."""
 
 
 class Shutdown:
@@ -28,7 +35,7 @@ class Shutdown:
     def listen(self) -> Callable[[], None]:
         """Starts listening in the running loop; the returned function puts back what was there."""
         self._loop = asyncio.get_running_loop()
-        previous = {number: signal.signal(number, self._received) for number in _SIGNALS}
+        previous = {number: signal.signal(number, self._received) for number in STOPS}
 
         def restore() -> None:
             self._loop = None
@@ -43,7 +50,7 @@ class Shutdown:
         self.requested.set()
 
     def _received(self, number: int, frame: FrameType | None) -> None:
-        for each in _SIGNALS:
+        for each in STOPS:
             signal.signal(each, signal.SIG_DFL)
         self._on_request()
         if self._loop is not None:

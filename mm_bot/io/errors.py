@@ -114,6 +114,12 @@ _SQLSTATES: Final = {
     "53300": "the server's connection limit is reached; end sessions or raise it",
     "57P01": "the server ended the session: it is shutting down or was told to",
     "57P03": "the server is starting up or shutting down",
+    "57014": "the server cancelled the query; is the role's statement_timeout too short?",
+    "57P02": "the server crashed",
+    "57P05": "the server ended the idle session; set idle_session_timeout to 0 for this role",
+    "55P03": "another session holds a lock on the table",
+    "53100": "the server's disk is full",
+    "53200": "the server is out of memory",
     "25006": "the server is read only: a standby?",
 }
 _CONNECTION_LIMIT: Final = "the connection limit is reached; end sessions or raise the limit"

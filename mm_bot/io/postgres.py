@@ -239,12 +239,13 @@ async def _proof(connection: Link) -> str:
 
 
 def _harmless(error: Exception) -> bool:
-    """A statement that the server refused leaves the session as it was."""
-    return (
-        isinstance(error, psycopg.Error)
-        and error.sqlstate is not None
-        and (error.sqlstate[:2] not in ("08", "57"))
-    )
+    """A statement that the server refused, or cancelled, leaves the session and its lock as they
+    were."""
+    code = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return code is not None and (code == _QUERY_CANCELED or code[:2] not in ("08", "57"))
+
+
+_QUERY_CANCELED: Final = "57014"
 
 
 def _forget(task: asyncio.Future[Any]) -> None:

@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from mm_bot.host.shutdown import STOPS
+
 PROGRAM = """
 import asyncio, sys
 from mm_bot.host.shutdown import Shutdown
@@ -37,7 +39,7 @@ def start(how: str) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", STOPS)
 def test_one_signal_asks(number: signal.Signals) -> None:
     """The first signal sets the event, tells its name, and the program ends as it likes."""
     with start("ends") as process:

@@ -529,7 +529,8 @@ def test_a_query_given_up_does_not_poison_the_session(table: Table, how: str) ->
 
 
 def test_a_refused_statement_keeps_the_session(table: Table) -> None:
-    """An SQL error is named by its SQLSTATE, without text, and costs no reconnect."""
+    """An SQL error is named by its SQLSTATE, without text, and costs no reconnect; so is a query
+    that the server cancels, or each would cost the lock of the session."""
 
     async def use() -> None:
         (session,) = sessions(table, 1)
@@ -538,6 +539,11 @@ def test_a_refused_statement_keeps_the_session(table: Table) -> None:
             before = session.generation
             with pytest.raises(EdgeError, match=r"UndefinedTable \(SQLSTATE 42P01\)"):
                 await session.query(Statement.of("SELECT * FROM secret_table"), {})
+            await session.query(
+                Statement.of("SELECT set_config('statement_timeout', '50', false)"), {}
+            )
+            with pytest.raises(EdgeError, match="is the role's statement_timeout too short"):
+                await session.query(Statement.of("SELECT pg_sleep(10)"), {})
             assert await session.query(Statement.of("SELECT 1"), {}) == [(1,)]
             assert session.generation == before
         finally:
