@@ -16,6 +16,7 @@ known mistake; `make sim SEEDS=n FROM=k` runs many. Layers, each importing only 
     edge           the loop's `Venue` over the model, through the weather
     process        one process of the bot: it starts, stands still, ends
     wire           in the edge's place: the real adapter over bytes, rows and JSON-RPC of the model
+    scene          the parts of one seed, made
     world          one seed: people, anchors, processes that die and start again or are superseded
     run            one seed from start to end
     shrink         the shortest script that still fails

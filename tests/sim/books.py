@@ -7,7 +7,7 @@ commit after one with a higher id.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from mm_bot.core.fills import FillTotals
@@ -33,6 +33,10 @@ class Books:
     orders: set[str] = field(default_factory=set)
     """Those that had a fill."""
     _counted: set[int] = field(default_factory=set)
+
+    def copied(self) -> Books:
+        """As it is now."""
+        return replace(self, orders=set(self.orders), _counted=set(self._counted))
 
     def follow(self, shown: Sequence[Match]) -> None:
         """Count what a read showed for the first time, in the order of the ids."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from copy import deepcopy
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -105,7 +104,7 @@ class Checker:
         self._inherited = {c.order_id for c in memory.open_orders}
         if memory.fill_totals.cursor is None:
             self._durable_books = Books(self.model.market)
-        self.books = deepcopy(self._durable_books)
+        self.books = self._durable_books.copied()
         for each in (self.stopping, self._ghosts, self._cancels, self._budget):
             each.started()
         self.note(f"process {self.generation} starts, knows {len(memory.open_orders)} orders")
@@ -261,7 +260,7 @@ class Checker:
             self._fail_each(Claim.BUDGET, self._budget.faults(report, self.policy, self.model))
         self._check_fills(memory, seen)
         if not self.disk_refuses():
-            self._durable_books = deepcopy(self.books)
+            self._durable_books = self.books.copied()
         self._fail_each(Claim.LIABILITY, self._posts.faults(memory))
         price = decision.reference.price
         if self.alone and price is not None:

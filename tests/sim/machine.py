@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 
 from mm_bot.core.instrument import Side
 from mm_bot.errors import EdgeError
-from mm_bot.host.persistent import PersistentState
+from mm_bot.host.persistent import (
+    ForeignStateError,
+    PersistentState,
+    StateIdentity,
+    decode,
+    encode,
+)
 from tests.sim.virtual_time import VirtualClock
 
 REFUSED = "No space left on device"
@@ -28,6 +35,10 @@ class Disk:
         self.nonce_floor = 0
         self.refuses = False
 
+    def keep(self, state: PersistentState) -> None:
+        """Written whole, or not at all: renamed into its place."""
+        self.saved = state
+
     def lose(self) -> None:
         """The state file is gone, or torn and set aside."""
         self.saved = PersistentState()
@@ -39,6 +50,30 @@ class Disk:
 
     def work(self) -> None:
         self.refuses = False
+
+
+class FileDisk(Disk):
+    """Keeps the state as the bytes of its file."""
+
+    def __init__(self, clock: VirtualClock, random: Random, identity: StateIdentity) -> None:
+        self._identity = identity
+        super().__init__(clock, random)
+
+    def keep(self, state: PersistentState) -> None:
+        self.saved = decode(encode(state, self._identity), self._identity)
+        assert self.saved == state, "what is read is what was written"
+
+    def lose(self) -> None:
+        """Torn anywhere, or with a byte turned: it is read as what it was, or as none of ours."""
+        whole = bytearray(encode(self.saved, self._identity))
+        place = self.random.randrange(len(whole))
+        torn = whole[:place]
+        if self.random.random() < 0.5:
+            whole[place] ^= 1 << self.random.randrange(8)
+            torn = whole
+        with suppress(ForeignStateError):  # anything else would have ended the bot
+            decode(bytes(torn), self._identity)
+        super().lose()
 
 
 class Mount:
@@ -80,7 +115,7 @@ class Mount:
             return
         self.problem = REFUSED if self._disk.refuses else None
         if not self._disk.refuses:
-            self._disk.saved = state
+            self._disk.keep(state)
             self.durable = number
             if self.durable < self._wanted:
                 self._writing = asyncio.create_task(self._write())

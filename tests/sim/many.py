@@ -13,10 +13,11 @@ from tests.sim.faults import FAULTS
 from tests.sim.mutation import Mutation, Result
 from tests.sim.mutations import MUTATIONS
 from tests.sim.run import simulate
+from tests.sim.wire.faults import WIRE_FAULTS
 
 TRIED = 500
 """Within so many seeds each mistake must be caught."""
-EVERY = (*FAULTS, *MUTATIONS)
+EVERY = (*FAULTS, *MUTATIONS, *WIRE_FAULTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,7 @@ class Matcher:
 
     def _best(self, side: Side) -> Row | None:
         now_ms = self._model.clock.now_ms()
-        rows = (r for r in self._model.rows.values() if r.side is side and r.expiry_ms > now_ms)
+        rows = (r for r in self._model.live() if r.side is side and r.expiry_ms > now_ms)
         best = ranked((r for r in rows if r.status is OrderStatus.ACTIVE), side)
         return best[0] if best else None
 
@@ -125,6 +125,34 @@ class Matcher:
             )
         )
         for row in (bid, ask):
+            self._model.changed("filled", row)
+
+    def flood(self, maker: Row, taker: Row) -> None:
+        """All of `taker` at once, in fills of one step each that one transaction commits."""
+        count, one = taker.steps, maker.unit
+        worth_of_one = worth(self._model.market, maker.price, 1)
+        total = worth(self._model.market, maker.price, count)
+        self._moved([maker], count, one.times(Decimal(count)), total)
+        for row in (maker, taker):
+            row.filled += count
+            row.status = OrderStatus.ACTIVE if row.left_steps else OrderStatus.FILLED
+        for number in range(count):
+            self._trade_ids += 1
+            self._model.matches.append(
+                Match(
+                    trade_id=self._trade_ids,
+                    price=maker.price,
+                    size=one,
+                    notional=worth_of_one,
+                    at_ms=self._model.clock.now_ms(),
+                    maker=maker.order_id,
+                    taker=taker.order_id,
+                    own=((maker.order_id, maker.side),),
+                    own_completed=not maker.left_steps and number == count - 1,
+                    steps=1,
+                )
+            )
+        for row in (maker, taker):
             self._model.changed("filled", row)
 
     def _moved(self, own: list[Row], steps: int, size: Size, notional: Amount) -> None:

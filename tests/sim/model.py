@@ -20,6 +20,7 @@ from tests.sim.virtual_time import VirtualClock
 
 US = "us"
 PROTECTED = ("validation:", "test:", "smoke:", "manual:")
+LIVE = tuple(status for status in OrderStatus if status.live)
 GRAIN = Decimal(1).scaleb(-18)
 GRID = Decimal("0.000001")
 """The smallest size that people think in."""
@@ -88,6 +89,9 @@ class Model:
         self.clock = clock
         self.random = random
         self.rows: dict[str, Row] = {}
+        self._open: dict[str, Row] = {}
+        """Those of `rows`, in their order, that were live when they were last looked at."""
+        self._ownerships: dict[str, Ownership] = {}
         self.nonces: dict[tuple[str, int], str] = {}
         self.matches: list[Match] = []
         self.base = Decimal(10_000 if market.is_spot else 0)
@@ -116,7 +120,7 @@ class Model:
         """Insert a row; False for a conflict of id or (owner, nonce)."""
         if row.order_id in self.rows or (row.owner, row.nonce) in self.nonces:
             return False
-        self.rows[row.order_id] = row
+        self.rows[row.order_id] = self._open[row.order_id] = row
         self.nonces[row.owner, row.nonce] = row.order_id
         self.changed("accepted", row)
         return True
@@ -133,7 +137,11 @@ class Model:
     def live(self, owner: str | None = None) -> list[Row]:
         """Live rows, of one owner or of all. An expired row is live until somebody lists it, but
         can trade no more."""
-        return [r for r in self.rows.values() if r.live and owner in (None, r.owner)]
+        rows = self._open.values()
+        over = [r.order_id for r in rows if r.status not in LIVE]
+        for order_id in over:
+            del self._open[order_id]
+        return [r for r in rows if owner is None or r.owner == owner]
 
     def others(self) -> list[Row]:
         now_ms = self.clock.now_ms()
@@ -142,7 +150,7 @@ class Model:
     def book(self) -> Book:
         """What the public endpoint lists: `active` rows only."""
         self.expire()
-        active = [r for r in self.rows.values() if r.status is OrderStatus.ACTIVE]
+        active = [r for r in self.live() if r.status is OrderStatus.ACTIVE]
         return Book(bids=self._listed(active, Side.BUY), asks=self._listed(active, Side.SELL))
 
     def expire(self) -> None:
@@ -190,7 +198,11 @@ class Model:
         )
 
     def ownership(self, row: Row) -> Ownership:
-        return classify(row.order_id, row.side, row.nonce, self.market.symbol, PROTECTED)
+        known = self._ownerships.get(row.order_id)
+        if known is None:
+            known = classify(row.order_id, row.side, row.nonce, self.market.symbol, PROTECTED)
+            self._ownerships[row.order_id] = known
+        return known
 
 
 def unit_of(market: Instrument, price: Price) -> Size:

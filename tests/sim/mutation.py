@@ -28,6 +28,8 @@ class Mutation:
     """Changes the world before it starts."""
     strategy: Callable[[Policy], Strategy] | None = None
     breaks: tuple[Break, ...] = ()
+    wire: bool = False
+    """Only seen below the adapter."""
     seed: int = 0
     """Caught it when this was written: tried first."""
 

@@ -6,16 +6,21 @@ Each method does one thing at the present virtual instant; `World` decides when.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from decimal import Decimal
 from random import Random
 
 from mm_bot.core.exact import Price, Size
 from mm_bot.core.instrument import Side
-from mm_bot.core.orders import ID_PREFIX, OrderId
+from mm_bot.core.orders import ID_PREFIX, OrderId, OrderStatus
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.host.nonces import NonceBlocks, nonce_of
+from tests.sim.matcher import Matcher
 from tests.sim.model import GRID, US, Model, Row, ranked, steps_of, unit_of
 from tests.sim.scenario import FIRST_PRICE, Scenario
+
+FLOOD = 1_040
+"""Fills: a page of the adapter holds a thousand."""
 
 
 class People:
@@ -42,7 +47,10 @@ class People:
             self._anchor = self._on_tick((bid.price.value + ask.price.value) / 2)
 
     def _best(self, side: Side) -> Row | None:
-        found = ranked((r for r in self._model.others() if r.side is side), side)
+        return self._best_of(self._model.others(), side)
+
+    def _best_of(self, rows: Iterable[Row], side: Side) -> Row | None:
+        found = ranked((r for r in rows if r.side is side), side)
         return found[0] if found else None
 
     def before_start(self) -> None:
@@ -88,6 +96,21 @@ class People:
         row = self._add("taker", side.opposite, target.price.value, size)
         life_s = self._random.uniform(0.5, 2.5)
         asyncio.get_running_loop().call_later(life_s, self._model.cancel, row.owner, row.nonce)
+
+    def flood(self, matcher: Matcher) -> bool:
+        """More fills of one order of ours at once than a page holds; False where none is there that
+        is large enough and best."""
+        for side in Side:
+            best = self._best_of(self._model.live(), side)
+            now_ms = self._model.clock.now_ms()
+            if best is None or best.owner != US or best.status is not OrderStatus.ACTIVE:
+                continue
+            if best.left_steps > FLOOD and best.expiry_ms > now_ms:
+                row = self._add("taker", side.opposite, best.price.value, best.unit)
+                row.steps = FLOOD
+                matcher.flood(best, row)
+                return True
+        return False
 
     def make(self) -> None:
         """Another maker's order, which leaves after a while."""

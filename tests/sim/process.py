@@ -40,7 +40,17 @@ class HostClock(VirtualClock):
         self.runs.set()
         self.context: Context | None = None
         """What the process's tasks run in, where their timers stand still with it."""
+        self.steps_left = 0
+        """Until it dies between two awaits, where that is above 0."""
+        self.dies: Callable[[], object] = lambda: None
         self._waiting: list[Callable[[], object]] = []
+
+    def stepped(self) -> None:
+        """See `virtual_time.Host`."""
+        if self.steps_left > 0:
+            self.steps_left -= 1
+            if self.steps_left == 0:
+                asyncio.get_running_loop().call_soon(self.dies, context=Context())
 
     def stand_still(self) -> None:
         self.runs.clear()

@@ -23,7 +23,8 @@ def simulate(
     adapter, with `only` these lines of its script."""
 
     async def main() -> World:
-        world = World(seed, mutation, trace, features, wire, only)
+        wired = wire or (mutation is not None and mutation.wire)
+        world = World(seed, mutation, trace, features, wired, only)
         if mutation is not None and mutation.world is not None:
             mutation.world(world)
         await world.live()

@@ -27,12 +27,13 @@ class Signed:
 
     model: Model
     _orders: dict[str, NewOrder] = field(default_factory=dict)
+    _unexpired: dict[str, NewOrder] = field(default_factory=dict)
     _lost_ms: dict[str, int] = field(default_factory=dict)
     """Signed by a process whose state file was lost, and when: known by their rows alone, and by
     no row that came later and may have ended unseen."""
 
     def posted(self, order: NewOrder) -> None:
-        self._orders[order.order_id] = order
+        self._orders[order.order_id] = self._unexpired[order.order_id] = order
 
     def lost(self) -> None:
         now_ms = self.model.clock.now_ms()
@@ -54,19 +55,23 @@ class Signed:
     def _left(self, side: Side, read_ms: int) -> tuple[Size, int]:
         """What can still be executed, and of how many steps that is."""
         block_ms, total, steps = self.model.chain.latest_ms(), NO_SIZE, 0
-        for order_id, order in self._orders.items():
+        for order_id, order in tuple(self._unexpired.items()):
+            if order.expiry_s * 1000 <= block_ms:
+                del self._unexpired[order_id]
+                continue
             row = self.model.rows.get(order_id)
             lost_ms = self._lost_ms.get(order_id)
             hidden = row is None or row.created_ms >= min(read_ms, lost_ms or read_ms)
-            if order.side is not side or order.expiry_s * 1000 <= block_ms:
+            if order.side is not side:
                 continue
             if lost_ms is None or not hidden:
                 total += order.size if row is None else self._executable(row)
                 steps += 0 if row is None else row.steps
         for row in self.model.rows.values():
-            found = row.owner == US and row.order_id not in self._orders
+            if row.owner != US or row.side is not side or row.expiry_ms <= block_ms:
+                continue
             managed = self.model.ownership(row) is Ownership.MANAGED
-            if found and managed and row.side is side and row.expiry_ms > block_ms:
+            if managed and row.order_id not in self._orders:
                 total += self._executable(row)
         return total, steps
 

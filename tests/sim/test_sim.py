@@ -6,8 +6,8 @@ from tests.sim.many import EVERY, caught, results
 from tests.sim.run import simulate
 from tests.sim.shrink import explained, shortened
 
-SEEDS = 500
-WIRED = 40
+SEEDS = 2_000
+WIRED = 120
 
 
 def test_every_claim_holds_in_every_seed() -> None:

@@ -24,6 +24,9 @@ class Host(Protocol):
     def deliver(self, callback: Callable[[], object]) -> None:
         """Call it now, or once the process runs again."""
 
+    def stepped(self) -> None:
+        """Told of each step that is about to run in it, from one await to the next."""
+
 
 HOST: ContextVar[Host | None] = ContextVar("host", default=None)
 """The process that what runs in this context belongs to: none of its timers fires while it stands
@@ -65,6 +68,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jump.elapsed_s
+
+    def call_soon(
+        self,
+        callback: Callable[[Unpack[_Arguments]], object],
+        *args: *_Arguments,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        host = HOST.get() if context is None else context.get(HOST)
+        if host is not None:
+            host.stepped()
+        return super().call_soon(callback, *args, context=context)
 
     def call_at(
         self,

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -21,29 +20,20 @@ from mm_bot.core.settlement import REVERTED_AFTER_MS
 from mm_bot.host.persistent import PersistentState
 from mm_bot.strategies import founding
 from tests.sim import limits
-from tests.sim.checker import Checker
 from tests.sim.claims import Claim
 from tests.sim.edge import Edge
-from tests.sim.features import Features, drawn, with_features
-from tests.sim.machine import Disk, Switch
-from tests.sim.matcher import Matcher
-from tests.sim.model import US, Model, Row
+from tests.sim.machine import Disk
+from tests.sim.model import US, Row
 from tests.sim.mutation import Mutation
-from tests.sim.people import People
 from tests.sim.process import HostClock, Process
-from tests.sim.scenario import Scenario
-from tests.sim.script import Script
-from tests.sim.virtual_time import VirtualClock
-from tests.sim.weather import Weather, calm, storm
-from tests.sim.wire import places
-from tests.sim.wire.site import Site
+from tests.sim.scene import Scene
+from tests.sim.weather import Weather, calm
 
 SETTLED_CYCLES = 3
-LANE = 7
 
 
-class World:
-    """Everything of one seed. The parts that a mutation may change are public."""
+class World(Scene):
+    """What happens to one seed's parts."""
 
     def __init__(
         self,
@@ -54,45 +44,12 @@ class World:
         wire: bool = False,
         only: Collection[str] | None = None,
     ) -> None:
-        self.random = Random(seed)
-        self.scenario = Scenario.drawn(self.random)
-        if wire:
-            market = places.listed_as(self.scenario.market)
-            self.scenario = replace(self.scenario, market=market)
-        self.script = Script(only)
-        self.clock = VirtualClock()
-        self.model = Model(self.scenario.market, self.clock, Random(seed + 1))
-        self.matcher = Matcher(self.model, self.model.random)
-        self.matcher.script = self.script
-        quiet = self.scenario.quiet
-        self.weather: Weather = calm() if quiet else storm(self.random)
-        self._follow_weather()
-        self.model.reserved_elsewhere = self.scenario.reserves(Random(seed + 4), self.model)
-        self.features = Features(drawn(Random(seed + 2), self.scenario.quiet) if features else {})
-        self.policy = with_features(self.scenario.policy, self.features.options)
-        self.disk = Disk(self.clock, Random(seed + 5))
-        self.switch = Switch(Random(seed + 6))
-        self.forget_nonces = False
-        self.clock_behind_ms = 0
-        self._extra = Random(seed + 7)
-        self.mutation = mutation
-        self.checker = Checker(
-            self.model,
-            self.policy,
-            alone=self.scenario.alone,
-            truth_limits=not self.weather.freezes,
-            trace=trace,
-        )
+        super().__init__(seed, mutation, trace, features, wire, only)
         self.checker.sent = self._ambush
         self.checker.skew_ms = lambda: self._stepped_ms
         self.checker.disk_refuses = lambda: self.disk.refuses
-        self.model.changed = self.checker.changed
-        self._site: Site | None = None
         if wire:
-            self._site = Site(self.model, self.weather, self.script, self.checker, Random(seed + 8))
             self.model.changed = self._tell
-        self.people = People(self.model, self.scenario, self.random)
-        self.people.jumps = Random(seed + 3) if features else None
         self._recent: deque[Decision] = deque(maxlen=SETTLED_CYCLES)
         self._process: Process | None = None
         self.skew_ms = 0
@@ -102,12 +59,6 @@ class World:
         self._restarting = asyncio.Lock()
         self._crashes: list[asyncio.Task[None]] = []
         self._superseded: list[Process] = []
-
-    def _follow_weather(self) -> None:
-        weather, matcher, chain = self.weather, self.matcher, self.model.chain
-        matcher.late_rows, matcher.reverts = weather.late_rows, weather.reverts
-        matcher.dies = weather.dies
-        chain.lags_ms, chain.delay_ms = weather.lags_ms, weather.settles_after_ms
 
     # The run.
 
@@ -132,13 +83,13 @@ class World:
 
     def _tell(self, what: str, row: Row) -> None:
         self.checker.changed(what, row)
-        if self._site is not None and self._process is not None:
-            self._site.tell(self._process.wake, self._process.clock)
+        if self.site is not None and self._process is not None:
+            self.site.tell(self._process.wake, self._process.clock)
 
     async def _start(self, wakes: Callable[[], object] = lambda: None) -> None:
         """`wakes` is called once the new process is the one writer."""
         clock = HostClock(self.skew_ms)
-        wired = None if self._site is None else await self._site.opened(clock)
+        wired = None if self.site is None else await self.site.opened(clock)
         wakes()
         process = Process(self.checker, self.disk, self.switch, self.people, self._told, clock)
         self._process = process
@@ -157,6 +108,7 @@ class World:
             venue = mutation.exchange(edge, self) if mutation and mutation.exchange else edge
         else:
             venue = wired[0]
+            clock.steps_left, clock.dies = self.steps_to_live(), self._die
             process.ended = wired[0].die
         made = mutation.strategy(self.policy) if mutation and mutation.strategy else strategy
         process.run(venue, nonces, self.policy, made, self.scenario.poll_ms)
@@ -178,17 +130,19 @@ class World:
             await self.clock.sleep_ms(self.random.expovariate(1 / 700))
             if not self.script.happens("deed"):
                 continue
+            if self.flood_due:
+                self.flood_due = not self.people.flood(self.matcher)
             chance = self.random.random()
             if chance < self.scenario.restarts:
                 await self._restart()
             elif chance < self.scenario.restarts + 0.02:
                 self._flip_kill_switch()
-            elif self._extra.random() < self.weather.disk_refuses:
-                self.disk.refuse_for(self._extra.uniform(500, 6_000))
-            elif self._extra.random() < self.weather.pauses:
+            elif self.extra.random() < self.weather.disk_refuses:
+                self.disk.refuse_for(self.extra.uniform(500, 6_000))
+            elif self.extra.random() < self.weather.pauses:
                 await self._pause()
-            elif self._extra.random() < self.weather.steps and not self.features.options:
-                self._step(self._extra.choice((-20_000, -3_000, 3_000, 20_000)))
+            elif self.extra.random() < self.weather.steps and not self.features.options:
+                self._step(self.extra.choice((-20_000, -3_000, 3_000, 20_000)))
             else:
                 self.random.choice(acts)()
             self._process_over()
@@ -199,16 +153,20 @@ class World:
 
     def _ambush(self, what: str) -> None:
         """Now and then something happens while a post or a cancel is under way."""
-        if not self._stormy or not self.script.strikes("ambush", self._extra, 0.1):
+        if not self._stormy or not self.script.strikes("ambush", self.extra, 0.1):
             return
         acts: list[Callable[[], None]] = [self.people.take, self.people.take]
         if what == "post":
             acts += [self._flip_kill_switch, self._crash] if self.scenario.restarts else []
         elif self.weather.pauses:
             acts += [self._freeze] * 3
-        delay_s = self._extra.uniform(0, 0.02)
+        delay_s = self.extra.uniform(0, 0.02)
         loop, nobody = asyncio.get_running_loop(), Context()  # not the process's own doing
-        loop.call_later(delay_s, self._extra.choice(acts), context=nobody)
+        loop.call_later(delay_s, self.extra.choice(acts), context=nobody)
+
+    def _die(self) -> None:
+        if self._stormy and self.script.happens("crash"):
+            self._crash()
 
     def _crash(self) -> None:
         if self._stormy and not self._restarting.locked():
@@ -231,7 +189,7 @@ class World:
         if self.random.random() < 0.4:
             self.disk.lose()
             self.checker.state_lost()
-        elif self._extra.random() < 0.5:
+        elif self.extra.random() < 0.5:
             self.clock_behind_ms = 3_600_000  # as numbers go: the file must know better
         while self.disk.refuses:
             await self.clock.sleep_ms(100)  # it would end at once: nonces cannot be reserved
@@ -240,7 +198,7 @@ class World:
     def _step(self, step_ms: int) -> None:
         """Somebody sets the machine's clock, and some seconds later it is right again."""
         self._set_clock(step_ms, self.disk)
-        delay_s = self._extra.uniform(1, 8)
+        delay_s = self.extra.uniform(1, 8)
         loop = asyncio.get_running_loop()
         loop.call_later(delay_s, self._set_clock, -step_ms, self.disk)
 
@@ -261,15 +219,15 @@ class World:
             assert process is not None
             process.stand_still()
             self.checker.stopping.stands_still()
-            await self.clock.sleep_ms(self._extra.choice((300, 1_500, 4_000)))
-            if self._extra.random() < 0.6:
+            await self.clock.sleep_ms(self.extra.choice((300, 1_500, 4_000)))
+            if self.extra.random() < 0.6:
                 self._drop_lock()
-                await self.clock.sleep_ms(self._extra.choice((0, 50, 1_500)))
+                await self.clock.sleep_ms(self.extra.choice((0, 50, 1_500)))
                 self._superseded.append(process)
-                self.disk = Disk(self.clock, Random(self._extra.random()))
+                self.disk = self.new_disk(Random(self.extra.random()))
                 self.checker.state_lost()
                 self.skew_ms = self.clock_behind_ms = 0
-                wakes_s = self._extra.uniform(0, 3)
+                wakes_s = self.extra.uniform(0, 3)
                 loop = asyncio.get_running_loop()
                 await self._start(partial(loop.call_later, wakes_s, process.go_on))
             else:
@@ -277,10 +235,10 @@ class World:
                 self.checker.stopping.goes_on()
 
     def _drop_lock(self) -> None:
-        if self._site is None:
+        if self.site is None:
             self.model.drop_lock()
         else:
-            self._site.drop_lock()
+            self.site.drop_lock()
 
     def _flip_kill_switch(self) -> None:
         self.switch.flip()
@@ -293,8 +251,11 @@ class World:
         self.people.rest()
         for name, value in ((f, getattr(calm(), f)) for f in Weather.__dataclass_fields__):
             setattr(self.weather, name, value)
-        self._follow_weather()
+        self.follow_weather()
         await self._calm_for(11_000)  # makers leave, trades grow too old to be a reference
+        for process in self._superseded:  # each had its time to do harm
+            await process.kill()
+        self._superseded.clear()
         if self.features.options:
             await self._calm_for(25_000)  # what moved the width is forgotten
         while self._unfinished() and not self.checker.violations:

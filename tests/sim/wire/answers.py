@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
 from random import Random
+from typing import Final
 
 import orjson
 
-JSON = "application/json"
+JSON: Final = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +60,25 @@ def _date(now_s: int) -> str:
     return formatdate(now_s, usegmt=True)
 
 
-def instead(random: Random) -> Answer:
-    """What a proxy or a limiter says where the service did not."""
-    return random.choice(
-        (
-            Answer(502, b"<html>Bad Gateway</html>", "text/html"),
-            Answer(503, b"", "text/plain"),
-            Answer.error(500, "pq: deadlock detected"),
-            Answer(504, b"upstream timed out", "text/plain"),
-            Answer(404, b"404 page not found\n", "text/plain"),
-            Answer(409, b"<html>Conflict</html>", "text/html"),
-            Answer(403, b"<html>Forbidden</html>", "text/html"),
-            Answer(200, b"<html>Please log in</html>", "text/html"),
-            Answer.error(429, "too many requests"),
-            Answer(429, b'{"error":"slow down"}', JSON, retry_after_s=random.choice((1, 2, 3))),
-            Answer(503, b"", "text/plain", retry_after_s=random.choice((1, 2))),
-        )
-    )
+GATEWAYS: Final = (
+    Answer(502, b"<html>Bad Gateway</html>", "text/html"),
+    Answer(503, b"", "text/plain"),
+    Answer.error(500, "pq: deadlock detected"),
+    Answer(504, b"upstream timed out", "text/plain"),
+    Answer(404, b"404 page not found\n", "text/plain"),
+    Answer(409, b"<html>Conflict</html>", "text/html"),
+    Answer(403, b"<html>Forbidden</html>", "text/html"),
+    Answer(200, b"<html>Please log in</html>", "text/html"),
+    Answer(503, b"", "text/plain", retry_after_s=2),
+)
+"""Of what is in between; whether the service was reached, they do not tell."""
+REFUSALS: Final = (
+    Answer.error(429, "too many requests"),
+    Answer(429, b'{"error":"slow down"}', JSON, retry_after_s=1),
+    Answer(429, b"", "text/plain", retry_after_s=3),
+    Answer.error(403, "forbidden"),
+)
+"""What did this did nothing else."""
 
 
 def garbled(answer: Answer, random: Random) -> Answer:

@@ -37,8 +37,8 @@ class Api:
         self._wrong = wrong
         self._markets = places.markets(model.market)
         self._bodies: dict[int, bytes] = {}
-        self.decided: dict[str, NewOrder] = {}
-        """Every order that a process signed, by id."""
+        self.sent: dict[str, NewOrder] = {}
+        """Every order that a process let go at the last moment, by id."""
 
     def answer(self, request: Request) -> Answer:
         match request.method, request.path:
@@ -62,7 +62,7 @@ class Api:
     def _book(self) -> Answer:
         model, market = self._model, self._model.market
         model.expire()
-        active = [r for r in model.rows.values() if r.status is OrderStatus.ACTIVE]
+        active = [r for r in model.live() if r.status is OrderStatus.ACTIVE]
         sides = {
             side: [
                 api_order(market, r) for r in ranked((r for r in active if r.side is side), side)
@@ -137,9 +137,9 @@ class Api:
             yield "its signature is not the session key's over the numbers of the body"
         if signed["data"] != "0x" + action.data.hex() or int(signed["nonce"]) != action.nonce:
             yield "what is signed differs from the body"
-        order = self.decided.get(post["order_id"])
+        order = self.sent.get(post["order_id"])
         if order is None or order.nonce != action.nonce or order.expiry_s != post["expiry"]:
-            yield "nobody decided it"
+            yield "nobody let it go"
             return
         side = side_of(market, post["side"])
         if side is not order.side or _worse(market.is_spot, side, order.price, engine):

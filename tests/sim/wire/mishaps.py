@@ -14,6 +14,7 @@ class Mishap(Enum):
     LATE = "it arrives after its sender gave up"
     CUT_UNSERVED = "the connection breaks before it arrives"
     TURNED_AWAY = "something in between answers instead"
+    OVERTAKEN = "something in between answers, and it is served later"
     SILENT = "it is served, and nobody answers"
     CUT = "it is served, and the connection breaks without an answer"
     CUT_HALF = "it is served, and the connection breaks in the middle of the answer"
@@ -23,7 +24,7 @@ class Mishap(Enum):
 
 UNSERVED = (Mishap.LOST, Mishap.CUT_UNSERVED)
 UNHEARD = (Mishap.SILENT, Mishap.CUT, Mishap.CUT_HALF, Mishap.GARBLED)
-ANSWERED_FOR = (Mishap.TURNED_AWAY, Mishap.MISREPORTED)
+ANSWERED_FOR = (Mishap.TURNED_AWAY, Mishap.OVERTAKEN, Mishap.MISREPORTED)
 
 
 class Mishaps:

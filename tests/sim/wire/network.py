@@ -152,7 +152,12 @@ class _Socket(asyncio.Transport):
             return
         back_ms, random = mishaps.delay_ms(), mishaps.random
         if mishap is Mishap.TURNED_AWAY:
-            self._answer(back_ms, answers.instead(random))
+            self._answer(back_ms, random.choice(answers.REFUSALS + answers.GATEWAYS))
+            return
+        if mishap is Mishap.OVERTAKEN:
+            self._answer(back_ms, random.choice(answers.GATEWAYS))
+            late_ms = random.uniform(100, 4_000)
+            self._later(late_ms, lambda: self._network.answer(site, request, api=self._api))
             return
         answer = self._network.answer(site, request, api=self._api)
         match mishap:
@@ -167,12 +172,16 @@ class _Socket(asyncio.Transport):
                 self._later(back_ms, self._cut)
                 return
             case Mishap.MISREPORTED:
-                answer = refusal(answer, random) if not self._api else answers.instead(random)
+                answer = self._misreported(answer)
             case Mishap.GARBLED:
                 answer = answers.garbled(answer, random)
         self._answer(back_ms, answer)
         if mishaps.ends_idle():
             self._later(back_ms + random.uniform(0, 3_000), self._cut)
+
+    def _misreported(self, answer: Answer) -> Answer:
+        random = self._network.mishaps.random
+        return random.choice(answers.GATEWAYS) if self._api else refusal(answer, random)
 
     def _answer(self, back_ms: float, answer: Answer) -> None:
         self._later(back_ms, lambda: self._deliver(self._encoded(answer)))
@@ -199,7 +208,7 @@ class _Socket(asyncio.Transport):
             self._closed = True
             self._connection.connection_lost(ConnectionResetError(104, "reset by peer"))
 
-    def _later(self, delay_ms: float, do: Callable[[], None]) -> None:
+    def _later(self, delay_ms: float, do: Callable[[], object]) -> None:
         """Happens whether or not its process lives, or runs."""
         loop = asyncio.get_running_loop()
         loop.call_later(delay_ms / 1000, do, context=self._network.outside)

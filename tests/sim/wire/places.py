@@ -10,6 +10,7 @@ import orjson
 
 from mm_bot.core.exact import plain
 from mm_bot.core.instrument import Instrument
+from mm_bot.host.persistent import StateIdentity
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.units import FUTURE_LOT, AssetRef, ref
 from mm_bot.venues.numo.wire import SPOT_SPEC, parse_listings, to_market
@@ -89,6 +90,13 @@ def config(market: Instrument) -> NumoConfig:
         dry_run=False,
         wait_for_lock=True,
         request_timeout_ms=TIMEOUT_MS,
+    )
+
+
+def identity(market: Instrument) -> StateIdentity:
+    """Whose state our file is."""
+    return StateIdentity(
+        chain_id=CHAIN_ID, owner=OWNER, market=market.symbol, subaccount_id=SUBACCOUNT
     )
 
 

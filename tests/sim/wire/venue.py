@@ -62,7 +62,6 @@ class Wired:
 
     def prepare(self, order: NewOrder) -> PreparedOrder:
         self._checker.signed(order)
-        self._services.api.decided[order.order_id] = order
         return self.adapter.prepare(order)
 
     async def holds_lock(self) -> bool:
@@ -72,6 +71,7 @@ class Wired:
         def leaves() -> bool:
             if not may_send():
                 return False
+            self._services.api.sent[prepared.order.order_id] = prepared.order
             self._checker.posted(prepared, self.generation)
             return True
 
