@@ -18,7 +18,7 @@ from typing import Any, Final
 from mm_bot.backtest.experiment import Experiment
 from mm_bot.backtest.metrics import result
 from mm_bot.backtest.path import MidPath, mid_path
-from mm_bot.backtest.progress import Told, nobody
+from mm_bot.backtest.progress import Told, nobody, said
 from mm_bot.backtest.run import run
 from mm_bot.backtest.study import Study, study_of
 from mm_bot.backtest.sweep_rescue import Rescue
@@ -201,9 +201,20 @@ def work(
         except EndedEarlyError:  # it waits for whoever goes on
             _again(None)(found, found.get_trials(deepcopy=False)[numbers[-1]])
             break
+        except ValueError:
+            if not _given_away(found, numbers[-1]):
+                raise
+            said(f"trial {numbers[-1]} went to another worker: no heartbeat for {grace_s:g} s")
+            continue
         made += 1
     rescue.close()
     return made
+
+
+def _given_away(found: Any, number: int) -> bool:
+    """Whether that trial was taken for a dead worker's and waits, or runs, anew."""
+    trials = found.get_trials(deepcopy=False)
+    return any(number in trial.system_attrs.get("retry_history", ()) for trial in trials)
 
 
 def _wanted(study: Study, states: list[str]) -> bool:
@@ -282,5 +293,5 @@ def _optuna() -> Any:
     except ImportError:
         raise SettingsError(["optuna is not installed: pip install 'mm-bot[backtest]'"]) from None
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna

@@ -13,10 +13,15 @@ from mm_bot.backtest.errors import BooksDifferError, EngineFaultError
 from mm_bot.backtest.experiment import Account
 from mm_bot.backtest.generate import BEGINS_NS
 from mm_bot.backtest.ledger import Ledger
+from mm_bot.backtest.recorder import Recorder
 from mm_bot.backtest.run import agree, run
 from mm_bot.backtest.tape import NS_A_MS, NS_A_SECOND
+from mm_bot.core.decide import Decision
 from mm_bot.core.exact import NO_AMOUNT, Amount, Price, Size
 from mm_bot.core.instrument import Side
+from mm_bot.core.memory import Memory
+from mm_bot.core.remember import Report
+from mm_bot.ports import Telemetry
 from tests.backtest.tapes import ASK, BID, BOUGHT, BY_HAND, CALM, MARKET, SHORT, SOLD, book, tape
 
 
@@ -170,10 +175,40 @@ def test_the_parts_are_the_whole_with_fees_and_a_start() -> None:
         ledger.parts(lambda at: marks[min(at, 2)], Price.of("998"), Price.of("1003"), 1)
 
 
+class _Everything:
+    """Keeps every number that the bot was shown."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.numbers: list[Decimal] = []
+        self._recorder = recorder
+
+    def cycle(
+        self, decision: Decision, report: Report, memory: Memory, timings_ms: dict[str, float]
+    ) -> None:
+        venue = decision.snapshot.venue
+        book = venue.book.value
+        for order in book.bids + book.asks if book is not None else ():
+            self.numbers += [order.price.value, order.size.value]
+        for trade in venue.trades.value or ():
+            self.numbers += [trade.price.value, trade.size.value]
+        self._recorder.cycle(decision, report, memory, timings_ms)
+
+    def event(self, name: str, /, **fields: object) -> None:
+        self._recorder.event(name, **fields)
+
+
 def test_nothing_floating_enters_the_core() -> None:
-    """Every reference is a whole number of half ticks, every fill on the grid of its price."""
-    done = run(SHORT, SHORT.tape())
+    """Every price and size of book, trades and fills is on its grid, every reference a whole number
+    of half ticks."""
+    kept: list[_Everything] = []
+
+    def telemetry(recorder: Recorder) -> Telemetry:
+        kept.append(_Everything(recorder))
+        return kept[-1]
+
+    done = run(SHORT, SHORT.tape(), telemetry=telemetry)
     prices = [s.reference.value * 2 for s in done.recorder.samples if s.reference is not None]
     prices += [fill.price.value for fill in done.ledger.fills]
-    assert len(prices) > 40
+    prices += kept[0].numbers
+    assert len(prices) > 400
     assert not [price for price in prices if price % Decimal("0.001")]

@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
+from optuna.storages import RetryHeartbeatStaleTrialCallback
+from optuna.trial import TrialState
 
 from mm_bot.backtest import sweep
 from mm_bot.backtest.__main__ import main
@@ -93,6 +95,28 @@ def test_a_worker_that_is_asked_to_stop_leaves_its_trial_to_others(
         assert sweep.work(study, found, url) == 6
         states = [trial.state.name for trial in found.get_trials()]
         assert (states.count("FAIL"), states.count("COMPLETE")) == (1, 6)
+
+
+def test_a_worker_that_was_taken_for_dead_goes_on(file: Path, tmp_path: Path) -> None:
+    """Paused for longer than the grace time it finds its trial given to another: it leaves that to
+    them, and every point is made once."""
+    study = read(file)
+    url = f"sqlite:///{tmp_path / 'trials.sqlite'}"
+    with sweep.opened(url) as store, sweep.opened(url) as other:
+        found, elsewhere = sweep.create(study, store), sweep.load(study.name, other)[1]
+        asked = 0
+
+        def paused() -> bool:
+            nonlocal asked
+            asked += 1
+            if asked == 30:  # in the middle of its first trial another worker looks
+                elsewhere.tell(0, state=TrialState.FAIL)
+                RetryHeartbeatStaleTrialCallback()(elsewhere, elsewhere.trials[0])
+            return True
+
+        assert sweep.work(study, found, url, told=paused) == 6
+        done = [t.user_attrs["variables"] for t in found.trials if t.state is TrialState.COMPLETE]
+        assert len(done) == len({tuple(sorted(each.items())) for each in done}) == 6
 
 
 def test_another_definition_or_code_is_not_mixed_in(file: Path, tmp_path: Path) -> None:
