@@ -28,8 +28,8 @@ mutants: install ## the core with one thing done otherwise, against its tests; t
 scenarios: install ## every live scenario on the local exchange; ROUNDS=3 for a longer run
 	$(BIN)/python -m integration_harness all $(if $(ROUNDS),--rounds $(ROUNDS))
 
-conformance: install ## every claim of the kit on one exchange; VENUE=derive SEEDS=5
-	$(BIN)/python -m integration_harness.conformance --venue $(or $(VENUE),numo) --seeds $(or $(SEEDS),1)
+conformance: install ## every claim of the kit on one exchange; VENUE=derive SEEDS=5 JOBS=2
+	$(BIN)/python -m integration_harness.conformance --venue $(or $(VENUE),numo) --seeds $(or $(SEEDS),1) --jobs $(or $(JOBS),1)
 
 backtest: install ## trades a generated market, or EXPERIMENT=file.toml, and writes a report
 	@$(BIN)/mm-backtest run $(EXPERIMENT) --out backtest-report

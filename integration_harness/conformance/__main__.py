@@ -1,8 +1,9 @@
 """`python -m integration_harness.conformance --venue NAME`: every claim, on one exchange.
 
 A line a claim on standard output: PASS, FAIL with what was seen, or n.a. with the capability that
-the exchange lacks. With `--seeds` each claim is tried with so many seeds from `--seed` on. Exit
-codes: 0 all pass, 1 some fail, 2 bad arguments.
+the exchange lacks. With `--seeds` each claim is tried with so many seeds from `--seed` on, `--jobs`
+of them side by side, each on an exchange of its own. Exit codes: 0 all pass, 1 some fail, 2 bad
+arguments.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
+from queue import SimpleQueue
 from typing import Final, cast
 
 from integration_harness.conformance.case import Case, NotApplicableError
@@ -47,6 +52,14 @@ class Result:
         if self.failures:
             return "FAIL"
         return "n.a." if self.lacking else "PASS"
+
+    def add(self, other: Result) -> None:
+        """Another seed's."""
+        self.passed += other.passed
+        self.failures += other.failures
+        self.lacking = self.lacking or other.lacking
+        self.seconds += other.seconds
+        self.figures.update(other.figures)
 
     def line(self) -> str:
         """As it is printed."""
@@ -90,19 +103,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Try what was asked for; the exit code."""
     options = _parser().parse_args(arguments)
     chosen = [each for each in CLAIMS if not options.claim or _named(each, options.claim)]
-    driver = driver_of(options.venue)
+    seeds = range(options.seed, options.seed + options.seeds)
     failed = 0
-    try:
+    drivers: SimpleQueue[Driver] = SimpleQueue()
+    with ExitStack() as cleanup:
+        for _ in range(options.jobs):
+            drivers.put(driver := driver_of(options.venue))
+            cleanup.callback(driver.close)
+        pool = cleanup.enter_context(ThreadPoolExecutor(options.jobs))
         for claim in chosen:
             result = Result(claim=claim)
-            for seed in range(options.seed, options.seed + options.seeds):
-                try_claim(driver, claim, seed, result)
+            for one in pool.map(partial(_tried, drivers, claim), seeds):
+                result.add(one)
             print(result.line(), flush=True)
             failed += bool(result.failures)
-    finally:
-        driver.close()
     print(f"{options.venue}: {len(chosen) - failed} of {len(chosen)} claims hold", flush=True)
     return 1 if failed else 0
+
+
+def _tried(drivers: SimpleQueue[Driver], claim: Claim, seed: int) -> Result:
+    """One seed, on a driver that nobody uses just now."""
+    result, driver = Result(claim=claim), drivers.get()
+    try:
+        try_claim(driver, claim, seed, result)
+    finally:
+        drivers.put(driver)
+    return result
 
 
 def _named(claim: Claim, words: Sequence[str]) -> bool:
@@ -126,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
+    parser.add_argument("--jobs", type=int, default=1, help="how many of them side by side")
     parser.add_argument(
         "--claim",
         action="append",

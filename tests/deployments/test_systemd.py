@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from mm_bot import errors
+from mm_bot.fleet.parent import PROVE_WITHIN_S, STOP_WITHIN_S
 from mm_bot.host.notify import EXTENSION_S, INTERVAL_S
 from tests.deployments.operators import env_file, secrets_in, settings_of
 
 FOLDER = Path(__file__).parents[2] / "deployments" / "systemd"
 BOT = FOLDER / "mm-bot@.service"
+FLEET = FOLDER / "mm-fleet.service"
 UNITS = sorted(FOLDER.glob("*.service"))
 EXAMPLES = sorted(FOLDER.glob("usdc*.env.example"))
 Unit = dict[str, dict[str, list[str]]]
@@ -97,6 +99,19 @@ def test_readiness_and_watchdog_fit_the_bot() -> None:
     assert float(one(BOT, "WatchdogSec")) > 3 * INTERVAL_S
     # 5 s to end the cycle, 10 s to cancel and prove it
     assert float(one(BOT, "TimeoutStopSec")) > 15
+
+
+def test_a_fleet_is_stopped_by_its_parent_alone() -> None:
+    """Its markets are not asked beside it, and it has the time that their proofs may take; what
+    locks a bot in and what keeps it down locks in and keeps down the fleet."""
+    assert one(FLEET, "KillMode") == "mixed"
+    assert float(one(FLEET, "TimeoutStopSec")) > STOP_WITHIN_S + PROVE_WITHIN_S
+    own = {"MemoryMax", "TasksMax", "StateDirectory", "LoadCredential", "EnvironmentFile"}
+    own |= {"Type", "NotifyAccess", "WatchdogSec", "TimeoutStartSec", "TimeoutStopSec"}
+    own |= {"ExecStart", "Environment"}
+    for key, values in unit(BOT)["Service"].items():
+        if key not in own:
+            assert unit(FLEET)["Service"][key] == values, key
 
 
 def test_secrets_come_as_credentials() -> None:
