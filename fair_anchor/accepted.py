@@ -20,7 +20,7 @@ from pathlib import Path
 from mm_bot.core.exact import Price
 from mm_bot.core.memory import Accepted
 from mm_bot.host.accepted_file import price_in
-from mm_bot.host.state_file import Disk
+from mm_bot.host.disk import Disk
 
 EVERY_MS = 60_000
 MOST_BYTES = 65_536

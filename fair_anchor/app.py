@@ -21,7 +21,7 @@ from fair_anchor.metrics import METRICS_TYPE, Metrics
 from fair_anchor.spot import NoSpotError, Slot, SpotFinder
 from mm_bot.clock import Clock
 from mm_bot.errors import EdgeError
-from mm_bot.observe.http_server import Handler, Response
+from mm_bot.observe.http_response import Handler, Response
 from mm_bot.observe.render import to_json
 
 

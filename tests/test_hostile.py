@@ -22,7 +22,7 @@ from mm_bot.core.exact import Price
 from mm_bot.errors import BotError, EdgeError, SettingsError
 from mm_bot.host.accepted_file import AcceptedFile, price_in
 from mm_bot.host.persistence import first_memory, usable
-from mm_bot.host.persistent import ForeignStateError, decode, encode
+from mm_bot.host.state_text import ForeignStateError, decode, encode
 from mm_bot.journal.reader import cycles
 from mm_bot.journal.replay import replay
 from mm_bot.journal.writer import JournalWriter

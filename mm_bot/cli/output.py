@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TextIO
+from io import StringIO
+from typing import Literal, TextIO
 
 from mm_bot.observe.redact import Redactor
 from mm_bot.observe.render import rounded, to_json, to_text
 
 COLOURS = {"good": "32", "warn": "33", "bad": "31;1", "dim": "2", "bold": "1"}
+
+ANY_LENGTH = 100_000
+"""Columns, where nobody's terminal says how many there are."""
 
 
 class Output:
@@ -46,19 +50,35 @@ class Output:
         styles: Mapping[str, str] | None = None,
         right: Sequence[str] = (),
     ) -> None:
-        """Aligned columns; the last one may be of any length. `styles` colours a cell by its
-        text."""
+        """Aligned columns; on a terminal the last one folds at its edge, elsewhere one row is one
+        line of any length. `styles` colours a cell by its text."""
         if self.as_json:
             return
-        cells = [[_cell(value) for value in row] for row in rows]
-        widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
-        for index, row in enumerate(([*head], *cells)):
-            parts = []
-            for name, text, width in zip(head, row, widths, strict=True):
-                padded = text.rjust(width) if name in right else text.ljust(width)
-                style = "dim" if index == 0 else (styles or {}).get(text, "")
-                parts.append(self._styled(padded, style))
-            self._write(self._stdout, "  ".join(parts).rstrip())
+        from rich.console import Console  # 44 ms, for who asks for a table
+        from rich.table import Table
+        from rich.text import Text
+
+        def cell(text: str, style: str) -> Text:
+            return Text.from_ansi(self._styled(self.redactor(text), style))
+
+        drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+        for name in head:
+            side: Literal["left", "right"] = "right" if name in right else "left"
+            last = name == head[-1]
+            drawn.add_column(cell(name, "dim"), justify=side, no_wrap=not last, overflow="fold")
+        for row in rows:
+            texts = [_cell(value) for value in row]
+            drawn.add_row(*(cell(text, (styles or {}).get(text, "")) for text in texts))
+        console = Console(
+            file=StringIO(),
+            width=None if self._stdout.isatty() else ANY_LENGTH,
+            force_terminal=self._colour,
+            highlight=False,
+        )
+        with console.capture() as lines:
+            console.print(drawn)
+        for line in lines.get().splitlines():
+            self._write(self._stdout, line.rstrip())
 
     def error(self, text: str, code: int) -> None:
         """Why a command failed."""

@@ -19,7 +19,7 @@ import httpx
 
 from mm_bot.fleet.parent import Child
 from mm_bot.fleet.summary import HEAD, cells, summary
-from mm_bot.observe.http_server import Handler, Response, json_response
+from mm_bot.observe.http_response import Handler, Response, json_response
 from mm_bot.observe.pages import HTML, METRICS_CONTENT_TYPE
 
 ASK_WITHIN_S: Final = 2.0

@@ -21,7 +21,8 @@ import orjson
 from mm_bot.core.exact import Price, plain
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderId
-from mm_bot.host.persistent import ForeignStateError, PersistentState, StateIdentity, decode
+from mm_bot.host.persistent import PersistentState, StateIdentity
+from mm_bot.host.state_text import ForeignStateError, decode
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -24,12 +24,12 @@ from mm_bot.host import saved
 from mm_bot.host.persistent import (
     AcceptedPrice,
     Allowance,
-    ForeignStateError,
     InventorySnapshot,
     LiveOrder,
     PersistentState,
 )
 from mm_bot.host.signing import SigningLog
+from mm_bot.host.state_text import ForeignStateError
 
 _DECIMAL = re.compile(r"-?\d{1,80}(\.\d{1,80})?(E[-+]?\d{1,2})?", re.ASCII)
 NOTHING_ALLOWED = Allowance()

@@ -9,6 +9,7 @@ from mm_bot.core.exact import plain
 from mm_bot.core.instrument import Side
 from mm_bot.observe import health_status as parts
 from mm_bot.observe.health_limits import limits
+from mm_bot.observe.health_reconciled import reconciliation
 from mm_bot.observe.telemetry import Telemetry
 from mm_bot.observe.totals import Totals
 from mm_bot.observe.view import View, wanted_sides
@@ -121,7 +122,7 @@ class Health:
             "contradictions": {
                 what: now_ms - since_ms for what, since_ms in decision.contradictions.items()
             },
-            "last_reconciliation": parts.reconciliation(view.reconciled, now_ms),
+            "last_reconciliation": reconciliation(view.reconciled, now_ms),
             "recent_fills": parts.fills(view.fills, now_ms),
             "result": _result(view),
             "signed_liability": {side.value: str(size) for side, size in view.liability.items()},

@@ -11,17 +11,17 @@ from collections.abc import Iterable
 from mm_bot.core.commands import Verdict
 from mm_bot.core.exact import plain
 from mm_bot.core.freshness import own_limit
-from mm_bot.core.instrument import Level, Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.plan import Slot
 from mm_bot.core.quoting import Missing
-from mm_bot.core.remember import Report
 from mm_bot.core.risk import Halt
 from mm_bot.core.snapshot import Part, T
 from mm_bot.core.stopped import Stopped, stopped
 from mm_bot.observe.explain import quoting
-from mm_bot.observe.health_texts import GUARD_MEANS, HALT_ENDS_WHEN, SOURCE_MEANS, means
-from mm_bot.observe.view import NotedFill, Reconciled, View, shown
+from mm_bot.observe.health_reconciled import level_of, placed_in
+from mm_bot.observe.health_texts import HALT_ENDS_WHEN, SOURCE_MEANS, means
+from mm_bot.observe.view import NotedFill, View, shown
 
 
 def halt(found: Halt) -> dict[str, object]:
@@ -98,7 +98,7 @@ def wanted(view: View) -> list[dict[str, object]]:
         if order_id is None:
             gap = gaps.get(slot) or gaps.get((level.side, None))
             state = gap.reason.value if gap else state or "not placed"
-        found.append({**_level(level), "order_id": order_id, "state": state})
+        found.append({**level_of(level), "order_id": order_id, "state": state})
     return found
 
 
@@ -217,42 +217,6 @@ def bounds(view: View) -> list[dict[str, object]]:
     ]
 
 
-def reconciliation(last: Reconciled | None, now_ms: int) -> dict[str, object] | None:
-    """The last cycle that did something: what was cancelled, placed, kept and held, and why."""
-    if last is None:
-        return None
-    decision, report = last.decision, last.report
-    sent = {result.cancel.order_id: result for result in report.cancels}
-    cancels = {cancel.order_id: cancel for cancel in decision.plan.cancels}
-    cancels |= {order_id: result.cancel for order_id, result in sent.items()}
-    return {
-        "age_ms": max(0, now_ms - decision.now_ms),
-        "startup": decision.startup,
-        "dry_run": decision.policy.dry_run,
-        "cancels": [
-            {
-                "order_id": order_id,
-                "reason": cancel.reason,
-                "category": cancel.category.value,
-                "outcome": sent[order_id].outcome.verdict.value if order_id in sent else "not sent",
-                "detail": sent[order_id].outcome.detail if order_id in sent else "",
-            }
-            for order_id, cancel in sorted(cancels.items())
-        ],
-        "places": _places(last),
-        "kept": [_slot(slot, order_id) for slot, order_id in decision.plan.kept],
-        "held": [
-            {
-                **_slot(held.slot, held.order_id),
-                "guard": held.guard,
-                "fault": held.fault,
-                "means": GUARD_MEANS.get(held.guard, ""),
-            }
-            for held in decision.plan.held
-        ],
-    }
-
-
 def fills(noted: Iterable[NotedFill], now_ms: int) -> list[dict[str, object]]:
     """Newest first."""
     return [
@@ -282,62 +246,10 @@ def _holders(view: View) -> dict[Slot, tuple[str | None, str]]:
     for place in plan.places:
         state = "would be placed" if view.decision.policy.dry_run else "not sent"
         found[(place.level.side, place.level.index)] = (None, state)
-    for slot, order_id, verdict in _sent(view.report):
+    for slot, order_id, verdict in placed_in(view.report):
         known = order_id if verdict is not Verdict.REFUSED else None
         found[slot] = (known, f"placed, {verdict.value}")
     return found
-
-
-def _sent(report: Report) -> Iterable[tuple[Slot, str, Verdict]]:
-    for result in report.places:
-        if result.level is not None:
-            slot = (result.level.side, result.level.index)
-            yield slot, result.signed.order.order_id, result.outcome.verdict
-
-
-def _places(last: Reconciled) -> list[dict[str, object]]:
-    """Sent ones with their outcome; in a dry run, and where a cancel was in the way, the plan's."""
-    sent: list[dict[str, object]] = [
-        {
-            "order_id": result.signed.order.order_id,
-            "side": result.signed.order.side.value,
-            "level": None if result.level is None else result.level.index,
-            "price": str(result.signed.order.price),
-            "size": str(result.signed.order.size),
-            "replaces": result.replaces,
-            "outcome": result.outcome.verdict.value,
-            "detail": result.outcome.detail,
-        }
-        for result in last.report.places
-    ]
-    done = {slot for slot, _, _ in _sent(last.report)}
-    unsent = [
-        {
-            **_level(place.level),
-            "order_id": None,
-            "replaces": place.replaces,
-            "outcome": "not sent",
-            "detail": "dry run" if last.decision.policy.dry_run else "something was in the way",
-        }
-        for place in last.decision.plan.places
-        if (place.level.side, place.level.index) not in done
-    ]
-    return [*sent, *unsent]
-
-
-def _level(level: Level) -> dict[str, object]:
-    return {
-        "side": level.side.value,
-        "level": level.index,
-        "price": str(level.price),
-        "size": str(level.size),
-        "notional_cngn": str(level.notional),
-    }
-
-
-def _slot(slot: Slot, order_id: str) -> dict[str, object]:
-    side, index = slot
-    return {"order_id": order_id, "side": side.value, "level": index}
 
 
 def _pairs(numbers: tuple[tuple[str, str], ...]) -> str:

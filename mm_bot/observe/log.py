@@ -15,6 +15,10 @@ what a command is asked to print.
    take several.
 
 Numbers that matter are exact and rendered plainly; floats are for durations only.
+
+Kept by hand: structlog would bring the dispatch to levels and a chain of processors, and leave here
+what these lines are made of: exact numbers, escaping, the redactor over the whole line, the queue.
+Measured, its import takes 93 ms (processor time, best of 10) of the start's 0.9 s, and 6.7 MB.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mm_bot.observe.http_server import Handler, Response, json_response
+from mm_bot.observe.http_response import Handler, Response, json_response
 
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 HTML = "text/html; charset=utf-8"

@@ -7,13 +7,9 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
-from mm_bot.host.persistent import (
-    InventorySnapshot,
-    LiveOrder,
-    PersistentState,
-    StateIdentity,
-)
-from mm_bot.host.state_file import Disk, StateFile
+from mm_bot.host.disk import Disk
+from mm_bot.host.persistent import InventorySnapshot, LiveOrder, PersistentState, StateIdentity
+from mm_bot.host.state_file import StateFile
 
 OURS = StateIdentity(
     chain_id=8453, owner="0xAbC0000000000000000000000000000000000001", market="A-SPOT",

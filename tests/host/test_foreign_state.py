@@ -12,8 +12,9 @@ import pytest
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.memory import Memory
 from mm_bot.host.persistence import first_memory, to_state, usable
-from mm_bot.host.persistent import StateIdentity, encode
+from mm_bot.host.persistent import StateIdentity
 from mm_bot.host.state_file import StateFile
+from mm_bot.host.state_text import encode
 
 IDENTITY = StateIdentity(chain_id=1, owner="0x" + "ab" * 20, market="M", subaccount_id=7)
 NOW_MS = 1_800_000_000_000

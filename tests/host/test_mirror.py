@@ -21,8 +21,9 @@ from redis.exceptions import RedisError
 
 from integration_harness.stack.supervisor import free_port
 from mm_bot.host.mirror import Mirror
-from mm_bot.host.persistent import LiveOrder, PersistentState, StateIdentity, encode
+from mm_bot.host.persistent import LiveOrder, PersistentState, StateIdentity
 from mm_bot.host.state_file import StateFile
+from mm_bot.host.state_text import encode
 from tests.strategies.views import Asked, halts, policy, view
 
 WHO = StateIdentity(chain_id=8453, owner="0xAB", market="USDCcNGN-SPOT", subaccount_id=7)

@@ -15,10 +15,12 @@ from mm_bot.core.liability import outstanding
 from mm_bot.core.memory import Memory
 from mm_bot.core.remember import with_signed
 from mm_bot.errors import EdgeError
+from mm_bot.host.disk import Disk
 from mm_bot.host.persistence import MemoryStore, first_memory, to_state
-from mm_bot.host.persistent import StateIdentity, encode
+from mm_bot.host.persistent import StateIdentity
 from mm_bot.host.saved import LISTED
-from mm_bot.host.state_file import PROBE_BYTES, Disk, StateFile
+from mm_bot.host.state_file import PROBE_BYTES, StateFile
+from mm_bot.host.state_text import encode
 from tests.core.builders import NOW_MS, SPOT, level
 
 WHO = StateIdentity(chain_id=1, owner="0xaa", market="USDCcNGN-SPOT", subaccount_id=1)

@@ -15,12 +15,9 @@ import pytest
 from mm_bot.core.instrument import Side
 from mm_bot.errors import EdgeError
 from mm_bot.host.nonces import NonceBlocks, lane_of
-from mm_bot.host.persistent import (
-    PersistentState,
-    StateIdentity,
-    encode,
-)
+from mm_bot.host.persistent import PersistentState, StateIdentity
 from mm_bot.host.state_file import StateFile
+from mm_bot.host.state_text import encode
 from tests.host.state_helpers import FULL, OURS, CountingDisk, DyingDisk, store
 
 

@@ -13,13 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.errors import SettingsError
-from mm_bot.host.persistent import (
-    LiveOrder,
-    PersistentState,
-    decode,
-    encode,
-)
+from mm_bot.host.persistent import LiveOrder, PersistentState
 from mm_bot.host.state_file import StateFile
+from mm_bot.host.state_text import decode, encode
 from tests.host.state_helpers import FULL, OURS, DyingDisk, store
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from mm_bot.observe.http_server import HttpServer, Response
+from mm_bot.observe.http_response import Response
+from mm_bot.observe.http_server import HttpServer
 from mm_bot.observe.pages import Pages
 from mm_bot.observe.redact import Redactor
 

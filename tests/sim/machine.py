@@ -13,13 +13,8 @@ from random import Random
 
 from mm_bot.core.instrument import Side
 from mm_bot.errors import EdgeError
-from mm_bot.host.persistent import (
-    ForeignStateError,
-    PersistentState,
-    StateIdentity,
-    decode,
-    encode,
-)
+from mm_bot.host.persistent import PersistentState, StateIdentity
+from mm_bot.host.state_text import ForeignStateError, decode, encode
 from tests.sim.virtual_time import VirtualClock
 
 REFUSED = "No space left on device"
