@@ -186,8 +186,8 @@ class NumoVenue:
     async def observe(self, watch: Watch) -> Observation:
         """Everything, read at once; bounded by the slowest read's timeout."""
         book, trades, (orders, balances) = await asyncio.gather(
-            self._book.refreshed(self._in_time(self._read_book())),
-            self._trades.refreshed(self._in_time(self._read_trades())),
+            self._book.refreshed(self._read_book),
+            self._trades.refreshed(self._read_trades),
             self._read_own(watch),
         )
         return Observation(
@@ -298,10 +298,10 @@ class NumoVenue:
         return await self._read_orders(watch), await self._read_balances(watch)
 
     async def _read_book(self) -> Book:
-        return await self._data.book(self.instrument, self._config.owner)
+        return await self._in_time(self._data.book(self.instrument, self._config.owner))
 
     async def _read_trades(self) -> tuple[Trade, ...]:
-        return await self._data.trades(self.instrument)
+        return await self._in_time(self._data.trades(self.instrument))
 
     async def _read_balances(self, watch: Watch) -> Part[Balances]:
         began_ms = self._now_ms()
@@ -381,10 +381,10 @@ class _Last(Generic[T]):
         stepped_ms = self._clock.now_ms() - round(age_ms) - self._began_ms
         return self._began_ms + (stepped_ms if abs(stepped_ms) > STEP_MS else 0)
 
-    async def refreshed(self, read: Awaitable[T]) -> Part[T]:
+    async def refreshed(self, read: Callable[[], Awaitable[T]]) -> Part[T]:
         began_ms = self._clock.now_ms()
         try:
-            return self.replaced(await read, began_ms)
+            return self.replaced(await read(), began_ms)
         except EdgeError as error:
             return self.kept(error)
 

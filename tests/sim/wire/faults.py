@@ -28,7 +28,7 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "return Outcome(verdict=Verdict.UNKNOWN, detail=detail, conflict=conflict)",
         "return Outcome(verdict=Verdict.ACCEPTED if status == 404 else Verdict.UNKNOWN, "
         "detail=detail, conflict=conflict)",
-        5,
+        14,
     ),
     _fault(
         "rounded_the_wrong_way",
