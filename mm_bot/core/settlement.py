@@ -9,7 +9,8 @@ Invariants (behaviour.md section 2):
 1. What the row of an order says is filled and the chain's count lacks is pending: exposure and
    headroom take it as bought for bids and as sold for asks, whichever is worse.
 2. Pending ends by the chain's count, or as reverted once blocks went on for `REVERTED_AFTER_MS`
-   without it. What reverted leaves the books, and returns to them should it settle after all.
+   without it. What reverted leaves the books, and returns to them should it settle after all. A
+   chain that takes back a block takes back its counts: what they proved is pending again.
 3. An order with fills is remembered, over restarts too, until nothing of it can fill any more and
    its row, the rows of its fills and the chain agree. What its row or the chain has and no row of
    a fill is owed: it is looked for far behind the cursor (`fills.py`), and counted once.
@@ -280,10 +281,11 @@ def _unread(order_id: str, side: Side, price: Price, now_ms: int) -> Settlement:
 def _judged(entry: Settlement, order_id: str, balances: Balances | None, now_ms: int) -> Settlement:
     if balances is None:
         return entry
-    count = balances.settled.get(order_id)
+    count, block_ms = balances.settled.get(order_id), balances.block_time_ms
     if count is not None:
-        entry = replace(entry, settled=max(entry.settled, count), asked=True)
-    block_ms = balances.block_time_ms
+        if count < entry.settled:  # the block that had it is no longer the chain's: it waits anew
+            entry = replace(entry, since_ms=now_ms, since_block_ms=block_ms)
+        entry = replace(entry, settled=count, asked=True)
     if entry.since_block_ms is None:
         entry = replace(entry, since_block_ms=block_ms)
     passed_ms = min(now_ms - entry.since_ms, block_ms - (entry.since_block_ms or block_ms))

@@ -163,6 +163,30 @@ def test_a_restart_takes_nothing_out_twice() -> None:
     assert told.settlements[FILLED.order_id].pending == 0
 
 
+def test_what_a_reorganised_chain_takes_back_is_pending_again() -> None:
+    """A block that settled a fill is replaced by one that has not: its room is taken once more, and
+    only a minute later it counts as reverted."""
+    half = replace(
+        FILLED, status=OrderStatus.ACTIVE, size=Size.of(50), filled_steps=80_000, expiry_ms=10**15
+    )
+    fifty = fill(1, Side.BUY, "1600", "50", order_id=FILLED.order_id)
+    memory = BEGUN
+    for later_ms, settled, base, highest in (
+        (0, 80_000, "10050", "10050"),
+        (90_000, 80_000, "10050", "10050"),
+        (92_000, 0, "10000", "10050"),
+        (150_000, 0, "10000", "10050"),
+        (153_000, 0, "10000", "10000"),
+        (154_000, 80_000, "10050", "10050"),
+    ):
+        world = seen(half, fills=(fifty,), settled=settled, base=base, later_ms=later_ms)
+        told = decided(world, memory, TIGHT)
+        assert told.holdings is not None
+        assert told.holdings.base_highest == Size.of(highest), later_ms
+        memory = remember(memory, told, Report(), dry_run=False)
+    assert memory.fill_totals.position == Size.of(50)
+
+
 def test_what_was_filled_before_the_books_began_is_not_taken_out_of_them() -> None:
     """With a lost state file the books begin empty: an old match that reverted changes nothing."""
     empty = Memory(started_ms=NOW_MS)
