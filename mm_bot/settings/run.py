@@ -83,7 +83,9 @@ class RunSettings(Model, title="Operation"):
         "MM_DRY_RUN", "Decide and log all, send nothing.", default="false"
     )
     state_file: Annotated[Path, PATH] = variable(
-        "MM_STATE_FILE", "Where the nonces reached are kept.", default=".mm-bot-state.json"
+        "MM_STATE_FILE",
+        "Where nonces, books and signatures are kept; each bot its own.",
+        default=".mm-bot-state.json",
     )
     redis_url: Annotated[str | None, REDIS_URL] = variable(
         "MM_REDIS_URL",

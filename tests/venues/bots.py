@@ -15,8 +15,11 @@ Start = Callable[..., BotProcess]
 
 @contextmanager
 def starting(folder: Path, environment: Mapping[str, str]) -> Iterator[Start]:
-    """Starts bots around a fixed anchor, with the same state file each time, and ends them all."""
+    """Starts bots around a fixed anchor, with the same state file each time, and ends them all. The
+    proxy that their environment names answers nobody: none of their connections may use it."""
     common = {
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "ALL_PROXY": "http://127.0.0.1:9",
         "MM_ORDER_SIZE": "0.5",
         "MM_ANCHOR_SOURCE_TYPE": "fixed",
         "MM_ANCHOR_MIN_PRICE": "100",

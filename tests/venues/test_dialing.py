@@ -10,12 +10,14 @@ import threading
 
 import httpx
 import pytest
+from websockets.asyncio.server import serve
 
 from mm_bot.io.dial import alternating, dial
 from mm_bot.io.errors import describe
 from mm_bot.io.http import open_client
 from mm_bot.io.postgres_address import addresses
 from mm_bot.io.resolver import Address, Resolver
+from mm_bot.io.websocket import connecting
 from tests.venues.test_http import Server, fine
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -185,3 +187,18 @@ def test_postgres_gets_the_addresses_of_its_names(
     names.release.set()
     expected = {} if found is None else dict(zip(("host", "hostaddr", "port"), found, strict=True))
     assert asyncio.run(addresses(url, Resolver(names))) == expected
+
+
+def test_a_venue_s_socket_uses_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment names, as every other connection of ours (the library's own default
+    would go there)."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    async def use() -> None:
+        async with serve(lambda socket: socket.send("heard"), "127.0.0.1", 0) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            async with connecting(f"ws://127.0.0.1:{port}", open_timeout=10) as socket:
+                assert await socket.recv() == "heard"
+
+    asyncio.run(use())

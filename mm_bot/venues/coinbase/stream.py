@@ -14,12 +14,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 import orjson
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
 from mm_bot.core.instrument import Side
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import describe
+from mm_bot.io.websocket import connecting
 from mm_bot.venues.coinbase.token import Tokens
 from mm_bot.venues.coinbase.wire import COINBASE, read
 from mm_bot.venues.levels import LevelBook, Levels, bounded
@@ -93,7 +94,7 @@ class Socket:
             back_off_s = min(2 * back_off_s, LAST_BACK_OFF_S)
 
     async def _session(self) -> None:
-        async with connect(
+        async with connecting(
             self._url,
             open_timeout=self._timeout_s,
             max_size=LARGEST_MESSAGE,

@@ -19,13 +19,14 @@ from typing import Any, Final
 
 import httpx
 import orjson
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
 from mm_bot.errors import EdgeError
 from mm_bot.fields.keccak import keccak_256
 from mm_bot.io.errors import NOT_SENT, describe
 from mm_bot.io.http import open_client
+from mm_bot.io.websocket import connecting
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.their_clock import TheirClock
 from mm_bot.venues.signing import Signer
@@ -239,7 +240,7 @@ class DeriveApi:
             back_off_s = min(2 * back_off_s, LAST_BACK_OFF_S)
 
     async def _session(self, session: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        async with connect(
+        async with connecting(
             self._config.socket_url,
             open_timeout=self._timeout_s,
             max_size=LARGEST_MESSAGE,

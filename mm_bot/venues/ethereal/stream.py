@@ -16,12 +16,13 @@ from contextlib import suppress
 from typing import Any, Final
 
 import orjson
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
 from mm_bot.core.snapshot import Trade
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import describe
+from mm_bot.io.websocket import connecting
 from mm_bot.venues.ethereal import wire
 from mm_bot.venues.ethereal.levels import GapError, followed
 from mm_bot.venues.ethereal.wire import ETHEREAL
@@ -121,7 +122,7 @@ class Stream:
     async def _opened(self) -> _Session:
         """A new session with everything subscribed to and its first book there."""
         async with asyncio.timeout(self._timeout_s):
-            socket = await connect(
+            socket = await connecting(
                 self._url, max_size=LARGEST_MESSAGE, ping_interval=PING_S, ping_timeout=PING_S
             )
         session = _Session(socket, self, self._symbol)

@@ -17,11 +17,11 @@ from typing import Final
 import orjson
 import psycopg
 from psycopg.pq import ExecStatus
-from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from mm_bot.core.instrument import Instrument
 from mm_bot.io.errors import describe
+from mm_bot.io.websocket import connecting
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.units import ref
 
@@ -111,7 +111,7 @@ class MarketEvents:
         scheme, _, rest = self._config.api_base_url.rstrip("/").partition("://")
         url = f"{'wss' if scheme == 'https' else 'ws'}://{rest}/v1/ws"
         try:
-            async with connect(url, open_timeout=5, ping_interval=_QUIET_S) as socket:
+            async with connecting(url, open_timeout=5, ping_interval=_QUIET_S) as socket:
                 for channel in ("book", "trades"):
                     request = {"op": "subscribe", "channel": channel, "market": self._symbol}
                     await socket.send(orjson.dumps(request).decode())
