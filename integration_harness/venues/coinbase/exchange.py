@@ -49,6 +49,8 @@ class Faults:
     duplicate_pushes: bool = False
     reversed_pushes: bool = False
     refused_channel: str = ""
+    large_snapshot: bool = False
+    """The book's snapshot has 17,000 levels far away as well: over a megabyte and a half."""
     can_transfer: bool = False
     cancel_only: bool = False
     clock_ahead_s: float = 0.0

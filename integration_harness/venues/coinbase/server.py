@@ -27,6 +27,7 @@ from integration_harness.venues.serving import Client, FakeServer
 _PREFIX: Final = "/api/v3/brokerage"
 _TICK_S: Final = 0.02
 _SILENCE_S: Final = 30.0
+_FAR_LEVELS: Final = 17_000
 _CHANNELS: Final = {"level2": "l2_data"}
 
 
@@ -195,6 +196,9 @@ class CoinbaseServer(FakeServer[_Client]):
         if channel == "level2":
             client.levels = self.exchange.levels()
             updates = [_update(*key, size) for key, size in client.levels.items()]
+            if self.faults.large_snapshot:
+                far = (Decimal(cents) / 100 for cents in range(100, 100 + _FAR_LEVELS))
+                updates += [_update("bid", price, Decimal("0.001")) for price in far]
             event = {"type": "snapshot", "product_id": SYMBOL, "updates": updates}
             self._tell(client, "l2_data", event)
         elif channel == "user":

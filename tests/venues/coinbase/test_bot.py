@@ -65,8 +65,10 @@ def live(server: CoinbaseServer) -> dict[str, Order]:
 def test_it_quotes_counts_a_fill_once_and_stops_with_proof(
     server: CoinbaseServer, start: Start
 ) -> None:
-    """Post-only quotes around the anchor, though the first fails after it was accepted, a reply is
-    lost, and fills are listed late; a graceful stop leaves nothing live, proven."""
+    """Post-only quotes around the anchor, though the book's snapshot has over a megabyte, the first
+    order fails after it was accepted, a reply is lost, and fills are listed late; a graceful stop
+    leaves nothing live, proven."""
+    server.faults.large_snapshot = True
     server.faults.failed_later = 1
     server.faults.lose_replies = 1
     server.faults.late_fills_s = 0.5
