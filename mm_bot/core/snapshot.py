@@ -227,6 +227,9 @@ class Observation:
     """Whether we are the one writer of this market and subaccount (true in dry runs)."""
     clocks: tuple[ClockReading, ...] = ()
     """The exchange's clocks, as far as its answers tell them."""
+    alarms: tuple[str, ...] = ()
+    """What the exchange says went wrong there, that no decision mends and a person has to look at.
+    Each is told once."""
     price_limits: PriceLimits | None = None
     """Of now, where the exchange has such."""
 

@@ -119,6 +119,7 @@ class Health:
             "limits": limits(decision, memory),
             "sources": parts.sources(view),
             "clocks": parts.clocks(view),
+            "alarms": list(view.decision.snapshot.venue.alarms),
             "contradictions": {
                 what: now_ms - since_ms for what, since_ms in decision.contradictions.items()
             },

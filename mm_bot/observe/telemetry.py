@@ -36,6 +36,7 @@ class Telemetry:
         self._narrator = Narrator(log)
         self._newest_trade = -1
         self._unreadable: set[str] = set()
+        self._alarms: set[str] = set()
 
     def begin(
         self, market: Instrument, external: Refreshes | None, anchor: Refreshes | None = None
@@ -76,7 +77,15 @@ class Telemetry:
         if before is not None and self._market is not None:
             self._compare_fills(before.memory, decision, self._market)
         self._name_unreadable(decision)
+        self._name_alarms(decision)
         self._narrator.cycle(view)
+
+    def _name_alarms(self, decision: Decision) -> None:
+        """What the exchange says went wrong there: each once."""
+        for text in decision.snapshot.venue.alarms:
+            if text not in self._alarms:
+                self._alarms.add(text)
+                self._log.error("venue.alarm", says=text)
 
     def _name_unreadable(self, decision: Decision) -> None:
         """Each stranger's order that no number can be read from: counted and named once."""

@@ -45,6 +45,8 @@ class AccountReads:
     """The exchange's ids of our orders, by ours."""
     rows: tuple[RestingOrder, ...] = ()
     """Live ones, as of the last read."""
+    unsettled: tuple[str, ...] = ()
+    """Trades of the last read whose settlement failed."""
 
     def row(self, order_id: str) -> RestingOrder | None:
         """A live order as of the last read."""
@@ -115,10 +117,13 @@ class AccountReads:
         since_ms = fill_numbers.time_ms(watch.fills_after) - LOOK_BACK_MS
         left = {row.order_id: row.size for row in rows}
         found: dict[int, Fill] = {}
+        failed: list[str] = []
         async for entry in self._history("private/get_trade_history", "trades", since_ms):
             fill = wire.fill(entry, self.market(), left, self.their_clock)
             if fill is not None and fill.trade_id > watch.fills_after:
                 found[fill.trade_id] = fill
+            failed.extend(wire.unsettled(entry))
+        self.unsettled = tuple(failed)
         return tuple(found[number] for number in sorted(found))
 
     async def _history(self, method: str, name: str, since_ms: int) -> AsyncIterator[object]:

@@ -144,6 +144,7 @@ class DeriveVenue:
             balances_read_ms=self._balances_read_ms,
             lock_held=self._config.dry_run or self._lock.held,
             clocks=(self._their_clock.reading,),
+            alarms=self._reads.unsettled,
             price_limits=self._market.price_limits,
         )
 

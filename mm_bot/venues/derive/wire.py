@@ -6,7 +6,7 @@ engine refuses what is finer. What is signed and what is said are the same numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -248,6 +248,16 @@ def fill(
         steps=0,
         fee=Amount(_signed(members, "trade_fee")),
     )
+
+
+def unsettled(entry: object) -> Iterator[str]:
+    """Of a private trade whose settlement failed, which and how. It is final for trading all the
+    same: only a person can find out what became of it."""
+    members = _read.members(entry, "trade")
+    status = members.get("batch_status")
+    if isinstance(status, str) and status.endswith("Error"):
+        trade_id, label = (_read.text(members, name, "trade") for name in ("trade_id", "label"))
+        yield f"trade {trade_id[:64]} of {label[:80] or 'an order without a label'}: {status[:40]}"
 
 
 def limits(data: object) -> PriceLimits:

@@ -76,18 +76,24 @@ def test_it_quotes_counts_a_fill_once_and_cancels_at_the_kill_switch(
     server: DeriveServer, start: Start, tmp_path: Path
 ) -> None:
     """Two signed post-only quotes around the anchor; a partial fill is counted once, with
-    duplicated and reordered pushes; the kill switch leaves nothing live."""
+    duplicated and reordered pushes; that it does not settle is told once and changes no count; the
+    kill switch leaves nothing live."""
     bot = start()
     wait("two quotes", lambda: quoted(server), bot)
     prices = {o.direction: o.price for o in live(server).values()}
     assert prices == {"buy": Decimal("2992.50"), "sell": Decimal("3007.50")}
     server.faults.duplicate_pushes = server.faults.reversed_pushes = True
+    server.faults.unsettled = 1
+    server.faults.settle_s = 0.3
     server.take("sell", "0.2")
     counted = 'mm_bot_fills_total{side="buy"}'
     wait("the fill is counted", lambda: bot.metrics()[counted] == 1, bot)
     wait("the position shows", lambda: Decimal(bot.status()["balances"]["base"]["total"]) > 0, bot)
+    wait("it is told", lambda: bool(bot.log("venue.alarm")), bot)
     (tmp_path / "kill").write_text("")
     wait("nothing is live", lambda: not live(server), bot)
+    (alarm,) = bot.log("venue.alarm")
+    assert str(alarm.fields["says"]).endswith("SettlingError")
     assert bot.metrics()[counted] == 1
     assert bot.stop() == 0
 
