@@ -42,7 +42,7 @@ def page_of(days: Sequence[Found]) -> str:
 
 
 def _text(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:g}"
+    return "unknown" if value is None else f"{value:.4g}"
 
 
 def _buckets(day: Found) -> Figure:
@@ -59,7 +59,7 @@ def _buckets(day: Found) -> Figure:
                 "name": name,
                 "x": x,
                 "y": [each[key] for each in buckets],
-                "text": [f"{each['orders']} orders" for each in buckets],
+                "hovertext": [f"{each['orders']} orders" for each in buckets],
                 "marker": {"color": colour},
             }
             for name, key, colour in bars
