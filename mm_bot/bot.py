@@ -28,7 +28,7 @@ from mm_bot.core.clock_step import shifted
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Replaced, Verdict
 from mm_bot.core.decide import Decision, decide
 from mm_bot.core.exact import Price
-from mm_bot.core.ledger import OpenOrder, watch
+from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.liability import audit
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
@@ -39,8 +39,6 @@ from mm_bot.core.remember import (
     CancelResult,
     PlaceResult,
     Report,
-    fills_after,
-    next_due_ms,
     remember,
     with_cancels,
     with_signed,
@@ -48,6 +46,7 @@ from mm_bot.core.remember import (
 from mm_bot.core.risk import HaltReason
 from mm_bot.core.snapshot import Snapshot
 from mm_bot.core.stopped import Stopped, stopped
+from mm_bot.core.watching import fills_after, next_due_ms, watch
 from mm_bot.errors import EdgeError
 from mm_bot.ports import Anchor, KillSwitch, Nonces, Store, Telemetry
 from mm_bot.venues.base import Replacing, Venue

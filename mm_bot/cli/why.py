@@ -21,10 +21,10 @@ from mm_bot.cli.probe import Status, ask_if_there, bot_url, entries, same_bot
 from mm_bot.clock import SystemClock
 from mm_bot.core.decide import Decision, decide
 from mm_bot.core.instrument import Instrument, Side
-from mm_bot.core.ledger import watch
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
 from mm_bot.core.snapshot import Snapshot
+from mm_bot.core.watching import watch
 from mm_bot.errors import SettingsError
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.mode_file import ModeFile

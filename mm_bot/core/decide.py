@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from mm_bot.core import degrade, freshness, ledger, liability, reconcile, reduction, reference, risk
-from mm_bot.core.balances import Holdings, holdings
+from mm_bot.core import degrade, freshness, liability, reconcile, reduction, reference, risk
+from mm_bot.core.balances import Holdings
 from mm_bot.core.exact import NO_AMOUNT, Amount
-from mm_bot.core.fills import FillTotals, count, reverted
+from mm_bot.core.fills import FillTotals
 from mm_bot.core.freshness import Freshness
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.ledger import OpenOrder, Stage, Tracked
+from mm_bot.core.liability import worth
 from mm_bot.core.memory import Memory
 from mm_bot.core.plan import CancelCategory, Plan, ReconcileInput, SignedRoom
 from mm_bot.core.policy import OperatorMode, Policy
@@ -33,24 +34,12 @@ from mm_bot.core.quoting import (
 )
 from mm_bot.core.reference import Reference
 from mm_bot.core.risk import Halt, HaltReason
-from mm_bot.core.settlement import (
-    Past,
-    Settlement,
-    Settlements,
-    disagreeing,
-    lacking,
-    pending,
-    settle,
-    told_beside,
-    unasked,
-    unsettled,
-)
-from mm_bot.core.snapshot import ClockReading, Fill, OwnOrders, Part, Snapshot
+from mm_bot.core.settlement import Settlements, disagreeing, lacking
+from mm_bot.core.situation import Situation, situation
+from mm_bot.core.snapshot import ClockReading, Fill, Snapshot
 from mm_bot.core.touch import touch, unmanaged_resting
 
 MINUTE_MS = 60_000
-BLOCK_LAG_MS = 10_000
-"""A fill's row may be this much younger than the block that settled it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,54 +99,19 @@ def decide(
     strategy: Strategy,
 ) -> Decision:
     """The plan of this cycle."""
-    snapshot = _without_dead_rows(_without_unlocked_orders(snapshot))
-    now_ms, venue = snapshot.now_ms, snapshot.venue
-    tracked = ledger.track(memory.open_orders, venue.orders, now_ms)
-    fill_totals, new_fills = _fills(snapshot, memory)
-    settlements = _settlements(snapshot, memory, new_fills)
-    fill_totals = reverted(fill_totals, settlements, market)
-    strangers = reference.others(venue)
-    chosen = reference.choose(snapshot, strangers, policy.reference)
-    contradictions = freshness.contradictions(snapshot, memory, tracked, market.capabilities)
-    fresh = freshness.measure(snapshot, memory, contradictions)
-    money = _holdings(snapshot, settlements, market)
-    signatures, elsewhere = _signatures(snapshot, memory, settlements, market)
-    half = degrade.half_known(chosen, snapshot, strangers, memory, policy)
-    view = _view(
-        *(snapshot, strangers, memory, tracked, policy, market),
-        *(chosen, half, money, fill_totals, new_fills),
-    )
-    quotes = within(strategy.quote(view, memory.strategy), venue.price_limits, market)
+    now = situation(snapshot, memory, policy, market)
+    snapshot = now.snapshot
+    view = _view(now)
+    quotes = within(strategy.quote(view, memory.strategy), snapshot.venue.price_limits, market)
     risk_policy = freshness.own_limit(policy.risk, snapshot.anchor)
     causes = degrade.causes(
-        memory, strangers, chosen, half, fresh, money, replace(policy, risk=risk_policy)
+        *(memory, now.strangers, now.reference, now.half_known),
+        *(now.freshness, now.holdings, replace(policy, risk=risk_policy)),
     )
     quotes = degrade.withdrawn(quotes, causes)
-    behind = (
-        not all(told_beside(fill, settlements, venue.balances.value) for fill in new_fills)
-        or unasked(settlements)
-        or _balances_behind_fills(snapshot, memory)
-    )
-    room = _signed_room(policy, signatures, elsewhere)
-    given = _reconcile_input(
-        snapshot,
-        strangers,
-        memory,
-        tracked,
-        chosen,
-        quotes,
-        room,
-        behind,
-        market,
-        policy,
-        strategy.levels,
-    )
+    given = _reconcile_input(now, quotes, strategy.levels)
     wanted = _wanted(snapshot, given, policy)
-    due = _over_budget(policy, memory, wanted, now_ms)
-    limits = _risk_input(
-        *(snapshot, memory, policy, tracked, chosen, half, fresh, money),
-        *(settlements, market, due, strategy.levels),
-    )
+    limits = _risk_input(now, _over_budget(now, wanted), strategy.levels)
     last_step = degrade.last_step(risk_policy, causes)
     found = risk.in_order(*risk.halts(limits, last_step), *quotes.halts)
     if policy.mode is OperatorMode.DRY_RUN_HEALTH:
@@ -166,7 +120,7 @@ def decide(
         cancels = _halted_plan(given, found)
         wanted = reduction.planned(given, cancels, quotes.reduction, found)
     return Decision(
-        now_ms=now_ms,
+        now_ms=snapshot.now_ms,
         snapshot=snapshot,
         memory=memory,
         policy=policy,
@@ -174,130 +128,45 @@ def decide(
         orders_unread=snapshot.venue.orders.value is None,
         plan=wanted,
         halts=found,
-        reference=chosen,
+        reference=now.reference,
         quotes=quotes,
         missing=_missing(snapshot, policy, quotes.ladder, wanted, found),
-        holdings=money,
-        tracked=tracked,
-        fill_totals=fill_totals,
-        new_fills=new_fills,
-        settlements=settlements,
-        freshness=fresh,
-        contradictions=contradictions,
-        behind_fills=behind,
+        holdings=now.holdings,
+        tracked=now.tracked,
+        fill_totals=now.fill_totals,
+        new_fills=now.new_fills,
+        settlements=now.settlements,
+        freshness=now.freshness,
+        contradictions=now.contradictions,
+        behind_fills=now.behind_fills,
         degraded=tuple(cause.name for cause in causes),
-        open_notional=_open_notional(tracked.open_orders),
-        signatures=signatures,
-        signed_elsewhere=elsewhere,
+        open_notional=_open_notional(now.tracked.open_orders),
+        signatures=now.signatures,
+        signed_elsewhere=now.signed_elsewhere,
     )
 
 
-def _without_unlocked_orders(snapshot: Snapshot) -> Snapshot:
-    """Without the one-writer lock another process may act on these orders: they count as unread,
-    so nothing is placed, and the market data grows stale until the lock is held again."""
-    if snapshot.venue.lock_held:
-        return snapshot
-    error = snapshot.venue.orders.error or "the one-writer lock is not held"
-    unread: Part[OwnOrders] = Part(value=None, as_of_ms=None, error=error)
-    return replace(snapshot, venue=replace(snapshot.venue, orders=unread))
-
-
-def _without_dead_rows(snapshot: Snapshot) -> Snapshot:
-    part = snapshot.venue.orders
-    if part.value is None:
-        return snapshot
-    read = ledger.without_dead_rows(part.value, _expiry_clock_ms(snapshot))
-    if read is part.value:
-        return snapshot
-    return replace(snapshot, venue=replace(snapshot.venue, orders=replace(part, value=read)))
-
-
-def _expiry_clock_ms(snapshot: Snapshot) -> int:
-    """What is past by this is past: a signature dies by the chain's clock, whatever ours says."""
-    chain_ms = _chain_ms(snapshot)
-    return snapshot.now_ms if chain_ms is None else chain_ms
-
-
-def _chain_ms(snapshot: Snapshot) -> int | None:
-    """The earlier of our clock and the latest block's time; None where no block was read yet."""
-    balances = snapshot.venue.balances.value
-    return None if balances is None else min(snapshot.now_ms, balances.block_time_ms)
-
-
-def _fills(snapshot: Snapshot, memory: Memory) -> tuple[FillTotals, tuple[Fill, ...]]:
-    read = snapshot.venue.orders.value
-    if read is None:
-        return memory.fill_totals, ()
-    return count(
-        memory.fill_totals,
-        read.fills,
-        read.newest_trade_id or 0,
-        snapshot.now_ms,
-        memory.settlements,
-    )
-
-
-def _settlements(
-    snapshot: Snapshot, memory: Memory, new_fills: tuple[Fill, ...]
-) -> dict[str, Settlement]:
-    read = snapshot.venue.orders.value
-    return settle(
-        memory.settlements,
-        read.rows if read is not None else (),
-        new_fills,
-        snapshot.venue.balances.value,
-        snapshot.now_ms,
-        past=Past(
-            cursor=memory.fill_totals.cursor,
-            newest_trade_id=(read.newest_trade_id if read is not None else None) or 0,
-            continued=not memory.signatures_known,
-            live={each.order_id for each in memory.open_orders},
-            taken_out=memory.fill_totals.reverted,
-            signatures=memory.signatures,
-        ),
-    )
-
-
-def _holdings(snapshot: Snapshot, settlements: Settlements, market: Instrument) -> Holdings | None:
-    balances, read = snapshot.venue.balances.value, snapshot.venue.orders.value
-    if balances is None or read is None:
-        return None
-    waiting = pending(settlements, market)
-    return holdings(market, balances, read.reserved_elsewhere, read.rows, waiting)
-
-
-def _view(
-    snapshot: Snapshot,
-    strangers: reference.Others,
-    memory: Memory,
-    tracked: Tracked,
-    policy: Policy,
-    market: Instrument,
-    chosen: Reference,
-    half: degrade.HalfKnown | None,
-    money: Holdings | None,
-    fill_totals: FillTotals,
-    new_fills: tuple[Fill, ...],
-) -> View:
+def _view(now: Situation) -> View:
+    snapshot, chosen, policy = now.snapshot, now.reference, now.policy
     return View(
-        market=market,
+        market=now.market,
         now_ms=snapshot.now_ms,
         mode=policy.mode,
         reference=chosen.price,
-        half_known=half.price if half is not None else None,
+        half_known=now.half_known.price if now.half_known is not None else None,
         source=chosen.source,
         reference_ms=reference.as_of_ms(snapshot, chosen.source),
         prices=tuple(_prices(snapshot, chosen)),
         widening_bps=_widening_bps(snapshot, chosen),
-        holdings=money,
-        touch=touch(snapshot, strangers, tracked, firm=True, policy=policy.reference),
-        resting=unmanaged_resting(tracked),
-        others=strangers,
-        open_orders=tracked.open_orders,
+        holdings=now.holdings,
+        touch=touch(snapshot, now.strangers, now.tracked, firm=True, policy=policy.reference),
+        resting=unmanaged_resting(now.tracked),
+        others=now.strangers,
+        open_orders=now.tracked.open_orders,
         balances_read_ms=snapshot.venue.balances_read_ms,
-        reductions_ms=memory.reductions_ms,
-        fills=new_fills,
-        fill_totals=fill_totals,
+        reductions_ms=now.memory.reductions_ms,
+        fills=now.new_fills,
+        fill_totals=now.fill_totals,
     )
 
 
@@ -314,23 +183,11 @@ def _widening_bps(snapshot: Snapshot, chosen: Reference) -> Decimal:
     return Decimal(0)
 
 
-def _reconcile_input(
-    snapshot: Snapshot,
-    strangers: reference.Others,
-    memory: Memory,
-    tracked: Tracked,
-    chosen: Reference,
-    quotes: Quotes,
-    signed_room: dict[Side, SignedRoom],
-    behind: bool,
-    market: Instrument,
-    policy: Policy,
-    levels: int,
-) -> ReconcileInput:
-    hold = MissingReason.BALANCES_BEHIND_FILLS if behind else None
+def _reconcile_input(now: Situation, quotes: Quotes, levels: int) -> ReconcileInput:
+    memory, tracked, filters = now.memory, now.tracked, now.policy.reference
     return ReconcileInput(
-        now_ms=snapshot.now_ms,
-        market=market,
+        now_ms=now.snapshot.now_ms,
+        market=now.market,
         startup=memory.startup,
         levels=levels,
         ladder=quotes.ladder,
@@ -338,37 +195,12 @@ def _reconcile_input(
         unmanaged=tracked.unmanaged,
         last_replace_ms=memory.last_replace_ms,
         refused_until_ms=memory.refused_until_ms,
-        touch=touch(snapshot, strangers, tracked, firm=False, policy=policy.reference),
+        touch=touch(now.snapshot, now.strangers, tracked, firm=False, policy=filters),
         hanging=quotes.hanging,
-        hold_places=hold,
-        reference=chosen.price,
-        signed_room=signed_room,
+        hold_places=MissingReason.BALANCES_BEHIND_FILLS if now.behind_fills else None,
+        reference=now.reference.price,
+        signed_room=_signed_room(now),
     )
-
-
-def _balances_behind_fills(snapshot: Snapshot, memory: Memory) -> bool:
-    """Whether the balances may not show the last fill yet: read before it was seen (or before any
-    could be seen), or of a block far older than it (a node that stands still answers all the same).
-    """
-    read_ms, balances = snapshot.venue.balances_read_ms, snapshot.venue.balances.value
-    if read_ms is None or balances is None:
-        return True
-    if fills_since_ms(snapshot, memory) is not None:
-        return True
-    if memory.last_fill_seen_ms is not None and read_ms <= memory.last_fill_seen_ms:
-        return True
-    made_ms = memory.last_fill_made_ms
-    return made_ms is not None and balances.block_time_ms + BLOCK_LAG_MS < made_ms
-
-
-def fills_since_ms(snapshot: Snapshot, memory: Memory) -> int | None:
-    """See `Memory`; it begins with the first read of the order table."""
-    since_ms = memory.fills_since_ms
-    if memory.fill_totals.cursor is None:
-        since_ms = snapshot.venue.orders.as_of_ms
-    read_ms = snapshot.venue.balances_read_ms
-    passed = since_ms is not None and read_ms is not None and read_ms >= since_ms
-    return None if passed else since_ms
 
 
 def _wanted(snapshot: Snapshot, given: ReconcileInput, policy: Policy) -> Plan:
@@ -381,57 +213,45 @@ def _wanted(snapshot: Snapshot, given: ReconcileInput, policy: Policy) -> Plan:
     return reconcile.plan(given, policy.reconcile)
 
 
-def _over_budget(policy: Policy, memory: Memory, wanted: Plan, now_ms: int) -> bool:
-    limit = policy.risk.max_cancels_per_minute
+def _over_budget(now: Situation, wanted: Plan) -> bool:
+    limit = now.policy.risk.max_cancels_per_minute
     if limit is None or not wanted.counted_cancels:
         return False
-    return len(_last_minute(memory, now_ms)) + wanted.counted_cancels > limit
+    return len(_last_minute(now.memory, now.snapshot.now_ms)) + wanted.counted_cancels > limit
 
 
 def _last_minute(memory: Memory, now_ms: int) -> tuple[int, ...]:
     return tuple(at for at in memory.replace_cancels_ms if now_ms - at < MINUTE_MS)
 
 
-def _risk_input(
-    snapshot: Snapshot,
-    memory: Memory,
-    policy: Policy,
-    tracked: Tracked,
-    chosen: Reference,
-    half: degrade.HalfKnown | None,
-    fresh: Freshness,
-    money: Holdings | None,
-    settlements: Settlements,
-    market: Instrument,
-    due: bool,
-    levels: int,
-) -> risk.RiskInput:
-    balances, waiting = snapshot.venue.balances.value, lacking(settlements, market)
+def _risk_input(now: Situation, due: bool, levels: int) -> risk.RiskInput:
+    snapshot, memory, fresh, tracked = now.snapshot, now.memory, now.freshness, now.tracked
+    balances, waiting = snapshot.venue.balances.value, lacking(now.settlements, now.market)
     live = [c for c in tracked.open_orders if c.stage is Stage.LIVE and not c.cancel_acked]
     return risk.RiskInput(
-        mode=policy.mode,
+        mode=now.policy.mode,
         kill_switch=snapshot.kill_switch,
         unsaved=snapshot.unsaved,
         # Whose orders and trades are ours comes from the order table: one failed read of it takes
         # the reference away, and how long that may last is for the freshness rules to say.
-        has_reference=chosen.price is not None
-        or half is not None
+        has_reference=now.reference.price is not None
+        or now.half_known is not None
         or snapshot.venue.orders.value is None,
         market_data_age_ms=fresh.market_data_ms,
         market_data_source=fresh.market_data_source,
         balances_age_ms=fresh.balances_ms,
         anchor_age_ms=fresh.anchor_ms,
-        deviation_bps=chosen.deviation_bps,
+        deviation_bps=now.reference.deviation_bps,
         oldest_quote_age_ms=max((snapshot.now_ms - c.created_ms for c in live), default=0),
         open_notional=_open_notional(tracked.open_orders),
         highest=balances.base + waiting.bought if balances else None,
         lowest=balances.base - waiting.sold if balances else None,
-        holdings=money,
+        holdings=now.holdings,
         replace_cancels_last_minute=len(_last_minute(memory, snapshot.now_ms)),
         rate_due=due,
         rate_held=any(halt.reason is HaltReason.CANCEL_RATE for halt in memory.halts),
         levels=levels,
-        disagreeing=disagreeing(settlements, snapshot.now_ms),
+        disagreeing=disagreeing(now.settlements, snapshot.now_ms),
     )
 
 
@@ -474,21 +294,10 @@ def _by_clock(gap: Missing, off: ClockReading | None) -> Missing:
     return replace(gap, reason=MissingReason.CLOCK_OFF, numbers=numbers)
 
 
-def _signed_room(
-    policy: Policy, here: liability.Signatures, elsewhere: liability.Signatures
-) -> dict[Side, SignedRoom]:
-    limit = policy.risk.max_signed_liability
+def _signed_room(now: Situation) -> dict[Side, SignedRoom]:
+    limit = now.policy.risk.max_signed_liability
     if limit is None:
         return {}
-    used = {side: liability.worth(here, side) + liability.worth(elsewhere, side) for side in Side}
+    each = (now.signatures, now.signed_elsewhere)
+    used = {side: sum((worth(found, side) for found in each), NO_AMOUNT) for side in Side}
     return {side: SignedRoom(left=limit - used[side], limit=limit) for side in Side}
-
-
-def _signatures(
-    snapshot: Snapshot, memory: Memory, settlements: Settlements, market: Instrument
-) -> tuple[liability.Signatures, liability.Signatures]:
-    """Ours here, and those in other markets of the subaccount."""
-    read, chain_ms = snapshot.venue.orders.value, _chain_ms(snapshot)
-    rows, others = (read.rows, read.signed_elsewhere) if read is not None else ((), ())
-    here = liability.updated(memory.signatures, rows, unsettled(settlements, market), chain_ms)
-    return here, liability.updated_elsewhere(memory.signed_elsewhere, others, chain_ms)

@@ -11,15 +11,14 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from mm_bot.core.commands import PreparedOrder, Watch
+from mm_bot.core.commands import PreparedOrder
 from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderId, OrderStatus, Ownership, RestingOrder
-from mm_bot.core.settlement import Settlement
 from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
 
 ARRIVAL_GRACE_MS = 5_000
@@ -34,11 +33,6 @@ STUCK_AFTER_MS = 5_000
 """How long an order may be `matching` before it counts as stuck: a slow match takes seconds."""
 LOST_REQUEST_MS = 5_000
 """How long after its process died a request may still turn up, the grace aside."""
-
-
-SETTLING_ASKED = 100
-"""Orders a read whose fills the chain is asked about; the others stay pending meanwhile."""
-NOTHING: Mapping[str, Settlement] = {}
 
 
 class Stage(Enum):
@@ -188,31 +182,6 @@ def stuck(known: OpenOrder, now_ms: int) -> bool:
     """Whether the exchange's matcher holds an order so long that it cannot be a slow match."""
     since_ms = known.matching_since_ms
     return since_ms is not None and now_ms - since_ms > STUCK_AFTER_MS
-
-
-def watch(
-    open_orders: tuple[OpenOrder, ...],
-    settlements: Mapping[str, Settlement] = NOTHING,
-    audited: Iterable[str] = (),
-    *,
-    fills_after: int | None,
-    first: bool,
-) -> Watch:
-    """What the next read of the order table must answer. `audited` are orders of ours that nothing
-    is known to have filled, and that the chain is asked about all the same."""
-    first_asked = sorted(settlements.items(), key=lambda each: not each[1].pending)
-    settling = {order_id: entry.nonce for order_id, entry in first_asked}
-    settling |= {c.order_id: c.nonce for c in open_orders if not c.nonce_in_doubt}
-    parts = {order_id: OrderId.parse(order_id) for order_id in audited}
-    asked = {order_id: each.nonce for order_id, each in parts.items() if each is not None}
-    settling = dict(list(settling.items())[: SETTLING_ASKED - len(asked)]) | asked
-    return Watch(
-        order_ids=tuple(dict.fromkeys([*(c.order_id for c in open_orders), *settlements])),
-        settling=tuple(settling.items()),
-        nonces=tuple(c.nonce for c in open_orders if c.conflict),
-        fills_after=fills_after,
-        include_unexpired=first,
-    )
 
 
 def remembered(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
-from mm_bot.core.decide import MINUTE_MS, Decision, fills_since_ms
+from mm_bot.core.decide import MINUTE_MS, Decision
 from mm_bot.core.exact import NO_SIZE
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder, Stage, stuck
@@ -19,6 +19,7 @@ from mm_bot.core.liability import Signature, Signatures
 from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.plan import Cancel, Slot
 from mm_bot.core.reference import ReferenceSource
+from mm_bot.core.situation import fills_since_ms
 from mm_bot.core.snapshot import Snapshot
 
 REFUSED_RETRY_MS = 1_000
@@ -31,7 +32,6 @@ A blink of the matcher, the usual cause, is shorter. An order that may not exist
 often, see `RESEND_MAX_MS`."""
 STUCK_RETRY_MAX_MS = 10_000
 """The same for an order that the matcher does not give back."""
-VERIFY_AFTER_MS = 100
 HOUR_MS = 3_600_000
 RETIRED_KEPT_MS = 600_000
 RETIRED_KEPT = 500
@@ -298,22 +298,3 @@ def _retired(memory: Memory, decision: Decision) -> Mapping[str, int]:
         if now_ms - at < RETIRED_KEPT_MS and order_id not in new
     }
     return dict(list({**kept, **new}.items())[-RETIRED_KEPT:])
-
-
-def fills_after(memory: Memory) -> int | None:
-    """The trade id after which fills are wanted: far back where one is owed."""
-    owed = any(entry.owed for entry in memory.settlements.values())
-    return memory.fill_totals.floor if owed else memory.fill_totals.cursor
-
-
-def next_due_ms(memory: Memory, now_ms: int) -> int | None:
-    """When something that waits is tried again, or an acknowledged cancel looked after; None where
-    only the poll interval matters. Each such time counts once: what is past waits for the poll."""
-    due = list(memory.refused_until_ms.values())
-    for c in memory.open_orders:
-        if c.stage is Stage.UNKNOWN:
-            due.append(c.next_send_ms)
-        if c.cancels:
-            acked = c.cancel_acked_ms
-            due.append(c.next_cancel_ms if acked is None else acked + VERIFY_AFTER_MS)
-    return min((at for at in due if at > now_ms), default=None)

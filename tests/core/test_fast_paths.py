@@ -14,7 +14,7 @@ from mm_bot.core.ledger import OpenOrder, Stage, says_nothing_new, updated
 from mm_bot.core.orders import OrderStatus
 from mm_bot.core.pairing import by_table, uncontested
 from mm_bot.core.quoting import Bound, MissingReason, Room, fit
-from mm_bot.core.reconcile import fault, price_fits, score_of
+from mm_bot.core.slots import fault, price_fits, score_of
 from tests.core.builders import FUTURE, NOW_MS, RECONCILES, SPOT, level, open_order, row
 
 steps = st.integers(1, 60)

@@ -14,14 +14,14 @@ from mm_bot.core.decide import Decision
 from mm_bot.core.exact import Size
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
-from mm_bot.core.ledger import watch
 from mm_bot.core.liability import Signature, audit
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderStatus
-from mm_bot.core.remember import Report, fills_after, remember
+from mm_bot.core.remember import Report, remember
 from mm_bot.core.risk import HaltReason
 from mm_bot.core.settlement import DISAGREES_AFTER_MS
 from mm_bot.core.snapshot import Fill
+from mm_bot.core.watching import fills_after, watch
 from mm_bot.host.persistence import first_memory, to_state
 from tests.core.builders import NOW_MS, fill, open_order, own_orders, row, snapshot
 from tests.core.decisions import decided

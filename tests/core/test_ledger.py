@@ -18,10 +18,10 @@ from mm_bot.core.ledger import (
     Tracked,
     remembered,
     track,
-    watch,
 )
 from mm_bot.core.orders import OrderStatus, Ownership
 from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
+from mm_bot.core.watching import watch
 from tests.core.builders import NOW_MS, SPOT, open_order, own_orders, row
 
 UNKNOWN = open_order(Side.BUY, "1596", stage=Stage.UNKNOWN)

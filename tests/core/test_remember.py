@@ -20,9 +20,9 @@ from mm_bot.core.remember import (
     CancelResult,
     PlaceResult,
     Report,
-    next_due_ms,
 )
 from mm_bot.core.snapshot import ClockReading
+from mm_bot.core.watching import next_due_ms
 from tests.core.builders import (
     NOW_MS,
     book,

@@ -35,6 +35,7 @@ OPTIONS = (
 )
 TESTS = {
     "reconcile": ("test_reconcile.py", "test_reconcile_properties.py", "test_decide.py"),
+    "slots": ("test_reconcile.py", "test_reconcile_properties.py", "test_fast_paths.py"),
     "risk": ("test_risk.py", "test_decide.py"),
     "quoting": ("test_reconcile.py", "test_reconcile_properties.py"),
     "fills": ("test_fills.py", "test_settlement.py", "test_late_rows.py"),

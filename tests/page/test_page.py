@@ -141,7 +141,7 @@ def test_every_reason_has_its_words() -> None:
     assert set(HALT_ENDS_WHEN) == set(HaltReason)
     assert set(MISSING_MEANS) == set(MissingReason)
     assert set(SOURCE_MEANS) == set(ReferenceSource)
-    source = Path("mm_bot/core/reconcile.py").read_text()
+    source = Path("mm_bot/core/slots.py").read_text()
     for guard in ("min_quote_lifetime", "min_price_move", "quote_refresh_interval"):
         assert guard in GUARD_MEANS
         assert f'"{guard}"' in source

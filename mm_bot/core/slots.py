@@ -1,0 +1,166 @@
+"""One slot and the order that holds it: whether it fits, stays, goes, or waits. Pure.
+
+The numbered invariants are those of `reconcile.py`, which puts the slots together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mm_bot.core.exact import BPS, add, distance, multiply, subtract
+from mm_bot.core.exposure import pace_ms, past_a_bound, priced_worse
+from mm_bot.core.instrument import Level
+from mm_bot.core.ledger import OpenOrder, Stage
+from mm_bot.core.pairing import Score
+from mm_bot.core.plan import (
+    RENEWAL,
+    CancelCategory,
+    Held,
+    Place,
+    Plan,
+    ReconcileInput,
+    cancel_of,
+    due_for_renewal,
+    gap,
+)
+from mm_bot.core.policy import ReconcilePolicy
+from mm_bot.core.quoting import MissingReason
+
+PRICE_FAULT = "price_too_far_from_target"
+SIZE_FAULT = "size_too_far_from_target"
+
+
+def fault(open_order: OpenOrder, level: Level, policy: ReconcilePolicy) -> str | None:
+    """Why an order does not fit a slot; None where it does."""
+    if not price_fits(open_order, level, policy):
+        return PRICE_FAULT
+    if not _size_fits(open_order, level, policy):
+        return SIZE_FAULT
+    return None
+
+
+def price_fits(open_order: OpenOrder, level: Level, policy: ReconcilePolicy) -> bool:
+    """Whether the price is within the stale order threshold of the target."""
+    apart = multiply(distance(open_order.price.value, level.price.value), BPS)
+    return apart <= multiply(level.price.value, policy.stale_threshold_bps)
+
+
+def _size_fits(open_order: OpenOrder, level: Level, policy: ReconcilePolicy) -> bool:
+    apart = distance(open_order.size.value, level.size.value)
+    return apart <= add(policy.size_tolerance.value, open_order.lot.value)
+
+
+def score_of(levels: Sequence[Level], policy: ReconcilePolicy) -> Score:
+    """How well an order fits a slot: 0, 1 where its price does, 2 where `fault` finds none. The
+    fast path of pairing: what each price may be is worked out once."""
+    less, more = (part(BPS, policy.stale_threshold_bps) for part in (subtract, add))
+    spans = {
+        level.index: (multiply(level.price.value, less), multiply(level.price.value, more))
+        for level in levels
+    }
+
+    def score(order: OpenOrder, level: Level) -> int:
+        low, high = spans[level.index]
+        if not low <= multiply(order.price.value, BPS) <= high:
+            return 0
+        return 1 + _size_fits(order, level, policy)
+
+    return score
+
+
+def patient(policy: ReconcilePolicy, level: Level, order: OpenOrder) -> ReconcilePolicy:
+    """How much is left beside orders that stay moves with every tick of theirs: a smaller order is
+    good enough there within the share by which a price may be off."""
+    if order.size >= level.size:
+        return policy
+    share = policy.stale_threshold_bps.scaleb(-4)
+    return replace(policy, size_tolerance=policy.size_tolerance + level.size.times(share))
+
+
+def fill(given: ReconcileInput, level: Level, after: tuple[str, ...]) -> Plan:
+    reason = given.hold_places
+    if given.now_ms < given.refused_until_ms.get((level.side, level.index), 0):
+        reason = MissingReason.REFUSED_RECENTLY
+    if reason is not None:
+        return Plan(missing=(gap(level, reason),))
+    return Plan(places=(Place(level=level, after=after),))
+
+
+def hold_or_replace(
+    given: ReconcileInput,
+    policy: ReconcilePolicy,
+    level: Level,
+    order: OpenOrder,
+    blocking: tuple[str, ...],
+) -> Plan:
+    slot = (level.side, level.index)
+    wrong = fault(order, level, policy)
+    if order.stage is Stage.UNKNOWN:
+        again = (order,) if _due_again(given, order, level, policy) else ()
+        return Plan(resends=again, missing=(gap(level, MissingReason.AWAITING_EVIDENCE),))
+    renew = due_for_renewal(given, order)
+    if wrong is None and not renew:
+        return Plan(kept=((slot, order.order_id),))
+    guard = None
+    if not renew and not given.startup:
+        guard = _guard(given, policy, level, order, wrong or "")
+    if guard is None and given.hold_places is not None and not given.startup:
+        guard = given.hold_places.value
+    if guard is None and order.next_cancel_ms > given.now_ms:
+        guard = MissingReason.CANCEL_PENDING.value
+    if guard is not None:
+        held = Held(order_id=order.order_id, slot=slot, guard=guard, fault=wrong or RENEWAL)
+        return Plan(held=(held,))
+    category = CancelCategory.STARTUP if given.startup else CancelCategory.REPLACE_DRIVEN
+    counted = not given.startup and not renew
+    cancel = cancel_of(order, category, wrong or RENEWAL, counted)
+    if given.hold_places is not None:
+        return Plan(cancels=(cancel,), missing=(gap(level, given.hold_places),))
+    first_try = not (given.startup or blocking or order.cancels) and bool(order.price)
+    together = policy.together and first_try
+    after = () if together else tuple(sorted({order.order_id, *blocking}))
+    place = Place(level=level, after=after, replaces=order.order_id)
+    return Plan(cancels=(cancel,), places=(place,))
+
+
+def _guard(
+    given: ReconcileInput, policy: ReconcilePolicy, level: Level, order: OpenOrder, wrong: str
+) -> str | None:
+    """The churn guard that forbids this replace. None holds an order that is too large for its
+    slot where its side is past a bound."""
+    if order.size > level.size and past_a_bound(given, level.side):
+        return None
+    if given.now_ms - order.created_ms < policy.min_lifetime_ms:
+        return "min_quote_lifetime"
+    if wrong == PRICE_FAULT:
+        moved = multiply(distance(order.price.value, level.price.value), BPS)
+        if moved < multiply(order.price.value, policy.min_move_bps):
+            return "min_price_move"
+    last = given.last_replace_ms.get((level.side, level.index))
+    if last is not None and given.now_ms - last < policy.refresh_interval_ms:
+        return "quote_refresh_interval"
+    if wrong == PRICE_FAULT and priced_worse(order, level):
+        return None
+    if last is not None and given.now_ms - last < pace_ms(given, level.side, policy.order_life_ms):
+        return MissingReason.SIGNED_LIABILITY.value
+    return None
+
+
+def _due_again(
+    given: ReconcileInput, open_order: OpenOrder, level: Level, policy: ReconcilePolicy
+) -> bool:
+    """Whether to send the same bytes again. Not where the exchange might make a second order of
+    them, nor where their price has become worse for us than the target: then they would place a
+    quote that nobody wants any more. Time closes the question then (the order expires) instead of
+    evidence."""
+    if open_order.signed is None or open_order.conflict:
+        return False
+    if not given.market.capabilities.resend_safe:
+        return False
+    before = (c for c in given.open_orders if c.order_id == open_order.replaces)
+    if not policy.together and any(not c.cancel_acked for c in before):
+        return False  # one command was to take its place; by itself it would rest beside it
+    due = open_order.next_send_ms <= given.now_ms < open_order.expiry_ms
+    behind = open_order.side.best_first(open_order.price) >= level.side.best_first(level.price)
+    return due and (behind or price_fits(open_order, level, policy))
