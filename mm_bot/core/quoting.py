@@ -24,6 +24,7 @@ from enum import Enum
 from typing import Protocol
 
 from mm_bot.core.balances import Holdings
+from mm_bot.core.declared import Measure, StepReason
 from mm_bot.core.exact import (
     NO_SIZE,
     Amount,
@@ -67,16 +68,6 @@ class MissingReason(Enum):
     SIGNED_LIABILITY = "signed_liability"
     OUTSIDE_PRICE_LIMITS = "outside_price_limits"
     DEGRADED = "degraded"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepReason:
-    """Why a step of a strategy takes a level or a side away, declared where the step lives."""
-
-    value: str
-    """A word for logs and labels; it is what makes two reasons the same."""
-    means: str = field(compare=False)
-    """The same for people."""
 
 
 Reason = MissingReason | StepReason
@@ -241,47 +232,6 @@ class Kept:
     """What of it survives a restart, as JSON values; written with the next state file."""
     durable: Mapping[str, object] = field(default_factory=dict)
     """The same, but on disk before the cycle that changed it is reported."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureKind:
-    """A gauge of a strategy, declared where the step that measures it lives. What several declare
-    under one name is one gauge with the label values of all."""
-
-    name: str
-    help: str
-    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Every value that each label can have."""
-    off: Decimal | None = None
-    """While nothing is measured: None is not known, 0 for counts and flags."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
-    """What a strategy may tell beside its quotes."""
-
-    measures: tuple[MeasureKind, ...] = ()
-    reasons: tuple[StepReason, ...] = ()
-
-    def __add__(self, other: Declared) -> Declared:
-        """Of both, each once."""
-        return Declared(
-            measures=(*self.measures, *(m for m in other.measures if m not in self.measures)),
-            reasons=tuple(dict.fromkeys((*self.reasons, *other.reasons))),
-        )
-
-
-NOTHING_DECLARED = Declared()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
-    """One number of a strategy, of a declared kind."""
-
-    name: str
-    labels: tuple[str, ...] = ()
-    value: Decimal | None
-    """None is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

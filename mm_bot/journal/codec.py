@@ -16,9 +16,10 @@ from typing import Any, TypeVar, get_args, get_origin
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
+from mm_bot.core.declared import StepReason
 from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Instrument
-from mm_bot.core.quoting import MissingReason, Reason, StepReason
+from mm_bot.core.quoting import MissingReason, Reason
 
 T = TypeVar("T")
 Plain = Any

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from mm_bot.core.declared import Declared, StepReason
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import OperatorMode
-from mm_bot.core.quoting import Declared, MissingReason, StepReason
+from mm_bot.core.quoting import MissingReason
 from mm_bot.core.risk import HaltReason
 from mm_bot.observe.gauge import SIDES, Gauge, Number, Values, flags
 from mm_bot.observe.gauges_prices import data_gauges, price_gauges

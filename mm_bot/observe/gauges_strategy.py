@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from mm_bot.core.quoting import MeasureKind
+from mm_bot.core.declared import MeasureKind
 from mm_bot.observe.gauge import Gauge, Number, Values
 from mm_bot.observe.view import View
 

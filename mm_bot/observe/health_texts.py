@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mm_bot.core.quoting import MissingReason, Reason, StepReason
+from mm_bot.core.declared import StepReason
+from mm_bot.core.quoting import MissingReason, Reason
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.risk import HaltReason
 

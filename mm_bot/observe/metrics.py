@@ -25,7 +25,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from mm_bot.core.quoting import NOTHING_DECLARED, Declared
+from mm_bot.core.declared import NOTHING_DECLARED, Declared
 from mm_bot.observe.counts import Counts
 from mm_bot.observe.gauges import every_gauge
 from mm_bot.observe.view import View

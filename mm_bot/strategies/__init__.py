@@ -14,8 +14,9 @@ from importlib import import_module
 from operator import add
 from pkgutil import iter_modules
 
+from mm_bot.core.declared import NOTHING_DECLARED, Declared
 from mm_bot.core.policy import Policy, QuotePolicy
-from mm_bot.core.quoting import NOTHING_DECLARED, Declared, Strategy
+from mm_bot.core.quoting import Strategy
 from mm_bot.strategies.draft import Step
 from mm_bot.strategies.fitting import Bounds, Sizes
 from mm_bot.strategies.founding import (

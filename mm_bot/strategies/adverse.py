@@ -15,22 +15,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from mm_bot.core.declared import Measure, MeasureKind, StepReason
 from mm_bot.core.exact import add, multiply
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Measure, MeasureKind, Missing, StepReason, View
+from mm_bot.core.quoting import Missing, View
 from mm_bot.core.snapshot import Fill
 from mm_bot.strategies.draft import GUARD_ACTIVE, SIDES, Draft, Step, guard_active
-from mm_bot.strategies.markouts import (
-    HORIZONS_S,
-    TOXIC_S,
-    ZERO,
-    Hit,
-    Mark,
-    Tape,
-    markout,
-    noted,
-)
+from mm_bot.strategies.markouts import HORIZONS_S, TOXIC_S, ZERO, Hit, Mark, Tape, markout, noted
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 from mm_bot.strategies.statistics import S
 

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
+from mm_bot.core.declared import Measure, MeasureKind
 from mm_bot.core.exact import NO_AMOUNT, Amount, Price, exact
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Measure, MeasureKind, View
+from mm_bot.core.quoting import View
 from mm_bot.strategies.draft import Step
 from mm_bot.strategies.markouts import Hit, Mark, price_after
 from mm_bot.strategies.options import Feature, Option, Options, Place, Sort

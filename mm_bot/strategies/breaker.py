@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
+from mm_bot.core.declared import Measure, MeasureKind
 from mm_bot.core.exact import Amount, Price, Size, add, exact, multiply, subtract
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Measure, MeasureKind, View
+from mm_bot.core.quoting import View
 from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.strategies.draft import Step, too_far_ahead
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort

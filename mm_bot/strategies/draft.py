@@ -10,21 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from mm_bot.core.declared import Declared, Measure, MeasureKind, StepReason
 from mm_bot.core.exact import Price, Size, round_half_even
 from mm_bot.core.explained import Explanation, Number, Told, said
 from mm_bot.core.instrument import Level, Side
-from mm_bot.core.quoting import (
-    NONE_HANGS,
-    Bound,
-    Declared,
-    Hanging,
-    Measure,
-    MeasureKind,
-    Missing,
-    Reduction,
-    StepReason,
-    View,
-)
+from mm_bot.core.quoting import NONE_HANGS, Bound, Hanging, Missing, Reduction, View
 from mm_bot.core.risk import Halt
 
 ONE = Decimal(1)

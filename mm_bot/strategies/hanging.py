@@ -16,11 +16,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from mm_bot.core.declared import Measure, MeasureKind, StepReason
 from mm_bot.core.exact import BPS, Size, multiply
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import OpenOrder, Stage
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Hanging, Measure, MeasureKind, Missing, StepReason, View
+from mm_bot.core.quoting import Hanging, Missing, View
 from mm_bot.strategies.draft import SIDES, Draft, Step
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 

@@ -8,21 +8,12 @@ from decimal import Decimal
 from functools import reduce
 from operator import add
 
+from mm_bot.core.declared import Declared, Measure, MeasureKind
 from mm_bot.core.exact import Price, Size
 from mm_bot.core.explained import Explained, Explanation, Told
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import (
-    NONE_HANGS,
-    Declared,
-    Kept,
-    Ladder,
-    Measure,
-    MeasureKind,
-    Missing,
-    Quotes,
-    View,
-)
+from mm_bot.core.quoting import NONE_HANGS, Kept, Ladder, Missing, Quotes, View
 from mm_bot.strategies.draft import SIDES, Draft, Step
 
 States = Mapping[str, object]

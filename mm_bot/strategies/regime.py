@@ -20,10 +20,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from mm_bot.core.declared import Measure, MeasureKind, StepReason
 from mm_bot.core.exact import NO_SIZE, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Bound, Measure, MeasureKind, Missing, Reduction, StepReason, View
+from mm_bot.core.quoting import Bound, Missing, Reduction, View
 from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.strategies.draft import Draft, Step
 from mm_bot.strategies.forced import FORCED, FORCED_OPTIONS, Forcing, forcing

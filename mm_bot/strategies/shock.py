@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from mm_bot.core.declared import Measure
 from mm_bot.core.exact import BPS, Price, multiply, round_half_even
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Measure, View
+from mm_bot.core.quoting import View
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.strategies.draft import GUARD_ACTIVE, SIDES, Step, guard_active, too_far_ahead

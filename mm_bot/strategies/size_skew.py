@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from mm_bot.core.declared import StepReason
 from mm_bot.core.exact import add, floor_to_step, multiply, subtract
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import StepReason, View
+from mm_bot.core.quoting import View
 from mm_bot.strategies.draft import ONE, Draft, Step
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 from mm_bot.strategies.target import FEATURE as TARGET

@@ -15,10 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 
+from mm_bot.core.declared import Measure, MeasureKind
 from mm_bot.core.exact import BPS, Price, add, clamp, exact, multiply
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Measure, MeasureKind, View
+from mm_bot.core.quoting import View
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.strategies.draft import Draft, Step
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
