@@ -25,6 +25,7 @@ MEASURED = {
     "memory after all that": {0},
     "CPU of a quiet minute, 2 s poll": {0},
     "sign one order": {0},
+    "decide, every feature on": {0},
     "decide, 2 x 10 levels": {0},
     "cycle, 50 foreign orders": {0},
     "cycle, 50 of them, with index": {0},

@@ -1,5 +1,8 @@
 """Brings everything up, shows it, takes it down, and says whether the books agree.
 
+MM_* variables of the environment are given to both bots: `MM_SHOCK_BPS=200` shows that feature, and
+`MM_ANCHOR_SOURCE_TYPE=synthetic` a made-up price instead of the exchange's feed.
+
 Exit codes: 0 where both bots quoted both sides, were filled, requoted and ended with consistent
 books; 1 where not, with every reason; 130 where Ctrl-C came before anything could be judged.
 """
@@ -7,11 +10,12 @@ books; 1 where not, with every reason; 130 where Ctrl-C came before anything cou
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -142,6 +146,8 @@ class _Demo:
             "MM_MAX_LONG_INVENTORY": "105000" if spot else "50",
             "MM_MAX_SHORT_INVENTORY": "-105000" if spot else "-50",
             "MM_MAX_CANCELS_PER_MINUTE": "600",
+            "MM_ANCHOR_SYNTHETIC_START_PRICE": str(START_PRICE),
+            **_given(exchange.bot_environment(instrument.symbol)),
         }
         if self._journal is not None:
             folder = self._journal.absolute() / instrument.symbol
@@ -228,6 +234,12 @@ class _Demo:
         for fault in faults:
             self._console.print(f"[red]{fault}[/]")
         return 130 if self._stop.is_set() else 1
+
+
+def _given(fixed: Mapping[str, str]) -> dict[str, str]:
+    """The MM_* variables that the demo was started with: they are the bots' too, but for what leads
+    them to this exchange."""
+    return {n: v for n, v in os.environ.items() if n.startswith("MM_") and n not in fixed}
 
 
 def _not_lived(symbol: str, bot: BotProcess) -> list[str]:

@@ -60,7 +60,7 @@ class Memory:
     halts: tuple[Halt, ...] = ()
     last_halt_reason: HaltReason | None = None
     last_reference: Accepted | None = None
-    """The last one that was no trade of ours."""
+    """The last one there was, of whatever source."""
     degraded: tuple[str, ...] = ()
     """Names of the causes for which a side was not quoted in the last cycle (`degrade.py`)."""
     last_submitted: Mapping[Side, str] = field(default_factory=dict)

@@ -154,18 +154,19 @@ def price_with_size(orders: Iterable[BookOrder], policy: PriceFilter) -> Price |
         if not _is_plausible(order.price, policy):
             continue
         total, short = total + order.size, short + policy.lot
-        if _reaches(total, order.price, policy.min_size, short):
+        if reaches(total, order.price, policy.min_size, short):
             return order.price
     return None
 
 
 def has_size(trade: Trade, policy: PriceFilter) -> bool:
     """Whether a trade is large enough to tell a price."""
-    return _reaches(trade.size, trade.price, policy.min_size, policy.lot)
+    return reaches(trade.size, trade.price, policy.min_size, policy.lot)
 
 
-def _reaches(size: Size, price: Price, least: Size, short: Amount) -> bool:
-    """Whether `size` is `least` but for what the grid cut off, which is never half of it."""
+def reaches(size: Size, price: Price, least: Size, short: Amount) -> bool:
+    """Whether `size` is `least` but for what the grid cut off, which is never half of it and at
+    most `short` of the quote."""
     return size + size >= least and price * size + short >= price * least
 
 

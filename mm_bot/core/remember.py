@@ -18,7 +18,6 @@ from mm_bot.core.ledger import OpenOrder, Stage, stuck
 from mm_bot.core.liability import Signature, Signatures
 from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.plan import Cancel, Slot
-from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.situation import fills_since_ms
 from mm_bot.core.snapshot import Snapshot
 
@@ -111,7 +110,9 @@ def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: boo
         ),
         halts=decision.halts,
         last_halt_reason=decision.halts[0].reason if decision.halts else memory.last_halt_reason,
-        last_reference=_last_reference(memory, decision),
+        last_reference=memory.last_reference
+        if decision.reference.price is None
+        else Accepted(price=decision.reference.price, at_ms=decision.now_ms),
         degraded=decision.degraded,
         last_submitted=_submitted(memory, report),
         last_adopted=_adopted(memory, decision),
@@ -136,13 +137,6 @@ def _accepted(memory: Memory, snapshot: Snapshot) -> Mapping[str, Accepted]:
         if last is None or not 0 <= now_ms - last.at_ms < ACCEPTED_EVERY_MS:
             known[quote.source] = Accepted(price=quote.price, at_ms=now_ms)
     return known
-
-
-def _last_reference(memory: Memory, decision: Decision) -> Accepted | None:
-    found = decision.reference
-    if found.price is None or found.source is ReferenceSource.OWN_TRADE:
-        return memory.last_reference
-    return Accepted(price=found.price, at_ms=decision.now_ms)
 
 
 def with_signed(memory: Memory, orders: Iterable[NewOrder]) -> Memory:

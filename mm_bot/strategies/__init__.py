@@ -27,9 +27,10 @@ from mm_bot.strategies.founding import (
     Prices,
     Spread,
 )
-from mm_bot.strategies.models import AS, GLFT
+from mm_bot.strategies.models import AS, GLFT, ModelQuotes
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place
 from mm_bot.strategies.pipeline import HALF_SPREAD, Pipeline
+from mm_bot.strategies.target import TargetSkew
 
 FOUNDING = "founding"
 BUILT_IN = (FOUNDING, AS, GLFT)
@@ -57,11 +58,14 @@ def find(name: str) -> Factory:
 def founding(policy: Policy, *more: tuple[Place, Step]) -> Pipeline:
     """The founding ladder with every feature that is on, and `more` steps of the caller's own."""
     quote = policy.quote
-    steps = [*_founding(quote, models=policy.strategy in (AS, GLFT)), *more]
+    built = list(more)
     for feature in features(policy.strategy):
         step = feature.build(Options(feature.options, policy.options), quote)
         if step is not None:
-            steps.append((feature.place, step))
+            built.append((feature.place, step))
+    # a model and a target have a skew of their own
+    skewed = any(isinstance(step, ModelQuotes | TargetSkew) for _, step in built)
+    steps = [*_founding(quote, skewed=skewed), *built]
     steps.sort(key=lambda each: each[0])  # stable: the founding step of a place comes first
     return Pipeline(policy=quote, steps=tuple(step for _, step in steps))
 
@@ -100,14 +104,14 @@ def used(strategy: str, texts: Mapping[str, str], quote: QuotePolicy) -> Iterato
             yield from (option.name for option in feature.options)
 
 
-def _founding(quote: QuotePolicy, *, models: bool) -> Iterator[tuple[Place, Step]]:
+def _founding(quote: QuotePolicy, *, skewed: bool) -> Iterator[tuple[Place, Step]]:
     yield (
         Place.WIDENED,
         Bootstrap(spread_mult=quote.external_spread_mult, size_mult=quote.external_size_mult),
     )
     yield Place.WIDENED, Disagreement()
     yield Place.GUARD, Spread()
-    if not models:  # they have a skew of their own
+    if not skewed:
         skew = InventorySkew(
             skew_bps=quote.skew_bps, max_long=quote.max_long, max_short=quote.max_short
         )

@@ -115,6 +115,8 @@ class PnlAttribution(Step):
         return replace(state, at_last_fill=_texts(state)) if filled else state
 
     def _waiting(self, view: View, state: Attribution, before: Price) -> Attribution:
+        if not view.fills:
+            return state
         new = tuple(
             Hit(
                 order_id=fill.order_id,
@@ -133,6 +135,8 @@ class PnlAttribution(Step):
     def _told(self, view: View, state: Attribution) -> Attribution:
         """Every fill whose horizon is over: what the reference did to it within."""
         due = [hit for hit in state.waiting if view.now_ms >= hit.at_ms + self.horizon_ms]
+        if not due:
+            return state
         adverse, unknown, now = state.adverse, state.unknown, _seen(view, state)
         for hit in due:
             price = price_after(hit, self.horizon_ms, state.seen, now)

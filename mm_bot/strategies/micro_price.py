@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from mm_bot.core.exact import (
     BPS,
+    NO_AMOUNT,
     NO_SIZE,
     Price,
     Size,
@@ -23,7 +24,7 @@ from mm_bot.core.exact import (
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import View
-from mm_bot.core.reference import ReferenceSource
+from mm_bot.core.reference import ReferenceSource, reaches
 from mm_bot.strategies.draft import Draft, Step
 from mm_bot.strategies.options import Feature, Option, Options, Place, Sort
 
@@ -72,7 +73,8 @@ class MicroPrice(Step):
     def _best(self, view: View, side: Side) -> tuple[Price, Size] | None:
         """The best price at which one order has the size, and all that is there."""
         orders = view.others.get(side, ())
-        best = next((o.price for o in orders if o.size >= self.least_size), None)
+        lot, least = view.market.notional_step or NO_AMOUNT, self.least_size
+        best = next((o.price for o in orders if reaches(o.size, o.price, least, lot)), None)
         if best is None:
             return None
         return best, sum((o.size for o in orders if o.price == best), NO_SIZE)

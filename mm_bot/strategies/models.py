@@ -28,7 +28,7 @@ from mm_bot.strategies.volatility import MAX_HALF
 
 AS, GLFT = "avellaneda-stoikov", "glft"
 _GAMMA, _SIGMA, _K, _A = "MM_MODEL_GAMMA", "MM_MODEL_SIGMA", "MM_MODEL_K", "MM_MODEL_A"
-_HORIZON = "MM_MODEL_HORIZON_SECONDS"
+_HORIZON, _LEAST_HALF = "MM_MODEL_HORIZON_SECONDS", "MM_MODEL_MIN_HALF_SPREAD_BPS"
 ONE, TWO = Decimal(1), Decimal(2)
 Widths = tuple[Decimal, Decimal]
 """(half-spread, skew for one order of excess), in units of the price."""
@@ -121,6 +121,7 @@ def _build(model: str, options: Options, quote: QuotePolicy) -> Step | None:
         target=target_of(options),
         max_long=quote.max_long,
         max_short=quote.max_short,
+        least_half_bps=options.number(_LEAST_HALF),
         most_half_bps=options.number(MAX_HALF) or None,
     )
 
@@ -129,6 +130,9 @@ def _needed(model: str, options: Options, quote: QuotePolicy) -> Iterator[Contra
     for name in (_SIGMA, _K) if model == AS else (_SIGMA, _K, _A):
         if not options.number(name):
             yield name, f"MM_STRATEGY={model} needs it: give a number above 0"
+    most, least = options.number(MAX_HALF), options.number(_LEAST_HALF)
+    if most and least > most:
+        yield _LEAST_HALF, f"it is above {MAX_HALF}: give at most as much"
 
 
 _NUMBERS = (
@@ -166,6 +170,13 @@ _NUMBERS = (
         meaning="Time to go that avellaneda-stoikov quotes for, always the same.",
         default="60",
         above="0",
+    ),
+    Option(
+        name=_LEAST_HALF,
+        sort=Sort.NUMBER,
+        meaning="Narrowest half-spread that a model may make.",
+        unit="basis points",
+        least="0",
     ),
 )
 

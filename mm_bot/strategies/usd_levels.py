@@ -28,7 +28,10 @@ class UsdLevels(Step):
     level_size_mult: Decimal
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
-        sizes = {side: self._side(view, draft.prices[side]) for side in Side}
+        bids = self._side(view, draft.prices[Side.BUY])
+        same = view.market.base in DOLLARS and len(draft.prices[Side.SELL]) == len(bids)
+        asks = bids if same else self._side(view, draft.prices[Side.SELL])
+        sizes = {Side.BUY: bids, Side.SELL: asks}
         best = {side: each[0] if each else Size(Decimal(0)) for side, each in sizes.items()}
         return replace(draft, sizes=sizes).says(
             self.name,

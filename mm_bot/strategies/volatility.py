@@ -66,7 +66,8 @@ class VolatilitySpread(Step):
 
     mult: Decimal
     half_life_ms: int
-    horizon_ms: int
+    horizon_root: Decimal
+    """Square root of the seconds that a quote is exposed."""
     sample_ms: int
     max_half_bps: Decimal
     scale_levels: bool = False
@@ -120,8 +121,7 @@ class VolatilitySpread(Step):
         widest = max(base, self.max_half_bps)
         half = widest
         if sigma is not None:
-            horizon = S.sqrt(S.divide(Decimal(self.horizon_ms), Decimal(1000)))
-            more = S.multiply(S.multiply(self.mult, sigma), horizon)
+            more = S.multiply(S.multiply(self.mult, sigma), self.horizon_root)
             half = clamp(ceil4(S.add(base, more)), base, widest)
         step_bps = draft.step_bps
         if self.scale_levels:
@@ -171,7 +171,7 @@ def _build(options: Options, quote: QuotePolicy) -> Step | None:
     return VolatilitySpread(
         mult=mult,
         half_life_ms=options.ms(_HALF_LIFE),
-        horizon_ms=options.ms(_HORIZON),
+        horizon_root=S.sqrt(options.number(_HORIZON)),
         sample_ms=options.ms(_SAMPLE),
         max_half_bps=widest(options, quote),
         scale_levels=options.switch(_SCALE),

@@ -18,6 +18,7 @@ from tests.benchmarks.crowded import crowded
 from tests.benchmarks.cycles import alone, cycles
 from tests.benchmarks.distance import from_afar
 from tests.benchmarks.events import events, quiet, starts
+from tests.benchmarks.features import decisions
 from tests.benchmarks.figures import Figure, table, write_json
 from tests.benchmarks.fleet import fleet
 from tests.benchmarks.picture import svg
@@ -45,6 +46,7 @@ def main() -> int:
                 figures.extend(await cycles(seen[ms], ms, **how, together=together))
         tell("signing and deciding")
         figures.extend(await alone(exchange, turns=10 * given.turns))
+        figures.append(decisions(10 * given.turns))
         for ms in given.delays:
             tell(f"events, +{ms} ms")
             far = ms > min(given.delays)

@@ -127,14 +127,14 @@ async def alone(exchange: LocalExchange, *, turns: int) -> list[Figure]:
             order = new_order(ours.venue.instrument, Side.BUY, "1596", str(SIZE))
             key = PrivateKey()
             with closing(PlainMaker(at, exchange.deployment, exchange.spot, SIZE)) as plain:
-                signing = _interleaved(
+                signing = interleaved(
                     turns,
                     lambda: ours.venue.prepare(order),
                     lambda: plain.sign("buy", Decimal(1596)),
                     lambda: key.sign_recoverable(b"\x01" * 32, hasher=None),
                 )
             kept, moved = await _decisions(ours)
-            kept_us, moved_us = _interleaved(turns, kept, moved)
+            kept_us, moved_us = interleaved(turns, kept, moved)
     mine, theirs, bare = signing
     return [
         Figure(
@@ -165,7 +165,7 @@ async def _decisions(ours: Measured) -> tuple[Callable[[], object], Callable[[],
     )
 
 
-def _interleaved(turns: int, *works: Callable[[], object]) -> list[tuple[float, ...]]:
+def interleaved(turns: int, *works: Callable[[], object]) -> list[tuple[float, ...]]:
     """Microseconds of each work, one after the other in every turn."""
 
     def once(work: Callable[[], object]) -> float:

@@ -6,20 +6,19 @@ on both sides, so that every window and every ring holds what it holds in a busy
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
 from mm_bot.core.decide import decide
 from mm_bot.core.instrument import Side
-from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import RestingOrder
 from mm_bot.core.policy import Policy
 from mm_bot.core.remember import Report, remember
 from mm_bot.core.snapshot import Snapshot
 from mm_bot.strategies import founding
+from tests.benchmarks.cycles import interleaved
 from tests.benchmarks.figures import Figure, Target
 from tests.core.builders import (
     NOW_MS,
@@ -38,7 +37,6 @@ from tests.core.builders import (
     snapshot,
 )
 
-Interleaved = Callable[..., list[tuple[float, ...]]]
 LIVED_S = 700
 """Longer than the longest window there is."""
 EVERY = {
@@ -66,17 +64,19 @@ LEVELS, OTHERS = 3, 10
 
 
 def lived(policy: Policy) -> tuple[Snapshot, Memory]:
-    """The last of those seconds, and what is remembered by then."""
-    strategy, memory = founding(policy), running(*(order for order, _ in _resting()))
-    world = snapshot()
+    """The last of those seconds, with what is wanted then at rest, and what is remembered."""
+    strategy, memory = founding(policy), running()
     for second in range(LIVED_S):
-        world = _world(second)
-        decision = decide(world, memory, policy, SPOT, strategy)
+        decision = decide(_world(second), memory, policy, SPOT, strategy)
         memory = remember(memory, decision, Report(), dry_run=False)
-    return world, memory
+    wanted = (*decision.ladder.bids, *decision.ladder.asks)
+    terms = [(w.side, str(w.price), str(w.size), n) for n, w in enumerate(wanted, start=1)]
+    orders = tuple(open_order(side, at, size, nonce=n) for side, at, size, n in terms)
+    rows = [row(side, at, size, nonce=n) for side, at, size, n in terms]
+    return _world(LIVED_S, *rows), replace(memory, open_orders=orders)
 
 
-def decisions(turns: int, interleaved: Interleaved) -> Figure:
+def decisions(turns: int) -> Figure:
     """Microseconds of one decision, every feature on beside all off, in turns."""
     off = replace(POLICY, quote=replace(POLICY.quote, levels=LEVELS, level_step_bps=Decimal(10)))
     on = replace(off, options=EVERY)
@@ -95,23 +95,14 @@ def decisions(turns: int, interleaved: Interleaved) -> Figure:
     )
 
 
-def _resting() -> list[tuple[OpenOrder, RestingOrder]]:
-    prices = [(Side.BUY, 1596 - 2 * i) for i in range(LEVELS)]
-    prices += [(Side.SELL, 1604 + 2 * i) for i in range(LEVELS)]
-    return [
-        (open_order(side, str(price), nonce=n), row(side, str(price), nonce=n))
-        for n, (side, price) in enumerate(prices, start=1)
-    ]
-
-
-def _world(second: int) -> Snapshot:
+def _world(second: int, *rows: RestingOrder) -> Snapshot:
     """The price swings by a few basis points, and every other second somebody trades with us."""
     now_ms = NOW_MS + second * 1_000
     price = Decimal(1600) + Decimal(second % 7) / 10
-    rows = [resting for _, resting in _resting()]
     side = Side.BUY if second % 4 else Side.SELL
     sold = replace(fill(2_000 + second, side, str(price), "1"), at_ms=now_ms)
-    orders = own_orders(*rows, fills=(sold,) if second % 2 else (), newest_trade_id=2_000 + second)
+    fills = (sold,) if second % 2 else ()
+    orders = own_orders(*rows, fills=fills, newest_trade_id=2_000 + second)
     around = [
         others(side, str(1600 + side.opposite.sign * (5 + i)), "500")
         for side in Side

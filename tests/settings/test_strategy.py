@@ -62,6 +62,10 @@ CONTRADICTIONS = [
         },
         "MM_LEVEL_SIZE_MULT",
     ),
+    (
+        {"MM_MODEL_MIN_HALF_SPREAD_BPS": "31", "MM_MAX_HALF_SPREAD_BPS": "30", **GLFT},
+        "MM_MAX_HALF_SPREAD_BPS",
+    ),
     ({"MM_MODEL_SIGMA": "0", **{k: v for k, v in GLFT.items() if "SIGMA" not in k}}, "MM_STRATEGY"),
 ]
 

@@ -197,8 +197,10 @@ def test_one_large_order_moves_it_by_the_cap_and_small_ones_count_for_nothing() 
     """The mid of 1600 leans by 2 bps at most; an order below one of ours is passed over."""
     orders = (others(Side.BUY, "1599", "90000"), others(Side.SELL, "1601", "100"))
     crumbs = (others(Side.BUY, "1599.5", "1"), *orders)
+    # sizes here are whole cNGN: an order of 100 has a little less
+    short = (orders[0], others(Side.SELL, "1601", "99.9995"))
     on = policy(micro_price_max_shift_bps="2")
-    for seen in (orders, crumbs):
+    for seen in (orders, crumbs, short):
         quotes = one(on, view(others=seen, source=ReferenceSource.BOOK))
         said = {e.step: e.texts for e in quotes.explanations}["micro_price"]
         assert said["price"] == "1600.32"

@@ -20,8 +20,9 @@ from mm_bot.strategies.draft import Step
 from mm_bot.strategies.models import ModelQuotes, avellaneda_stoikov, glft
 from mm_bot.strategies.options import Place
 from tests.core.builders import FUTURE, POLICY, QUOTES
-from tests.strategies.views import Asked, policy, view
+from tests.strategies.views import Asked, measure, policy, view
 
+CAPPED = str(POLICY.quote.max_long), str(POLICY.quote.max_long + POLICY.quote.max_long)
 GLFT = {
     "a": Decimal("2.986162360812285"),
     "k": Decimal("0.04235741115084049"),
@@ -58,6 +59,20 @@ def test_a_model_is_chosen_by_name_and_explains_itself() -> None:
     assert abs(middle - (1600 - 3 * skew)) < Decimal("0.02")
     apart = (quotes.ladder.asks[0].price - quotes.ladder.bids[0].price).value
     assert abs(apart - 2 * half) < Decimal("0.03")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "half"),
+    [({"model_min_half_spread_bps": "40"}, 40), ({"max_half_spread_bps": "28"}, 28)],
+)
+def test_the_width_of_a_model_is_held_between_its_bounds(bounds: dict[str, str], half: int) -> None:
+    """28.7119 bps by the model: not below the one, not above the other. Its excess is clamped to
+    the inventory limits."""
+    chosen = policy(model_sigma="0.3", model_k="0.2", model_a="0.5", **bounds)
+    quotes = Asked(replace(chosen, strategy="glft")).quote(view(base="300"))
+    assert measure(quotes, "mm_bot_half_spread_bps", "buy") == half
+    far = [Asked(replace(chosen, strategy="glft")).quote(view(base=held)) for held in CAPPED]
+    assert far[0].ladder.skew_bps == far[1].ladder.skew_bps
 
 
 S0, SIGMA, DT, K, A, STEPS, RUNS = 100.0, 2.0, 0.005, 1.5, 140.0, 200, 1000
