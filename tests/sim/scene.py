@@ -91,3 +91,9 @@ class Scene:
         if not self.scenario.restarts or self._ends.random() < 0.5:
             return 0
         return self._ends.choice((300, 3_000)) + self._ends.randrange(3_000)
+
+    def drop_lock(self) -> None:
+        if self.site is None:
+            self.model.drop_lock()
+        else:
+            self.site.drop_lock()

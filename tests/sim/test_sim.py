@@ -7,7 +7,7 @@ from tests.sim.run import simulate
 from tests.sim.shrink import explained, shortened
 
 SEEDS = 2_000
-WIRED = 120
+WIRED = 40
 
 
 def test_every_claim_holds_in_every_seed() -> None:

@@ -180,8 +180,15 @@ class World(Scene):
         async with self._restarting:
             await self._end_and_start()
 
+    async def _end_superseded(self) -> None:
+        for process in self._superseded:
+            await process.kill()
+        self._superseded.clear()
+
     async def _end_and_start(self) -> None:
         assert self._process is not None
+        if self.site is not None:  # else one of them would take the lock, rightly, and keep it
+            await self._end_superseded()
         await (self._process.kill() if self.random.random() < 0.5 else self._process.end())
         self.checker.stopping.ended()
         await self.clock.sleep_ms(self.random.choice((0, 100, 3_000)))
@@ -217,11 +224,13 @@ class World(Scene):
         async with self._restarting:
             process = self._process
             assert process is not None
+            if self.site is not None:
+                await self._end_superseded()
             process.stand_still()
             self.checker.stopping.stands_still()
             await self.clock.sleep_ms(self.extra.choice((300, 1_500, 4_000)))
             if self.extra.random() < 0.6:
-                self._drop_lock()
+                self.drop_lock()
                 await self.clock.sleep_ms(self.extra.choice((0, 50, 1_500)))
                 self._superseded.append(process)
                 self.disk = self.new_disk(Random(self.extra.random()))
@@ -233,12 +242,6 @@ class World(Scene):
             else:
                 process.go_on()
                 self.checker.stopping.goes_on()
-
-    def _drop_lock(self) -> None:
-        if self.site is None:
-            self.model.drop_lock()
-        else:
-            self.site.drop_lock()
 
     def _flip_kill_switch(self) -> None:
         self.switch.flip()
@@ -253,9 +256,7 @@ class World(Scene):
             setattr(self.weather, name, value)
         self.follow_weather()
         await self._calm_for(11_000)  # makers leave, trades grow too old to be a reference
-        for process in self._superseded:  # each had its time to do harm
-            await process.kill()
-        self._superseded.clear()
+        await self._end_superseded()  # each had its time to do harm
         if self.features.options:
             await self._calm_for(25_000)  # what moved the width is forgotten
         while self._unfinished() and not self.checker.violations:

@@ -22,6 +22,8 @@ from tests.sim.wire.network import Services
 from tests.sim.wire.node import Node
 from tests.sim.wire.venue import Wired
 
+START_WITHIN_MS = 120_000
+
 
 class Site:
     def __init__(
@@ -41,15 +43,18 @@ class Site:
 
     async def opened(self, clock: HostClock) -> tuple[Wired, int]:
         """The venue of the next process, open, and the highest nonce it was told of. A start that
-        fails is tried again, as who runs the process would."""
+        fails is tried again, as who runs the process would. Raises TimeoutError where none ever
+        succeeds."""
         clock.context = copy_context()
         clock.context.run(HOST.set, clock)
+        tries_until_ms = clock.monotonic_ms() + START_WITHIN_MS
         while True:
             number = self._checker.generation + 1
             venue = Wired(self._services, self._mishaps, self._checker, clock, number)
             opening = asyncio.create_task(venue.open(), context=clock.context)
             try:
-                return venue, await opening
+                within_s = (tries_until_ms - clock.monotonic_ms()) / 1000
+                return venue, await asyncio.wait_for(opening, within_s)
             except BotError as error:
                 self._checker.note(f"a start fails: {error}")
                 venue.die()
