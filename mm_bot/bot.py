@@ -304,7 +304,7 @@ class Bot:
 
         async def send(signed: PreparedOrder) -> Outcome:
             nonlocal done
-            done = await venue.replace(signed, order_id, cancel.left, self._within_fence)
+            done = await venue.replace(signed, order_id, cancel.left, self._may_send)
             return done.place
 
         signed = await self._sign(place)
@@ -379,7 +379,7 @@ class Bot:
             return None
         sent_ms = edges.clock.now_ms()
         self._sent[signed.order.order_id] = signed.order.nonce
-        sending = edges.venue.place(signed, self._within_fence) if send is None else send(signed)
+        sending = edges.venue.place(signed, self._may_send) if send is None else send(signed)
         outcome = await sending
         if outcome.verdict is Verdict.REFUSED or outcome.conflict:
             self._sent.pop(signed.order.order_id, None)
@@ -402,8 +402,11 @@ class Bot:
         self.wake()
         return False
 
-    def _within_fence(self) -> bool:
-        return self._edges.clock.monotonic_ms() - self._proven_ms <= FENCE_MS
+    def _may_send(self) -> bool:
+        """The last look before an order's bytes leave: a connection to send them on may have been
+        long in coming."""
+        fenced = self._edges.clock.monotonic_ms() - self._proven_ms <= FENCE_MS
+        return fenced and not self._edges.kill_switch.active()
 
     def _follow_clock(self) -> None:
         step_ms = self._edges.clock.settle()

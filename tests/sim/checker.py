@@ -167,7 +167,7 @@ class Checker:
         self._cancelling.add(order_id)
         row = self.model.rows.get(self.model.nonces.get((US, nonce), ""))
         if row is None:
-            if order_id not in self._posted_by:
+            if nonce not in self._signed:
                 self.fail(Claim.NOT_OURS, f"{order_id} was never sent")
             return
         if row.order_id != order_id and nonce not in self._conflicts:
@@ -263,7 +263,7 @@ class Checker:
             self._durable_books = self.books.copied()
         self._fail_each(Claim.LIABILITY, self._posts.faults(memory))
         price = decision.reference.price
-        if self.alone and price is not None:
+        if self.alone and price is not None and self.skew_ms() == 0:
             self._constant = self._constant or price
             if price != self._constant:
                 self.fail(Claim.OWN_FREE, f"moved from {self._constant} to {price}")

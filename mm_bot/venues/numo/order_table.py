@@ -98,7 +98,12 @@ class OrderTable:
         """Whether we are the one writer now; asks the server only where we were not before."""
         if not self._takes_lock or self.lock_held:
             return True
-        rows = await self._session.query(order_queries.TRY_LOCK, {"key": self._lock_key})
+        try:
+            rows = await self._session.query(order_queries.TRY_LOCK, {"key": self._lock_key})
+        except EdgeError:
+            # It may have been taken before the answer failed, and goes with its session alone.
+            self._session.drop()
+            raise
         # Read after the query, which may have opened a new session.
         generation = self._session.generation
         taken = rows[0][0] is True and self._same_session(rows[0][-1], generation)
