@@ -24,8 +24,23 @@ _COUNTS = ("filled", "settled", "unbooked", "reverted", "booked", "counts_after"
 
 def signatures(state: PersistentState) -> dict[str, Signature]:
     """Those that the order table may not show, and what may have been signed beside them."""
-    listed = {order.order_id: _signature(order) for order in state.signed_orders}
-    return {**listed, **_allowed(state)}
+    found: dict[str, Signature] = {}
+    listed = ((order.order_id, _signature(order)) for order in state.signed_orders)
+    for name, signature in (*listed, *_allowed(state).items()):
+        # Sums of earlier crashes have this one's name where all expire together, as on a future
+        # that ends: they add up.
+        before = found.get(name)
+        found[name] = signature if before is None else _sum(before, signature)
+    return found
+
+
+def _sum(before: Signature, more: Signature) -> Signature:
+    return replace(
+        before,
+        left=before.left + more.left,
+        notional=before.notional + more.notional,
+        expiry_ms=max(before.expiry_ms, more.expiry_ms),
+    )
 
 
 def told(settlements: Mapping[str, Settlement]) -> list[dict[str, object]]:
@@ -115,11 +130,7 @@ def signed_orders(memory: Memory) -> tuple[SignedOrder, ...]:
     for _, signature in hidden[LISTED:]:
         before = merged.get(signature.side)
         if before is not None:
-            signature = replace(
-                before,
-                left=before.left + signature.left,
-                notional=before.notional + signature.notional,
-            )
+            signature = _sum(before, signature)
         merged[signature.side] = signature
     count = len(hidden)
     rest = [(f"{UNLISTED}:{side.value}:{count}", s) for side, s in merged.items()]

@@ -147,3 +147,28 @@ def test_very_many_signatures_are_listed_as_sums() -> None:
         assert outstanding(again.signatures, side) == outstanding(memory.signatures, side)
     third = first_memory(to_state(with_signed(again, [order(7_777)])), NOW_MS)
     assert outstanding(third.signatures, Side.BUY) == Size.of(10 * (LISTED + 1))
+
+
+def test_what_several_crashes_in_a_row_may_have_signed_adds_up(tmp_path: Path) -> None:
+    """Each process signs 10 and dies before anything of it is listed; all of it expires together,
+    as on a future that ends, so that what each was allowed looks alike."""
+
+    async def signed_and_died(nonce: int) -> None:
+        state_file = StateFile(tmp_path / "state", WHO)
+        memory = first_memory(state_file.load(NOW_MS).state, NOW_MS)
+        await MemoryStore(state_file, memory).signing(order(nonce))
+
+    for number in range(1, 5):
+        asyncio.run(signed_and_died(number))
+        told = outstanding(crashed(tmp_path).signatures, Side.BUY)
+        assert told >= Size.of(10 * number)
+
+
+def test_sums_of_one_name_add_up() -> None:
+    """Two lists of sums of equally many signatures, one made of a state that has the other."""
+    memory = with_signed(EMPTY, [order(number) for number in range(LISTED + 5)])
+    state = to_state(memory)
+    twice = replace(state, signed_orders=(*state.signed_orders, state.signed_orders[-1]))
+    more = state.signed_orders[-1].size
+    said = outstanding(first_memory(twice, NOW_MS).signatures, Side.BUY)
+    assert said == outstanding(memory.signatures, Side.BUY) + Size(more)
