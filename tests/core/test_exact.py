@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -14,6 +15,7 @@ from mm_bot.core.exact import (
     Price,
     Size,
     ceil_to_step,
+    distance,
     exact,
     floor_to_step,
     multiply,
@@ -97,3 +99,33 @@ def test_plain_text_reads_back(value: Decimal) -> None:
     """Text has no exponent and gives the same number back."""
     assert Decimal(plain(value)) == value
     assert "E" not in plain(value)
+
+
+@pytest.mark.parametrize("kind", [Size, Amount, Price])
+def test_a_quantity_compares_as_its_number_does(kind: type[Size]) -> None:
+    """Less, equal and more, each way and at equality."""
+    one, two = kind.of(1), kind.of(2)
+    assert (one < two, two < one, one < kind.of(1)) == (True, False, False)
+    assert (one <= two, two <= one, one <= kind.of(1)) == (True, False, True)
+    assert (one > two, two > one, one > kind.of(1)) == (False, True, False)
+    assert (one >= two, two >= one, one >= kind.of(1)) == (False, True, True)
+    assert (one == kind.of("1.0"), one == two) == (True, False)
+    assert distance(one.value, two.value) == distance(two.value, one.value) == 1
+
+
+@pytest.mark.parametrize("rounding", [floor_to_step, ceil_to_step])
+@pytest.mark.parametrize(("divisor", "step"), [("0", "1"), ("-1", "1"), ("1", "0"), ("1", "-1")])
+def test_no_step_and_no_divisor_is_below_one(
+    rounding: Callable[[Decimal, Decimal, Decimal], Decimal], divisor: str, step: str
+) -> None:
+    """Each by itself: a direction of rounding would turn around."""
+    with pytest.raises((ArithmeticError, ValueError, AssertionError)):
+        rounding(Decimal(7), Decimal(divisor), Decimal(step))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("100", "100"), ("1.50", "1.5"), ("0.00", "0"), ("-0", "0"), ("1e2", "100")]
+)
+def test_only_the_zeros_behind_a_point_are_left_out(value: str, text: str) -> None:
+    """And no exponent is ever written."""
+    assert plain(Decimal(value)) == text

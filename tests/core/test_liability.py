@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from mm_bot.core.commands import Outcome
 from mm_bot.core.exact import Amount, Size
 from mm_bot.core.instrument import Side
-from mm_bot.core.liability import Signature, outstanding, updated, worth
+from mm_bot.core.liability import (
+    Signature,
+    audit,
+    outstanding,
+    updated,
+    updated_elsewhere,
+    worth,
+)
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderStatus
 from mm_bot.core.policy import Policy
@@ -57,6 +64,41 @@ def test_an_unread_order_counts_in_full() -> None:
     """An order whose outcome is unknown counts from the moment it was signed."""
     assert outstanding(updated({"a": OLD}, [], {}, NOW_MS), Side.BUY) == Size.of(7)
     assert not updated({"a": OLD}, [], {}, NOW_MS + 2_000)
+
+
+def test_it_counts_in_the_last_second_in_which_it_may_execute() -> None:
+    """An expiry is a whole second, and counts to its end by the chain's clock."""
+    assert updated({"a": OLD}, [], {}, OLD.expiry_ms + 999) == {"a": OLD}
+    assert not updated({"a": OLD}, [], {}, OLD.expiry_ms + 1_000)
+
+
+def test_what_the_chain_lacks_counts_beside_what_is_left() -> None:
+    """The row has 30 left, and 5 that it calls filled are still executable; such a signature is on
+    the table, as is one of another market that was read."""
+    order = row(Side.SELL, "1600", "30")
+    lacks = {order.order_id: (Size.of(5), Amount.of(8_000))}
+    (found,) = updated({}, [order], lacks, NOW_MS).values()
+    assert (found.left, found.notional) == (Size.of(35), Amount.of(56_000))
+    assert found.on_table
+    assert not OLD.on_table
+    elsewhere = SignedElsewhere(
+        order_id="x",
+        side=Side.BUY,
+        size=Size.of(1),
+        notional=Amount.of(2),
+        expiry_ms=NOW_MS + 1,
+    )
+    (other,) = updated_elsewhere({}, [elsewhere], NOW_MS).values()
+    assert other.on_table
+
+
+def test_the_chain_is_asked_about_all_of_them_in_turns() -> None:
+    """Four a cycle, none left out."""
+    known = {str(number): OLD for number in range(10)}
+    asked = [audit(known, turn) for turn in range(5)]
+    assert asked[:3] == [("0", "1", "2", "3"), ("4", "5", "6", "7"), ("8", "9")]
+    assert {each for turn in asked for each in turn} == set(known)
+    assert (audit({}, 3), audit({"a": OLD}, 3)) == ((), ("a",))
 
 
 def test_nothing_expires_while_no_block_was_read() -> None:

@@ -6,12 +6,13 @@ commit after one with a higher id.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Instrument
+from mm_bot.core.orders import Ownership
 from tests.sim.model import Match, Model, worth
 
 CLOSE = Fraction(1, 10**9)
@@ -38,7 +39,7 @@ class Books:
         """As it is now."""
         return replace(self, orders=set(self.orders), _counted=set(self._counted))
 
-    def follow(self, shown: Sequence[Match]) -> None:
+    def follow(self, shown: Iterable[Match]) -> None:
         """Count what a read showed for the first time, in the order of the ids."""
         new = (m for m in shown if m.own and m.trade_id not in self._counted)
         for match in sorted(new, key=lambda m: m.trade_id):
@@ -48,6 +49,15 @@ class Books:
                     size, worth = Fraction(match.size.value), Fraction(match.notional.value)
                     self._book(size * side.sign, worth / size)
                     self.orders.add(order_id)
+
+    def missed(self, model: Model) -> Iterator[str]:
+        """Fills of managed orders, made since the books began, that no read brought into them."""
+        for match in model.matches:
+            old = self.baseline is None or match.trade_id <= self.baseline
+            rows = (model.rows[order_id] for order_id, _ in match.own)
+            managed = any(model.ownership(row) is Ownership.MANAGED for row in rows)
+            if managed and not old and match.trade_id not in self._counted:
+                yield f"trade {match.trade_id} of {match.own[0][0]} was never counted"
 
     def _book(self, signed: Fraction, price: Fraction) -> None:
         """`price` is cNGN for one unit of size."""

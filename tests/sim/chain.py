@@ -49,6 +49,10 @@ class Chain:
             block_ms = _block_of(now_ms + self._random.randint(*self.delay_ms)) + BLOCK_MS
         self._moves.append(Move(block_ms, order_id, steps, base, quote))
 
+    def moved(self, base: Decimal, quote: Decimal) -> None:
+        """Somebody paid in, or out."""
+        self._moves.append(Move(_block_of(self._clock.now_ms()), "", 0, base, quote))
+
     def latest_ms(self) -> int:
         return _block_of(self._clock.now_ms())
 

@@ -27,7 +27,9 @@ from tests.sim.books import Books
 from tests.sim.budget import Budget
 from tests.sim.claims import Claim
 from tests.sim.model import US, Model, Row
+from tests.sim.regimes import Reducing
 from tests.sim.signed import Signed
+from tests.sim.slots import Slots
 from tests.sim.stopping import Stopping
 from tests.sim.virtual_time import EPOCH_MS
 
@@ -43,6 +45,7 @@ class Checker:
     alone: bool
     truth_limits: bool
     """Whether limits hold against the chain's truth too: not where the node may freeze."""
+    reducing: Reducing
     trace: bool = False
     generation: int = 0
     violations: list[tuple[Claim, str]] = field(default_factory=list)
@@ -54,17 +57,20 @@ class Checker:
     stopping: Stopping = field(init=False)
     books: Books = field(init=False)
     disk_refuses: Callable[[], bool] = lambda: False
+    reserved: Callable[[], int] = lambda: 0
+    """The nonces below it may be in use, by what is on disk."""
     skew_ms: Callable[[], int] = lambda: 0
     """Other than 0 where the machine's clock was ever set."""
-    sent: Callable[[str], None] = lambda what: None
-    """Told when a post or a cancel leaves the bot: the moments that matter."""
+    sent: Callable[[str, str], None] = lambda what, order_id: None
+    """Told when a post or a cancel leaves the bot, when a post is slow and when the order table was
+    looked at: the moments that matter."""
     _durable_books: Books = field(init=False)
     """What the state file must say: what was told of is on disk, unless that refused."""
     _posts: Signed = field(init=False)
     _ghosts: sources.Ghosts = field(default_factory=sources.Ghosts)
     _cancels: telling.Cancels = field(default_factory=telling.Cancels)
     _seen: Observation | None = None
-    _looks: deque[tuple[OwnOrders, int]] = field(default_factory=lambda: deque(maxlen=50))
+    _looks: deque[tuple[OwnOrders, int, int]] = field(default_factory=lambda: deque(maxlen=50))
     _startup: bool = True
     _signed: dict[int, str] = field(default_factory=dict)
     _posted_by: dict[str, int] = field(default_factory=dict)
@@ -74,12 +80,15 @@ class Checker:
     _cancelling: set[str] = field(default_factory=set)
     _arrived_ms: dict[str, int] = field(default_factory=dict)
     _budget: Budget = field(default_factory=Budget)
+    _slots: Slots = field(init=False)
     _constant: Price | None = None
 
     def __post_init__(self) -> None:
         self.stopping = Stopping(self.model)
         self._durable_books = self.books = Books(self.model.market)
         self._posts = Signed(self.model)
+        hanging = "MM_HANGING_ORDERS" in self.policy.options
+        self._slots = Slots(self.policy.quote.levels, hanging)
 
     def fail(self, claim: Claim, text: str) -> None:
         self.violations.append((claim, text))
@@ -96,16 +105,16 @@ class Checker:
     def _now_ms(self) -> int:
         return self.model.clock.now_ms()
 
-    def started(self, memory: Memory) -> None:
-        """A new process begins with this memory."""
+    def started(self, memory: Memory, named: Iterable[str]) -> None:
+        """A new process begins with this memory; its state file lists `named` as possibly live."""
         self.generation += 1
         self._startup = True
         self._conflicts.clear()  # what the last process was told is not in the state file
-        self._inherited = {c.order_id for c in memory.open_orders}
+        self._inherited = set(named)
         if memory.fill_totals.cursor is None:
             self._durable_books = Books(self.model.market)
         self.books = self._durable_books.copied()
-        for each in (self.stopping, self._ghosts, self._cancels, self._budget):
+        for each in (self.stopping, self._ghosts, self._cancels, self._budget, self._slots):
             each.started()
         self.note(f"process {self.generation} starts, knows {len(memory.open_orders)} orders")
 
@@ -121,12 +130,16 @@ class Checker:
         if generation == self.generation:
             self._seen = seen
 
-    def looked(self, read: OwnOrders, shown: int | None = None) -> None:
-        """A read of the order table that the process is given now, or later as a frozen one; it
-        showed so many matches, by default all."""
-        self._looks.append((read, len(self.model.matches) if shown is None else shown))
+    def looked(self, read: OwnOrders, after: int | None, shown: int | None = None) -> None:
+        """A read of the order table that the process is given now, or later as a frozen one, with
+        the fills after that trade id; it showed so many matches, by default all."""
+        count = len(self.model.matches) if shown is None else shown
+        self._looks.append((read, count, after or 0))
+        self.sent("look", "")
 
-    def signed(self, order: NewOrder) -> None:
+    def signed(self, order: NewOrder, generation: int) -> None:
+        if generation == self.generation and order.nonce >= self.reserved():
+            self.fail(Claim.NONCE_ONCE, f"{order.nonce} signed, {self.reserved()} is on disk")
         before = self._signed.setdefault(order.nonce, str(order))
         if before != str(order):
             self.fail(Claim.NONCE_ONCE, f"{order.nonce}: {before} and {order}")
@@ -139,6 +152,7 @@ class Checker:
         self.placed += 1
         self._posted_by.setdefault(order.order_id, generation)
         self._posts.posted(order)
+        self.reducing.posted(order)
         if generation != self.generation:
             self._posts.lost()  # the standby learns of it by its row
         lost_ms = self._now_ms() - self.model.lock_lost_ms
@@ -148,7 +162,7 @@ class Checker:
         self.note(f"post {order.order_id} {order.price} x {order.size}")
         if self.stopping.killed_ms is not None and generation == self.generation:
             self.fail(Claim.KILL_SWITCH, f"{order.order_id} posted while it is on")
-        self.sent("post")
+        self.sent("post", order.order_id)
 
     def answered(self, order: NewOrder, outcome: Outcome, generation: int) -> None:
         """The process hears what became of its post."""
@@ -163,7 +177,7 @@ class Checker:
         self.note(f"cancel {order_id} {reason}")
         self._budget.sent(order_id, self._now_ms())
         self.stopping.asked(order_id)
-        self.sent("cancel")
+        self.sent("cancel", order_id)
         self._cancelling.add(order_id)
         row = self.model.rows.get(self.model.nonces.get((US, nonce), ""))
         if row is None:
@@ -196,19 +210,24 @@ class Checker:
         same = [r for r in live if r.side is row.side and self._managed(r)]
         if self.policy.reconcile.together:  # its successor comes with its cancel
             same = [r for r in same if r.order_id not in self._cancelling]
-        if len(same) > self.policy.quote.levels:
-            ids = [f"{r.order_id} {r.status.value}" for r in same]
-            self.fail(Claim.ONE_PER_SLOT, f"{len(same)} on one side: {ids}")
+        self._fail_each(Claim.ONE_PER_SLOT, self._slots.accepted(same))
         for other in live:
             if other.side is not row.side and row.side.reaches(row.price, other.price):
                 self.fail(Claim.NOT_CROSSED, f"{row.order_id} meets {other.order_id}")
         same_side = [r for r in live if r.side is row.side]
         if self.truth_limits and not self._startup:
-            hidden = self.model.settling + self._lately_filled_unknown()
-            self._fail_each(
-                Claim.LIMITS,
-                limits.inventory_faults(self.model, same_side, row.side, self.policy, hidden),
-            )
+            self._check_limits(row, same_side)
+
+    def _check_limits(self, row: Row, same_side: list[Row]) -> None:
+        """What every live order of a side would lead to."""
+        model, policy = self.model, self.policy
+        hidden = model.settling + self._lately_filled_unknown() + model.unseen(row.side)
+        if row.order_id in self.reducing.ids:
+            found = limits.reduction_faults(model, row, same_side, policy, hidden)
+            self._fail_each(Claim.REDUCES, found)
+        else:
+            found = limits.inventory_faults(model, same_side, row.side, policy, hidden)
+            self._fail_each(Claim.LIMITS, found)
 
     def _live(self) -> list[Row]:
         return [r for r in self.model.live(US) if r.order_id not in self._excused]
@@ -248,9 +267,12 @@ class Checker:
             f"kept {len(decision.plan.kept)} held {len(decision.plan.held)} {gaps} {halts}"
         )
         policy, market = self.policy, self.model.market
+        self._fail_each(Claim.ONE_PER_SLOT, self._slots.cycle(decision, report))
         self._fail_each(Claim.PASSIVE, limits.passive_faults(decision, seen))
         self._fail_each(Claim.LIMITS, limits.plan_faults(decision, seen, policy, market))
+        self._fail_each(Claim.LIMITS, limits.filled_meanwhile(decision, report))
         self._fail_each(Claim.FRESH, sources.stale_faults(decision, seen, policy))
+        self._fail_each(Claim.FRESH, sources.unguarded(decision, policy))
         self._fail_each(Claim.FRESH, self._ghosts.faults(decision, seen, policy))
         if self.skew_ms() == 0:
             self._fail_each(Claim.LIFE, telling.old_orders(decision, seen, market))
@@ -276,12 +298,13 @@ class Checker:
             return
         if read is None or not seen.lock_held:
             return
-        shown = next(count for look, count in self._looks if look is read)
-        books.follow(self.model.matches[:shown])
+        shown, after = next((count, after) for look, count, after in self._looks if look is read)
+        books.follow(m for m in self.model.matches[:shown] if m.trade_id > after)
         self._fail_each(Claim.FILLS_ONCE, books.faults(memory.fill_totals, self.model))
 
     def check_settled(self, decisions: Iterable[Decision]) -> None:
         seen = tuple(decisions)
+        self._fail_each(Claim.FILLS_ONCE, self.books.missed(self.model))
         held = any(decision.plan.held for decision in seen)
         for decision in seen:
             self._fail_each(Claim.CONVERGES, limits.unsettled(decision, held=held))

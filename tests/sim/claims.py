@@ -26,4 +26,8 @@ class Claim(Enum):
     PULLED = "16: a shock or a loss takes every quote away, over restarts too"
     ONE_WRITER = "18: a process whose lock is gone sends nothing a second later"
     AS_DECIDED = "19: what is sent is what was decided, signed, and the same bytes each time"
+    REDUCES = "20: a forced reduction goes alone, to the soft limit and never past it"
+    HANGS = "21: a hanging order holds no slot and ends as it must, over restarts too"
+    DEGRADES = "22: a side that cannot be right goes before anything halts"
+    WIDTH = "23: no volatility is told that the price cannot have had"
     LIFE = "17: an order is renewed in good time, and none outlives its market"

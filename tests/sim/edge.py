@@ -166,11 +166,11 @@ class Edge:
             ),
             reserved_elsewhere=model.reserved_elsewhere,
         )
-        self._checker.looked(read)
+        self._checker.looked(read, watch.fills_after)
         return read
 
     def prepare(self, order: NewOrder) -> PreparedOrder:
-        self._checker.signed(order)
+        self._checker.signed(order, self.generation)
         return PreparedOrder(order=order, body=str(order).encode())
 
     async def holds_lock(self) -> bool:
@@ -202,7 +202,8 @@ class Edge:
             await self._wait(TIMEOUT_MS)
             return UNKNOWN
         if self._strikes("place_delayed", weather.place_delayed):
-            late_ms = self._random.uniform(TIMEOUT_MS, 4_000)
+            late_ms = self._random.uniform(TIMEOUT_MS, self._random.choice((4_000, 9_000)))
+            self._checker.sent("slow post", prepared.order.order_id)
             self._later(late_ms, lambda: self._arrive(prepared.order))
             await self._wait(TIMEOUT_MS)
             return UNKNOWN

@@ -7,14 +7,14 @@ from tests.sim.claims import Claim
 from tests.sim.mutation import Mutation
 
 
-def _fault(name: str, claim: Claim, module: str, right: str, wrong: str, seed: int = 0) -> Mutation:
+def fault(name: str, claim: Claim, module: str, right: str, wrong: str, seed: int = 0) -> Mutation:
     return Mutation(
         name=name, claim=claim, breaks=(Break(f"mm_bot.{module}", right, wrong),), seed=seed
     )
 
 
 FAULTS: tuple[Mutation, ...] = (
-    _fault(
+    fault(
         "stale_trades",
         Claim.FRESH,
         "core.reference",
@@ -22,15 +22,15 @@ FAULTS: tuple[Mutation, ...] = (
         "now_ms > 0",
         8,
     ),
-    _fault(
+    fault(
         "half_of_a_replace",
         Claim.ONE_PER_SLOT,
-        "core.reconcile",
+        "core.slots",
         "if not policy.together and any(not c.cancel_acked for c in before):",
         "if not before:",
         191,
     ),
-    _fault(
+    fault(
         "stale_external",
         Claim.FRESH,
         "core.reference",
@@ -38,7 +38,7 @@ FAULTS: tuple[Mutation, ...] = (
         "if age_ms < 0:",
         7,
     ),
-    _fault(
+    fault(
         "stale_anchor",
         Claim.FRESH,
         "core.risk",
@@ -46,14 +46,14 @@ FAULTS: tuple[Mutation, ...] = (
         "False",
         6,
     ),
-    _fault(
+    fault(
         "stale_market_data",
         Claim.FRESH,
         "core.risk",
         "if _over(given.market_data_age_ms, limit):",
         "if False:",
     ),
-    _fault(
+    fault(
         "late_renewal",
         Claim.LIFE,
         "core.plan",
@@ -61,14 +61,14 @@ FAULTS: tuple[Mutation, ...] = (
         "100 * (given.now_ms - order.created_ms) >= 99 * (",
         7,
     ),
-    _fault(
+    fault(
         "outlives_its_market",
         Claim.LIFE,
         "bot",
         "expiry_ms = min(expiry_ms, market.expiry_ms)",
         "expiry_ms += 0",
     ),
-    _fault(
+    fault(
         "no_grace",
         Claim.ONE_PER_SLOT,
         "core.ledger",
@@ -76,7 +76,7 @@ FAULTS: tuple[Mutation, ...] = (
         "now_ms > known.next_send_ms",
         16,
     ),
-    _fault(
+    fault(
         "reserves_elsewhere_ignored",
         Claim.LIMITS,
         "core.balances",
@@ -84,7 +84,7 @@ FAULTS: tuple[Mutation, ...] = (
         "managed, fixed = Reserved(), Reserved()",
         2,
     ),
-    _fault(
+    fault(
         "wrong_sign_through_zero",
         Claim.FILLS_ONCE,
         "core.fills",
@@ -92,7 +92,7 @@ FAULTS: tuple[Mutation, ...] = (
         "return closing - worth, fill_totals.realised - closing - fill_totals.cost",
         3,
     ),
-    _fault(
+    fault(
         "fills_cursor_does_not_trail",
         Claim.FILLS_ONCE,
         "core.fills",
@@ -100,7 +100,7 @@ FAULTS: tuple[Mutation, ...] = (
         "if since_ms < 0:",
         44,
     ),
-    _fault(
+    fault(
         "kill_ignored_while_placing",
         Claim.KILL_SWITCH,
         "bot",
@@ -108,7 +108,7 @@ FAULTS: tuple[Mutation, ...] = (
         "elif False:",
         182,
     ),
-    _fault(
+    fault(
         "kill_only_between_cycles",
         Claim.KILL_SWITCH,
         "bot",
@@ -116,7 +116,7 @@ FAULTS: tuple[Mutation, ...] = (
         "if False:",
         1,
     ),
-    _fault(
+    fault(
         "kill_not_asked_before_a_post",
         Claim.KILL_SWITCH,
         "bot",
@@ -124,7 +124,7 @@ FAULTS: tuple[Mutation, ...] = (
         "if not await self._still_writer():",
         108,
     ),
-    _fault(
+    fault(
         "halts_cancel_nothing",
         Claim.KILL_SWITCH,
         "core.decide",
@@ -132,7 +132,7 @@ FAULTS: tuple[Mutation, ...] = (
         "cancels = Plan()",
         20,
     ),
-    _fault(
+    fault(
         "liability_forgets_cancelled",
         Claim.LIABILITY,
         "core.liability",
@@ -140,7 +140,7 @@ FAULTS: tuple[Mutation, ...] = (
         "    for row in rows:\n        if not row.live:\n"
         "            merged.pop(row.order_id, None)\n            continue\n",
     ),
-    _fault(
+    fault(
         "liability_forgets_refused",
         Claim.LIABILITY,
         "bot",
@@ -150,7 +150,7 @@ FAULTS: tuple[Mutation, ...] = (
         "        return outcome, sent_ms\n",
         1,
     ),
-    _fault(
+    fault(
         "liability_ends_early",
         Claim.LIABILITY,
         "core.liability",
@@ -158,45 +158,45 @@ FAULTS: tuple[Mutation, ...] = (
         "signature.expiry_ms - 5_000 > chain_ms",
         2,
     ),
-    _fault(
+    fault(
         "cancel_pending_negated",
         Claim.CONVERGES,
-        "core.reconcile",
+        "core.slots",
         "if guard is None and order.next_cancel_ms > given.now_ms:",
         "if guard is None and order.next_cancel_ms <= given.now_ms:",
         15,
     ),
-    _fault(
+    fault(
         "never_content",
         Claim.CONVERGES,
-        "core.reconcile",
-        "abs(open_order.size - level.size) > policy",
-        "abs(open_order.size - level.size) + level.size > policy",
+        "core.slots",
+        "apart = distance(open_order.size.value, level.size.value)",
+        "apart = open_order.size.value + level.size.value",
         1,
     ),
-    _fault(
+    fault(
         "cancel_proven_inverted",
         Claim.TOLD,
         "core.ledger",
         "cancel_proven=not known.cancel_acked",
         "cancel_proven=known.cancel_acked",
     ),
-    _fault(
+    fault(
         "gaps_not_told",
         Claim.TOLD,
         "core.decide",
         "return ladder.missing + tuple(_by_clock(gap, off) for gap in wanted.missing)",
         "return ladder.missing",
     ),
-    _fault(
+    fault(
         "unsettled_fills_ignored",
         Claim.LIMITS,
-        "core.decide",
+        "core.situation",
         "waiting = pending(settlements, market)",
         "waiting = pending({}, market)",
         9,
     ),
-    _fault(
+    fault(
         "reverted_matches_kept",
         Claim.FILLS_ONCE,
         "core.settlement",
@@ -204,7 +204,7 @@ FAULTS: tuple[Mutation, ...] = (
         "late = passed_ms < 0",
         35,
     ),
-    _fault(
+    fault(
         "settled_taken_for_reverted",
         Claim.FILLS_ONCE,
         "core.settlement",
@@ -212,7 +212,7 @@ FAULTS: tuple[Mutation, ...] = (
         "late = passed_ms > 1_000",
         105,
     ),
-    _fault(
+    fault(
         "matcher_that_died_not_recovered",
         Claim.CONVERGES,
         "core.ledger",
@@ -237,7 +237,28 @@ FAULTS: tuple[Mutation, ...] = (
             ),
         ),
     ),
-    _fault(
+    fault(
+        "deviation_guard_only_up",
+        Claim.FRESH,
+        "core.reference",
+        "multiply(abs(local - outside).value, BPS)",
+        "multiply((local - outside).value, BPS)",
+    ),
+    fault(
+        "deviation_guard_only_down",
+        Claim.FRESH,
+        "core.reference",
+        "multiply(abs(local - outside).value, BPS)",
+        "multiply((outside - local).value, BPS)",
+    ),
+    fault(
+        "stale_balances",
+        Claim.FRESH,
+        "core.risk",
+        "if _over(given.balances_age_ms, policy.balances_max_age_ms):",
+        "if False:",
+    ),
+    fault(
         "short_limit_off",
         Claim.LIMITS,
         "strategies.fitting",

@@ -12,11 +12,13 @@ from mm_bot.core.orders import Ownership, RestingOrder
 from mm_bot.core.plan import RENEWAL, CancelCategory
 from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import MissingReason
+from mm_bot.core.remember import Report
 from mm_bot.core.risk import HaltReason
 from mm_bot.core.snapshot import Observation, OwnOrders
 from mm_bot.strategies.regime import REDUCE_ONLY
 from mm_bot.strategies.size_skew import SIZE_SKEW
 from tests.sim.model import Model, Row
+from tests.sim.regimes import quoted
 
 LASTING = {
     HaltReason.MAX_LONG,
@@ -26,6 +28,7 @@ LASTING = {
     HaltReason.ANCHOR_DEVIATION,
     HaltReason.NO_REFERENCE,
     HaltReason.DAILY_LOSS,
+    HaltReason.REDUCTION_BUDGET,
 }
 """Halts that a calm world does not end by itself."""
 BOUNDED = {
@@ -35,6 +38,7 @@ BOUNDED = {
     MissingReason.QUOTE_BALANCE,
     SIZE_SKEW,
     REDUCE_ONLY,
+    MissingReason.DEGRADED,
     MissingReason.MARKET_CLOSED,
 }
 
@@ -44,7 +48,7 @@ Amounts = list[tuple[Decimal, Decimal]]
 
 def passive_faults(decision: Decision, seen: Observation) -> Iterator[str]:
     """Places that would trade with something that was shown."""
-    for place in decision.plan.places:
+    for place in quoted(decision):
         opposite = place.level.side.opposite
         shown = list(seen.book.value.side(opposite)) if seen.book.value else []
         shown += seen.orders.value.others if seen.orders.value else ()
@@ -64,7 +68,7 @@ def plan_faults(
         return
     gone = {cancel.order_id for cancel in decision.plan.cancels}
     for side in Side:
-        placed = [p.level for p in decision.plan.places if p.level.side is side]
+        placed = [p.level for p in quoted(decision) if p.level.side is side]
         if not placed:
             continue
         acked = {c.order_id for c in decision.tracked.open_orders if c.cancel_acked}
@@ -84,6 +88,23 @@ def plan_faults(
         orders += [(x.price.value, x.size.value) for x in unread]
         fixed = [r for r in rows.values() if r.ownership is not Ownership.MANAGED]
         yield from _side_faults(side, orders, fixed, read, policy, market, seen)
+
+
+def filled_meanwhile(decision: Decision, report: Report) -> Iterator[str]:
+    """Places that had waited for a cancel, though its answer told of a fill that nothing of the
+    decision knew."""
+    read = decision.snapshot.venue.orders.value
+    known = {row.order_id: row.notional for row in read.rows} if read is not None else {}
+    less = {
+        result.cancel.order_id
+        for result in report.cancels
+        if result.outcome.left is not None
+        and result.outcome.left < known.get(result.cancel.order_id, result.outcome.left)
+    }
+    waited = {place.level: less & set(place.after) for place in decision.plan.places}
+    for place in report.places:
+        if place.level is not None and waited.get(place.level):
+            yield f"{place.signed.order.order_id} placed, though {waited[place.level]} was filled"
 
 
 def _dead(row: RestingOrder, seen: Observation, decision: Decision) -> bool:
@@ -148,6 +169,19 @@ def inventory_faults(
         yield f"holds {model.base}, {side.value} {resting}, room for {room}"
 
 
+def reduction_faults(
+    model: Model, row: Row, rows: Iterable[Row], policy: Policy, hidden: Decimal
+) -> Iterator[str]:
+    """Against the truth: a reduction that would lead past the soft limit, all live orders of its
+    side filled, by more than a lot and what was `hidden`."""
+    resting = sum((r.left.value for r in rows), Decimal(0))
+    over = model.base - policy.quote.max_long.value
+    if row.side is Side.BUY:
+        over = policy.quote.max_short.value - model.base
+    if resting - hidden > over + row.unit.value:
+        yield f"{row.order_id}: {resting} reduce, {over} is over the limit"
+
+
 def unsettled(decision: Decision, *, held: bool = False) -> Iterator[str]:
     """What a calm world should have ended by now: anything sent but renewals, a halt or a gap
     without a lasting reason, a wanted level that does not rest. `held` says that an order was held
@@ -159,7 +193,7 @@ def unsettled(decision: Decision, *, held: bool = False) -> Iterator[str]:
     sent = [c.reason for c in decision.plan.cancels if c.counted or c.category is startup]
     # A renewal whose cancel met a blink is finished one cycle later.
     ended = bool(decision.tracked.ended)
-    fresh = [p for p in decision.plan.places if p.replaces is None and not ended]
+    fresh = [p for p in quoted(decision) if p.replaces is None and not ended]
     if decision.plan.resends or (not freed and (sent or fresh)):
         yield f"still sends: {sent} {fresh} {decision.plan.resends}"
     for order in decision.plan.held:

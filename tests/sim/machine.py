@@ -29,6 +29,9 @@ class Disk:
         self.saved = PersistentState()
         self.nonce_floor = 0
         self.refuses = False
+        self.delays_ms = random.choice(((0, 1, 5), (0, 1, 5), (5, 50, 250)))
+        """How long a write takes."""
+        self.nonce_block = random.choice((2, 8))
 
     def keep(self, state: PersistentState) -> None:
         """Written whole, or not at all: renamed into its place."""
@@ -78,7 +81,7 @@ class Mount:
         self.crashed = False
         self.durable = 0
         self.problem: str | None = None
-        self._disk = disk
+        self.disk = disk
         self._state = disk.saved
         self._wanted = 0
         self._writing: asyncio.Task[None] | None = None
@@ -108,25 +111,25 @@ class Mount:
         await self._pause()
         if self.crashed:
             return
-        self.problem = REFUSED if self._disk.refuses else None
-        if not self._disk.refuses:
-            self._disk.keep(state)
+        self.problem = REFUSED if self.disk.refuses else None
+        if not self.disk.refuses:
+            self.disk.keep(state)
             self.durable = number
             if self.durable < self._wanted:
                 self._writing = asyncio.create_task(self._write())
 
     async def _pause(self) -> None:
-        await self._disk.clock.sleep_ms(self._disk.random.choice((0, 1, 5)))
+        await self.disk.clock.sleep_ms(self.disk.random.choice(self.disk.delays_ms))
 
     def nonce_floor(self) -> int:
-        return self._disk.nonce_floor
+        return self.disk.nonce_floor
 
     async def reserve_nonces(self, until: int) -> None:
         await self._pause()
-        if self._disk.refuses:
+        if self.disk.refuses:
             raise EdgeError("disk", REFUSED)
         if not self.crashed:
-            self._disk.nonce_floor = until
+            self.disk.nonce_floor = until
 
     def note_nonce(self, side: Side, nonce: int) -> None:
         pass

@@ -9,7 +9,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+from tests.sim.fault_outcomes import OUTCOMES
 from tests.sim.faults import FAULTS
+from tests.sim.feature_faults import FEATURE_FAULTS
 from tests.sim.mutation import Mutation, Result
 from tests.sim.mutations import MUTATIONS
 from tests.sim.run import simulate
@@ -17,7 +19,7 @@ from tests.sim.wire.faults import WIRE_FAULTS
 
 TRIED = 500
 """Within so many seeds each mistake must be caught."""
-EVERY = (*FAULTS, *MUTATIONS, *WIRE_FAULTS)
+EVERY = (*FAULTS, *OUTCOMES, *MUTATIONS, *WIRE_FAULTS, *FEATURE_FAULTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

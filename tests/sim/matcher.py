@@ -7,6 +7,7 @@ ones, book a match that never settles on the chain, or die with orders in its ha
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 from random import Random
 
@@ -20,6 +21,8 @@ BLINK_MS = (2, 15)
 POLL_MS = 250
 EXECUTOR_MS = (10, 600)
 LATE_MS = (500, 8_000)
+VERY_LATE_MS = (125_000, 160_000)
+"""Longer than the fills' cursor waits for late rows, twice."""
 
 
 class Matcher:
@@ -28,19 +31,23 @@ class Matcher:
         self._random = random
         self.late_rows = 0.0
         """How often a match commits after others with higher ids."""
+        self.very_late = 0.0
+        """How often such a one takes minutes."""
         self.reverts = 0.0
         """How often a match of ours is booked and never settles."""
         self.dies = 0.0
         """How often it dies in its window: what it held stays `matching` for ever."""
         self.script = Script()
         self._trade_ids = 0
-        self._late: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self.commits: Callable[[float], None] = lambda within_ms: None
+        """Told when a match begins to settle that takes minutes, and how many."""
 
     async def run(self) -> None:
         """The matcher: the blink, and the fill where the best orders cross."""
         while True:
             await self._model.clock.sleep_ms(self._random.uniform(0.5, 1.5) * POLL_MS)
-            pair = [self._best(side) for side in Side]
+            pair = [self.best(side) for side in Side]
             held = [row for row in pair if row is not None]
             if not held:
                 continue
@@ -54,14 +61,30 @@ class Matcher:
             if bid is not None and ask is not None and bid.price >= ask.price:
                 await self._model.clock.sleep_ms(self._random.uniform(*EXECUTOR_MS))
                 if self.script.strikes("late_row", self._random, self.late_rows):
-                    task = asyncio.create_task(self._settle(bid, ask, late=True))
-                    self._late.add(task)
-                    task.add_done_callback(self._late.discard)
+                    self._aside(bid, ask, self._lateness_ms())
                     continue
-                await self._settle(bid, ask)
+                await self._settle(bid, ask, self._random.uniform(0, 30))
             for row in held:
                 if row.status is OrderStatus.MATCHING:
                     row.status = OrderStatus.ACTIVE
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a match has not committed yet."""
+        return bool(self._under_way)
+
+    def strike(self, target: Row, taker: Row) -> None:
+        """These two were found a moment ago."""
+        for row in (target, taker):
+            row.status = OrderStatus.MATCHING
+        bid, ask = (target, taker) if target.side is Side.BUY else (taker, target)
+        self._aside(bid, ask)
+
+    def _aside(self, bid: Row, ask: Row, lasts_ms: float = 2) -> None:
+        """Settles these while the matcher goes on with others."""
+        task = asyncio.create_task(self._settle(bid, ask, lasts_ms))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
     def _dies(self, held: list[Row]) -> bool:
         """Only where an order of ours is in it that expires before long; the others go on."""
@@ -75,13 +98,13 @@ class Matcher:
         self._model.stuck |= {row.order_id for row in ours}
         return True
 
-    def _best(self, side: Side) -> Row | None:
+    def best(self, side: Side) -> Row | None:
         now_ms = self._model.clock.now_ms()
         rows = (r for r in self._model.live() if r.side is side and r.expiry_ms > now_ms)
         best = ranked((r for r in rows if r.status is OrderStatus.ACTIVE), side)
         return best[0] if best else None
 
-    async def _settle(self, bid: Row, ask: Row, late: bool = False) -> None:
+    async def _settle(self, bid: Row, ask: Row, lasts_ms: float) -> None:
         """The chain first; the order table follows in one transaction a moment later, which has
         its id from the start."""
         self._trade_ids += 1
@@ -97,7 +120,7 @@ class Matcher:
             self._moved(own, steps, size, notional)
         self._model.settling += size.value if own else Decimal(0)
         self._model.held |= {bid.order_id, ask.order_id}
-        await self._model.clock.sleep_ms(self._random.uniform(*LATE_MS if late else (0, 30)))
+        await self._model.clock.sleep_ms(lasts_ms)
         self._model.held -= {bid.order_id, ask.order_id}
         self._model.settling -= size.value if own else Decimal(0)
         if reverts:
@@ -154,6 +177,13 @@ class Matcher:
             )
         for row in (maker, taker):
             self._model.changed("filled", row)
+
+    def _lateness_ms(self) -> float:
+        if self._random.random() >= self.very_late:
+            return self._random.uniform(*LATE_MS)
+        lasts_ms = self._random.uniform(*VERY_LATE_MS)
+        self.commits(lasts_ms)
+        return lasts_ms
 
     def _moved(self, own: list[Row], steps: int, size: Size, notional: Amount) -> None:
         for row in own:

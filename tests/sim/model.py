@@ -21,6 +21,8 @@ from tests.sim.virtual_time import VirtualClock
 US = "us"
 PROTECTED = ("validation:", "test:", "smoke:", "manual:")
 LIVE = tuple(status for status in OrderStatus if status.live)
+UNSEEN_MS = 25_000
+"""A node's lag, a slow read and a slow post together."""
 GRAIN = Decimal(1).scaleb(-18)
 GRID = Decimal("0.000001")
 """The smallest size that people think in."""
@@ -111,6 +113,20 @@ class Model:
         self.held: set[str] = set()
         """Orders that a match holds whose transaction has not committed yet: `matching`."""
         self.reserved_elsewhere = Reserved()
+        self._moved: list[tuple[int, Decimal]] = []
+        """When base was paid in or out, and how much."""
+
+    def pay(self, base: Decimal, quote: Decimal) -> None:
+        """The operator moves what is there."""
+        self.base, self.quote = self.base + base, self.quote + quote
+        self._moved.append((self.clock.now_ms(), base))
+        self.chain.moved(base, quote)
+
+    def unseen(self, side: Side) -> Decimal:
+        """Base that was moved so lately that nobody need know, as far as it narrows that side."""
+        since_ms = self.clock.now_ms() - UNSEEN_MS
+        moved = (base * side.sign for at_ms, base in self._moved if at_ms > since_ms)
+        return sum((base for base in moved if base > 0), Decimal(0))
 
     def drop_lock(self) -> None:
         """The server ended the holder's session."""

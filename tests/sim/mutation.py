@@ -30,6 +30,8 @@ class Mutation:
     breaks: tuple[Break, ...] = ()
     wire: bool = False
     """Only seen below the adapter."""
+    features: bool = False
+    """Shows with the strategy's features alone."""
     seed: int = 0
     """Caught it when this was written: tried first."""
 
@@ -43,3 +45,5 @@ class Result:
     processes: int
     script: tuple[str, ...]
     """What went wrong in it, and what others did, in order."""
+    met: frozenset[str] = frozenset()
+    """What the features did, and what a process ended in."""

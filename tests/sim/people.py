@@ -83,11 +83,9 @@ class People:
     def take(self) -> None:
         """Cross the best of one side, often ours, for a part of it, a whole or more."""
         side = self._random.choice(tuple(Side))
-        now_ms = self._model.clock.now_ms()
-        resting = [r for r in self._model.live() if r.side is side and r.expiry_ms > now_ms]
-        if not resting:
+        target = self._best_of_all(side)
+        if target is None:
             return
-        target = ranked(resting, side)[0]
         size = self._size(Decimal(self._random.choice(("0.1", "0.5", "1", "1.7"))))
         if self._scenario.alone:
             if self._model.others():
@@ -138,6 +136,60 @@ class People:
             if self.jumps is not None and self.jumps.random() < 0.15:
                 bps = self.jumps.choice((-300, -250, 250, 300))
             self._anchor = self._on_tick(self._anchor * (1 + Decimal(bps) / 10_000))
+
+    def informed(self) -> None:
+        """Somebody takes what the anchor will say only later."""
+        side = self._random.choice(tuple(Side))
+        best = self._best_of_all(side)
+        if best is None or self._scenario.alone:
+            return
+        row = self._add("informed", side.opposite, best.price.value, best.left)
+        loop = asyncio.get_running_loop()
+        loop.call_later(2.0, self._model.cancel, row.owner, row.nonce)
+        bps = Decimal(side.opposite.sign * self._random.choice((10, 30, 60)))
+        loop.call_later(self._random.uniform(0.2, 1.5), self._move, bps)
+
+    def _move(self, bps: Decimal) -> None:
+        if self._anchor_frozen_ms is None:
+            self._anchor = self._on_tick(self._anchor * (1 + bps / 10_000))
+
+    def _best_of_all(self, side: Side) -> Row | None:
+        now_ms = self._model.clock.now_ms()
+        rows = [r for r in self._model.live() if r.side is side and r.expiry_ms > now_ms]
+        return ranked(rows, side)[0] if rows else None
+
+    def pay(self) -> None:
+        """The operator moves one of the balances; now and then past the limit of inventory."""
+        quote = self._scenario.policy.quote
+        size, chance = quote.order_size.value, self._random.random()
+        if chance < 0.3:
+            past = quote.max_long.value - self._model.base + size * self._random.choice((1, 4))
+            self._model.pay(max(past, size), Decimal(0))
+        elif chance < 0.7:
+            self._model.pay(size * self._random.choice((-4, -1, 1, 4)), Decimal(0))
+        else:
+            worth = self._scenario.market.notional(Price(FIRST_PRICE), quote.order_size).value
+            self._model.pay(Decimal(0), worth * self._random.choice((-4, -1, 1, 4)))
+
+    def leap(self) -> None:
+        """The anchor moves by more than a spread at once."""
+        if not self._scenario.alone:
+            self._move(Decimal(self._random.choice((-90, -60, 60, 90))))
+
+    def strike(self, matcher: Matcher, order_id: str) -> None:
+        """A taker has met that order of ours, or any that is the best of its side, and the executor
+        is settling it."""
+        side = self._random.choice(tuple(Side))
+        known = self._model.rows.get(order_id)
+        target = matcher.best(side if known is None else known.side)
+        if target is None or target.owner != US or known not in (None, target):
+            return
+        if self._scenario.alone and self._model.others():
+            return  # as in `take`
+        part = self._random.choice((Decimal("0.5"), Decimal(1)))
+        size = target.unit.times(Decimal(max(1, int(target.left_steps * part))))
+        taker = self._add("taker", side.opposite, target.price.value, size)
+        matcher.strike(target, taker)
 
     def _add(
         self, owner: str, side: Side, price: Decimal, size: Size, name: str = "", nonce: int = 0

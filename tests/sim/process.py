@@ -94,7 +94,7 @@ class Process:
         self.clock = clock
         self.mount = Mount(disk)
         self.memory = first_memory(disk.saved, self.clock.now_ms())
-        checker.started(self.memory)
+        checker.started(self.memory, [order.order_id for order in disk.saved.live_orders])
         self.generation = checker.generation
         self._store = MemoryStore(self.mount, self.memory)
         self._checker = checker
@@ -108,7 +108,7 @@ class Process:
         """Told once it is over."""
 
     async def nonces(self, now_ms: int, highest: int) -> NonceBlocks:
-        blocks = NonceBlocks(self.mount, lane=LANE, block_size=8)
+        blocks = NonceBlocks(self.mount, lane=LANE, block_size=self.mount.disk.nonce_block)
         await blocks.open(now_ms, highest)
         return blocks
 

@@ -24,7 +24,8 @@ def simulate(
 
     async def main() -> World:
         wired = wire or (mutation is not None and mutation.wire)
-        world = World(seed, mutation, trace, features, wired, only)
+        on = features or (mutation is not None and mutation.features)
+        world = World(seed, mutation, trace, on, wired, only)
         if mutation is not None and mutation.world is not None:
             mutation.world(world)
         await world.live()
@@ -39,4 +40,5 @@ def simulate(
         fills=len(world.model.matches),
         processes=world.checker.generation,
         script=tuple(world.script.lines),
+        met=frozenset(world.features.met),
     )

@@ -15,6 +15,8 @@ from tests.sim.model import Model
 from tests.sim.virtual_time import EPOCH_MS
 
 FIRST_PRICE = Decimal(1600)
+LONG_MS = 250_000
+"""An order's life in which a match may take minutes to commit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,8 @@ def _policy(random: Random, spot: bool, quiet: bool) -> Policy:
             min_move_bps=Decimal(random.choice((0, 0, 8))),
             refresh_interval_ms=random.choice((10, 500, 5_000)),
             # What only its expiry can tell has to be told before the calm ends.
-            order_life_ms=300_000 if quiet else random.choice((12_000, 25_000, 40_000)),
+            order_life_ms=300_000
+            if quiet
+            else random.choice((12_000, 25_000, 40_000, 40_000, LONG_MS)),
         ),
     )

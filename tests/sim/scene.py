@@ -15,7 +15,7 @@ from tests.sim.matcher import Matcher
 from tests.sim.model import Model
 from tests.sim.mutation import Mutation
 from tests.sim.people import People
-from tests.sim.scenario import Scenario
+from tests.sim.scenario import LONG_MS, Scenario
 from tests.sim.script import Script
 from tests.sim.virtual_time import VirtualClock
 from tests.sim.weather import Weather, calm, storm
@@ -46,10 +46,14 @@ class Scene:
         self.matcher = Matcher(self.model, self.model.random)
         self.matcher.script = self.script
         quiet = self.scenario.quiet
+        long = self.scenario.policy.reconcile.order_life_ms == LONG_MS
+        self.matcher.very_late = 0.6 if long else 0.0
         self.weather: Weather = calm() if quiet else storm(self.random)
         self.follow_weather()
         self.model.reserved_elsewhere = self.scenario.reserves(Random(seed + 4), self.model)
-        self.features = Features(drawn(Random(seed + 2), self.scenario.quiet) if features else {})
+        market, founding = self.scenario.market, self.scenario.policy
+        options = drawn(Random(seed + 2), quiet, founding, spot=market.is_spot)
+        self.features = Features(options if features else {}, market)
         self.policy = with_features(self.scenario.policy, self.features.options)
         self._wire = wire
         self.disk = self.new_disk(Random(seed + 5))
@@ -57,6 +61,8 @@ class Scene:
         self.forget_nonces = False
         self.clock_behind_ms = 0
         self.extra = Random(seed + 7)
+        self.payments = Random(seed + 11)
+        self.fine = Random(seed + 12)
         self._ends = Random(seed + 10)
         self.mutation = mutation
         self.checker = Checker(
@@ -64,8 +70,10 @@ class Scene:
             self.policy,
             alone=self.scenario.alone,
             truth_limits=not self.weather.freezes,
+            reducing=self.features.reducing,
             trace=trace,
         )
+        self.checker.reserved = lambda: self.disk.nonce_floor
         self.model.changed = self.checker.changed
         self.flood_due = False
         self.site: Site | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from mm_bot.core.decide import Decision
 from mm_bot.core.policy import Policy
 from mm_bot.core.reference import ReferenceSource
+from mm_bot.core.risk import HaltReason
 from mm_bot.core.snapshot import Observation, Snapshot
 
 
@@ -37,17 +38,27 @@ def _reference_faults(decision: Decision, snapshot: Snapshot, policy: Policy) ->
         shown = snapshot.venue.trades.value or ()
         if not any(t.price == chosen.price and now_ms - t.at_ms <= limit_ms for t in shown):
             yield f"placed around a trade at {chosen.price}; none is younger than {limit_ms} ms"
-    external, anchor = snapshot.external, snapshot.anchor
+    external = snapshot.external
     if chosen.source is ReferenceSource.EXTERNAL:
         limit_ms = policy.reference.external_max_age_ms
         if external is None or external.as_of_ms is None or now_ms - external.as_of_ms > limit_ms:
             yield f"placed around the external anchor of {external}, limit {limit_ms} ms"
-    limit, outside = policy.risk.anchor_deviation_bps, anchor.price if anchor else None
-    local = chosen.local
+
+
+def unguarded(decision: Decision, policy: Policy) -> Iterator[str]:
+    """The local price is too far from the outside one, to either side, and nothing halts."""
+    snapshot, local = decision.snapshot, decision.reference.local
+    anchor, external = snapshot.anchor, snapshot.external
+    outside = anchor.price if anchor is not None else None
+    if external is not None and external.as_of_ms is not None:
+        old = decision.now_ms - external.as_of_ms > policy.reference.external_max_age_ms
+        outside = None if old else external.price
+    limit = policy.risk.anchor_deviation_bps
     if limit is None or outside is None or local is None:
         return
-    if abs(local.value - outside.value) * 10_000 > limit * outside.value:
-        yield f"placed with the local price at {local} and the anchor at {outside}"
+    told = any(halt.reason is HaltReason.ANCHOR_DEVIATION for halt in decision.halts)
+    if abs(local.value - outside.value) * 10_000 > limit * outside.value and not told:
+        yield f"the local price is at {local}, the outside one at {outside}, and nothing halts"
 
 
 @dataclass(slots=True)

@@ -15,7 +15,8 @@ from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack
 T = TypeVar("T")
 _Arguments = TypeVarTuple("_Arguments")
 
-EPOCH_MS = 1_800_000_000_000
+EPOCH_MS = 1_800_057_590_000
+"""Ten seconds before a UTC day ends."""
 
 
 class Host(Protocol):

@@ -10,7 +10,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from contextvars import Context
 from functools import partial
 from random import Random
 
@@ -24,12 +23,14 @@ from tests.sim.claims import Claim
 from tests.sim.edge import Edge
 from tests.sim.machine import Disk
 from tests.sim.model import US, Row
+from tests.sim.moments import Deeds, Moments
 from tests.sim.mutation import Mutation
 from tests.sim.process import HostClock, Process
 from tests.sim.scene import Scene
 from tests.sim.weather import Weather, calm
 
 SETTLED_CYCLES = 3
+HOUR_MS = 3_600_000
 
 
 class World(Scene):
@@ -45,17 +46,17 @@ class World(Scene):
         only: Collection[str] | None = None,
     ) -> None:
         super().__init__(seed, mutation, trace, features, wire, only)
-        self.checker.sent = self._ambush
         self.checker.skew_ms = lambda: self._stepped_ms
         self.checker.disk_refuses = lambda: self.disk.refuses
         if wire:
             self.model.changed = self._tell
+        self._moments = Moments(self._deeds(), self.script, self.extra, self.fine)
+        self.checker.sent, self.matcher.commits = self._moments.came, self._moments.late_match
         self._recent: deque[Decision] = deque(maxlen=SETTLED_CYCLES)
         self._process: Process | None = None
         self.skew_ms = 0
         self._stepped_ms = 0
         """By how much the clock was ever set, to and fro."""
-        self._stormy = False
         self._restarting = asyncio.Lock()
         self._crashes: list[asyncio.Task[None]] = []
         self._superseded: list[Process] = []
@@ -95,7 +96,8 @@ class World(Scene):
         self._process = process
         if wired is None:
             self.model.writer = process.generation
-        self.features.started(self.disk.saved == PersistentState())
+        saved = self.disk.saved
+        self.features.started(saved.strategy, lost=saved == PersistentState())
         used = [] if self.forget_nonces else [n for owner, n in self.model.nonces if owner == US]
         now_ms = 0 if self.forget_nonces else self.clock.now_ms() - self.clock_behind_ms
         nonces = await process.nonces(now_ms, max(used, default=0))
@@ -114,8 +116,8 @@ class World(Scene):
         process.run(venue, nonces, self.policy, made, self.scenario.poll_ms)
 
     def _told(self, decision: Decision) -> None:
-        for text in self.features.faults(decision):
-            self.checker.fail(Claim.PULLED, text)
+        for claim, text in self.features.faults(decision):
+            self.checker.fail(claim, text)
         self._recent.append(decision)
 
     def _process_over(self) -> None:
@@ -123,7 +125,7 @@ class World(Scene):
             self.checker.fail(Claim.ALIVE, repr(self._process.error))
 
     async def _storm(self) -> None:
-        self._stormy = True
+        self._moments.stormy = True
         acts = [self.people.take, self.people.make, self.people.take, self.people.drift]
         until_ms = self.clock.now_ms() + self.scenario.storm_ms
         while self.clock.now_ms() < until_ms and not self.checker.violations:
@@ -143,37 +145,54 @@ class World(Scene):
                 await self._pause()
             elif self.extra.random() < self.weather.steps and not self.features.options:
                 self._step(self.extra.choice((-20_000, -3_000, 3_000, 20_000)))
+            elif self.features.options and self.payments.random() < 0.15:
+                self.payments.choice((self.people.pay, self.people.informed))()
             else:
                 self.random.choice(acts)()
             self._process_over()
-        self._stormy = False
+        self._moments.stormy = False
         async with self._restarting:
             if self.switch.on:
                 self._flip_kill_switch()
 
-    def _ambush(self, what: str) -> None:
-        """Now and then something happens while a post or a cancel is under way."""
-        if not self._stormy or not self.script.strikes("ambush", self.extra, 0.1):
-            return
-        acts: list[Callable[[], None]] = [self.people.take, self.people.take]
-        if what == "post":
-            acts += [self._flip_kill_switch, self._crash] if self.scenario.restarts else []
-        elif self.weather.pauses:
-            acts += [self._freeze] * 3
-        delay_s = self.extra.uniform(0, 0.02)
-        loop, nobody = asyncio.get_running_loop(), Context()  # not the process's own doing
-        loop.call_later(delay_s, self.extra.choice(acts), context=nobody)
+    def _deeds(self) -> Deeds:
+        """What may happen at the moments that matter."""
+        return Deeds(
+            take=self.people.take,
+            strike=partial(self.people.strike, self.matcher),
+            leap=self.people.leap,
+            flip=self._flip_kill_switch,
+            crash=self._crash if self.scenario.restarts else None,
+            blink=self._down_for_a_moment if self.scenario.restarts else None,
+            freeze=self._freeze if self.weather.pauses else None,
+        )
+
+    def _down_for_a_moment(self) -> None:
+        if not self._restarting.locked():
+            self._crashes.append(asyncio.create_task(self._blink()))
+
+    async def _blink(self) -> None:
+        """Killed, and there again with all that its disk has."""
+        async with self._restarting:
+            assert self._process is not None
+            await self._process.kill()
+            self.checker.stopping.ended()
+            await self.clock.sleep_ms(100)
+            self.clock_behind_ms = HOUR_MS
+            while self.disk.refuses:
+                await self.clock.sleep_ms(100)
+            await self._start()
 
     def _die(self) -> None:
-        if self._stormy and self.script.happens("crash"):
+        if self._moments.stormy and self.script.happens("crash"):
             self._crash()
 
     def _crash(self) -> None:
-        if self._stormy and not self._restarting.locked():
+        if self._moments.stormy and not self._restarting.locked():
             self._crashes.append(asyncio.create_task(self._restart()))
 
     def _freeze(self) -> None:
-        if self._stormy and not self._restarting.locked():
+        if self._moments.stormy and not self._restarting.locked():
             self._crashes.append(asyncio.create_task(self._pause()))
 
     async def _restart(self) -> None:
@@ -197,7 +216,7 @@ class World(Scene):
             self.disk.lose()
             self.checker.state_lost()
         elif self.extra.random() < 0.5:
-            self.clock_behind_ms = 3_600_000  # as numbers go: the file must know better
+            self.clock_behind_ms = HOUR_MS  # as numbers go: the file must know better
         while self.disk.refuses:
             await self.clock.sleep_ms(100)  # it would end at once: nonces cannot be reserved
         await self._start()
@@ -284,7 +303,7 @@ class World(Scene):
         now_ms, model = self.clock.now_ms(), self.model
         times = [m.at_ms + REVERTED_AFTER_MS for m in model.matches if m.reverts]
         times += [model.rows[order_id].expiry_ms + DEAD_AFTER_MS for order_id in model.stuck]
-        return any(now_ms < at_ms + 10_000 for at_ms in times)
+        return self.matcher.unfinished or any(now_ms < at_ms + 10_000 for at_ms in times)
 
     def _unsettled(self) -> bool:
         whole = len(self._recent) == SETTLED_CYCLES

@@ -54,14 +54,16 @@ class Wired:
         seen = await self.adapter.observe(watch)
         read, model = seen.orders.value, self._services.model
         if read is not None:
-            self._checker.looked(read, self._services.database.shown[self.generation])
+            self._checker.looked(
+                read, watch.fills_after, self._services.database.shown[self.generation]
+            )
             if read.reserved_elsewhere != model.reserved_elsewhere:
                 self._checker.fail(Claim.TOLD, f"reserved elsewhere: {read.reserved_elsewhere}")
         self._checker.observed(seen, self.generation)
         return seen
 
     def prepare(self, order: NewOrder) -> PreparedOrder:
-        self._checker.signed(order)
+        self._checker.signed(order, self.generation)
         return self.adapter.prepare(order)
 
     async def holds_lock(self) -> bool:

@@ -1,0 +1,61 @@
+"""Known ways to forget what is not known yet: over a restart, a lost answer, a fill on the way."""
+
+from __future__ import annotations
+
+from tests.sim.broken import Break
+from tests.sim.claims import Claim
+from tests.sim.faults import fault
+from tests.sim.mutation import Mutation
+
+OUTCOMES: tuple[Mutation, ...] = (
+    fault(
+        "restored_without_live",
+        Claim.ONE_PER_SLOT,
+        "host.persistence",
+        "open_orders=tuple(c for c in known if c is not None)",
+        "open_orders=()",
+    ),
+    fault(
+        "unknown_crossing_ignored",
+        Claim.NOT_CROSSED,
+        "core.reconcile",
+        "mine = [c for c in given.open_orders if c.side is side and not c.cancel_acked]",
+        "mine = [c for c in given.open_orders if c.side is side and not c.cancel_acked\n"
+        "                and c.stage is not Stage.UNKNOWN]",
+        19,
+    ),
+    fault(
+        "fill_shown_by_cancel_ignored",
+        Claim.LIMITS,
+        "core.remember",
+        "return known is None or left is None or left >= known",
+        "return True",
+    ),
+    fault(
+        "grace_after_restart_too_short",
+        Claim.ONE_PER_SLOT,
+        "host.persistence",
+        "min(order.expiry_s * 1000, now_ms + LOST_REQUEST_MS)",
+        "now_ms - 5_000",
+    ),
+    Mutation(
+        name="nonce_saved_after_sending",
+        claim=Claim.NONCE_ONCE,
+        breaks=(
+            Break(
+                "mm_bot.host.nonces",
+                "        await self._store.reserve_nonces(nonce_of(limit, 0))\n"
+                "        self._limit_step = limit",
+                "        self._limit_step = limit\n"
+                "        await self._store.reserve_nonces(nonce_of(limit, 0))",
+            ),
+            Break(
+                "mm_bot.host.nonces",
+                "        await self._store.reserve_nonces(nonce_of(limit, 0))\n"
+                "        self._next_step, self",
+                "        asyncio.ensure_future(self._store.reserve_nonces(nonce_of(limit, 0)))\n"
+                "        self._next_step, self",
+            ),
+        ),
+    ),
+)
