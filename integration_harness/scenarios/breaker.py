@@ -67,7 +67,8 @@ def _settings(context: Context) -> dict[str, str]:
         "MM_BREAKER_COOLDOWN_SECONDS": "5",
         "MM_BREAKER_RESUME": "cooldown",
         "MM_BREAKER_MAX_TRIPS": "2",
-        "MM_TARGET_INVENTORY": f"{Decimal(held.numerator) / Decimal(held.denominator):f}",
+        # as fine as the variable takes it: a fill before may have left a longer rest
+        "MM_TARGET_INVENTORY": f"{Decimal(held.numerator) / Decimal(held.denominator):.12f}",
         "MM_MAX_CANCELS_PER_MINUTE": "0",
     }
 
