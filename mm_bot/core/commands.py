@@ -60,6 +60,9 @@ class Outcome:
     detail: str = ""
     conflict: bool = False
     left: Amount | None = None
+    unjudged: bool = False
+    """Refused before anybody looked at the order: not sent, or turned away for now. It says nothing
+    of the same bytes sent before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,7 +188,11 @@ def _placed(open_orders: dict[str, OpenOrder], result: PlaceResult) -> None:
     order, verdict = result.signed.order, result.outcome.verdict
     known = open_orders.get(order.order_id)
     if verdict is Verdict.REFUSED:
-        if known is not None:
+        if known is not None and result.outcome.unjudged:
+            open_orders[order.order_id] = replace(
+                known, next_send_ms=result.sent_ms + RESEND_MAX_MS
+            )
+        elif known is not None:
             open_orders[order.order_id] = replace(known, resend_refused=True, signed=None)
         return
     stage = Stage.ACCEPTED if verdict is Verdict.ACCEPTED else Stage.UNKNOWN

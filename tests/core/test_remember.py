@@ -117,6 +117,30 @@ def test_an_unknown_order_is_sent_again_with_a_growing_pause() -> None:
     assert pauses[-1] == RESEND_MAX_MS
 
 
+def test_a_resend_that_nobody_looked_at_says_nothing_of_the_first_sending() -> None:
+    """The first may still be under way: the order stays unknown, to be sent again, and its slot is
+    not filled by another; a judgement of the bytes ends it with the next read."""
+    first = decided()
+    memory = after(first, sent(first, UNKNOWN))
+    for unjudged, ids in ((True, [c.order_id for c in memory.open_orders]), (False, [])):
+        again = decided(snapshot(now_ms=NOW_MS + 1_000), memory)
+        results = tuple(
+            PlaceResult(
+                signed=known.signed,
+                level=None,
+                replaces=None,
+                outcome=replace(REFUSED, unjudged=unjudged),
+                sent_ms=NOW_MS + 1_000,
+            )
+            for known in again.plan.resends
+            if known.signed is not None
+        )
+        assert len(results) == 2
+        later = decided(snapshot(now_ms=NOW_MS + 3_000), after(again, Report(places=results)))
+        assert [c.order_id for c in later.plan.resends] == ids
+        assert bool(later.plan.places) is not unjudged
+
+
 def test_cancels_are_repeated_with_a_pause_and_counted_when_driven() -> None:
     """An unproven cancel of a resting order waits a little longer each time, a blink or ten."""
     order = open_order(Side.BUY, "1596")

@@ -177,7 +177,8 @@ class OrderEntry:
         try:
             response = await self._client.post_json(path, body, **extensions)
         except NOT_SENT as error:
-            return Outcome(verdict=Verdict.REFUSED, detail=f"not sent: {describe(error)}")
+            detail = f"not sent: {describe(error)}"
+            return Outcome(verdict=Verdict.REFUSED, detail=detail, unjudged=True)
         except FOREIGN as error:
             return Outcome(verdict=Verdict.UNKNOWN, detail=describe(error))
         return read_outcome(response.status_code, response.content, accepted, nonce, self.market)
@@ -198,7 +199,7 @@ def read_outcome(
     text = wire.parse_error(body)
     detail = f"{status}: {(text or 'no error text')[:200]}"
     if status == _TOO_MANY or (status in _REFUSED and text is not None):
-        return Outcome(verdict=Verdict.REFUSED, detail=detail)
+        return Outcome(verdict=Verdict.REFUSED, detail=detail, unjudged=status == _TOO_MANY)
     conflict = status == _CONFLICT and accepted == _CREATED
     return Outcome(verdict=Verdict.UNKNOWN, detail=detail, conflict=conflict)
 
