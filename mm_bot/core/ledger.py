@@ -234,7 +234,7 @@ def updated(known: OpenOrder, row: RestingOrder, read_ms: int) -> OpenOrder:
     contradicted = acked is not None and read_ms > acked
     matching = row.status is OrderStatus.MATCHING
     matching_since_ms = (known.matching_since_ms or read_ms) if matching else None
-    if not matching and stuck(known, read_ms):  # given back: its cancels need not wait any longer
+    if not matching and known.matching_since_ms is not None:  # given back: cancels wait no longer
         known = replace(known, next_cancel_ms=0)
     return replace(
         known,

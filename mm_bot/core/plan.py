@@ -21,6 +21,12 @@ class CancelCategory(Enum):
 
 
 Slot = tuple[Side, int]
+CANCEL_RETRY_MS = 25
+CANCEL_RETRY_MAX_MS = 250
+"""Pauses before a cancel whose outcome is unknown is sent again: they double from the first on.
+A blink of the matcher, the usual cause, is shorter. An order that may not exist is asked for less
+often."""
+COUNTED_RETRY_MAX_MS = 2_000
 RENEWAL = "renewal"
 """Reason of a cancel whose order fits and only grows old."""
 
@@ -155,6 +161,14 @@ def due_for_renewal(given: ReconcileInput, order: OpenOrder) -> bool:
     if last_ms is not None and order.expiry_ms + 1_000 > last_ms:
         return False
     return 3 * (given.now_ms - order.created_ms) >= 2 * (order.expiry_ms - order.created_ms)
+
+
+def counted_from_ms(open_order: OpenOrder) -> int:
+    """From when a cancel that counts against `MM_MAX_CANCELS_PER_MINUTE` is sent again: one order's
+    tries leave room for others' cancels, and go on doubling where those of a halt do not."""
+    tries = min(open_order.cancels, 10)
+    longer_ms = min((CANCEL_RETRY_MS << tries) // 2, COUNTED_RETRY_MAX_MS) - CANCEL_RETRY_MAX_MS
+    return open_order.next_cancel_ms + max(longer_ms, 0)
 
 
 def cancellable(open_order: OpenOrder, now_ms: int) -> bool:

@@ -17,20 +17,15 @@ from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder, Stage, stuck
 from mm_bot.core.liability import Signature, Signatures
 from mm_bot.core.memory import Accepted, Memory
-from mm_bot.core.plan import Cancel, Slot
+from mm_bot.core.plan import CANCEL_RETRY_MAX_MS, CANCEL_RETRY_MS, Cancel, Slot
 from mm_bot.core.situation import fills_since_ms
 from mm_bot.core.snapshot import Snapshot
 
 REFUSED_RETRY_MS = 1_000
 """A refused order is tried again, newly signed, within two seconds: after one."""
 RESEND_MAX_MS = 1_000
-CANCEL_RETRY_MS = 25
-CANCEL_RETRY_MAX_MS = 250
-"""Pauses before a cancel whose outcome is unknown is sent again: they double from the first on.
-A blink of the matcher, the usual cause, is shorter. An order that may not exist is asked for less
-often, see `RESEND_MAX_MS`."""
 STUCK_RETRY_MAX_MS = 10_000
-"""The same for an order that the matcher does not give back."""
+"""The longest pause between two cancels of an order that the matcher does not give back."""
 HOUR_MS = 3_600_000
 RETIRED_KEPT_MS = 600_000
 RETIRED_KEPT = 500

@@ -21,6 +21,7 @@ from mm_bot.core.plan import (
     Plan,
     ReconcileInput,
     cancel_of,
+    counted_from_ms,
     due_for_renewal,
     gap,
 )
@@ -107,13 +108,14 @@ def hold_or_replace(
         guard = _guard(given, policy, level, order, wrong or "")
     if guard is None and given.hold_places is not None and not given.startup:
         guard = given.hold_places.value
-    if guard is None and order.next_cancel_ms > given.now_ms:
+    counted = not given.startup and not renew
+    next_ms = counted_from_ms(order) if counted else order.next_cancel_ms
+    if guard is None and next_ms > given.now_ms:
         guard = MissingReason.CANCEL_PENDING.value
     if guard is not None:
         held = Held(order_id=order.order_id, slot=slot, guard=guard, fault=wrong or RENEWAL)
         return Plan(held=(held,))
     category = CancelCategory.STARTUP if given.startup else CancelCategory.REPLACE_DRIVEN
-    counted = not given.startup and not renew
     cancel = cancel_of(order, category, wrong or RENEWAL, counted)
     if given.hold_places is not None:
         return Plan(cancels=(cancel,), missing=(gap(level, given.hold_places),))

@@ -8,6 +8,7 @@ from mm_bot.core.commands import Watch
 from mm_bot.core.ledger import OpenOrder, Stage
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
+from mm_bot.core.plan import counted_from_ms
 from mm_bot.core.settlement import Settlement
 
 VERIFY_AFTER_MS = 100
@@ -56,5 +57,8 @@ def next_due_ms(memory: Memory, now_ms: int) -> int | None:
             due.append(c.next_send_ms)
         if c.cancels:
             acked = c.cancel_acked_ms
-            due.append(c.next_cancel_ms if acked is None else acked + VERIFY_AFTER_MS)
+            if acked is None:
+                due += (c.next_cancel_ms, counted_from_ms(c))
+            else:
+                due.append(acked + VERIFY_AFTER_MS)
     return min((at for at in due if at > now_ms), default=None)

@@ -15,7 +15,7 @@ from mm_bot.backtest.__main__ import main
 from mm_bot.backtest.experiment import Uptime
 from mm_bot.backtest.quality import half_life_s
 from mm_bot.backtest.run import run
-from tests.backtest.tapes import BY_HAND, CALM, SOLD, tape
+from tests.backtest.tapes import CALM, SOLD, tape, with_variables
 
 MARKET = tape(*CALM[:2], (5, SOLD, 990, 2), CALM[2])
 """A minute in which a taker leaves 3 of our bid of 5."""
@@ -46,11 +46,12 @@ def _by_hand(held: list[float]) -> float:
 
 
 def test_uptime_asks_for_a_distance_and_a_size() -> None:
-    """Quotes of 5 at 100 bps: never within 50 bps; within 100 always but for the start; of a bid
-    that was filled to 3 an uptime of 4 knows nothing until it is whole again."""
+    """Quotes of 5 at 100 bps: never within 50 bps; within 100 always but for the start; a bid that
+    was filled to 3, where 5 may be held, counts for an uptime of 4 only until then."""
+    bounded = with_variables(MM_MAX_LONG_INVENTORY="5")
 
     def uptime(bps: int, size: str) -> tuple[float, float]:
-        done = run(replace(BY_HAND, uptime=Uptime(bps=bps, size=size)), MARKET)
+        done = run(replace(bounded, uptime=Uptime(bps=bps, size=size)), MARKET)
         told = metrics.result(done)["quoting"]
         return told["uptime_bid"], told["uptime_ask"]
 
@@ -60,7 +61,7 @@ def test_uptime_asks_for_a_distance_and_a_size() -> None:
     assert ask > 0.9
     whole_bid, whole_ask = uptime(100, "4")
     assert whole_ask == ask
-    assert whole_bid < bid
+    assert 0 < whole_bid < 0.2
     assert uptime(100, "6") == (0, 0)
 
 

@@ -249,7 +249,9 @@ class Checker:
             return
         self._fail_each(Claim.KILL_SWITCH, stopping.slow())
         for row in filter(self._managed, self.model.live(US)):
-            if row.order_id not in self.model.held | self.model.stuck:
+            if row.order_id in self.model.held | self.model.stuck:
+                self._arrived_ms[row.order_id] = self._now_ms()  # no cancel of it can succeed
+            else:
                 arrived_ms = self._arrived_ms.get(row.order_id, 0)
                 self._fail_each(Claim.KILL_SWITCH, stopping.late(row, arrived_ms))
 

@@ -14,6 +14,7 @@ OUTCOMES: tuple[Mutation, ...] = (
         "host.persistence",
         "open_orders=tuple(c for c in known if c is not None)",
         "open_orders=()",
+        12,
     ),
     fault(
         "unknown_crossing_ignored",
@@ -22,7 +23,7 @@ OUTCOMES: tuple[Mutation, ...] = (
         "mine = [c for c in given.open_orders if c.side is side and not c.cancel_acked]",
         "mine = [c for c in given.open_orders if c.side is side and not c.cancel_acked\n"
         "                and c.stage is not Stage.UNKNOWN]",
-        19,
+        401,
     ),
     fault(
         "fill_shown_by_cancel_ignored",
@@ -30,6 +31,7 @@ OUTCOMES: tuple[Mutation, ...] = (
         "core.remember",
         "return known is None or left is None or left >= known",
         "return True",
+        134,
     ),
     fault(
         "grace_after_restart_too_short",
@@ -37,6 +39,7 @@ OUTCOMES: tuple[Mutation, ...] = (
         "host.persistence",
         "min(order.expiry_s * 1000, now_ms + LOST_REQUEST_MS)",
         "now_ms - 5_000",
+        12,
     ),
     Mutation(
         name="nonce_saved_after_sending",

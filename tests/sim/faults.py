@@ -28,7 +28,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.slots",
         "if not policy.together and any(not c.cancel_acked for c in before):",
         "if not before:",
-        191,
+        146,
     ),
     fault(
         "stale_external",
@@ -36,7 +36,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.reference",
         "if age_ms > policy.external_max_age_ms:",
         "if age_ms < 0:",
-        7,
+        113,
     ),
     fault(
         "stale_anchor",
@@ -59,7 +59,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.plan",
         "3 * (given.now_ms - order.created_ms) >= 2 * (",
         "100 * (given.now_ms - order.created_ms) >= 99 * (",
-        7,
+        1,
     ),
     fault(
         "outlives_its_market",
@@ -74,7 +74,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.ledger",
         "now_ms > known.next_send_ms + UNHEARD_MS",
         "now_ms > known.next_send_ms",
-        16,
+        1,
     ),
     fault(
         "reserves_elsewhere_ignored",
@@ -90,7 +90,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.fills",
         "return worth - closing, fill_totals.realised - closing - fill_totals.cost",
         "return closing - worth, fill_totals.realised - closing - fill_totals.cost",
-        3,
+        5,
     ),
     fault(
         "fills_cursor_does_not_trail",
@@ -98,7 +98,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.fills",
         "if now_ms - since_ms < SETTLING_MS:",
         "if since_ms < 0:",
-        44,
+        39,
     ),
     fault(
         "kill_ignored_while_placing",
@@ -106,7 +106,7 @@ FAULTS: tuple[Mutation, ...] = (
         "bot",
         "elif edges.kill_switch.active():",
         "elif False:",
-        182,
+        38,
     ),
     fault(
         "kill_only_between_cycles",
@@ -114,7 +114,7 @@ FAULTS: tuple[Mutation, ...] = (
         "bot",
         "if active and not silent:",
         "if False:",
-        1,
+        0,
     ),
     fault(
         "kill_not_asked_before_a_post",
@@ -122,7 +122,7 @@ FAULTS: tuple[Mutation, ...] = (
         "bot",
         "if not await self._still_writer() or edges.kill_switch.active():",
         "if not await self._still_writer():",
-        108,
+        196,
     ),
     fault(
         "halts_cancel_nothing",
@@ -130,7 +130,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.decide",
         "cancels = _halted_plan(given, found)",
         "cancels = Plan()",
-        20,
+        7,
     ),
     fault(
         "liability_forgets_cancelled",
@@ -162,8 +162,8 @@ FAULTS: tuple[Mutation, ...] = (
         "cancel_pending_negated",
         Claim.CONVERGES,
         "core.slots",
-        "if guard is None and order.next_cancel_ms > given.now_ms:",
-        "if guard is None and order.next_cancel_ms <= given.now_ms:",
+        "if guard is None and next_ms > given.now_ms:",
+        "if guard is None and next_ms <= given.now_ms:",
         15,
     ),
     fault(
@@ -222,7 +222,7 @@ FAULTS: tuple[Mutation, ...] = (
     ),
     Mutation(
         name="lock_without_fence",
-        seed=18,
+        seed=36,
         claim=Claim.ONE_WRITER,
         breaks=(
             Break(
@@ -232,8 +232,8 @@ FAULTS: tuple[Mutation, ...] = (
             ),
             Break(
                 "mm_bot.bot",
-                "return self._edges.clock.monotonic_ms() - self._proven_ms <= FENCE_MS",
-                "return True",
+                "fenced = self._edges.clock.monotonic_ms() - self._proven_ms <= FENCE_MS",
+                "fenced = True",
             ),
         ),
     ),

@@ -27,6 +27,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "strategies.pipeline",
         "state = step.begin(saved.get(step.name), view.now_ms)",
         "state = step.begin(None, view.now_ms)",
+        237,
     ),
     _fault(
         "breaker_renewed_by_restart",
@@ -34,6 +35,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "strategies.breaker",
         "        return _loaded(saved, now_ms, self.cooldown_ms)",
         "        return replace(_loaded(saved, now_ms, self.cooldown_ms), base=None)",
+        272,
     ),
     _fault(
         "feature_halts_not_told",
@@ -48,6 +50,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "strategies.adverse",
         "until_ms = max(state.tape(side).until_ms, view.now_ms + self.pause_ms)",
         "until_ms = view.now_ms * 2",
+        22,
     ),
     _fault(
         "annualised_sigma",
@@ -62,6 +65,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "strategies.hanging",
         "if apart > multiply(draft.reference.value, self.cancel_bps):",
         "if apart < 0:",
+        34,
     ),
     _fault(
         "degrades_the_wrong_side",
@@ -76,5 +80,6 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "core.degrade",
         "if not names & {BASE_LOW, QUOTE_LOW} or {BASE_LOW, QUOTE_LOW} <= names:",
         "if not names & {BASE_LOW, QUOTE_LOW}:",
+        16,
     ),
 )

@@ -258,10 +258,10 @@ MUTATIONS: tuple[Mutation, ...] = (
         name="new_nonce_after_timeout",
         claim=Claim.ONE_PER_SLOT,
         exchange=_TimeoutIsRefusal,
-        seed=16,
+        seed=1,
     ),
     Mutation(
-        name="cancels_not_awaited", claim=Claim.ONE_PER_SLOT, exchange=_CancelsUnasked, seed=1
+        name="cancels_not_awaited", claim=Claim.ONE_PER_SLOT, exchange=_CancelsUnasked, seed=3
     ),
     Mutation(name="missing_is_gone", claim=Claim.ONE_PER_SLOT, exchange=_MissingIsGone, seed=3),
     Mutation(name="strays_unseen", claim=Claim.NOT_CROSSED, exchange=_StraysUnseen, seed=26),
@@ -271,13 +271,13 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         name="everything_is_ours", claim=Claim.NOT_OURS, exchange=_rows(_everything_is_managed)
     ),
-    Mutation(name="no_cancel_budget", claim=Claim.BUDGET, world=_no_budget, seed=3),
+    Mutation(name="no_cancel_budget", claim=Claim.BUDGET, world=_no_budget, seed=12),
     Mutation(name="kill_switch_unseen", claim=Claim.KILL_SWITCH, world=_blind_switch),
     Mutation(name="no_inventory_cap", claim=Claim.LIMITS, world=_no_caps, seed=9),
     Mutation(name="own_mid", claim=Claim.OWN_FREE, exchange=_OwnAreOthers, seed=4),
     Mutation(
-        name="own_trades", claim=Claim.OWN_FREE, exchange=_rows(_own_trades_are_others), seed=4
+        name="own_trades", claim=Claim.OWN_FREE, exchange=_rows(_own_trades_are_others), seed=14
     ),
     Mutation(name="half_the_liability", claim=Claim.LIABILITY, exchange=_rows(_half_is_left)),
-    Mutation(name="others_unseen", claim=Claim.PASSIVE, exchange=_OthersHidden, seed=2),
+    Mutation(name="others_unseen", claim=Claim.PASSIVE, exchange=_OthersHidden, seed=8),
 )

@@ -19,7 +19,7 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "venues.numo.order_entry",
         "return Outcome(verdict=Verdict.UNKNOWN, detail=describe(error))",
         "return Outcome(verdict=Verdict.REFUSED, detail=describe(error))",
-        1,
+        3,
     ),
     _fault(
         "missing_is_cancelled",
@@ -28,7 +28,7 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "return Outcome(verdict=Verdict.UNKNOWN, detail=detail, conflict=conflict)",
         "return Outcome(verdict=Verdict.ACCEPTED if status == 404 else Verdict.UNKNOWN, "
         "detail=detail, conflict=conflict)",
-        14,
+        38,
     ),
     _fault(
         "rounded_the_wrong_way",
