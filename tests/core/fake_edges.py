@@ -24,7 +24,7 @@ ACCEPTED = Outcome(verdict=Verdict.ACCEPTED)
 UNKNOWN = Outcome(verdict=Verdict.UNKNOWN)
 MISSING = Outcome(verdict=Verdict.UNKNOWN, detail="404")
 REFUSED = Outcome(verdict=Verdict.REFUSED)
-FAR_BID = row(Side.BUY, "1500", nonce=1)
+FAR_BID = row(Side.BUY, "1500", nonce=1, created_ms=EPOCH_MS - 1_000)
 
 
 @dataclass

@@ -70,7 +70,7 @@ class Checker:
     _ghosts: sources.Ghosts = field(default_factory=sources.Ghosts)
     _cancels: telling.Cancels = field(default_factory=telling.Cancels)
     _seen: Observation | None = None
-    _looks: deque[tuple[OwnOrders, int, int]] = field(default_factory=lambda: deque(maxlen=50))
+    _looks: deque[tuple[OwnOrders, int, int]] = field(default_factory=lambda: deque(maxlen=1_000))
     _startup: bool = True
     _signed: dict[int, str] = field(default_factory=dict)
     _posted_by: dict[str, int] = field(default_factory=dict)
