@@ -158,11 +158,13 @@ def _due_again(
     evidence."""
     if open_order.signed is None or open_order.conflict:
         return False
-    if not given.market.capabilities.resend_safe:
+    can = given.market.capabilities
+    if not can.resend_safe:
         return False
     before = (c for c in given.open_orders if c.order_id == open_order.replaces)
-    if not policy.together and any(not c.cancel_acked for c in before):
-        return False  # one command was to take its place; by itself it would rest beside it
+    beside = policy.together and not can.atomic_replace
+    if not beside and any(not c.cancel_acked for c in before):
+        return False  # it was to take its place; nobody looked whether both fit
     due = open_order.next_send_ms <= given.now_ms < open_order.expiry_ms
     behind = open_order.side.best_first(open_order.price) >= level.side.best_first(level.price)
     return due and (behind or price_fits(open_order, level, policy))

@@ -137,6 +137,11 @@ class Checker:
         self._looks.append((read, count, after or 0))
         self.sent("look", "")
 
+    def looked_anew(self, old: OwnOrders, answer: OwnOrders) -> None:
+        """What an earlier read saw answers another question."""
+        shown, after = next((count, after) for look, count, after in self._looks if look is old)
+        self._looks.append((answer, shown, after))
+
     def signed(self, order: NewOrder, generation: int) -> None:
         if generation == self.generation and order.nonce >= self.reserved():
             self.fail(Claim.NONCE_ONCE, f"{order.nonce} signed, {self.reserved()} is on disk")

@@ -100,8 +100,22 @@ class Edge:
 
         if watch.fills_after is None:
             rows = await self._read("orders", orders)
-            return rows, await self._read("balances", balances)
-        return await asyncio.gather(self._read("orders", orders), self._read("balances", balances))
+            return self._of(rows, watch), await self._read("balances", balances)
+        both = self._read("orders", orders), self._read("balances", balances)
+        rows, held = await asyncio.gather(*both)
+        return self._of(rows, watch), held
+
+    def _of(self, read: Part[OwnOrders], watch: Watch) -> Part[OwnOrders]:
+        """A frozen table too answers what is asked now: no row that ended and was not asked for."""
+        table, asked = read.value, set(watch.order_ids)
+        if table is None or watch.include_unexpired:
+            return read
+        rows = tuple(row for row in table.rows if row.live or row.order_id in asked)
+        if rows == table.rows:
+            return read
+        answer = replace(table, rows=rows)
+        self._checker.looked_anew(table, answer)
+        return replace(read, value=answer)
 
     def _balances_read(self, begun_ms: int) -> int:
         at_ms = self._last["balances"].as_of_ms
