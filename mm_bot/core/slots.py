@@ -161,10 +161,8 @@ def _due_again(
     can = given.market.capabilities
     if not can.resend_safe:
         return False
-    before = (c for c in given.open_orders if c.order_id == open_order.replaces)
-    beside = policy.together and not can.atomic_replace
-    if not beside and any(not c.cancel_acked for c in before):
-        return False  # it was to take its place; nobody looked whether both fit
+    if can.atomic_replace and open_order.replaces is not None:
+        return False  # it was to rest instead of another: nobody looked what fits beside it
     due = open_order.next_send_ms <= given.now_ms < open_order.expiry_ms
     behind = open_order.side.best_first(open_order.price) >= level.side.best_first(level.price)
     return due and (behind or price_fits(open_order, level, policy))

@@ -26,8 +26,8 @@ FAULTS: tuple[Mutation, ...] = (
         "half_of_a_replace",
         Claim.ONE_PER_SLOT,
         "core.slots",
-        "if not policy.together and any(not c.cancel_acked for c in before):",
-        "if not before:",
+        "if can.atomic_replace and open_order.replaces is not None:",
+        "if can.atomic_replace and not open_order.order_id:",
         146,
     ),
     fault(
