@@ -98,7 +98,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.fills",
         "if now_ms - since_ms < SETTLING_MS:",
         "if since_ms < 0:",
-        39,
+        215,
     ),
     fault(
         "kill_ignored_while_placing",
@@ -116,13 +116,22 @@ FAULTS: tuple[Mutation, ...] = (
         "if False:",
         0,
     ),
-    fault(
-        "kill_not_asked_before_a_post",
-        Claim.KILL_SWITCH,
-        "bot",
-        "if not await self._still_writer() or edges.kill_switch.active():",
-        "if not await self._still_writer():",
-        196,
+    Mutation(
+        name="kill_not_asked_before_a_post",
+        seed=59,
+        claim=Claim.KILL_SWITCH,
+        breaks=(
+            Break(
+                "mm_bot.bot",
+                "if not await self._still_writer() or edges.kill_switch.active():",
+                "if not await self._still_writer():",
+            ),
+            Break(
+                "mm_bot.bot",
+                "return fenced and not self._edges.kill_switch.active()",
+                "return fenced",
+            ),
+        ),
     ),
     fault(
         "halts_cancel_nothing",
