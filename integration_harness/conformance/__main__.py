@@ -20,8 +20,8 @@ from importlib import import_module
 from queue import SimpleQueue
 from typing import Final, cast
 
-from integration_harness.conformance.case import Case, NotApplicableError
-from integration_harness.conformance.claims import CLAIMS, Claim
+from integration_harness.conformance.case import Case, Claim, NotApplicableError
+from integration_harness.conformance.claims import CLAIMS
 from integration_harness.conformance.driver import Driver
 from integration_harness.stack.supervisor import Supervisor
 from integration_harness.waiting import AWAY, CheckError, Limits

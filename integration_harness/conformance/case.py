@@ -6,6 +6,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -199,6 +200,22 @@ class Case:
             signatures[each.nonce].add(each.signature)
         twice = {nonce: len(found) for nonce, found in signatures.items() if len(found) > 1}
         require(not twice, "a nonce has one signature, over every process", twice)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One line of the list."""
+
+    number: int
+    run: Callable[[Case], None]
+
+    @property
+    def name(self) -> str:
+        return self.run.__name__
+
+    @property
+    def text(self) -> str:
+        return " ".join((self.run.__doc__ or "").split())
 
 
 def _has(found: dict[str, Resting], side: Side) -> bool:

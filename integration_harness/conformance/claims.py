@@ -6,14 +6,12 @@ late. `Case.finish` follows each.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Final
 
 from integration_harness.bot_process import BotProcess
-from integration_harness.conformance.case import SIDES, Case
+from integration_harness.conformance.case import SIDES, Case, Claim
 from integration_harness.waiting import require
 
 _KILL_BOUND_SECONDS: Final = 0.25
@@ -268,22 +266,6 @@ def stop_proves_empty(case: Case) -> None:
     finally:
         case.driver.mute(False)
     require(code == 5, "a stop that cannot be proven ends with 5", (code, bot.log_tail()))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """One line of the list."""
-
-    number: int
-    run: Callable[[Case], None]
-
-    @property
-    def name(self) -> str:
-        return self.run.__name__
-
-    @property
-    def text(self) -> str:
-        return " ".join((self.run.__doc__ or "").split())
 
 
 CLAIMS: Final = tuple(

@@ -16,7 +16,7 @@ from integration_harness.conformance.driver import Sent
 from integration_harness.conformance.fake import FakeDriver
 from integration_harness.stack.quantities import Side
 from integration_harness.venues.coinbase import CoinbaseServer, Order
-from integration_harness.venues.coinbase.exchange import OURS
+from integration_harness.venues.coinbase.model import OURS
 
 _KEY: Final = ECC.construct(curve="P-256", d=int("b2" * 32, 16))
 _KEY_NAME: Final = "organizations/11111111-2222-4333-8444-555555555555/apiKeys/kit"

@@ -24,6 +24,7 @@ from integration_harness.bot_process import BotProcess
 from integration_harness.stack.quantities import Side
 from integration_harness.stack.supervisor import Supervisor
 from integration_harness.venues.ethereal import EtherealServer
+from integration_harness.venues.ethereal.model import PRODUCTS
 
 _OWNER: Final = str(Account.from_key("0x" + "a1" * 32).address)
 _LINKED_KEY: Final = "0x" + "b2" * 32
@@ -129,7 +130,7 @@ def _line(server: EtherealServer, market: _Market) -> str:
 
 
 def _fills(server: EtherealServer, symbol: str) -> list[tuple[Side, Fraction]]:
-    product = server.exchange.product(symbol).product_id
+    product = PRODUCTS[symbol].product_id
     return [
         ("sell" if fill["side"] else "buy", Fraction(fill["filled"]))
         for fill in list(server.exchange.fills)

@@ -5,85 +5,27 @@ from __future__ import annotations
 import itertools
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
 
-Json = dict[str, Any]
+from integration_harness.venues.coinbase.model import (
+    FEE,
+    LEAST,
+    LOT,
+    OURS,
+    SYMBOL,
+    TICK,
+    Faults,
+    Json,
+    Order,
+    cancelled,
+    failure,
+    iso,
+    ms_of,
+    success,
+)
+
 Push = Callable[[str, Json], None]
-
-SYMBOL: Final = "BTC-USD"
-TICK: Final = Decimal("0.01")
-LOT: Final = Decimal("0.00001")
-LEAST: Final = Decimal("0.0001")
-FEE: Final = Decimal("0.006")
-OURS: Final = 7
-"""The number of the key's portfolio; 0 are strangers."""
-
-
-@dataclass(slots=True)
-class Faults:
-    """What goes wrong, until it is turned off again."""
-
-    lose_replies: int = 0
-    """So many orders are taken and then answered with 502."""
-    swallowed: int = 0
-    """So many orders never arrive and are answered with 502."""
-    reasons: deque[str] = field(default_factory=deque)
-    """The next orders are answered with 200 and a failure of these reasons."""
-    failed_later: int = 0
-    """So many orders are accepted, and then fail as post-only."""
-    rate_limited: int = 0
-    filled_before_cancel: int = 0
-    late_fills_s: float = 0.0
-    pending_s: float = 0.02
-    """How long an order is pending before it is on the book."""
-    reply_delay_s: float = 0.0
-    mute: bool = False
-    no_pushes: bool = False
-    lost_messages: int = 0
-    """So many messages of the sockets are never sent, though they count."""
-    duplicate_pushes: bool = False
-    reversed_pushes: bool = False
-    refused_channel: str = ""
-    large_snapshot: bool = False
-    """The book's snapshot has 17,000 levels far away as well: over a megabyte and a half."""
-    can_transfer: bool = False
-    cancel_only: bool = False
-    clock_ahead_s: float = 0.0
-
-
-@dataclass(slots=True, kw_only=True)
-class Order:
-    order_id: str
-    subaccount_id: int
-    direction: str
-    price: Decimal
-    amount: Decimal
-    label: str
-    """Its client id."""
-    end_ms: int | None
-    created_ms: int
-    terms: Json
-    filled: Decimal = Decimal(0)
-    value: Decimal = Decimal(0)
-    status: str = "PENDING"
-    message: str = ""
-
-    @property
-    def left(self) -> Decimal:
-        return self.amount - self.filled
-
-    @property
-    def works(self) -> bool:
-        return self.status == "OPEN"
-
-    @property
-    def live(self) -> bool:
-        return self.status in ("PENDING", "OPEN", "CANCEL_QUEUED")
 
 
 class Exchange:
@@ -116,10 +58,10 @@ class Exchange:
         kind, terms = next(iter(body["order_configuration"].items()))
         for known in self.orders.values():
             if known.label == body["client_order_id"] and known.subaccount_id == OURS:
-                return _success(known)
+                return success(known)
         why = self._why_not(body, kind, terms)
         if why:
-            return _failure(why)
+            return failure(why)
         order = Order(
             order_id=str(uuid.uuid4()),
             subaccount_id=OURS,
@@ -127,7 +69,7 @@ class Exchange:
             price=Decimal(terms["limit_price"]),
             amount=Decimal(terms["base_size"]),
             label=body["client_order_id"],
-            end_ms=_ms(terms["end_time"]) if kind == "limit_limit_gtd" else None,
+            end_ms=ms_of(terms["end_time"]) if kind == "limit_limit_gtd" else None,
             created_ms=self.now_ms(),
             terms={kind: terms},
         )
@@ -136,7 +78,7 @@ class Exchange:
         same = [o for o in self.live(OURS) if o.label.startswith(f"mm:{SYMBOL}:")]
         count = sum(o.direction == order.direction for o in same)
         self.most_live[order.direction] = max(self.most_live[order.direction], count)
-        return _success(order)
+        return success(order)
 
     def _why_not(self, body: Json, kind: str, terms: Json) -> str:
         if self.faults.reasons:
@@ -154,7 +96,7 @@ class Exchange:
             return "INVALID_SIZE_PRECISION"
         if size < LEAST:
             return "PREVIEW_INVALID_BASE_SIZE_TOO_SMALL"
-        if kind == "limit_limit_gtd" and _ms(terms["end_time"]) <= self.now_ms():
+        if kind == "limit_limit_gtd" and ms_of(terms["end_time"]) <= self.now_ms():
             return "INVALID_END_TIME"
         side = body["side"].lower()
         needs = size if side == "sell" else price * size * (1 + FEE)
@@ -172,12 +114,12 @@ class Exchange:
         if order is not None:
             self._race(order)
         if order is None or not order.live or order.subaccount_id != OURS:
-            return _cancelled(order_id, "UNKNOWN_CANCEL_ORDER")
+            return cancelled(order_id, "UNKNOWN_CANCEL_ORDER")
         if order.status == "CANCEL_QUEUED":
-            return _cancelled(order_id, "DUPLICATE_CANCEL_REQUEST")
+            return cancelled(order_id, "DUPLICATE_CANCEL_REQUEST")
         order.status = "CANCEL_QUEUED"
         self._changed(order)
-        return _cancelled(order_id, "")
+        return cancelled(order_id, "")
 
     def _race(self, order: Order) -> None:
         """A stranger fills a part of an order just before its cancel is looked at."""
@@ -351,42 +293,5 @@ class Exchange:
         }
 
 
-def iso(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _ms(text: str) -> int:
-    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
-
-
 def _crosses(direction: str, price: Decimal, other: Order) -> bool:
     return price >= other.price if direction == "buy" else price <= other.price
-
-
-def _success(order: Order) -> Json:
-    told = {
-        "order_id": order.order_id,
-        "product_id": SYMBOL,
-        "side": order.direction.upper(),
-        "client_order_id": order.label,
-    }
-    return {"success": True, "success_response": told, "order_configuration": order.terms}
-
-
-def _failure(reason: str) -> Json:
-    error = {
-        "error": "UNKNOWN_FAILURE_REASON" if reason.startswith("PREVIEW_") else reason,
-        "message": "",
-        "preview_failure_reason": reason if reason.startswith("PREVIEW_") else "UNKNOWN",
-        "new_order_failure_reason": "UNKNOWN_FAILURE_REASON",
-    }
-    return {
-        "success": False,
-        "failure_reason": "UNKNOWN_FAILURE_REASON",
-        "error_response": error,
-    }
-
-
-def _cancelled(order_id: str, why: str) -> Json:
-    reason = why or "UNKNOWN_CANCEL_FAILURE_REASON"
-    return {"success": not why, "failure_reason": reason, "order_id": order_id}

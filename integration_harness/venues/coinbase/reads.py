@@ -5,13 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from integration_harness.venues.coinbase.exchange import (
+from integration_harness.venues.coinbase.exchange import Exchange
+from integration_harness.venues.coinbase.model import (
     LEAST,
     LOT,
     OURS,
     SYMBOL,
     TICK,
-    Exchange,
     Json,
     Order,
     iso,

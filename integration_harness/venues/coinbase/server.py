@@ -19,7 +19,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from integration_harness.venues.coinbase.exchange import SYMBOL, Exchange, Faults, Json, Order, iso
+from integration_harness.venues.coinbase.exchange import Exchange
+from integration_harness.venues.coinbase.model import SYMBOL, Faults, Json, Order, iso
 from integration_harness.venues.coinbase.reads import Reads
 from integration_harness.venues.coinbase.tokens import Key
 from integration_harness.venues.serving import Client, FakeServer

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import time
 import uuid
-from collections.abc import Callable
 from decimal import Decimal
 
 from integration_harness.venues.ethereal.model import (
@@ -17,9 +16,8 @@ from integration_harness.venues.ethereal.model import (
     Product,
     Trader,
 )
-from integration_harness.venues.ethereal.rules import LONGEST_LIFE_S, Rules
-
-Push = Callable[[str, str, Json], None]
+from integration_harness.venues.ethereal.rules import LONGEST_LIFE_S, Rules, reduces
+from integration_harness.venues.ethereal.telling import Push, Telling
 
 
 class Exchange:
@@ -29,10 +27,10 @@ class Exchange:
         self.faults = Faults()
         self.traders: dict[int, Trader] = {}
         self.orders: dict[str, Order] = {}
-        self.fills: list[Json] = []
-        self.trades: list[Json] = []
+        self.telling = Telling(
+            push=push, now_ms=self.now_ms, traders=self.traders, orders=self.orders
+        )
         self.received: list[tuple[str, Json]] = []
-        self._push = push
         self.rules = Rules(self.faults, self.traders, self.now_ms)
         self.most_live: dict[str, int] = {"buy": 0, "sell": 0}
         """The most live orders whose client id is like the bot's that a side of an account had."""
@@ -42,8 +40,18 @@ class Exchange:
     def now_ms(self) -> int:
         return int((time.time() + self.faults.clock_ahead_s) * 1000)
 
-    def product(self, symbol: str) -> Product:
-        return PRODUCTS[symbol]
+    @property
+    def fills(self) -> list[Json]:
+        return self.telling.fills
+
+    @property
+    def trades(self) -> list[Json]:
+        return self.telling.trades
+
+    def levels(self, symbol: str) -> Json:
+        """Both sides as they are pushed, best first."""
+        self.expire()
+        return self.telling.levels(symbol)
 
     def add_trader(self, owner: str, subaccount_id: int, signer: str) -> Trader:
         trader = Trader(
@@ -88,7 +96,7 @@ class Exchange:
         if self.faults.codes:
             raise ApiError(422, self.faults.codes.popleft())
         self._check_margin(trader, data)
-        if data["reduceOnly"] and not _reduces(trader, product, data):
+        if data["reduceOnly"] and not reduces(trader, product, data):
             raise ApiError(422, "OrderIncreasesPosition")
         order = self._made(product, data, trader, client)
         result = self._enter(order)
@@ -127,7 +135,7 @@ class Exchange:
             self._held.append(order)
         elif any(self._crosses(order, other) for other in self._opposite(order)):
             order.status, order.reason = "REJECTED", "ImmediateMatchPostOnly"
-        self._push_order(order)
+        self.telling.order(order)
         ticker = order.product.ticker
         ours = (f"mm{ticker}b", f"mm{ticker}s")
         live = [o for o in self.live(order.subaccount_id, ticker) if o.label.startswith(ours)]
@@ -181,7 +189,7 @@ class Exchange:
 
     def _ended(self, order: Order, status: str, reason: str = "") -> None:
         order.status, order.reason, order.updated_ms = status, reason, self.now_ms()
-        self._push_order(order)
+        self.telling.order(order)
 
     def expire(self) -> None:
         for order in self.orders.values():
@@ -286,104 +294,6 @@ class Exchange:
                 each.filled += amount
                 each.status = "FILLED_PARTIAL" if each.left else "FILLED"
                 each.updated_ms = self.now_ms()
-                self._book_fill(each, other.price, amount, is_maker=is_maker)
-                self._push_order(each)
-            self._book_trade(order, other, amount)
-
-    def _book_fill(self, order: Order, price: Decimal, amount: Decimal, *, is_maker: bool) -> None:
-        trader = self.traders.get(order.subaccount_id)
-        if trader is None:
-            return
-        fill = {
-            "id": str(uuid.uuid4()),
-            "orderId": order.order_id,
-            "clientOrderId": order.label or None,
-            "price": format(price, "f"),
-            "filled": format(amount, "f"),
-            "type": "LIMIT",
-            "side": order.side,
-            "reduceOnly": False,
-            "feeUsd": "0",
-            "isMaker": is_maker,
-            "productId": order.product.product_id,
-            "subaccountId": trader.uuid,
-            "createdAt": self.now_ms(),
-        }
-        sign = -1 if order.side else 1
-        ticker = order.product.ticker
-        held = trader.positions.get(ticker, Decimal(0)) + sign * amount
-        trader.positions[ticker] = held
-        trader.history.append((self.now_ms(), ticker, held))
-        self.fills.append(fill)
-        pushed = {
-            "id": fill["id"],
-            "oid": order.order_id,
-            "px": fill["price"],
-            "sz": fill["filled"],
-        }
-        self._push("OrderFill", trader.uuid, {"t": fill["createdAt"], "d": [pushed]})
-        self._push("PositionUpdate", trader.uuid, {"t": fill["createdAt"], "d": []})
-
-    def _book_trade(self, taker: Order, maker: Order, amount: Decimal) -> None:
-        sides = [self.traders.get(o.subaccount_id) for o in (taker, maker)]
-        trade = {
-            "id": str(uuid.uuid4()),
-            "price": format(maker.price, "f"),
-            "filled": format(amount, "f"),
-            "side": taker.side,
-            "productId": taker.product.product_id,
-            "createdAt": self.now_ms(),
-        }
-        self.trades.append(trade)
-        shown = {
-            "id": trade["id"],
-            "px": trade["price"],
-            "sz": trade["filled"],
-            "sd": taker.side,
-            "sids": [trader.uuid for trader in sides if trader is not None],
-        }
-        ticker = taker.product.ticker
-        self._push("TradeFill", ticker, {"s": ticker, "t": trade["createdAt"], "d": [shown]})
-
-    def levels(self, symbol: str) -> Json:
-        """Both sides as they are pushed, best first."""
-        self.expire()
-        sides: dict[str, dict[Decimal, Decimal]] = {"buy": {}, "sell": {}}
-        for o in self.orders.values():
-            if o.product.ticker == symbol and o.works:
-                side = sides[o.direction]
-                side[o.price] = side.get(o.price, Decimal(0)) + o.left
-        bids, asks = sorted(sides["buy"].items(), reverse=True), sorted(sides["sell"].items())
-        return {
-            "b": [[format(price, "f"), format(size, "f")] for price, size in bids],
-            "a": [[format(price, "f"), format(size, "f")] for price, size in asks],
-        }
-
-    def _push_order(self, order: Order) -> None:
-        trader = self.traders.get(order.subaccount_id)
-        if trader is None:
-            return
-        shown = {
-            "id": order.order_id,
-            "cloid": order.label or None,
-            "otyp": "LIMIT",
-            "qty": format(order.amount, "f"),
-            "aqty": format(order.left, "f"),
-            "fill": format(order.filled, "f"),
-            "px": format(order.price, "f"),
-            "sd": order.side,
-            "s": order.product.ticker,
-            "sid": trader.uuid,
-            "st": order.status,
-            "t": order.updated_ms,
-            "et": order.expiry_s,
-            "po": order.post_only,
-        }
-        self._push("OrderUpdate", trader.uuid, {"t": order.updated_ms, "d": [shown]})
-
-
-def _reduces(trader: Trader, product: Product, data: Json) -> bool:
-    """Whether an order leads a position back, and no further than to nothing."""
-    held = trader.positions.get(product.ticker, Decimal(0))
-    size = Decimal(data["quantity"])
-    return 0 < size <= (held if data["side"] else -held)
+                self.telling.fill(each, other.price, amount, is_maker=is_maker)
+                self.telling.order(each)
+            self.telling.trade(order, other, amount)

@@ -130,3 +130,10 @@ class Rules:
         if not 0 < life_s <= LONGEST_LIFE_S:
             raise ApiError(422, "InvalidExpireTime")
         return product
+
+
+def reduces(trader: Trader, product: Product, data: Json) -> bool:
+    """Whether an order leads a position back, and no further than to nothing."""
+    held = trader.positions.get(product.ticker, Decimal(0))
+    size = Decimal(data["quantity"])
+    return 0 < size <= (held if data["side"] else -held)

@@ -11,7 +11,7 @@ import pytest
 from Crypto.PublicKey import ECC
 
 from integration_harness.venues.coinbase import CoinbaseServer, Order
-from integration_harness.venues.coinbase.exchange import OURS
+from integration_harness.venues.coinbase.model import OURS
 from tests.venues import bots
 from tests.venues.bots import Start, starting
 from tests.venues.coinbase.test_token import VECTORS
