@@ -77,4 +77,4 @@ class DeriveDriver(FakeDriver[DeriveServer]):
         self.server.faults.disconnects_unseen = not on
 
     def outlive(self) -> None:
-        self.server.faults.clock_s += _LIFE_SECONDS
+        self.server.faults.clock_ahead_s += _LIFE_SECONDS

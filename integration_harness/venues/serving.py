@@ -20,6 +20,29 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from integration_harness.stack.supervisor import free_port
 
 
+@dataclass(slots=True)
+class CommonFaults:
+    """What goes wrong on every fake exchange, until it is turned off again."""
+
+    lose_replies: int = 0
+    """So many orders are taken, and nobody is told."""
+    swallowed: int = 0
+    """So many orders are neither taken nor answered in words of the exchange."""
+    rate_limited: int = 0
+    """So many requests are refused as too many."""
+    filled_before_cancel: int = 0
+    """So many cancels come just after a part of their order was filled."""
+    reply_delay_s: float = 0.0
+    mute: bool = False
+    """Nothing is answered, and nothing taken."""
+    no_pushes: bool = False
+    duplicate_pushes: bool = False
+    reversed_pushes: bool = False
+    refused_channel: str = ""
+    clock_ahead_s: float = 0.0
+    """How far the exchange's clock is ahead of the machine's."""
+
+
 @dataclass(eq=False, slots=True)
 class Client:
     """One open socket, and what it is still to be sent."""

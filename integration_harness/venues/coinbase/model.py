@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from integration_harness.venues.serving import CommonFaults
+
 Json = dict[str, Any]
 
 SYMBOL: Final = "BTC-USD"
@@ -20,35 +22,23 @@ OURS: Final = 7
 
 
 @dataclass(slots=True)
-class Faults:
-    """What goes wrong, until it is turned off again."""
+class Faults(CommonFaults):
+    """What goes wrong beside, until it is turned off again. A lost reply and a swallowed order are
+    answered with 502."""
 
-    lose_replies: int = 0
-    """So many orders are taken and then answered with 502."""
-    swallowed: int = 0
-    """So many orders never arrive and are answered with 502."""
     reasons: deque[str] = field(default_factory=deque)
     """The next orders are answered with 200 and a failure of these reasons."""
     failed_later: int = 0
     """So many orders are accepted, and then fail as post-only."""
-    rate_limited: int = 0
-    filled_before_cancel: int = 0
     late_fills_s: float = 0.0
     pending_s: float = 0.02
     """How long an order is pending before it is on the book."""
-    reply_delay_s: float = 0.0
-    mute: bool = False
-    no_pushes: bool = False
     lost_messages: int = 0
     """So many messages of the sockets are never sent, though they count."""
-    duplicate_pushes: bool = False
-    reversed_pushes: bool = False
-    refused_channel: str = ""
     large_snapshot: bool = False
     """The book's snapshot has 17,000 levels far away as well: over a megabyte and a half."""
     can_transfer: bool = False
     cancel_only: bool = False
-    clock_ahead_s: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -28,7 +28,7 @@ class Book:
 
     def now_s(self) -> float:
         """Unix seconds by the exchange's clock."""
-        return time.time() + self.faults.clock_s
+        return time.time() + self.faults.clock_ahead_s
 
     def live(self, subaccount_id: int) -> list[Order]:
         """The open orders of a subaccount."""

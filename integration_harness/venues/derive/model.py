@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from integration_harness.venues.serving import CommonFaults
+
 Json = dict[str, Any]
 
 SYMBOL: Final = "ETH-PERP"
@@ -30,40 +32,24 @@ class RpcError(Exception):
 
 
 @dataclass(slots=True)
-class Faults:
-    """What goes wrong, until it is turned off again."""
+class Faults(CommonFaults):
+    """What goes wrong beside, until it is turned off again. A swallowed order and a lost reply are
+    silence; what is too much is refused with -32000."""
 
-    lose_replies: int = 0
-    """So many replies to orders are never sent, though the orders are taken."""
     confirmation_timeouts: int = 0
     """So many orders are taken and answered with 9000."""
-    rate_limited: int = 0
-    """So many requests to the matching engine are refused with -32000."""
     failed_creates: int = 0
     """So many replaces take the old order and refuse the new one."""
-    duplicate_pushes: bool = False
-    reversed_pushes: bool = False
-    refused_channel: str = ""
     disarmed: bool = False
     """Cancel-on-disconnect is not kept, though asked for."""
     disconnects_unseen: bool = False
     """It is kept, and does nothing."""
-    swallowed: int = 0
-    """So many orders are neither taken nor answered."""
     refused: int = 0
     """So many orders are refused for want of funds."""
     no_orders: bool = False
     """Every order is refused with -32000; cancels are not."""
     mmp_frozen: bool = False
     """Orders that count into market maker protection are refused with 11015."""
-    filled_before_cancel: int = 0
-    """So many cancels come just after a part of their order was filled."""
-    no_pushes: bool = False
-    mute: bool = False
-    """Nothing is answered."""
-    reply_delay_s: float = 0.0
-    clock_s: float = 0.0
-    """How far the exchange's clock is ahead of the machine's."""
     settle_s: float = 0.0
     """How long a trade takes to settle."""
     unsettled: int = 0

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from integration_harness.venues.serving import CommonFaults
+
 Json = dict[str, Any]
 
 BLOCK_S: Final = 0.2
@@ -70,18 +72,11 @@ class ApiError(Exception):
 
 
 @dataclass(slots=True)
-class Faults:
-    """What goes wrong, until it is turned off again."""
+class Faults(CommonFaults):
+    """What goes wrong beside, until it is turned off again. A lost reply and a swallowed order are
+    answered with 504, what is too much with 429."""
 
-    lose_replies: int = 0
-    """So many orders are taken and then answered with 504."""
     lost_after_s: float = 0.0
-    swallowed: int = 0
-    """So many orders never arrive and are answered with 504."""
-    rate_limited: int = 0
-    """So many orders are refused with 429."""
-    filled_before_cancel: int = 0
-    """So many cancels come just after a part of their order was filled."""
     cancels_not_found: int = 0
     """So many cancels answer NotFound and leave the order, as while it is in flight."""
     results: deque[str] = field(default_factory=deque)
@@ -93,21 +88,13 @@ class Faults:
     late_fills_s: float = 0.0
     """Fills are listed so much later than they happen."""
     late_positions_s: float = 0.0
-    reply_delay_s: float = 0.0
-    mute: bool = False
-    """Nothing is answered, and nothing taken."""
-    no_pushes: bool = False
     skipped_books: int = 0
     """So many changes of a book are never pushed."""
-    duplicate_pushes: bool = False
-    reversed_pushes: bool = False
-    refused_channel: str = ""
     suspended: bool = False
     maintenance: bool = False
     """Writes answer 503."""
     foreign_contract: bool = False
     inactive: bool = False
-    clock_ahead_s: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
