@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from statistics import fmean, median
 from typing import Any
 
+from mm_bot.backtest.distance import away_bps, buckets, share
 from mm_bot.backtest.engine import Exchange
 from mm_bot.backtest.experiment import Account, Experiment
 from mm_bot.backtest.journal_tape import Anchors, Journal
@@ -32,7 +33,6 @@ from mm_bot.backtest.tape import NS_A_MS, NS_A_SECOND
 MINUTE_MS = 60_000
 MARKOUT_NS = 5 * NS_A_SECOND
 WHYS_SHOWN = 50
-BUCKETS = 8
 
 
 def closed_loop(
@@ -158,22 +158,12 @@ def _by_distance(
     for order_id, sent in journal.orders.items():
         if sent.sent_ms > replayed.until_ms:
             continue
-        mark = float(journal.path.before(sent.sent_ms * NS_A_MS + 1).value)
-        away = (mark - float(sent.order.price.value)) * sent.order.side.sign / mark * 10_000
+        away = away_bps(sent.order, journal.path.before(sent.sent_ms * NS_A_MS + 1))
         lots = float(sent.order.size.value) / lot
         orders.append((away, lots, f.get(order_id, 0.0), g.get(order_id, 0.0)))
-    orders.sort()
-    each = max(1, -(-len(orders) // BUCKETS))
-    buckets = [orders[i : i + each] for i in range(0, len(orders), each)]
     return [
-        {
-            "from_bps": round(bucket[0][0], 4),
-            "to_bps": round(bucket[-1][0], 4),
-            "orders": len(bucket),
-            "real_share": round(sum(o[2] for o in bucket) / sum(o[1] for o in bucket), 6),
-            "here_share": round(sum(o[3] for o in bucket) / sum(o[1] for o in bucket), 6),
-        }
-        for bucket in buckets
+        told | {"real_share": share(bucket, 2), "here_share": share(bucket, 3)}
+        for told, bucket in buckets(orders)
     ]
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from math import sqrt
 from typing import Any, Final
 
+from mm_bot.backtest.distance import away_bps, buckets, share
 from mm_bot.backtest.metrics import equity
 from mm_bot.backtest.run import Run
 from mm_bot.backtest.tape import NS_A_MS
@@ -14,7 +15,6 @@ from mm_bot.core.exact import NO_AMOUNT, Price
 from mm_bot.core.instrument import Side
 
 MOST_POINTS: Final = 4_000
-BUCKETS: Final = 8
 SIGMA_OVER: Final = 60
 
 
@@ -121,19 +121,13 @@ def by_distance(run: Run) -> list[dict[str, Any]]:
     for row in run.rows.values():
         if row.refused:
             continue
-        mid = float(run.path.before(row.accepted_ns).value)
-        away = (mid - float(row.order.price.value)) * row.order.side.sign / mid * 10_000
+        away = away_bps(row.order, run.path.before(row.accepted_ns))
         orders.append((away, row.lots, row.filled, float(won[row.order.order_id].value)))
-    orders.sort()
-    each = max(1, -(-len(orders) // BUCKETS))
-    buckets = [orders[i : i + each] for i in range(0, len(orders), each)]
     return [
-        {
-            "from_bps": round(bucket[0][0], 4),
-            "to_bps": round(bucket[-1][0], 4),
-            "orders": len(bucket),
-            "fill_ratio": round(sum(o[2] for o in bucket) / sum(o[1] for o in bucket), 6),
+        told
+        | {
+            "fill_ratio": share(bucket, 2),
             "capture": round(sum(o[3] for o in bucket), 8),
         }
-        for bucket in buckets
+        for told, bucket in buckets(orders)
     ]
