@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def _accept(settings: Settings, words: list[str]) -> int:
-    from mm_bot.host.accepted_file import HOLDS_MS, AcceptedFile, price_in
+    from mm_bot.host.accepted_file import AcceptedFile, price_in
 
     price = price_in(words[0]) if len(words) == 1 else None
     if price is None:
@@ -57,13 +57,7 @@ def _accept(settings: Settings, words: list[str]) -> int:
     if settings.state_file is None:
         raise SettingsError(["FAIR_ANCHOR_STATE_FILE: set it, here and for the service: a path"])
     file = AcceptedFile(settings.state_file)
-    try:
-        file.write(price, time.time_ns() // 1_000_000)
-    except OSError as error:
-        raise SettingsError(
-            [f"{file.path}: cannot write it: {error.strerror}; run as the service's user"]
-        ) from None
-    print(f"{price} is accepted for {HOLDS_MS // 60_000} minutes ({file.path})")
+    print(file.write(price, time.time_ns() // 1_000_000, reader="service"))
     return 0
 
 

@@ -6,9 +6,8 @@ bot, or one that starts within ten minutes, takes the next reading near it. No r
 
 from __future__ import annotations
 
-import time
-
 from mm_bot.cli.call import Call
+from mm_bot.cli.reach import now_ms
 from mm_bot.core.exact import Price
 from mm_bot.errors import SettingsError
 from mm_bot.host.accepted_file import HOLDS_MS, AcceptedFile, price_in
@@ -26,16 +25,11 @@ def run(call: Call) -> int:
             ]
         )
     file = AcceptedFile(settings.state_file)
-    try:
-        file.write(price, time.time_ns() // 1_000_000)
-    except OSError as error:
-        raise SettingsError(
-            [f"{file.path}: cannot write it: {error.strerror}; run as the bot's user"]
-        ) from None
+    told = file.write(price, now_ms(), reader="bot")
     if call.output.as_json:
         call.output.json({"accepted": str(price), "file": str(file.path), "holds_ms": HOLDS_MS})
     else:
-        call.output.line(f"{price} is accepted for {HOLDS_MS // 60_000} minutes ({file.path})")
+        call.output.line(told)
     return 0
 
 

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from mm_bot.core.exact import Price
+from mm_bot.errors import SettingsError
 
 HOLDS_MS = 600_000
 AHEAD_MS = 5_000
@@ -25,15 +26,21 @@ class AcceptedFile:
     def __init__(self, state_file: Path) -> None:
         self.path = state_file.with_name(state_file.name + ".accepted")
 
-    def write(self, price: Price, now_ms: int) -> None:
-        """Replaces what was there.
+    def write(self, price: Price, now_ms: int, *, reader: str) -> str:
+        """Replaces what was there; what to tell the operator. `reader` is who looks at the file.
 
         Raises:
-            OSError: where the disk refuses.
+            SettingsError: the disk refuses.
         """
         made = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        made.write_text(f"{price} {now_ms}\n")
-        made.replace(self.path)
+        try:
+            made.write_text(f"{price} {now_ms}\n")
+            made.replace(self.path)
+        except OSError as error:
+            raise SettingsError(
+                [f"{self.path}: cannot write it: {error.strerror}; run as the {reader}'s user"]
+            ) from None
+        return f"{price} is accepted for {HOLDS_MS // 60_000} minutes ({self.path})"
 
     def read(self, now_ms: int) -> Price | None:
         """The accepted price while it holds; None also where the file says nothing readable."""

@@ -115,7 +115,7 @@ def test_the_operator_confirms_by_a_file(tmp_path: Path) -> None:
     file = AcceptedFile(tmp_path / "state.json")
     guard = at_1600(Witnesses(operator=file.read))
     assert price(guard, "2400") == "unconfirmed jump"
-    file.write(Price.of(2400), NOW_MS)
+    file.write(Price.of(2400), NOW_MS, reader="bot")
     assert price(guard, "5000") == "unconfirmed jump"
     assert price(guard, "2401") == "2401"
     assert file.read(NOW_MS + HOLDS_MS) == Price.of(2400)
