@@ -105,8 +105,13 @@ def decide(
     quotes = within(strategy.quote(view, memory.strategy), snapshot.venue.price_limits, market)
     risk_policy = freshness.own_limit(policy.risk, snapshot.anchor)
     causes = degrade.causes(
-        *(memory, now.strangers, now.reference, now.half_known),
-        *(now.freshness, now.holdings, replace(policy, risk=risk_policy)),
+        memory,
+        now.strangers,
+        now.reference,
+        now.half_known,
+        now.freshness,
+        now.holdings,
+        replace(policy, risk=risk_policy),
     )
     quotes = degrade.withdrawn(quotes, causes)
     given = _reconcile_input(now, quotes, strategy.levels)
@@ -140,7 +145,7 @@ def decide(
         contradictions=now.contradictions,
         behind_fills=now.behind_fills,
         degraded=tuple(cause.name for cause in causes),
-        open_notional=_open_notional(now.tracked.open_orders),
+        open_notional=limits.open_notional,
         signatures=now.signatures,
         signed_elsewhere=now.signed_elsewhere,
     )

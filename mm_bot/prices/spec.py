@@ -9,6 +9,7 @@ imported where it is built or read, as every source's variables are known to eve
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -62,10 +63,10 @@ class SourceSettings(Model, title="Sources of the anchor price"):
     feed: ClassVar[re.Pattern[str] | None] = None
     """What may stand behind `word:` to name another feed than is set; None where nothing may."""
 
+    @abstractmethod
     def spec(self, market: str, feed: str) -> SourceSpec:
         """The source; `feed` is another one of its kind than is set, empty for that. What it needs
         must be set."""
-        raise NotImplementedError
 
     @classmethod
     def needed(cls) -> str:
