@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from tests.sim.broken import broken
 from tests.sim.mutation import Mutation, Result
+from tests.sim.scene import Asked
 from tests.sim.virtual_time import run
 from tests.sim.world import World
 
@@ -23,9 +24,16 @@ def simulate(
     adapter, with `only` these lines of its script."""
 
     async def main() -> World:
-        wired = wire or (mutation is not None and mutation.wire)
-        on = features or (mutation is not None and mutation.features)
-        world = World(seed, mutation, trace, on, wired, only)
+        world = World(
+            Asked(
+                seed=seed,
+                mutation=mutation,
+                trace=trace,
+                features=features or (mutation is not None and mutation.features),
+                wire=wire or (mutation is not None and mutation.wire),
+                only=only,
+            )
+        )
         if mutation is not None and mutation.world is not None:
             mutation.world(world)
         await world.live()

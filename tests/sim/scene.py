@@ -5,7 +5,7 @@ checker that hears of everything, and, on the wire, the exchange's services.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
 
 from tests.sim.checker import Checker
@@ -23,24 +23,29 @@ from tests.sim.wire import places
 from tests.sim.wire.site import Site
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which run: see `simulate`."""
+
+    seed: int
+    mutation: Mutation | None = None
+    trace: bool = False
+    features: bool = False
+    wire: bool = False
+    only: Collection[str] | None = None
+
+
 class Scene:
     """The parts that a mutation may change are public."""
 
-    def __init__(
-        self,
-        seed: int,
-        mutation: Mutation | None = None,
-        trace: bool = False,
-        features: bool = False,
-        wire: bool = False,
-        only: Collection[str] | None = None,
-    ) -> None:
+    def __init__(self, asked: Asked) -> None:
+        seed, features, wire = asked.seed, asked.features, asked.wire
         self.random = Random(seed)
         self.scenario = Scenario.drawn(self.random)
         if wire:
             market = places.listed_as(self.scenario.market)
             self.scenario = replace(self.scenario, market=market)
-        self.script = Script(only)
+        self.script = Script(asked.only)
         self.clock = VirtualClock()
         self.model = Model(self.scenario.market, self.clock, Random(seed + 1))
         self.matcher = Matcher(self.model, self.model.random)
@@ -64,14 +69,14 @@ class Scene:
         self.payments = Random(seed + 11)
         self.fine = Random(seed + 12)
         self._ends = Random(seed + 10)
-        self.mutation = mutation
+        self.mutation = asked.mutation
         self.checker = Checker(
             self.model,
             self.policy,
             alone=self.scenario.alone,
             truth_limits=not self.weather.freezes,
             reducing=self.features.reducing,
-            trace=trace,
+            trace=asked.trace,
         )
         self.checker.reserved = lambda: self.disk.nonce_floor
         self.model.changed = self.checker.changed

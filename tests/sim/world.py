@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from random import Random
@@ -24,9 +24,8 @@ from tests.sim.edge import Edge
 from tests.sim.machine import Disk
 from tests.sim.model import US, Row
 from tests.sim.moments import Deeds, Moments
-from tests.sim.mutation import Mutation
 from tests.sim.process import HostClock, Process
-from tests.sim.scene import Scene
+from tests.sim.scene import Asked, Scene
 from tests.sim.weather import Weather, calm
 
 SETTLED_CYCLES = 3
@@ -36,19 +35,11 @@ HOUR_MS = 3_600_000
 class World(Scene):
     """What happens to one seed's parts."""
 
-    def __init__(
-        self,
-        seed: int,
-        mutation: Mutation | None = None,
-        trace: bool = False,
-        features: bool = False,
-        wire: bool = False,
-        only: Collection[str] | None = None,
-    ) -> None:
-        super().__init__(seed, mutation, trace, features, wire, only)
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(asked)
         self.checker.skew_ms = lambda: self._stepped_ms
         self.checker.disk_refuses = lambda: self.disk.refuses
-        if wire:
+        if asked.wire:
             self.model.changed = self._tell
         self._moments = Moments(self._deeds(), self.script, self.extra, self.fine)
         self.checker.sent, self.matcher.commits = self._moments.came, self._moments.late_match

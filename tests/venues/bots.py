@@ -11,6 +11,13 @@ from integration_harness.bot_process import BotProcess
 from integration_harness.stack.supervisor import Supervisor
 
 Start = Callable[..., BotProcess]
+REDUCING = {
+    "MM_MAX_LONG_INVENTORY": "1",
+    "MM_HARD_LONG_INVENTORY": "2",
+    "MM_FORCED_REDUCTION": "true",
+    "MM_REDUCE_ORDER_SECONDS": "5",
+}
+"""A bot that leads a position of more than 2 back."""
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from eth_account import Account
 from integration_harness.anchor_server import AnchorServer
 from integration_harness.venues.derive.model import Order
 from integration_harness.venues.derive.server import DeriveServer
-from tests.venues.bots import Start, starting, wait
+from tests.venues.bots import REDUCING, Start, starting, wait
 
 OWNER = Account.from_key("0x" + "a1" * 32).address
 SESSION_KEY = "0x" + "b2" * 32
@@ -197,12 +197,7 @@ def test_a_forced_reduction_takes(server: DeriveServer, start: Start) -> None:
     """Beyond the hard limit the position is led back by orders that may trade at once."""
     server.traders[SUBACCOUNT].position = Decimal(3)
     server.rest("buy", "2999", "50")
-    bot = start(
-        MM_MAX_LONG_INVENTORY="1",
-        MM_HARD_LONG_INVENTORY="2",
-        MM_FORCED_REDUCTION="true",
-        MM_REDUCE_ORDER_SECONDS="5",
-    )
+    bot = start(**REDUCING)
     wait("it is led back", lambda: server.traders[SUBACCOUNT].position <= 2, bot)
     orders = [params for method, params in server.received if method == "private/order"]
     assert (orders[0]["time_in_force"], orders[0]["direction"]) == ("gtc", "sell")

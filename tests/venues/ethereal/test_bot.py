@@ -11,7 +11,7 @@ from eth_account import Account
 
 from integration_harness.anchor_server import AnchorServer
 from integration_harness.venues.ethereal import EtherealServer, Order
-from tests.venues.bots import Start, ended, starting, wait
+from tests.venues.bots import REDUCING, Start, ended, starting, wait
 
 OWNER = Account.from_key("0x" + "a1" * 32).address
 LINKED_KEY = "0x" + "b2" * 32
@@ -225,12 +225,7 @@ def test_a_forced_reduction_takes_and_may_only_reduce(server: EtherealServer, st
     to add to it; the bids of strangers are what they meet."""
     server.traders[SUBACCOUNT].positions["ETHUSD"] = Decimal(3)
     server.rest("buy", "2999", "50")
-    bot = start(
-        MM_MAX_LONG_INVENTORY="1",
-        MM_HARD_LONG_INVENTORY="2",
-        MM_FORCED_REDUCTION="true",
-        MM_REDUCE_ORDER_SECONDS="5",
-    )
+    bot = start(**REDUCING)
     wait("it is led back", lambda: server.traders[SUBACCOUNT].position <= 2, bot)
     (first, *_) = (body["data"] for path, body in server.received if path == "order")
     assert (first["reduceOnly"], first["postOnly"], first["side"]) == (True, False, 1)
