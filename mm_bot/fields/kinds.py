@@ -115,7 +115,8 @@ def decimal(
     unit: str, valid: Range, *, hint: str = "", decimals: int = FRACTION_DIGITS
 ) -> Kind[Decimal]:
     """A number in plain or exponent notation, kept exactly."""
-    takes = f"a number{' of ' + unit if unit else ''}, {valid}{hint}"
+    bounds = f", {valid}" if str(valid) else ""
+    takes = f"a number{' of ' + unit if unit else ''}{bounds}{hint}"
     return Kind(takes=takes, parse=lambda text: _decimal(text, valid, takes, decimals))
 
 
