@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from mm_bot.backtest.arrays import AT_EXCHANGE, AT_US, SEEN
-from mm_bot.backtest.convert import convert, in_both_orders
-from mm_bot.backtest.tape import Market
+from mm_bot.backtest.arrays import AT_EXCHANGE, AT_US, BUY, SEEN, events
+from mm_bot.backtest.convert import convert
+from mm_bot.backtest.recording import in_both_orders
+from mm_bot.backtest.tape import Market, Tape
 from mm_bot.errors import SettingsError
+from tests.test_hostile import damaged
 
 MARKET = Market(symbol="X", base="B", quote="Q", tick="1", lot="1")
 MS = 1_000_000
@@ -31,21 +36,46 @@ def _stamped(*messages: tuple[int, object]) -> bytes:
     return "\n".join(lines).encode() + b"\n"
 
 
-def _binance() -> bytes:
+def _binance(unit: int = 1) -> bytes:
+    """Of the futures, or with `unit` 1000 of spot in microseconds: no time but the event's."""
+    numbers = iter(range(1, 10))
+
     def change(at: int, bids: list[list[str]], asks: list[list[str]]) -> tuple[int, object]:
-        return at, {
-            "stream": "x@depth",
-            "data": {"e": "depthUpdate", "T": at, "b": bids, "a": asks},
-        }
+        number = next(numbers)
+        of = {"pu": number - 1, "T": at} if unit == 1 else {}
+        told = {"e": "depthUpdate", "E": at * unit, "s": "X", "U": number, "u": number, **of}
+        return at, {"stream": "x@depth", "data": {**told, "b": bids, "a": asks}}
+
+    def trade(kind: str, cause: str) -> tuple[int, object]:
+        told = {"e": kind, "E": 1_010 * unit, "T": 1_010 * unit, "s": "X", "t": 7}
+        return 1_010, {"data": {**told, "p": "99", "q": "2", "X": cause, "m": True}}
 
     return gzip.compress(
         _stamped(
             change(1_000, [["99", "5"]], [["101", "7"]]),
             (1_005, {"data": {"e": "bookTicker", "b": "99"}}),
-            (1_010, {"data": {"e": "trade", "T": 1_010, "p": "99", "q": "2", "m": True}}),
+            trade("trade", "MARKET"),
+            trade("aggTrade", "MARKET"),
+            trade("trade", "INSURANCE_FUND"),
             change(1_011, [["99", "3"]], []),
             change(1_020, [], [["101", "0"], ["102", "1"]]),
         )
+    )
+
+
+def _binance_whole() -> bytes:
+    """Partial depth: each message is the whole of the best levels."""
+
+    def book(at: int, bid: list[str], ask: list[str]) -> tuple[int, object]:
+        told = {"e": "depthUpdate", "E": at, "T": at, "s": "X", "U": at, "u": at, "pu": 1}
+        return at, {"stream": "x@depth5@100ms", "data": {**told, "b": [bid], "a": [ask]}}
+
+    told = {"e": "trade", "E": 1_010, "T": 1_010, "s": "X", "p": "99", "q": "2", "m": True}
+    return _stamped(
+        book(1_000, ["99", "5"], ["101", "7"]),
+        (1_010, told),
+        book(1_011, ["99", "3"], ["101", "7"]),
+        book(1_020, ["99", "3"], ["102", "1"]),
     )
 
 
@@ -93,7 +123,7 @@ def _tardis() -> bytes:
         if what != "sold":
             snapshot = str(at == 1_000).lower()
             book.append(f"e,x,{at * 1000},{(at + 2) * 1000},{snapshot},{what},{price},{quantity}")
-    return "\n".join(book).encode()
+    return "\r\n".join(book).encode()
 
 
 TRADES = b"exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n" + (
@@ -105,6 +135,8 @@ TRADES = b"exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n" + (
     ("form", "files"),
     [
         ("binance", [_binance()]),
+        ("binance", [_binance(unit=1_000)]),
+        ("binance", [_binance_whole()]),
         ("hyperliquid", [_hyperliquid()]),
         ("coinbase", [_coinbase()]),
         ("tardis", [_tardis(), TRADES]),
@@ -133,22 +165,138 @@ def test_each_format_tells_the_same_market(form: str, files: list[bytes], tmp_pa
     assert (rows["local_ts"] - rows["exch_ts"] == 2 * MS).all()
 
 
+def test_a_late_snapshot_keeps_what_changed_after_it(tmp_path: Path) -> None:
+    """Binance's REST answer is of the moment it was taken: later changes that came before it stay,
+    older ones that come after it are left out, and nothing is missing between them."""
+    changes = [
+        {"e": "depthUpdate", "E": 1_000, "U": 11, "u": 12, "b": [["99", "5"]], "a": []},
+        {"e": "depthUpdate", "E": 1_001, "U": 13, "u": 14, "b": [["98", "4"]], "a": []},
+        {"lastUpdateId": 12, "bids": [["99", "1"], ["97", "2"]], "asks": [["101", "7"]]},
+        {"e": "depthUpdate", "E": 1_002, "U": 11, "u": 12, "b": [["97", "9"]], "a": []},
+        {"e": "depthUpdate", "E": 1_003, "U": 15, "u": 15, "b": [["99", "3"]], "a": []},
+    ]
+    file = tmp_path / "x.txt"
+    file.write_bytes(_stamped(*((1_000 + i, each) for i, each in enumerate(changes))))
+    made = convert("binance", [file], MARKET)
+    assert _book(made) == {("bid", 99): 3, ("bid", 98): 4, ("bid", 97): 2, ("ask", 101): 7}
+    assert made.about == "binance: x.txt"
+
+
+def _book(tape: Tape) -> dict[tuple[str, int], float]:
+    """The levels at its end."""
+    rows = {
+        ("bid" if int(row["ev"]) & BUY else "ask", int(row["px"])): float(row["qty"])
+        for row in tape.events
+    }
+    return {level: quantity for level, quantity in rows.items() if quantity}
+
+
+def test_a_snapshot_in_the_middle_takes_no_level_away_that_it_has(tmp_path: Path) -> None:
+    """Tardis's rows of a snapshot are one book: our place in a level's queue does not begin anew,
+    and a level that it lacks is gone."""
+    file = tmp_path / "x.csv"
+    again = ["e,x,1030000,1032000,true,bid,99,3", "e,x,1030000,1032000,true,bid,98,1"]
+    file.write_bytes(_tardis() + "\n".join(["", *again]).encode())
+    rows = convert("tardis", [file], MARKET).events
+    at_the_end = [(float(row["px"]), float(row["qty"])) for row in rows[-2:]]
+    assert at_the_end == [(102, 0), (98, 1)]
+
+
+@pytest.mark.parametrize(
+    ("form", "first", "second"),
+    [
+        ("binance", {"e": "depthUpdate", "E": 1_000, "U": 1, "u": 1, "b": [["99", "1"]], "a": []},
+         {"e": "depthUpdate", "E": 1_001, "U": 3, "u": 3, "b": [["99", "2"]], "a": []}),
+        ("coinbase", {"channel": "l2_data", "sequence_num": 0, "timestamp": "1970-01-01T00:00:01Z",
+         "events": [{"type": "snapshot", "product_id": "X", "updates": [
+             {"side": "bid", "price_level": "99", "new_quantity": "1"}]}]},
+         {"channel": "heartbeats", "sequence_num": 2, "events": []}),
+    ],
+)  # fmt: skip
+def test_a_gap_in_the_messages_is_told(
+    form: str, first: object, second: object, tmp_path: Path
+) -> None:
+    """By the exchange's own numbers; the sentence stands in every report made from the tape."""
+    file = tmp_path / "x.txt"
+    file.write_bytes(_stamped((1_000, first), (1_001, second)))
+    assert convert(form, [file], MARKET).about.endswith("messages are missing in 1 places")
+
+
 def test_rows_that_overtake_each_other_stand_for_each_clock() -> None:
     """A row seen before an older one is in the exchange's order once, and once in ours."""
-    rows = in_both_orders([(1, 10, 30, 1.0, 1.0), (1, 20, 25, 2.0, 1.0), (1, 40, 50, 3.0, 1.0)])
+    rows = in_both_orders(
+        events([(1, 10, 30, 1.0, 1.0), (1, 20, 25, 2.0, 1.0), (1, 40, 50, 3.0, 1.0)])
+    )
     at_exchange = [float(row["px"]) for row in rows if int(row["ev"]) & AT_EXCHANGE]
     at_us = [float(row["px"]) for row in rows if int(row["ev"]) & AT_US]
     assert (at_exchange, at_us) == ([1.0, 2.0, 3.0], [2.0, 1.0, 3.0])
     assert sum(int(row["ev"]) & SEEN == SEEN for row in rows) == 2
 
 
-def test_a_file_of_another_format_is_named_with_its_line(tmp_path: Path) -> None:
-    """Not a traceback."""
-    path = tmp_path / "x.txt"
-    path.write_bytes(_binance_line() + b"nonsense\n")
-    with pytest.raises(SettingsError, match=r"x\.txt:2 is no such message"):
-        convert("binance", [path], MARKET)
+LEVEL = {"e": "depthUpdate", "E": 1_000, "s": "X", "u": 1, "b": [["99", "5"]], "a": []}
+ROW = "e,x,1000000,1002000,true,bid,99,5"
+HEADER = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount"
 
 
-def _binance_line() -> bytes:
-    return gzip.decompress(_binance()).split(b"\n")[0] + b"\n"
+@pytest.mark.parametrize(
+    ("form", "content", "told"),
+    [
+        ("binance", _stamped((1_000, LEVEL)) + b"nonsense\n", r"x:2 is no line of format binance"),
+        ("binance", _stamped((1_000, LEVEL)) + b"\n1002000000 [1]\n", r"x:3 is no line"),
+        ("binance", _stamped((1_000, LEVEL), (1_001, {**LEVEL, "s": "Y"})), r"x:2 .* one market"),
+        ("binance", _stamped((1_000, {**LEVEL, "b": [["99.5", "5"]]})), r"x:1 .* of the tick 1"),
+        ("binance", _stamped((1_000, {**LEVEL, "b": [["99", "-5"]]})), r"x:1 .* quantity -5"),
+        ("binance", _stamped((1_000, {**LEVEL, "b": [["nan", "5"]]})), r"x:1 .* price nan"),
+        ("binance", _stamped((10**9, LEVEL)), r"x:1 .* are the units right"),
+        ("binance", gzip.compress(_stamped((1_000, LEVEL)))[:-9], r"x cannot be read"),
+        ("binance", gzip.compress(b"a" * 99)[:12] + b"\xff" * 30, r"x cannot be read"),
+        ("binance", b"\xff\xfe", r"x cannot be read"),
+        ("binance", b"", r"x: no book of format binance"),
+        ("hyperliquid", _binance(), r"x: no book of format hyperliquid"),
+        ("tardis", f"{ROW}\n".encode(), r"x:1 is no header of format tardis: it has no symbol"),
+        ("tardis", f"{HEADER}\n{ROW},1\n".encode(), r"x:2 is no line of format tardis"),
+        ("tardis", f"{HEADER}\n{ROW[:-1]}x\n".encode(), r"x:2 is no line of format tardis"),
+        ("tardis", f"{HEADER}\n{HEADER}\n".encode(), r"x:2 is no line of format tardis"),
+        ("tardis", f"{HEADER}\n{ROW.replace('true', 'yes')}\n".encode(), r"x:2 .* 'yes'"),
+    ],
+    ids=range(17),
+)  # fmt: skip
+def test_what_is_not_of_the_format_is_named_with_its_line(
+    form: str, content: bytes, told: str, tmp_path: Path
+) -> None:
+    """The file, the line, what is wrong with it: never a traceback, never a tape of nonsense."""
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=told):
+        convert(form, [path], MARKET)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_stands_in_a_file_is_a_tape_or_is_refused(
+    data: st.DataObject, tmp_path: Path
+) -> None:
+    """One message of a good file is damaged anywhere in it, or a line is any text at all."""
+    form, whole = data.draw(st.sampled_from(sorted(GOOD.items())))
+    lines = whole.decode().splitlines()
+    at = data.draw(st.integers(0, len(lines) - 1))
+    stamp, space, message = lines[at].partition(" ")
+    if form == "tardis" or data.draw(st.booleans()):
+        lines[at] = data.draw(st.text(max_size=40)) + data.draw(st.sampled_from(("", lines[at])))
+    else:
+        lines[at] = stamp + space + json.dumps(data.draw(damaged(json.loads(message))))
+    path = tmp_path / "x"
+    path.write_text("\n".join(lines))
+    with contextlib.suppress(SettingsError):
+        made = convert(form, [path], MARKET)
+        assert (made.events["px"] > 0).all()
+        assert (made.events["qty"] >= 0).all()
+        assert (made.events["exch_ts"] <= made.events["local_ts"]).all()
+
+
+GOOD = {
+    "binance": gzip.decompress(_binance()),
+    "hyperliquid": _hyperliquid(),
+    "coinbase": _coinbase(),
+    "tardis": _tardis(),
+}

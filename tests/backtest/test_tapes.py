@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mm_bot.backtest.arrays import AT_EXCHANGE, AT_US, BUY, DEPTH, SELL, TRADE, np
-from mm_bot.backtest.convert import in_both_orders
+from mm_bot.backtest.arrays import AT_EXCHANGE, AT_US, BUY, DEPTH, SELL, TRADE, events, np
 from mm_bot.backtest.engine import Engine, Exchange
 from mm_bot.backtest.generate import Generated, generate
 from mm_bot.backtest.pieces import cut, load_all, save
+from mm_bot.backtest.recording import in_both_orders
 from mm_bot.backtest.tape import NS_A_SECOND, Tape
 from mm_bot.core.instrument import Side
 from mm_bot.errors import SettingsError
@@ -29,7 +29,7 @@ def _overtaking() -> Tape:
         kind = (BUY if i % 2 else SELL) | (TRADE if i % 5 == 0 else DEPTH)
         price = 100 - i % 3 if i % 2 else 110 + i % 3
         rows.append((kind, at * NS_A_SECOND, (at + late) * NS_A_SECOND, price, float(i % 4)))
-    return Tape(market=MARKET, events=in_both_orders(rows), about="overtaking")
+    return Tape(market=MARKET, events=in_both_orders(events(rows)), about="overtaking")
 
 
 @pytest.mark.parametrize("tape", [HOURS, _overtaking()], ids=["generated", "overtaking"])
