@@ -24,6 +24,7 @@ from mm_bot.host.shutdown import Shutdown
 from mm_bot.host.state_file import Loaded, StateFile
 from mm_bot.mode_control import ModeControl
 from mm_bot.observe.about import about, build_info, is_silent
+from mm_bot.observe.declared_fit import declared_faults
 from mm_bot.observe.health import Health
 from mm_bot.observe.health_status import evidence_of
 from mm_bot.observe.http_server import HttpServer
@@ -120,7 +121,11 @@ class _Process:
         self._cleanup.push_async_callback(nonces.close)
         store = MemoryStore(state_file, memory)
         strategy = strategies.build(policy)
-        metrics.declare(strategies.declared(strategy))
+        declared = strategies.declared(strategy)
+        faults = list(declared_faults(declared))
+        if faults:
+            raise errors.SettingsError(faults)
+        metrics.declare(declared)
         bot = Bot(
             Edges(
                 venue=exchange,

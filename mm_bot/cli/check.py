@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
+from mm_bot import strategies
 from mm_bot.cli.call import Call
 from mm_bot.cli.reach import commanding, in_time, now_ms
 from mm_bot.clock import SystemClock
 from mm_bot.errors import EdgeError, IdentityError, SettingsError, UnreachableError
+from mm_bot.observe.declared_fit import declared_faults
 from mm_bot.prices_from_settings import build_anchors
 from mm_bot.settings import Settings, load
 from mm_bot.settings.market_fit import market_faults
@@ -49,9 +51,13 @@ async def _check_outside(settings: Settings, checks: Checks, timeout_s: float) -
     async with commanding(settings, timeout_s) as venue:
         checks.found.extend(await venue.check())
         if any(c.area == "market" and c.result is not Result.SKIPPED for c in checks.found):
-            faults = list(market_faults(settings.policy(venue.instrument), venue.instrument))
+            policy = settings.policy(venue.instrument)
+            faults = list(market_faults(policy, venue.instrument))
             if faults:
                 checks.unfit("market", "sizes", faults)
+            faults = list(declared_faults(strategies.declared(strategies.build(policy))))
+            if faults:
+                checks.unfit("settings", "MM_STRATEGY", faults)
             await _check_anchors(settings, venue, checks)
 
 

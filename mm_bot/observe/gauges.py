@@ -10,14 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from mm_bot.core.declared import Declared, StepReason
+from mm_bot.core.declared import Declared
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import OperatorMode
-from mm_bot.core.quoting import MissingReason
 from mm_bot.core.risk import HaltReason
 from mm_bot.observe.gauge import SIDES, Gauge, Number, Values, flags
 from mm_bot.observe.gauges_prices import data_gauges, price_gauges
-from mm_bot.observe.gauges_strategy import strategy_gauges
+from mm_bot.observe.gauges_strategy import UNDECLARED, reasons_shown, strategy_gauges
 from mm_bot.observe.view import View, seconds
 
 
@@ -26,7 +25,7 @@ def every_gauge(anchor_sources: Iterable[str], strategy: Declared) -> tuple[Gaug
     the anchors are made of."""
     return (
         *_state(),
-        *_quotes(strategy.reasons),
+        *_quotes(reasons_shown(strategy)),
         *_results(),
         *data_gauges(),
         *price_gauges(tuple(anchor_sources)),
@@ -77,7 +76,7 @@ def _state() -> Iterator[Gauge]:
     )
 
 
-def _quotes(of_strategy: tuple[StepReason, ...]) -> Iterator[Gauge]:
+def _quotes(reasons: tuple[str, ...]) -> Iterator[Gauge]:
     yield Gauge(
         name="mm_bot_open_bid_present",
         help="1 while at least one own bid rests in this market, else 0.",
@@ -136,9 +135,10 @@ def _quotes(of_strategy: tuple[StepReason, ...]) -> Iterator[Gauge]:
     )
     yield Gauge(
         name="mm_bot_missing_quote_reason",
-        help="1 for the reason why the side is not quoted, else 0; all 0 while it is quoted.",
-        labels=SIDES | {"reason": tuple(r.value for r in (*MissingReason, *of_strategy))},
-        read=_missing,
+        help="1 for the reason why the side is not quoted, else 0; all 0 while it is quoted. "
+        f"{UNDECLARED} is one that a strategy gives without having declared it; the log names it.",
+        labels=SIDES | {"reason": (*reasons, UNDECLARED)},
+        read=lambda v: _missing(v, reasons),
     )
     yield Gauge(
         name="mm_bot_signed_liability",
@@ -208,10 +208,11 @@ def _quote_age_s(view: View) -> Number:
     return (view.at_ms - updated_ms) / 1000 if view.live and updated_ms is not None else 0
 
 
-def _missing(view: View) -> Values:
+def _missing(view: View, known: tuple[str, ...]) -> Values:
     first: dict[Side, str] = {}
     for gap in view.decision.missing:
-        first.setdefault(gap.side, gap.reason.value)
+        why = gap.reason.value
+        first.setdefault(gap.side, why if why in known else UNDECLARED)
     return {(side.value, why): 1 for side, why in first.items() if side not in view.best}
 
 

@@ -28,6 +28,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from mm_bot.core.declared import NOTHING_DECLARED, Declared
 from mm_bot.observe.counts import Counts
 from mm_bot.observe.gauges import every_gauge
+from mm_bot.observe.gauges_strategy import undeclared
 from mm_bot.observe.view import View
 
 FRESH_FOR_S = 0.1
@@ -96,6 +97,7 @@ class Metrics:
     def declare(self, strategy: Declared) -> None:
         """What the strategy may tell; its gauges are there from now on."""
         self._gauges = every_gauge(self._anchor_sources, strategy)
+        self.undeclared = undeclared(strategy)
 
     def render(self) -> bytes:
         """The exposition, text format 0.0.4. About a millisecond."""

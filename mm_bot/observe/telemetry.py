@@ -18,6 +18,9 @@ from mm_bot.observe.narrator import Narrator
 from mm_bot.observe.totals import Totals
 from mm_bot.observe.view import FILLS_KEPT, Reconciled, View, noted, seconds
 
+MOST_NAMES = 1_000
+"""How many different things the log names once; further ones are no longer remembered."""
+
 
 class Telemetry:
     """The loop's `Telemetry`."""
@@ -37,6 +40,7 @@ class Telemetry:
         self._newest_trade = -1
         self._unreadable: set[str] = set()
         self._alarms: set[str] = set()
+        self._undeclared: set[str] = set()
 
     def begin(
         self, market: Instrument, external: Refreshes | None, anchor: Refreshes | None = None
@@ -78,6 +82,7 @@ class Telemetry:
             self._compare_fills(before.memory, decision, self._market)
         self._name_unreadable(decision)
         self._name_alarms(decision)
+        self._name_undeclared(decision)
         self._narrator.cycle(view)
 
     def _name_alarms(self, decision: Decision) -> None:
@@ -87,6 +92,15 @@ class Telemetry:
                 self._alarms.add(text)
                 self._log.error("venue.alarm", says=text)
 
+    def _name_undeclared(self, decision: Decision) -> None:
+        """What the strategy tells without having declared it: each once."""
+        for what in self._metrics.undeclared(decision):
+            if what not in self._undeclared and len(self._undeclared) < MOST_NAMES:
+                self._undeclared.add(what)
+                self._log.warning(
+                    "strategy.undeclared", what=what, remedy="declare it where its step lives"
+                )
+
     def _name_unreadable(self, decision: Decision) -> None:
         """Each stranger's order that no number can be read from: counted and named once."""
         venue = decision.snapshot.venue
@@ -95,7 +109,9 @@ class Telemetry:
         for order_id in sorted(found - self._unreadable):
             self._metrics.counts.unreadable()
             self._log.warning("market.unreadable_order", order_id=order_id)
-        self._unreadable = found | (self._unreadable if len(self._unreadable) < 1_000 else set())
+        self._unreadable = found | (
+            self._unreadable if len(self._unreadable) < MOST_NAMES else set()
+        )
 
     def _compare_fills(self, before: Memory, decision: Decision, market: Instrument) -> None:
         """The lower steps of the hierarchy beside the fills themselves; diagnostics only."""

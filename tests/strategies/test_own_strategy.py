@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import sys
 from dataclasses import replace
@@ -10,11 +12,16 @@ from pathlib import Path
 import pytest
 
 from mm_bot.core.decide import decide
+from mm_bot.core.declared import Declared, MeasureKind
 from mm_bot.core.instrument import Side
 from mm_bot.core.quoting import Kept
 from mm_bot.core.remember import Report
+from mm_bot.observe.declared_fit import declared_faults
 from mm_bot.observe.explain import explain
 from mm_bot.observe.health_status import missing
+from mm_bot.observe.log import Level, Log
+from mm_bot.observe.telemetry import Telemetry
+from mm_bot.observe.totals import Totals
 from mm_bot.strategies import UnknownStrategyError, build, declared, features, find
 from tests.core.builders import NOW_MS, POLICY, SPOT, running, snapshot
 from tests.observe.metrics_helpers import new_metrics, parts, telemetry_of
@@ -25,8 +32,8 @@ OWN, TEST = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
 @pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page's strategy where Python finds it."""
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The page's strategy where Python finds it; its folder."""
     package = tmp_path / "mypackage"
     package.mkdir()
     (package / "__init__.py").touch()
@@ -34,6 +41,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("mypackage", "mypackage.quotes"):
         monkeypatch.delitem(sys.modules, name, raising=False)
+    return package
 
 
 @pytest.mark.usefixtures("installed")
@@ -78,6 +86,52 @@ def test_its_gauge_and_its_reason_are_seen_where_all_are() -> None:
     assert (told["reason"], told["means"]) == ("night", "no bids between 22 and 4 h UTC")
     verdict = explain(metrics.view.decision, Side.BUY)[-1].says
     assert verdict == "no bid: night, no bids between 22 and 4 h UTC"
+
+
+def test_what_a_strategy_has_not_declared_leaves_the_other_metrics_alone(
+    installed: Path,
+) -> None:
+    """Without the declarations its reason counts as `undeclared`, its gauge is left out, `/metrics`
+    has everything else, and the log names each once, however many cycles tell them."""
+    bare = OWN.replace("    measured = (OPEN,)\n    reasons = (NIGHT,)\n", "")
+    assert bare != OWN
+    (installed / "quotes.py").write_text(bare)
+    chosen = build(replace(POLICY, strategy="mypackage.quotes:Mine"))
+    metrics, stream = new_metrics(), io.StringIO()
+    metrics.declare(declared(chosen))
+    log = Log(level=Level.INFO, stream=stream)
+    telemetry = Telemetry(metrics=metrics, log=log, totals=Totals(0.0))
+    telemetry.begin(SPOT, None)
+    midnight = snapshot(now_ms=NOW_MS - NOW_MS % 86_400_000)
+    for _ in range(3):
+        decision = decide(midnight, running(), POLICY, SPOT, chosen)
+        telemetry.cycle(decision, Report(), running(), {"total": 1.0})
+    found = parts(metrics)
+    assert found["mm_bot_missing_quote_reason", 'reason="undeclared",side="buy"'] == 1
+    assert found["mm_bot_wanted_orders", 'side="sell"'] == 1
+    assert not any(name == "mm_bot_office_open" for name, _ in found)
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    named = [line["what"] for line in told if line["event"] == "strategy.undeclared"]
+    assert named == ["reason night", "measure mm_bot_office_open"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (MeasureKind(name="office open", help="x"), "letters, digits and _ alone"),
+        (MeasureKind(name="mm_bot_ready", help="x"), "which the bot has already"),
+        (MeasureKind(name="mm_bot_fills_total", help="x"), "which the bot has already"),
+        (MeasureKind(name="mm_bot_mine", help="x", labels={"a-b": ("1",)}), "label 'a-b'"),
+        (MeasureKind(name="mm_bot_regime", help="x", labels={"of": ("1",)}), "['of']"),
+    ],
+)
+def test_a_gauge_that_cannot_be_exported_is_named_at_start(kind: MeasureKind, says: str) -> None:
+    """What would break every scrape is a fault of the settings, with its name and the remedy."""
+    built_in = declared()
+    assert not list(declared_faults(built_in))
+    (fault,) = declared_faults(built_in + Declared(measures=(kind,)))
+    assert fault.startswith(f"MM_STRATEGY declares the gauge {kind.name!r}")
+    assert says in fault
 
 
 @pytest.mark.parametrize("path", ["nothing", "no.such.module:Mine", "mm_bot.strategies:Nothing"])
