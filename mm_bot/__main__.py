@@ -47,7 +47,7 @@ def run(*, as_json: bool | None = None) -> int:
         print(f"mm-bot: {error}", file=sys.stderr)
         return error.exit_code
     # What the run needs is imported only now: faults in the settings answer at once.
-    from mm_bot.app import run as run_bot
+    from mm_bot.app.run import run as run_bot
     from mm_bot.host.ending import Ending
     from mm_bot.host.notify import from_environment
     from mm_bot.host.process import run_process

@@ -1,4 +1,4 @@
-"""What the loop needs of the world, as protocols; `app.py` plugs the real things in.
+"""What the loop needs of the world, as protocols; `app` plugs the real things in.
 
 The simulator in `tests/sim` plugs in a model exchange and a virtual clock instead.
 """

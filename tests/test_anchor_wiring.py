@@ -8,7 +8,8 @@ import sys
 from dataclasses import replace
 from decimal import Decimal
 
-from mm_bot.app import bot_metrics
+from mm_bot.app.anchors import CHAIN_AHEAD_MS, anchor_config, source_names
+from mm_bot.app.pages import bot_metrics
 from mm_bot.core.carry import YEAR_MS
 from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Kind
@@ -19,7 +20,6 @@ from mm_bot.prices.guarded import GuardPolicy
 from mm_bot.prices.median import MedianSpec
 from mm_bot.prices.oracle import CarrySpec, OracleSpec
 from mm_bot.prices.spec import SourceContext
-from mm_bot.prices_from_settings import CHAIN_AHEAD_MS, anchor_config, source_names
 from mm_bot.settings import Settings
 from tests.core.builders import SPOT, anchor, running, snapshot
 from tests.core.decisions import decided
@@ -134,7 +134,7 @@ def test_starting_up_imports_web_sockets_only_for_coinbase() -> None:
     """No other source, nor the bot around it, needs them."""
     code = """
 import sys
-import mm_bot.app
+import mm_bot.app.run
 from mm_bot.prices.spec import SourceContext
 from mm_bot.prices.coinbase import CoinbaseSpec
 from mm_bot.prices.http import HttpSpec

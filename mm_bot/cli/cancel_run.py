@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from mm_bot.app.state import read_only_state_file
 from mm_bot.cli.cancel_books import Books, Order, State
 from mm_bot.cli.probe import Status, ask_if_there, entries, same_bot
 from mm_bot.cli.reach import now_ms
@@ -13,9 +14,7 @@ from mm_bot.core.ledger import LOST_REQUEST_MS
 from mm_bot.core.orders import OrderId
 from mm_bot.core.risk import HaltReason
 from mm_bot.errors import BotError, IdentityError, UnreachableError
-from mm_bot.host.persistent import StateIdentity
 from mm_bot.host.saved import signatures
-from mm_bot.host.state_file import StateFile
 from mm_bot.settings import Settings
 from mm_bot.venues.base import LiveVenue
 
@@ -120,14 +119,8 @@ class CancelAll:
 
     def _from_state_file(self) -> None:
         settings = self._settings
-        identity = StateIdentity(
-            chain_id=settings.chain_id,
-            owner=settings.owner_address,
-            market=settings.market_symbol,
-            subaccount_id=settings.subaccount_id,
-        )
         try:
-            loaded = StateFile(settings.state_file, identity, read_only=True).load(now_ms())
+            loaded = read_only_state_file(settings).load(now_ms())
             if loaded.existed:
                 written_ns = settings.state_file.stat().st_mtime_ns
                 self._file_written_ms = written_ns // 1_000_000

@@ -12,12 +12,12 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from mm_bot import strategies
+from mm_bot.app.anchors import build_anchors
 from mm_bot.cli.call import Call
 from mm_bot.cli.reach import commanding, in_time, now_ms
 from mm_bot.clock import SystemClock
 from mm_bot.errors import EdgeError, IdentityError, SettingsError, UnreachableError
 from mm_bot.observe.declared_fit import declared_faults
-from mm_bot.prices_from_settings import build_anchors
 from mm_bot.settings import Settings, load
 from mm_bot.settings.market_fit import market_faults
 from mm_bot.venues.base import LiveVenue

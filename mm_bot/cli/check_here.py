@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 
+from mm_bot.app.state import identity_of, read_only_state_file
 from mm_bot.cli.probe import ask_if_there, bot_url, same_bot
 from mm_bot.cli.reach import now_ms
 from mm_bot.core.policy import OperatorMode
 from mm_bot.errors import SettingsError
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.mode_file import ModeFile
-from mm_bot.host.persistent import StateIdentity
 from mm_bot.host.state_file import StateFile
 from mm_bot.settings import Settings
 from mm_bot.venues.checks import Checks
@@ -24,15 +24,9 @@ def check_here(settings: Settings, checks: Checks) -> None:
 
 def _state_file(settings: Settings, checks: Checks) -> None:
     path = settings.state_file
-    identity = StateIdentity(
-        chain_id=settings.chain_id,
-        owner=settings.owner_address,
-        market=settings.market_symbol,
-        subaccount_id=settings.subaccount_id,
-    )
     try:
-        StateFile(path, identity).check_writable()
-        loaded = StateFile(path, identity, read_only=True).load(now_ms())
+        StateFile(path, identity_of(settings)).check_writable()
+        loaded = read_only_state_file(settings).load(now_ms())
     except SettingsError as error:
         checks.unfit("here", "state file", error.faults)
         return

@@ -16,7 +16,6 @@ from mm_bot.cli.reach import asked, commanding
 from mm_bot.core.snapshot import Fill, OwnOrders
 from mm_bot.errors import SettingsError
 from mm_bot.settings import Settings
-from mm_bot.venues.numo.order_queries import FILLS_LIMIT
 
 _FIRST_LOOK_BACK = 1_000
 _MOST = 10_000
@@ -63,8 +62,6 @@ async def _fills(settings: Settings, wanted: int) -> list[Fill]:
             while page := (await after(cursor)).fills:
                 found = [*found, *page][-wanted:]
                 cursor = page[-1].trade_id
-                if len(page) < FILLS_LIMIT:
-                    break
             if len(found) >= wanted or start == 0:
                 return found[::-1]
             back *= 10

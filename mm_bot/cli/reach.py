@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from mm_bot.app.venue import venue_of
 from mm_bot.clock import SystemClock
 from mm_bot.errors import EdgeError, UnreachableError
 from mm_bot.settings import Settings
@@ -20,7 +21,7 @@ T = TypeVar("T")
 async def commanding(settings: Settings, timeout_s: float = 5.0) -> AsyncIterator[LiveVenue]:
     """The exchange of these settings for one command; every wait is bounded by `timeout_s`."""
     timeout_ms = max(100, int(timeout_s * 1000))
-    venue = settings.venue_of(SystemClock(), command_timeout_ms=timeout_ms)
+    venue = venue_of(settings, SystemClock(), command_timeout_ms=timeout_ms)
     try:
         yield venue
     finally:

@@ -9,27 +9,16 @@ step, and wins where the two differ.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mm_bot import strategies
-from mm_bot.app import FIRST_ANCHOR_WITHIN_MS
+from mm_bot.app.look import fresh_decision
 from mm_bot.cli.call import Call
 from mm_bot.cli.probe import Status, ask_if_there, bot_url, entries, same_bot
-from mm_bot.clock import SystemClock
-from mm_bot.core.decide import Decision, decide
-from mm_bot.core.instrument import Instrument, Side
-from mm_bot.core.memory import Memory
+from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderId
-from mm_bot.core.snapshot import Snapshot
-from mm_bot.core.watching import watch
 from mm_bot.errors import SettingsError
-from mm_bot.host.kill_switch import KillSwitch
-from mm_bot.host.mode_file import ModeFile
 from mm_bot.observe.explain import Line, explain, name
-from mm_bot.prices_from_settings import build_anchors
 from mm_bot.settings import Settings
 
 
@@ -101,41 +90,6 @@ def _order(call: Call, order_id: str) -> int:
 
 def _time(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-
-
-async def fresh_decision(settings: Settings) -> tuple[Decision, Instrument]:
-    """What the bot would decide now, with an empty memory.
-
-    Raises:
-        BotError: where the exchange cannot be opened, as at the bot's own start.
-    """
-    clock = SystemClock()
-    async with AsyncExitStack() as cleanup:
-        exchange = settings.model_copy(update={"dry_run": True}).venue_of(clock)
-        cleanup.push_async_callback(exchange.aclose)
-        await exchange.open()
-        market = exchange.instrument
-        anchors = build_anchors(settings, market, exchange.eth_call, clock, cleanup)
-        for runner in anchors:
-            if runner is not None:
-                runner.start()
-                cleanup.push_async_callback(runner.aclose)
-        running = [runner for runner in anchors if runner is not None]
-        await asyncio.gather(*(each.first_reading(FIRST_ANCHOR_WITHIN_MS) for each in running))
-        # Not a start-up: then the guards against churn hold, by the age of each row.
-        memory = Memory(started_ms=clock.now_ms(), startup=False)
-        seen = await exchange.observe(watch((), fills_after=None, first=False))
-        anchor, external = anchors
-        snapshot = Snapshot(
-            now_ms=clock.now_ms(),
-            venue=seen,
-            anchor=anchor.latest() if anchor else None,
-            external=external.latest() if external else None,
-            kill_switch=KillSwitch(settings.kill_switch_file).active(),
-        )
-        mode = ModeFile(settings.operator_mode_file, settings.mode).look()
-        policy = replace(settings.policy(market), mode=mode)
-        return decide(snapshot, memory, policy, market, strategies.build(policy)), market
 
 
 def _of(settings: Settings, status: Status) -> bool:

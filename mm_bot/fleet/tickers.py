@@ -27,7 +27,7 @@ from typing import Final
 from mm_bot.core.exact import plain
 from mm_bot.errors import SettingsError
 from mm_bot.fleet.plan import Fleet, read
-from mm_bot.venues.ethereal.config import WRITES_PER_MINUTE
+from mm_bot.settings import models
 
 TICKERS: Final = "TICKERS"
 _QUOTE: Final = "USD"
@@ -64,10 +64,17 @@ def read_tickers(environment: Mapping[str, str], folder: Path) -> Fleet:
         raise SettingsError(faults)
     given: dict[str, object] = {"fleet": {"folder": str(folder)}, "market": markets}
     if environment.get("MM_VENUE", "ethereal") == "ethereal":
-        total = environment.get(_WRITES, "") or str(WRITES_PER_MINUTE)
+        total = environment.get(_WRITES, "") or _default(_WRITES)
         shared = {"name": "writes of our address", "variable": _WRITES}
         given["budget"] = [{**shared, "total": int(total) if total.isdigit() else total}]
     return read(given, environment, Path())
+
+
+def _default(variable: str) -> str:
+    """Of a variable of the Ethereal venue."""
+    venue = models.venue_module({"MM_VENUE": "ethereal"})
+    known = (each for section in models.sections(venue) for each in section.variables)
+    return next(each.default_text or "" for each in known if each.name == variable)
 
 
 def _places(environment: Mapping[str, str]) -> dict[str, str]:

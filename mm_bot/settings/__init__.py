@@ -15,10 +15,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from mm_bot.clock import Clock
 from mm_bot.core.exact import NO_AMOUNT
 from mm_bot.core.instrument import Instrument, Margin
-from mm_bot.core.policy import OperatorMode, Policy, ReferencePolicy, RiskPolicy
+from mm_bot.core.policy import Policy, ReferencePolicy, RiskPolicy
 from mm_bot.errors import SettingsError
 from mm_bot.fields.model import EffectiveValue, Reading, UnsoundError, Variable
 from mm_bot.fields.model import markdown as _markdown
@@ -44,7 +43,7 @@ from mm_bot.settings.strategy import check_band, check_contradictions, check_str
 from mm_bot.settings.warnings import unused_proxies, warnings
 from mm_bot.strategies.regime import halting_limits
 from mm_bot.strategies.target import inventory_target
-from mm_bot.venues.base import LiveVenue, VenueConfig
+from mm_bot.venues.base import VenueConfig
 
 __all__ = [
     "VARIABLES",
@@ -82,17 +81,6 @@ class Settings(MarketSettings, RunSettings, ObserveSettings):
     """What start-up has to say, each a sentence."""
     given: Models
     reading: Reading
-
-    def venue_of(self, clock: Clock, *, command_timeout_ms: int | None = None) -> LiveVenue:
-        """The exchange of these settings, nothing of it contacted yet; with a time-out that of one
-        command, see `VenueConfig.for_command`."""
-        config = self.venue_config
-        if command_timeout_ms is not None:
-            config = config.for_command(command_timeout_ms)
-        silent = self.dry_run or self.mode is OperatorMode.DRY_RUN_HEALTH
-        dry_run = silent and command_timeout_ms is None
-        built: LiveVenue = self.venue_module.build(config, clock, dry_run=dry_run)
-        return built
 
     @property
     def chain_id(self) -> int:

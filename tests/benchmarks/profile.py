@@ -93,7 +93,7 @@ def _imports() -> str:
     """The costliest imports of a start by themselves, and the whole of them."""
     began = time.perf_counter()
     told = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", "import mm_bot.__main__, mm_bot.app"],
+        [sys.executable, "-X", "importtime", "-c", "import mm_bot.__main__, mm_bot.app.run"],
         capture_output=True,
         text=True,
         check=True,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import promql_parser as promql
 
-from mm_bot.app import bot_metrics
+from mm_bot.app.pages import bot_metrics
 from mm_bot.backtest.parity import exposition
 from mm_bot.observe.metrics import BuildInfo
 from tests.observe.metrics_helpers import SAMPLE

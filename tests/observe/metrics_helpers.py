@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from mm_bot.app import bot_metrics
+from mm_bot.app.pages import bot_metrics
 from mm_bot.clock import Clock
 from mm_bot.core.commands import Outcome, Verdict
 from mm_bot.core.exact import Amount, Size

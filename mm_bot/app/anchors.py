@@ -1,4 +1,4 @@
-"""From the anchor settings to running anchors.
+"""From the settings of the anchors to running anchors.
 
 Ages of a whole anchor are judged by the halts and the reference, which know what else there is; its
 guard judges jumps and plausibility. A median's members are judged one by one, ages included, and
@@ -7,6 +7,7 @@ the median itself by its plausibility alone: a jump that its members have confir
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from decimal import Decimal
@@ -27,9 +28,11 @@ from mm_bot.prices.witness import AGREEMENT_BPS_DEFAULT, Witnesses
 from mm_bot.settings import AnchorSettings, Settings
 from mm_bot.settings.anchor_variables import MEDIAN
 from mm_bot.settings.anchors import AnchorPart
+from mm_bot.venues.base import LiveVenue
 from mm_bot.venues.numo.chain import Chain
 
 READ_TIMEOUT_MS = 2_000
+FIRST_ANCHOR_WITHIN_MS = 1_000
 CHAIN_AHEAD_MS = 60_000
 """A chain's clock may run ahead of ours by several quick blocks."""
 
@@ -70,6 +73,25 @@ def build_anchors(
         ),
         SourceContext(clock=clock, eth_call=eth_call, witnesses=witnesses),
     )
+    return anchor, external
+
+
+async def started_anchors(
+    settings: Settings,
+    exchange: LiveVenue,
+    clock: Clock,
+    cleanup: AsyncExitStack,
+    witnesses: Witnesses | None = None,
+) -> tuple[AnchorRunner | None, AnchorRunner | None]:
+    """The same, running until `cleanup`, each with a first reading if one came within a second."""
+    anchor, external = build_anchors(
+        settings, exchange.instrument, exchange.eth_call, clock, cleanup, witnesses
+    )
+    running = [runner for runner in (anchor, external) if runner is not None]
+    for runner in running:
+        runner.start()
+        cleanup.push_async_callback(runner.aclose)
+    await asyncio.gather(*(each.first_reading(FIRST_ANCHOR_WITHIN_MS) for each in running))
     return anchor, external
 
 
