@@ -2,7 +2,7 @@
 
 1. Whatever a scenario starts here is ended by `close`, in whatever way the scenario ended.
 2. Prices come from the bot's own reference: a scenario asks the bot what it would quote.
-3. `finish` makes the checks of `checks` over everything since the scenario began.
+3. `finish` compares everything since the scenario began.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from integration_harness.api_proxy import ApiProxy
 from integration_harness.bench import Before, Bench
 from integration_harness.bot_process import BotProcess
 from integration_harness.bot_settings import bot_settings
+from integration_harness.finish import compare
 from integration_harness.ladder import Wanted, ladder_fault, wanted_of
 from integration_harness.market_view import FillRow, MarketView, OrderRow
 from integration_harness.report import Findings
 from integration_harness.stack.up import LocalExchange
 from integration_harness.taker import Nibbler, Taker
 from integration_harness.target import Target
-from integration_harness.waiting import Limits, require, wait_until
+from integration_harness.waiting import Limits, wait_until
 
 T = TypeVar("T")
 
@@ -110,37 +111,13 @@ class Context:
     def finish(self, *, levels: int | None = None) -> None:
         """The checks that hold for every scenario."""
         self.phase("comparing fills, books, chain, nonces and slots")
-        fills = self.bot_fills()
-        if self.bots:
-            state = self.bots[-1]
-            wait_until(
-                "every fill to be in the books of the state file exactly once",
-                lambda: checks.books_fault(self.view, state.state().get("books", {}), fills),
-                lambda fault: fault is None,
-                self.limits,
-            )
-            self.verified(f"all {len(fills)} fills are in the bot's books exactly once")
-        if len(self.bots) == 1 and self.bots[0].running:
-            seen = self.bots[0].metrics()
-            counted = sum(seen[f'mm_bot_fills_total{{side="{s}"}}'] for s in checks.SIDES)
-            require(counted == len(fills), f"/metrics counts {len(fills)} fills", counted)
-        self.agrees_with_chain()
-        taken = self.view.fills(self.target.taker, self.before.trade_id)
-        before, taker = self.before.taker, self.target.taker
-        checks.check_chain(self.view, "taker", taker, before, taken, self.limits)
-        what = "balances" if checks.compares_cash(self.view) else "positions"
-        self.verified(f"the {what} on chain moved by exactly the fills")
-        rows = self.view.orders(self.target.bot)[self.before.orders :]
-        placed = [order_id for bot in self.bots for order_id in bot.placed_ids()]
-        checks.check_nonces(rows, placed, [each for p in self.proxies for each in p.orders()])
-        self.verified(f"no nonce was used twice ({len(placed)} orders)")
-        blinks = checks.check_slots(
-            self.view, levels or self.levels, self._slots_after, self._slots_before
-        )
-        self.verified("never more than one live order a slot")
-        self.findings.figures.setdefault("blinks", blinks)
-        self.findings.figures.setdefault("fills", len(fills))
-        self.findings.figures.setdefault("orders_placed", len(placed))
+        compare(self, levels or self.levels)
+
+    @property
+    def slots_since(self) -> tuple[int | None, int]:
+        """The newest event when `watch_slots` was called, and how many orders of a side were live
+        then."""
+        return self._slots_after, self._slots_before
 
     def close(self) -> None:
         """End everything that was started."""

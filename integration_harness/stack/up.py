@@ -9,14 +9,11 @@ Each part can be stopped, started, frozen and thawed by itself; addresses and da
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -27,43 +24,24 @@ import psycopg
 
 from integration_harness.stack.deploy import ONE, DeployOptions, deploy
 from integration_harness.stack.deployment import Account, Deployment
-from integration_harness.stack.evm_node import DEFAULT_CHAIN_ID, EvmNode
+from integration_harness.stack.evm_node import EvmNode
+from integration_harness.stack.exchange_services import ExchangeOptions, exchange_services
 from integration_harness.stack.instruments import (
     Instrument,
-    dump_instruments,
     local_expiries,
     local_instruments,
 )
 from integration_harness.stack.postgres import READER, Postgres, grant_reader
 from integration_harness.stack.price_feed import PriceFeed, feed_answer
 from integration_harness.stack.service import Service
-from integration_harness.stack.supervisor import Supervisor, answers, free_port
+from integration_harness.stack.supervisor import Supervisor, free_port
+
+__all__ = ["ExchangeOptions", "LocalExchange", "Part", "Progress"]
 
 Part = Literal["postgres", "node", "api", "matcher"]
 Progress = Callable[[str, float], None]
 
 _SCHEMA: Final = Path(__file__).parent / "schema.sql"
-_REPOSITORY: Final = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeOptions:
-    """Everything a test or a scenario may want otherwise."""
-
-    chain_id: int = DEFAULT_CHAIN_ID
-    block_time_seconds: int = 1
-    matcher_poll_ms: int = 250
-    blink_hold_ms: int = 2
-    verify_signatures: bool = True
-    faults: bool = True
-    chain_agrees: bool = False
-    """Mine every transaction at once, and book a fill when it is mined. By default, as on the real
-    exchange, the table leads the chain by up to a block."""
-    price: Decimal = Decimal("1600")
-    funding: DeployOptions | None = None
-    instruments: tuple[Instrument, ...] | None = None
-    api_environment: Mapping[str, str] | None = None
-    matcher_environment: Mapping[str, str] | None = None
 
 
 class LocalExchange:
@@ -223,7 +201,17 @@ class LocalExchange:
             chain = pool.submit(self._bring_up_chain)
             database = pool.submit(self._bring_up_database)
             chain.result()
-            self._create_services(supervisor)
+            port = free_port()
+            self.api_url = f"http://127.0.0.1:{port}"
+            self._services = exchange_services(
+                supervisor,
+                options,
+                api_port=port,
+                database_url=self.admin_database_url,
+                rpc_url=self.rpc_url,
+                deployment=self.deployment,
+                instruments=self.instruments,
+            )
             # Their imports take longer than the database; they reconnect until it is there.
             for service in self._services.values():
                 service.launch()
@@ -267,52 +255,6 @@ class LocalExchange:
             connection.execute(_SCHEMA.read_text().encode())
             grant_reader(connection)
         self._tell("schema")
-
-    def _create_services(self, supervisor: Supervisor) -> None:
-        options, addresses = self.options, self.deployment.addresses
-        port = free_port()
-        self.api_url = f"http://127.0.0.1:{port}"
-        common = {
-            "PATH": os.environ.get("PATH", ""),
-            "PYTHONPATH": str(_REPOSITORY),
-            "STACK_DATABASE_URL": self.admin_database_url,
-            "STACK_MARKETS": dump_instruments(self.instruments),
-            "STACK_RPC_URL": self.rpc_url,
-            "STACK_CHAIN_ID": str(self.chain_id),
-            "STACK_MATCHING_ADDRESS": addresses.matching,
-            "STACK_TRADE_ADDRESS": addresses.trade,
-            "STACK_SUBACCOUNTS_ADDRESS": addresses.sub_accounts,
-        }
-        package = "integration_harness.stack"
-        self._services = {
-            "api": Service(
-                supervisor,
-                name="api",
-                argv=(sys.executable, "-m", f"{package}.markets_api"),
-                environment={
-                    **common,
-                    "STACK_API_PORT": str(port),
-                    "STACK_VERIFY_SIGNATURES": str(options.verify_signatures).lower(),
-                    "STACK_FAULTS": str(options.faults).lower(),
-                    **(options.api_environment or {}),
-                },
-                ready=lambda log: answers(port),
-            ),
-            "matcher": Service(
-                supervisor,
-                name="matcher",
-                argv=(sys.executable, "-m", f"{package}.matcher"),
-                environment={
-                    **common,
-                    "STACK_EXECUTOR_ADDRESS": self.deployment.executor.address,
-                    "STACK_EXECUTOR_WAIT_FOR_RECEIPT": str(options.chain_agrees).lower(),
-                    "STACK_MATCHER_POLL_MS": str(options.matcher_poll_ms),
-                    "STACK_MATCHER_BLINK_HOLD_MS": str(options.blink_hold_ms),
-                    **(options.matcher_environment or {}),
-                },
-                ready=lambda log: "ready" in log,
-            ),
-        }
 
     def _part(self, part: Part) -> Postgres | EvmNode | Service:
         if part == "postgres":
