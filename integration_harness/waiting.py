@@ -2,6 +2,7 @@
 
 Every wait has a limit; one that runs out says what it waited for and the last thing it saw. A look
 that fails because a part of the exchange is away is one more thing that was seen, not an error.
+Time in which the machine gave no processor may be taken out of a wait, up to four limits.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ T = TypeVar("T")
 AWAY: Final = (httpx.HTTPError, psycopg.Error, OSError)
 """What a look raises while a part of the exchange, or the bot, is away."""
 _LONGEST_SHOWN: Final = 900
+_LIMITS_AT_MOST: Final = 5
+"""However starved, a wait ends after so many of its limits."""
 
 
 class CheckError(Exception):
@@ -44,10 +47,12 @@ def wait_until(
     limits: Limits,
     *,
     alive: Callable[[], str | None] | None = None,
+    starved: Callable[[], float] = lambda: 0.0,
 ) -> T:
     """The first thing `look` gives that `accept` accepts.
 
     `alive` tells why waiting is of no use any more, such as a bot that ended; None where it is.
+    `starved` tells how many seconds of the wait do not count.
 
     Raises:
         WaitRanOutError: at the limit, or where there is nothing left to wait for.
@@ -66,8 +71,9 @@ def wait_until(
         waited = time.monotonic() - began
         if over is not None:
             raise WaitRanOutError(f"waited for {what}, but {over}; last seen: {shown(seen)}")
-        if waited > limits.timeout_seconds:
-            limit = f"{limits.timeout_seconds:g} s"
+        limit_seconds = limits.timeout_seconds
+        if waited > limit_seconds + min(starved(), (_LIMITS_AT_MOST - 1) * limit_seconds):
+            limit = f"{limit_seconds:g} s"
             raise WaitRanOutError(f"waited {limit} for {what}; last seen: {shown(seen)}")
         time.sleep(limits.poll_seconds)
 

@@ -18,6 +18,7 @@ from integration_harness.bot_process import BotProcess
 from integration_harness.conformance.driver import Driver, Resting
 from integration_harness.stack.quantities import Side
 from integration_harness.stack.supervisor import Supervisor
+from integration_harness.starvation import Starvation
 from integration_harness.waiting import Limits, require, wait_until
 
 T = TypeVar("T")
@@ -113,9 +114,18 @@ class Case:
         holds: Callable[[T], object],
         bot: BotProcess | None = None,
     ) -> T:
-        """The first look of which that holds, while the bot runs where one is given."""
+        """The first look of which that holds, while the bot runs where one is given. What a loaded
+        machine kept the bot or us waiting does not count."""
         alive = None if bot is None else bot.why_over
-        return wait_until(what, look, lambda seen: bool(holds(seen)), self.limits, alive=alive)
+        starved = Starvation(None if bot is None else bot.pid)
+        return wait_until(
+            what,
+            look,
+            lambda seen: bool(holds(seen)),
+            self.limits,
+            alive=alive,
+            starved=lambda: starved.seconds,
+        )
 
     def mine(self) -> dict[str, Resting]:
         """The live orders of the bot's own names, by name."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from integration_harness.bot_process import BotProcess
 from integration_harness.conformance.case import SIDES, Case, Claim
+from integration_harness.starvation import Starvation
 from integration_harness.waiting import require
 
 _KILL_BOUND_SECONDS: Final = 0.25
@@ -179,17 +180,19 @@ def exposure_ends(case: Case) -> None:
 
 
 def kill_switch_in_time(case: Case) -> None:
-    """From the kill switch's file to an empty book within its bound, amid orders under way."""
+    """From the kill switch's file to an empty book within its bound, amid orders under way; what
+    a loaded machine kept the bot or us waiting for a processor is not the bot's."""
     bot = case.bot()
     slowest = 0.0
     for _ in range(3):
         case.quoted(bot)
         case.move_price(case.random.choice((-80, 80)))
         time.sleep(case.random.uniform(0, 0.3))
-        thrown_at = time.monotonic()
+        starved, thrown_at = Starvation(bot.pid), time.monotonic()
         case.switch.touch()
         case.none_live(bot)
-        slowest = max(slowest, time.monotonic() - thrown_at)
+        took = time.monotonic() - thrown_at
+        slowest = max(slowest, took - starved.seconds)
         case.stays("nothing comes back under the switch", case.mine, bot, 2)
         case.switch.unlink()
     case.figures["slowest"] = f"{slowest * 1000:.0f} ms"

@@ -48,7 +48,6 @@ class CoinbaseDriver(FakeDriver[CoinbaseServer]):
             "MM_COINBASE_REQUESTS_PER_HOUR": "100000",
             "MM_COINBASE_RESEND": "true",
             "MM_MAX_LONG_INVENTORY": "200",
-            "MM_ORDER_EXPIRY_SECONDS": "60",
         }
 
     def short_life(self) -> dict[str, str]:
