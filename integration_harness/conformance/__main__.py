@@ -2,7 +2,8 @@
 
 A line a claim on standard output: PASS, FAIL with what was seen, or n.a. with the capability that
 the exchange lacks. With `--seeds` each claim is tried with so many seeds from `--seed` on, `--jobs`
-of them side by side, each on an exchange of its own. Exit codes: 0 all pass, 1 some fail, 2 bad
+of them side by side, each on an exchange of its own; every failure goes to standard error as it
+comes. Exit codes: 0 all pass, 1 some fail, 2 bad
 arguments.
 """
 
@@ -128,6 +129,8 @@ def _tried(drivers: SimpleQueue[Driver], claim: Claim, seed: int) -> Result:
         try_claim(driver, claim, seed, result)
     finally:
         drivers.put(driver)
+    for failure in result.failures:
+        print(f"{claim.name}, {failure}", file=sys.stderr, flush=True)
     return result
 
 
