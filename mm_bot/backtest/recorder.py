@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from mm_bot.backtest.loop import EngineClock
 from mm_bot.backtest.venue import EngineVenue
+from mm_bot.core.budget import MINUTE_MS
 from mm_bot.core.commands import Verdict
-from mm_bot.core.decide import MINUTE_MS, Decision
+from mm_bot.core.decide import Decision
 from mm_bot.core.exact import NO_SIZE, Price, Size
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side

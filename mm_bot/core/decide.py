@@ -11,7 +11,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from mm_bot.core import degrade, freshness, liability, reconcile, reduction, reference, risk
+from mm_bot.core import (
+    budget,
+    degrade,
+    freshness,
+    liability,
+    reconcile,
+    reduction,
+    reference,
+    risk,
+)
 from mm_bot.core.balances import Holdings
 from mm_bot.core.exact import NO_AMOUNT, Amount
 from mm_bot.core.fills import FillTotals
@@ -38,8 +47,6 @@ from mm_bot.core.settlement import Settlements, disagreeing, lacking
 from mm_bot.core.situation import Situation, situation
 from mm_bot.core.snapshot import ClockReading, Fill, Snapshot
 from mm_bot.core.touch import touch, unmanaged_resting
-
-MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +123,8 @@ def decide(
     quotes = degrade.withdrawn(quotes, causes)
     given = _reconcile_input(now, quotes, strategy.levels)
     wanted = _wanted(snapshot, given, policy)
-    limits = _risk_input(now, _over_budget(now, wanted), strategy.levels)
+    over = budget.over(memory, snapshot.now_ms, policy.risk.max_cancels_per_minute, wanted)
+    limits = _risk_input(now, over, strategy.levels)
     last_step = degrade.last_step(risk_policy, causes)
     found = risk.in_order(*risk.halts(limits, last_step), *quotes.halts)
     if policy.mode is OperatorMode.DRY_RUN_HEALTH:
@@ -190,8 +198,9 @@ def _widening_bps(snapshot: Snapshot, chosen: Reference) -> Decimal:
 
 def _reconcile_input(now: Situation, quotes: Quotes, levels: int) -> ReconcileInput:
     memory, tracked, filters = now.memory, now.tracked, now.policy.reference
+    now_ms, limit = now.snapshot.now_ms, now.policy.risk.max_cancels_per_minute
     return ReconcileInput(
-        now_ms=now.snapshot.now_ms,
+        now_ms=now_ms,
         market=now.market,
         startup=memory.startup,
         levels=levels,
@@ -205,6 +214,7 @@ def _reconcile_input(now: Situation, quotes: Quotes, levels: int) -> ReconcileIn
         hold_places=MissingReason.BALANCES_BEHIND_FILLS if now.behind_fills else None,
         reference=now.reference.price,
         signed_room=_signed_room(now),
+        out_of_budget=budget.waiting(memory, now_ms, limit, levels, tracked.open_orders),
     )
 
 
@@ -216,17 +226,6 @@ def _wanted(snapshot: Snapshot, given: ReconcileInput, policy: Policy) -> Plan:
         sides = [side for side in Side if policy.mode.wants(side)]
         return Plan(missing=tuple(Missing(side=s, index=None, reason=reason) for s in sides))
     return reconcile.plan(given, policy.reconcile)
-
-
-def _over_budget(now: Situation, wanted: Plan) -> bool:
-    limit = now.policy.risk.max_cancels_per_minute
-    if limit is None or not wanted.counted_cancels:
-        return False
-    return len(_last_minute(now.memory, now.snapshot.now_ms)) + wanted.counted_cancels > limit
-
-
-def _last_minute(memory: Memory, now_ms: int) -> tuple[int, ...]:
-    return tuple(at for at in memory.replace_cancels_ms if now_ms - at < MINUTE_MS)
 
 
 def _risk_input(now: Situation, due: bool, levels: int) -> risk.RiskInput:
@@ -252,7 +251,7 @@ def _risk_input(now: Situation, due: bool, levels: int) -> risk.RiskInput:
         highest=balances.base + waiting.bought if balances else None,
         lowest=balances.base - waiting.sold if balances else None,
         holdings=now.holdings,
-        replace_cancels_last_minute=len(_last_minute(memory, snapshot.now_ms)),
+        replace_cancels_last_minute=len(budget.last_minute(memory, snapshot.now_ms)),
         rate_due=due,
         rate_held=any(halt.reason is HaltReason.CANCEL_RATE for halt in memory.halts),
         levels=levels,

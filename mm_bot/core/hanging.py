@@ -23,13 +23,13 @@ def planned(given: ReconcileInput) -> Plan:
         if order.order_id not in given.hanging or order.cancel_acked:
             continue
         if order.order_id in given.hanging.over:
-            if cancellable(order, given.now_ms):
+            if cancellable(given, order, counted=True):
                 gone = cancel_of(order, CancelCategory.REPLACE_DRIVEN, "hanging_order_over", True)
                 found.append(Plan(cancels=(gone,)))
             continue
         slot = (order.side, index)
         index += 1
-        renew = due_for_renewal(given, order) and cancellable(order, given.now_ms)
+        renew = due_for_renewal(given, order) and cancellable(given, order)
         if not renew or given.hold_places is not None:
             found.append(Plan(kept=((slot, order.order_id),)))
             continue

@@ -148,6 +148,8 @@ class ReconcileInput:
     signed_room: Mapping[Side, SignedRoom] = field(default_factory=dict)
     """Empty where nothing limits what is signed."""
     reference: Price | None = None
+    out_of_budget: frozenset[str] = frozenset()
+    """Orders whose counted cancel was sent, and is not to be sent again just now."""
 
 
 def gap(level: Level, reason: Reason) -> Missing:
@@ -171,8 +173,14 @@ def counted_from_ms(open_order: OpenOrder) -> int:
     return open_order.next_cancel_ms + max(longer_ms, 0)
 
 
-def cancellable(open_order: OpenOrder, now_ms: int) -> bool:
-    return open_order.stage is not Stage.UNKNOWN and open_order.next_cancel_ms <= now_ms
+def cancellable(given: ReconcileInput, open_order: OpenOrder, *, counted: bool = False) -> bool:
+    """Whether its cancel may be sent now, for the first time or again."""
+    if open_order.stage is Stage.UNKNOWN:
+        return False
+    if not counted:
+        return open_order.next_cancel_ms <= given.now_ms
+    spent = open_order.order_id in given.out_of_budget
+    return not spent and counted_from_ms(open_order) <= given.now_ms
 
 
 def cancel_of(

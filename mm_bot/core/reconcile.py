@@ -96,7 +96,7 @@ def _without_far(given: ReconcileInput, policy: ReconcilePolicy, found: Plan) ->
         for c in given.open_orders
         if c.order_id not in decided
         and not c.cancel_acked
-        and cancellable(c, given.now_ms)
+        and cancellable(given, c)
         and multiply(distance(c.price.value, reference.value), BPS) > limit
     ]
     gone = {c.order_id for c in far}
@@ -139,7 +139,7 @@ def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Pl
     category = CancelCategory.STARTUP if given.startup else CancelCategory.REPLACE_DRIVEN
     counted = not given.startup
     if not levels:
-        gone = [c for c in orders if cancellable(c, given.now_ms)]
+        gone = [c for c in orders if cancellable(given, c, counted=counted)]
         why = "strategy_not_quoting_side"
         return Plan(cancels=tuple(cancel_of(c, category, why, counted) for c in gone))
     going = _going(orders, policy, given.levels)
@@ -147,12 +147,12 @@ def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Pl
     if given.levels == 1 and sum(c.stage is not Stage.UNKNOWN for c in orders) > 1:
         return _duplicates(given, levels[0], [*orders, *going], category, counted)
     pairs, surplus = pair(levels, orders, score_of(levels, policy))
-    extra = [c for c in surplus if cancellable(c, given.now_ms)]
+    extra = [c for c in surplus if cancellable(given, c, counted=counted)]
     why = "duplicate_side" if len(orders) > given.levels else "strategy_not_quoting_side"
     cancels = tuple(cancel_of(c, category, why, counted) for c in extra)
     for order in going:
-        if cancellable(order, given.now_ms):
-            renews = due_for_renewal(given, order)
+        renews = due_for_renewal(given, order)
+        if cancellable(given, order, counted=counted and not renews):
             reason = RENEWAL if renews else "duplicate_side"
             cancels += (cancel_of(order, category, reason, counted and not renews),)
     blocking = tuple(c.order_id for c in (*surplus, *going))
@@ -202,7 +202,7 @@ def _duplicates(
     counted: bool,
 ) -> Plan:
     """Invariant 5, the founding rule: which of them is ours to keep is ambiguous, so none is."""
-    gone = [c for c in orders if cancellable(c, given.now_ms)]
+    gone = [c for c in orders if cancellable(given, c, counted=counted)]
     cancels = tuple(cancel_of(c, category, "duplicate_side", counted) for c in gone)
     filled = fill(given, level, tuple(c.order_id for c in orders))
     return replace(filled, cancels=cancels)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from mm_bot.core.budget import last_minute
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
-from mm_bot.core.decide import MINUTE_MS, Decision
+from mm_bot.core.decide import Decision
 from mm_bot.core.exact import NO_SIZE
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder, Stage, stuck
@@ -241,9 +242,8 @@ def _refusals(memory: Memory, report: Report, now_ms: int) -> Mapping[Slot, int]
 
 
 def _budget(memory: Memory, report: Report, now_ms: int) -> tuple[int, ...]:
-    recent = [at for at in memory.replace_cancels_ms if now_ms - at < MINUTE_MS]
-    recent.extend(r.sent_ms for r in report.cancels if r.cancel.counted)
-    return tuple(recent)
+    counted = (r.sent_ms for r in report.cancels if r.cancel.counted)
+    return (*last_minute(memory, now_ms), *counted)
 
 
 def _reductions(memory: Memory, report: Report, now_ms: int) -> tuple[int, ...]:

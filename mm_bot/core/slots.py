@@ -21,7 +21,7 @@ from mm_bot.core.plan import (
     Plan,
     ReconcileInput,
     cancel_of,
-    counted_from_ms,
+    cancellable,
     due_for_renewal,
     gap,
 )
@@ -109,8 +109,7 @@ def hold_or_replace(
     if guard is None and given.hold_places is not None and not given.startup:
         guard = given.hold_places.value
     counted = not given.startup and not renew
-    next_ms = counted_from_ms(order) if counted else order.next_cancel_ms
-    if guard is None and next_ms > given.now_ms:
+    if guard is None and not cancellable(given, order, counted=counted):
         guard = MissingReason.CANCEL_PENDING.value
     if guard is not None:
         held = Held(order_id=order.order_id, slot=slot, guard=guard, fault=wrong or RENEWAL)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from mm_bot.core.decide import MINUTE_MS, Decision
+from mm_bot.core.budget import last_minute
+from mm_bot.core.decide import Decision
 from mm_bot.core.exact import multiply, plain, round_half_even, subtract
 from mm_bot.core.freshness import own_limit
 from mm_bot.core.instrument import Side
@@ -72,7 +73,7 @@ def _exposure(decision: Decision, memory: Memory) -> list[dict[str, object]]:
 
 def _rates(decision: Decision, memory: Memory) -> list[dict[str, object]]:
     now_ms, limit = decision.now_ms, decision.policy.risk.max_cancels_per_minute
-    used = sum(now_ms - at < MINUTE_MS for at in memory.replace_cancels_ms)
+    used = len(last_minute(memory, now_ms))
     return [_upper("replace cancels, 60 s", Decimal(used), _decimal(limit), "cancels")]
 
 

@@ -176,7 +176,6 @@ def test_maintenance_and_suspension_double_nothing_and_end(
         MM_ANCHOR_SOURCE_TYPE="http",
         MM_ANCHOR_URL=anchor.url,
         MM_ANCHOR_FIXED_PRICE="",
-        MM_MAX_CANCELS_PER_MINUTE="0",  # what it tries meanwhile uses that up
     )
     for name, price in (("maintenance", 3030), ("suspended", 3060)):
         wait("two quotes, and ready", lambda: quoted(server) and bot.ready()[0], bot)

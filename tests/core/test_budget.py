@@ -1,0 +1,70 @@
+"""`MM_MAX_CANCELS_PER_MINUTE` where the exchange answers no cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from mm_bot.core.instrument import Side
+from mm_bot.core.policy import OperatorMode
+from mm_bot.core.remember import CancelResult, Report
+from tests.core.builders import NOW_MS, POLICY, open_order, own_orders, row, running, snapshot
+from tests.core.decisions import UNKNOWN, after, decided
+
+_MINUTE_MS = 60_000
+_BEGIN_MS, _END_MS, _LATER_MS = 5_000, 95_000, 500
+_ORDERS = [(Side.BUY, "1580", 1), (Side.SELL, "1590", 2)]
+"""The bid that is wanted, 1596, would meet the ask until that is gone."""
+
+
+def _times_ms() -> Iterator[int]:
+    """Cycles follow fast at first."""
+    yield from range(NOW_MS, NOW_MS + _BEGIN_MS, 50)
+    yield from range(NOW_MS + _BEGIN_MS, NOW_MS + _END_MS, _LATER_MS)
+
+
+def _sent(limit: int, mode: OperatorMode) -> dict[str, list[int]]:
+    """When each of two orders that do not fit was sent a cancel, with no answer to any."""
+    policy = replace(POLICY, mode=mode, risk=replace(POLICY.risk, max_cancels_per_minute=limit))
+    terms = [(side, price, nonce) for side, price, nonce in _ORDERS]
+    memory = running(
+        *(open_order(s, p, nonce=n, created_ms=NOW_MS, life_ms=10**7) for s, p, n in terms)
+    )
+    rows = [row(s, p, nonce=n, created_ms=NOW_MS, life_ms=10**7) for s, p, n in terms]
+    found: dict[str, list[int]] = {each.order_id: [] for each in rows}
+    for now_ms in _times_ms():
+        decision = decided(snapshot(own_orders(*rows), now_ms=now_ms), memory, policy)
+        assert not decision.halts, (now_ms - NOW_MS, decision.halts)
+        results = tuple(
+            CancelResult(cancel=cancel, outcome=UNKNOWN, sent_ms=now_ms, done_ms=now_ms)
+            for cancel in decision.plan.cancels
+        )
+        for result in results:
+            found[result.cancel.order_id].append(now_ms)
+        memory = after(decision, Report(cancels=results), memory)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("limit", "mode"),
+    [(30, OperatorMode.NORMAL), (30, OperatorMode.BID_ONLY), (4, OperatorMode.NORMAL)],
+)
+def test_an_exchange_that_answers_no_cancel_uses_up_no_budget(
+    limit: int, mode: OperatorMode
+) -> None:
+    """Repeats halt nothing and pass no limit in any 60 s; half of it goes at once, the rest at an
+    even pace, every order has its turn, and there is always room to replace both sides once."""
+    sent = _sent(limit, mode)
+    every = sorted(at for times in sent.values() for at in times)
+    most = max(sum(at - _MINUTE_MS < other <= at for other in every) for at in every)
+    assert most <= max(limit - 2, limit // 2), every
+    assert abs(len(sent.popitem()[1]) - len(sent.popitem()[1])) <= 1
+    half, pace_ms = limit // 2, 2 * _MINUTE_MS // (limit // 2)
+    assert every[half - 2] - every[0] <= _BEGIN_MS, "half of it at once"
+    pauses = [after - before for before, after in pairwise(every)]
+    if limit > 4:
+        assert max(pauses) <= pace_ms + 2 * _LATER_MS, pauses
+    assert max(pauses) <= _MINUTE_MS, pauses
