@@ -6,11 +6,20 @@ start, 5 could not prove that our orders are gone when asked to cancel them, 1 a
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
+from typing import TYPE_CHECKING, Final
 
 from mm_bot.errors import SettingsError
+from mm_bot.generated_code import of_this_package
+
+if TYPE_CHECKING:
+    from mm_bot.observe.log import Log
+
+SETTLED_S: Final = 3
+"""After a start everything that it imports is there."""
 
 
 def main() -> int:
@@ -38,6 +47,8 @@ def run(*, as_json: bool | None = None) -> int:
     gc.disable()
     # pydantic would look through every installed package for plugins, and there is none.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    code = of_this_package()
+    code.begin()
     from mm_bot.settings import load, process_environment, secrets
 
     try:
@@ -55,8 +66,13 @@ def run(*, as_json: bool | None = None) -> int:
     gc.freeze()
     gc.enable()
     ending = Ending()
+
+    async def work(log: Log) -> None:
+        asyncio.get_running_loop().call_later(SETTLED_S, code.end)
+        await run_bot(settings, log, ending, from_environment(environment))
+
     return run_process(
-        lambda log: run_bot(settings, log, ending, from_environment(environment)),
+        work,
         ending=ending,
         log_level=settings.log_level,
         secrets=secrets(environment, settings),
