@@ -7,7 +7,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "mm_bot" / "core"
-ALLOWED = {"__future__", "collections", "dataclasses", "decimal", "enum", "typing", "mm_bot"}
+ALLOWED = {
+    "__future__",
+    "collections",
+    "dataclasses",
+    "decimal",
+    "enum",
+    "mm_bot",
+    "operator",
+    "typing",
+}
 
 
 def _imported(tree: ast.Module) -> set[str]:

@@ -5,7 +5,7 @@ Metrics, status, page and `why` show them by that; nobody else knows them by nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -59,3 +59,22 @@ class Measure:
     labels: tuple[str, ...] = ()
     value: Decimal | None
     """None is not known."""
+
+
+class Measured:
+    """Measures that are made when they are first read: a decision is made more often than its
+    gauges are looked at. Equal where they say the same."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Iterable[Measure]]) -> None:
+        self._make = make
+        self._made: tuple[Measure, ...] | None = None
+
+    def __iter__(self) -> Iterator[Measure]:
+        if self._made is None:
+            self._made = tuple(self._make())
+        return iter(self._made)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Measured) and tuple(self) == tuple(other)

@@ -6,7 +6,7 @@ behind how to say it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -61,6 +61,13 @@ class Explained:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Explained) and tuple(self) == tuple(other)
+
+
+def said_later(
+    step: str, sentence: str, side: Side | None, numbers: Mapping[str, Number]
+) -> Iterator[Explanation]:
+    """One explanation, made when it is read."""
+    yield said(step, sentence, side, **numbers)
 
 
 def said(step: str, sentence: str, side: Side | None = None, **numbers: Number) -> Explanation:

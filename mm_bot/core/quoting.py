@@ -275,7 +275,9 @@ class Quotes:
     reduction: Reduction | None = None
     """What may be sent all the same where inventory alone halts (`reduction.py`)."""
     kept: Kept = field(default_factory=Kept)
-    measures: tuple[Measure, ...] = ()
+    measures: Iterable[Measure] = ()
+    """Numbers of its own for the metrics; those of the built-in steps are made when they are read.
+    """
 
 
 class Strategy(Protocol):

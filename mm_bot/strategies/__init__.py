@@ -67,7 +67,7 @@ def founding(policy: Policy, *more: tuple[Place, Step]) -> Pipeline:
     skewed = any(isinstance(step, ModelQuotes | TargetSkew) for _, step in built)
     steps = [*_founding(quote, skewed=skewed), *built]
     steps.sort(key=lambda each: each[0])  # stable: the founding step of a place comes first
-    return Pipeline(policy=quote, steps=tuple(step for _, step in steps))
+    return Pipeline.of(quote, (step for _, step in steps))
 
 
 def features(strategy: str | None = None) -> tuple[Feature, ...]:

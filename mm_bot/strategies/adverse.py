@@ -11,10 +11,11 @@ horizon. Nothing survives a restart; the rings fill anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.declared import Measure, MeasureKind, StepReason
 from mm_bot.core.exact import add, multiply
 from mm_bot.core.instrument import Side
@@ -22,7 +23,17 @@ from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import Missing, View
 from mm_bot.core.snapshot import Fill
 from mm_bot.strategies.draft import GUARD_ACTIVE, SIDES, Draft, Step, guard_active
-from mm_bot.strategies.markouts import HORIZONS_S, TOXIC_S, ZERO, Hit, Mark, Tape, markout, noted
+from mm_bot.strategies.markouts import (
+    HORIZONS_S,
+    TOXIC_S,
+    ZERO,
+    Hit,
+    Hits,
+    Mark,
+    Tape,
+    markout,
+    noted,
+)
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 from mm_bot.strategies.statistics import S
 
@@ -35,8 +46,14 @@ MARKOUT = MeasureKind(
     help="How far the reference moved in our favour after our fills, by horizon in seconds.",
     labels={"side": SIDES, "horizon": tuple(str(horizon) for horizon in HORIZONS_S)},
 )
-PENDING, RING = 500, 2_000
-"""Most fills remembered; beyond that the oldest are forgotten."""
+UNKNOWN = MeasureKind(
+    name="mm_bot_markouts_unknown",
+    help="Markouts that nobody can tell: no reference was fresh enough at their horizon.",
+    labels={"side": SIDES},
+    off=Decimal(0),
+)
+RING = 2_000
+"""Most fills remembered; beyond that the oldest are forgotten, and their markouts unknown."""
 LEAST_KNOWN, LEAST_ORDERS = 10, 5
 _MARKOUTS, _RUN, _RUN_WINDOW = "MM_MARKOUTS", "MM_RUN_ORDERS", "MM_RUN_WINDOW_SECONDS"
 _SURGE, _SURGE_WINDOW = "MM_SURGE_FACTOR", "MM_SURGE_WINDOW_SECONDS"
@@ -47,26 +64,19 @@ _PAUSE, _WIDEN = "MM_TOXIC_PAUSE_SECONDS", "MM_TOXIC_WIDEN_BPS"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adverse:
     mark: Mark | None = None
-    pending: tuple[Hit, ...] = ()
-    due_ms: int | None = None
-    """When the next horizon of one of them is over."""
-    hits: tuple[Hit, ...] = ()
-    """Of the last minutes, oldest first."""
+    hits: Hits = field(default_factory=Hits)
     bid: Tape = field(default_factory=Tape)
     ask: Tape = field(default_factory=Tape)
 
     def tape(self, side: Side) -> Tape:
         return self.bid if side is Side.BUY else self.ask
 
-    def with_tape(self, side: Side, tape: Tape) -> Adverse:
-        return replace(self, bid=tape) if side is Side.BUY else replace(self, ask=tape)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdverseSelection(Step):
     name = "adverse_selection"
     state = Adverse
-    measured = (guard_active("adverse_selection"), MARKOUT)
+    measured = (guard_active("adverse_selection"), MARKOUT, UNKNOWN)
     reasons = (ADVERSE_SELECTION,)
 
     run_orders: int
@@ -83,71 +93,63 @@ class AdverseSelection(Step):
 
     def look(self, view: View, state: object) -> Adverse:
         assert isinstance(state, Adverse)
-        state, learned = self._marked(view, state)
+        tapes = {side: state.tape(side) for side in Side}
+        mark = _mark(view, state)
         new = tuple(_hit(fill, view) for fill in view.fills if fill.is_maker)
-        oldest_ms = view.now_ms - max(self.surge_base_ms + self.surge_window_ms, self.run_window_ms)
-        hits, pending, due_ms = state.hits, state.pending, state.due_ms
-        if new or (hits and hits[0].at_ms < oldest_ms):
-            hits = (*(hit for hit in hits if hit.at_ms >= oldest_ms), *new)[-RING:]
-        if new:
-            pending = (*pending, *new)[-PENDING:]
-            due_ms = min(hit.due_ms for hit in pending)
-        state = replace(state, hits=hits, pending=pending, due_ms=due_ms, mark=_mark(view, state))
-        for side in Side:
-            causes = [self._toxic(state.tape(side))] if side in learned else []
+        over, hits = state.hits.over(view.now_ms)
+        hits, lost = hits.with_new(new, view.now_ms - self._kept_ms, RING)
+        learned: set[Side] = set()
+        for i, hit in over:
+            moved = markout(hit, HORIZONS_S[i] * 1000, state.mark, mark)
+            tapes[hit.side] = noted(tapes[hit.side], hit, i, moved)
+            if HORIZONS_S[i] == TOXIC_S and moved is not None:
+                learned.add(hit.side)
+        for i, hit in lost:
+            tapes[hit.side] = noted(tapes[hit.side], hit, i, None)
+        for side in Side if new or learned else ():
+            causes = [self._toxic(tapes[side])] if side in learned else []
             if any(hit.side is side for hit in new):
-                causes += [self._run(state, side, view.now_ms), self._surge(state, side, view)]
+                causes += [self._run(hits.fills, side, view.now_ms)]
+                causes += [self._surge(hits.fills, side, view.now_ms)]
             cause = next((each for each in causes if each), "")
             if cause:
-                until_ms = max(state.tape(side).until_ms, view.now_ms + self.pause_ms)
-                tape = replace(state.tape(side), until_ms=until_ms, cause=cause)
-                state = state.with_tape(side, tape)
-        return state
+                until_ms = max(tapes[side].until_ms, view.now_ms + self.pause_ms)
+                tapes[side] = changed(tapes[side], until_ms=until_ms, cause=cause)
+        return Adverse(mark=mark, hits=hits, bid=tapes[Side.BUY], ask=tapes[Side.SELL])
 
-    def _marked(self, view: View, state: Adverse) -> tuple[Adverse, set[Side]]:
-        """Every fill whose next horizon is over gets its markout; sides with a new one at 5 s."""
-        learned: set[Side] = set()
-        if state.due_ms is None or view.now_ms < state.due_ms:
-            return state, learned
-        waiting = []
-        for hit in state.pending:
-            while hit.known < len(HORIZONS_S):
-                if view.now_ms < hit.due_ms:
-                    break
-                horizon_ms = HORIZONS_S[hit.known] * 1000
-                moved = markout(hit, horizon_ms, state.mark, _mark(view, state))
-                tape = noted(state.tape(hit.side), hit, moved)
-                if HORIZONS_S[hit.known] == TOXIC_S and moved is not None:
-                    learned.add(hit.side)
-                state = state.with_tape(hit.side, tape)
-                hit = replace(hit, known=hit.known + 1)
-            if hit.known < len(HORIZONS_S):
-                waiting.append(hit)
-        due_ms = min((hit.due_ms for hit in waiting), default=None)
-        return replace(state, pending=tuple(waiting), due_ms=due_ms), learned
+    @property
+    def _kept_ms(self) -> int:
+        longest = max(self.surge_base_ms + self.surge_window_ms, self.run_window_ms)
+        return max(longest, HORIZONS_S[-1] * 1000)
 
-    def _run(self, state: Adverse, side: Side, now_ms: int) -> str:
-        if not self.run_orders:
-            return ""
-        orders = list(dict.fromkeys((hit.order_id, hit.side) for hit in reversed(state.hits)))
-        last = orders[: self.run_orders]
-        if len(last) < self.run_orders or any(each is not side for _, each in last):
-            return ""
-        ids = {order_id for order_id, _ in last}
-        first_ms = min(hit.at_ms for hit in state.hits if hit.order_id in ids)
-        return f"run of {len(last)} orders" if now_ms - first_ms <= self.run_window_ms else ""
+    def _run(self, fills: Sequence[Hit], side: Side, now_ms: int) -> str:
+        ids: set[str] = set()
+        for hit in reversed(fills if self.run_orders else ()):
+            if hit.side is not side:
+                return ""
+            ids.add(hit.order_id)
+            if len(ids) == self.run_orders:
+                first_ms = min(each.at_ms for each in fills if each.order_id in ids)
+                inside = now_ms - first_ms <= self.run_window_ms
+                return f"run of {len(ids)} orders" if inside else ""
+        return ""
 
-    def _surge(self, state: Adverse, side: Side, view: View) -> str:
+    def _surge(self, fills: Sequence[Hit], side: Side, now_ms: int) -> str:
         if not self.surge_factor:
             return ""
-        since_ms = view.now_ms - self.surge_window_ms
+        since_ms = now_ms - self.surge_window_ms
         base_ms = since_ms - self.surge_base_ms
-        mine = [hit for hit in state.hits if hit.side is side]
-        before = [hit for hit in mine if base_ms <= hit.at_ms < since_ms]
-        if len({hit.order_id for hit in before}) < LEAST_ORDERS:
+        now, usual, orders = ZERO, ZERO, set()
+        for hit in reversed(fills):
+            if hit.side is not side or hit.at_ms < base_ms:
+                continue
+            if hit.at_ms >= since_ms:
+                now = add(now, hit.size)
+            else:
+                usual = add(usual, hit.size)
+                orders.add(hit.order_id)
+        if len(orders) < LEAST_ORDERS:
             return ""
-        usual = sum((hit.size for hit in before), ZERO)
-        now = sum((hit.size for hit in mine if hit.at_ms >= since_ms), ZERO)
         left = multiply(now, Decimal(self.surge_base_ms))
         right = multiply(multiply(self.surge_factor, usual), Decimal(self.surge_window_ms))
         return f"surge of {now}" if left > right else ""
@@ -167,7 +169,7 @@ class AdverseSelection(Step):
             left = str(tape.until_ms - view.now_ms)
             if self.widen_bps:
                 half = add(draft.half_bps[side], self.widen_bps)
-                draft = replace(draft, half_bps={**draft.half_bps, side: half}).says(
+                draft = changed(draft, half_bps={**draft.half_bps, side: half}).says(
                     self.name,
                     "{cause}, {left_ms} ms more: half-spread {half_bps} bps",
                     side,
@@ -196,9 +198,11 @@ class AdverseSelection(Step):
             active = Decimal(view.now_ms < tape.until_ms)
             labels = (self.name, side.value)
             found.append(Measure(name=GUARD_ACTIVE, labels=labels, value=active))
+            unknown = Decimal(tape.unknown)
+            found.append(Measure(name=UNKNOWN.name, labels=(side.value,), value=unknown))
             for i, horizon_s in enumerate(HORIZONS_S):
                 labels = (side.value, str(horizon_s))
-                found.append(Measure(name=MARKOUT.name, labels=labels, value=tape.mean[i]))
+                found.append(Measure(name=MARKOUT.name, labels=labels, value=tape.mean(i)))
         return tuple(found)
 
 

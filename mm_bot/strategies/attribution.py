@@ -13,9 +13,10 @@ last fill: from there on the position has not changed, so they go on exactly.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from mm_bot.core.changed import changed
 from mm_bot.core.declared import Measure, MeasureKind
 from mm_bot.core.exact import NO_AMOUNT, Amount, Price, exact
 from mm_bot.core.policy import QuotePolicy
@@ -98,25 +99,35 @@ class PnlAttribution(Step):
             state = Attribution(
                 mark=mark, worth_at_start=worth, worth=worth, fees_at_start=fees, fees=fees
             )
-            return replace(state, seen=_seen(view, state), at_last_fill=_texts(state))
+            return changed(state, seen=_seen(view, state), at_last_fill=_texts(state))
         before, at_old_mark = state.mark, _worth(view, state.mark)
         filled = state.fees != fees or at_old_mark != state.worth or bool(view.fills)
-        state = replace(
-            state,
+        waiting, lost = self._waiting(view, state, before) if view.fills else (state.waiting, 0)
+        now = _seen(view, state)
+        waiting, adverse, unknown = self._told(view, waiting, state.seen, now)
+        state = Attribution(
             mark=mark,
+            worth_at_start=state.worth_at_start,
             worth=worth,
-            fees=fees,
             # what the fills since changed at the mark before them: s (m - p) v for each
-            captured=state.captured + (at_old_mark - state.worth) + (fees - state.fees),
+            captured=state.captured + (at_old_mark - state.worth) + (fees - state.fees)
+            if filled
+            else state.captured,
             inventory=state.inventory + (worth - at_old_mark),
+            fees_at_start=state.fees_at_start,
+            fees=fees,
+            adverse=state.adverse + adverse,
+            unknown=state.unknown + lost + unknown,
+            waiting=waiting,
+            seen=now,
+            at_last_fill=state.at_last_fill,
         )
-        state = self._told(view, self._waiting(view, state, before))
-        state = replace(state, seen=_seen(view, state))
-        return replace(state, at_last_fill=_texts(state)) if filled else state
+        return changed(state, at_last_fill=_texts(state)) if filled else state
 
-    def _waiting(self, view: View, state: Attribution, before: Price) -> Attribution:
-        if not view.fills:
-            return state
+    def _waiting(
+        self, view: View, state: Attribution, before: Price
+    ) -> tuple[tuple[Hit, ...], int]:
+        """Those that wait, with the new fills, and how many were forgotten for them."""
         new = tuple(
             Hit(
                 order_id=fill.order_id,
@@ -130,23 +141,25 @@ class PnlAttribution(Step):
         )
         waiting = (*state.waiting, *new)
         lost = max(0, len(waiting) - WAITING)
-        return replace(state, waiting=waiting[lost:], unknown=state.unknown + lost)
+        return waiting[lost:], lost
 
-    def _told(self, view: View, state: Attribution) -> Attribution:
-        """Every fill whose horizon is over: what the reference did to it within."""
-        due = [hit for hit in state.waiting if view.now_ms >= hit.at_ms + self.horizon_ms]
-        if not due:
-            return state
-        adverse, unknown, now = state.adverse, state.unknown, _seen(view, state)
-        for hit in due:
-            price = price_after(hit, self.horizon_ms, state.seen, now)
+    def _told(
+        self, view: View, waiting: tuple[Hit, ...], before: Mark | None, now: Mark | None
+    ) -> tuple[tuple[Hit, ...], Amount, int]:
+        """Those that wait still; and of every fill whose horizon is over what the reference did to
+        it within, or that nobody can tell."""
+        adverse, unknown, left = NO_AMOUNT, 0, []
+        for hit in waiting:
+            if view.now_ms < hit.at_ms + self.horizon_ms:
+                left.append(hit)
+                continue
+            price = price_after(hit, self.horizon_ms, before, now)
             if price is None:
                 unknown += 1
                 continue
             moved = Amount((price - hit.price).value).times(Decimal(hit.side.sign))
             adverse += moved.times(hit.size).times(view.market.multiplier)
-        waiting = tuple(hit for hit in state.waiting if hit not in due)
-        return replace(state, adverse=adverse, unknown=unknown, waiting=waiting)
+        return tuple(left), adverse, unknown
 
     def measures(self, view: View, state: object) -> tuple[Measure, ...]:
         assert isinstance(state, Attribution)

@@ -11,9 +11,10 @@ on disk before the cycle that changed it is reported; a restart grants no new bu
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from mm_bot.core.changed import changed
 from mm_bot.core.declared import Measure, MeasureKind
 from mm_bot.core.exact import Amount, Price, Size, add, exact, multiply, subtract
 from mm_bot.core.policy import QuotePolicy
@@ -93,19 +94,18 @@ class LossBreaker(Step):
         day = max(state.day, view.now_ms // DAY_MS)
         if day > state.day:
             held = state.tripped and view.now_ms < state.halted_until_ms
-            state = replace(
-                state, day=day, base=self._base(view, price), trips=0, tripped=held, pnl=None
-            )
+            base = self._base(view, price)
+            state = changed(state, day=day, base=base, trips=0, tripped=held)
         elif state.base is None:  # the books were lost, but not what held
-            state = replace(state, base=self._base(view, price))
+            state = changed(state, base=self._base(view, price))
         assert state.base is not None
         pnl = _pnl(view, price, state.base)
-        state = replace(state, pnl=pnl)
+        state = changed(state, pnl=pnl)
         if state.tripped:
             return self._after_trip(view, price, state)
         if not self._lost(pnl, price):
             return state
-        return replace(
+        return changed(
             state,
             tripped=True,
             trips=state.trips + 1,
@@ -118,7 +118,7 @@ class LossBreaker(Step):
         # after a new day's base the loss is gone: only the cooldown can still hold
         fresh = state.pnl is not None and not self._lost(state.pnl, price) and not state.trips
         if over and (again or fresh):
-            return replace(state, tripped=False, base=self._base(view, price))
+            return changed(state, tripped=False, base=self._base(view, price))
         return state
 
     def _base(self, view: View, price: Price) -> Base:

@@ -7,12 +7,14 @@ numbers only; a statistic crosses into them once, quantised outwards (`statistic
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 
+from mm_bot.core.changed import changed
 from mm_bot.core.declared import Declared, Measure, MeasureKind, StepReason
 from mm_bot.core.exact import Price, Size, round_half_even
-from mm_bot.core.explained import Explanation, Number, Told, said
+from mm_bot.core.explained import Explanation, Number, Told, said, said_later
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.quoting import NONE_HANGS, Bound, Hanging, Missing, Reduction, View
 from mm_bot.core.risk import Halt
@@ -71,13 +73,15 @@ class Draft:
     ) -> Draft:
         """The draft with one more explanation, see `Explanation.says`; what is `lasting` the log
         tells when it begins and when it ends."""
+        if not lasting:
+            later = partial(said_later, step, sentence, side, numbers)
+            return changed(self, said=(*self.said, later))
         more = said(step, sentence, side, **numbers)
-        held = (*self.lasting, more) if lasting else self.lasting
-        return replace(self, said=(*self.said, more), lasting=held)
+        return changed(self, said=(*self.said, more), lasting=(*self.lasting, more))
 
     def without(self, side: Side, why: Missing) -> Draft:
         """The draft with that side withdrawn; the first reason wins."""
-        return self if side in self.off else replace(self, off={**self.off, side: why})
+        return self if side in self.off else changed(self, off={**self.off, side: why})
 
 
 SIDES = tuple(side.value for side in Side)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Price, Size, multiply
 from mm_bot.core.explained import Explanation, said
 from mm_bot.core.instrument import Level, Margin, Side
@@ -22,7 +23,7 @@ class Bounds(Step):
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         bounds = {side: self._side(view, side) + draft.bounds.get(side, ()) for side in Side}
-        return replace(draft, bounds=bounds, said=(*draft.said, lambda: _bounds(bounds)))
+        return changed(draft, bounds=bounds, said=(*draft.said, lambda: _bounds(bounds)))
 
     def _side(self, view: View, side: Side) -> tuple[Bound, ...]:
         market, holdings, policy = view.market, view.holdings, self.policy
@@ -77,10 +78,10 @@ class Sizes(Step):
             if side in draft.off:
                 ladder[side] = ()
                 told = _gap(draft.off[side])
-                draft = replace(draft, said=(*draft.said, told), lasting=(*draft.lasting, told))
+                draft = changed(draft, said=(*draft.said, told), lasting=(*draft.lasting, told))
             else:
                 draft, ladder[side] = self._side(view, draft, side)
-        return replace(draft, ladder=ladder)
+        return changed(draft, ladder=ladder)
 
     def _side(self, view: View, draft: Draft, side: Side) -> tuple[Draft, tuple[Level, ...]]:
         market, room = view.market, Room(view.market, draft.bounds[side])
@@ -114,7 +115,7 @@ class Sizes(Step):
             cut = binding
         told = (*draft.said, lambda: _sizes(side, tried))
         lasting = (*draft.lasting, *map(_gap, gaps)) if gaps else draft.lasting
-        draft = replace(draft, gaps=draft.gaps + gaps, said=told, lasting=lasting)
+        draft = changed(draft, gaps=draft.gaps + gaps, said=told, lasting=lasting)
         return draft, tuple(levels)
 
 

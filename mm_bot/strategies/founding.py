@@ -8,9 +8,10 @@ anchor and sources that disagree, are steps like any other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import (
     BPS,
     Price,
@@ -40,7 +41,7 @@ class Bootstrap(Step):
             return draft
         half = {side: multiply(bps, self.spread_mult) for side, bps in draft.half_bps.items()}
         factor = {side: multiply(f, self.size_mult) for side, f in draft.size_factor.items()}
-        return replace(draft, half_bps=half, size_factor=factor).says(
+        return changed(draft, half_bps=half, size_factor=factor).says(
             self.name,
             "external anchor: half-spread {from_bps} x {spread_mult} = {half_bps} bps, sizes x "
             "{size_mult}",
@@ -61,7 +62,7 @@ class Disagreement(Step):
         if not view.widening_bps:
             return draft
         half = {side: add(bps, view.widening_bps) for side, bps in draft.half_bps.items()}
-        return replace(draft, half_bps=half).says(
+        return changed(draft, half_bps=half).says(
             self.name,
             "half-spread {from_bps} + {widening_bps} (sources disagree) = {half_bps} bps",
             from_bps=draft.half_bps[Side.BUY],
@@ -85,7 +86,7 @@ class InventorySkew(Step):
         if not cap:
             return draft.says(self.name, "0: both inventory caps are 0", skew_bps=Decimal(0))
         inventory = clamp(view.holdings.base_total.value, -cap, cap)
-        draft = replace(draft, shift=multiply(inventory, self.skew_bps), shift_per=cap)
+        draft = changed(draft, shift=multiply(inventory, self.skew_bps), shift_per=cap)
         return draft.says(
             self.name,
             "clamp({inventory} / {cap}, -1, 1) x {full_bps} = {skew_bps} bps: moves both quotes "
@@ -133,7 +134,7 @@ class Prices(Step):
                 found.append(on_tick(view, side, numerator, denominator))
                 numerator = further(numerator, step)
             prices[side] = tuple(found)
-        return replace(draft, prices=prices, said=(*draft.said, lambda: _prices(draft, prices)))
+        return changed(draft, prices=prices, said=(*draft.said, lambda: _prices(draft, prices)))
 
 
 def _prices(draft: Draft, prices: Mapping[Side, tuple[Price, ...]]) -> Iterator[Explanation]:
@@ -186,7 +187,7 @@ class Passive(Step):
                     price = moved
                 found.append(price)
             prices[side] = tuple(found)
-        return replace(draft, prices=prices)
+        return changed(draft, prices=prices)
 
 
 def _way(shift: Decimal) -> str:

@@ -13,9 +13,10 @@ order without it is a candidate for a slot again, so none is ever lost.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.declared import Measure, MeasureKind, StepReason
 from mm_bot.core.exact import BPS, Size, multiply
 from mm_bot.core.instrument import Side
@@ -129,7 +130,7 @@ class HangingOrders(Step):
                     price=order.price,
                     why=why,
                 )
-        return replace(draft, hanging=Hanging(stay=frozenset(stay), over=frozenset(over)))
+        return changed(draft, hanging=Hanging(stay=frozenset(stay), over=frozenset(over)))
 
     def _over(self, view: View, draft: Draft, order: OpenOrder, since_ms: int) -> str:
         apart = multiply(abs(order.price - draft.reference).value, BPS)
@@ -159,7 +160,7 @@ class HangingOrders(Step):
             side: tuple(level for level in levels if level.index not in waiting)
             for side, levels in draft.ladder.items()
         }
-        return replace(draft, ladder=ladder, gaps=draft.gaps + gaps)
+        return changed(draft, ladder=ladder, gaps=draft.gaps + gaps)
 
     def measures(self, view: View, state: object) -> tuple[Measure, ...]:
         assert isinstance(state, HangingState)

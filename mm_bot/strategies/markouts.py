@@ -6,9 +6,10 @@ reference of the fill's own source tells is unknown and counted as that, never a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import BPS, Price, multiply
 from mm_bot.core.instrument import Side
 from mm_bot.strategies.statistics import S
@@ -31,7 +32,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A fill of a resting order of ours; `known` is how many horizons are behind it."""
+    """A fill of a resting order of ours."""
 
     order_id: str
     side: Side
@@ -39,12 +40,44 @@ class Hit:
     size: Decimal
     at_ms: int
     source: str
-    known: int = 0
 
-    @property
-    def due_ms(self) -> int:
-        """When its next horizon is over; there must be one."""
-        return self.at_ms + HORIZONS_S[self.known] * 1000
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hits:
+    """Fills of the last minutes, by their times."""
+
+    fills: tuple[Hit, ...] = ()
+    told: tuple[int, ...] = (0,) * len(HORIZONS_S)
+    """Of how many of them, from the oldest, each horizon is over."""
+
+    def over(self, now_ms: int) -> tuple[list[tuple[int, Hit]], Hits]:
+        """Horizons, by index, that are over since the last time, and what is left."""
+        found = []
+        told = list(self.told)
+        for i, horizon_s in enumerate(HORIZONS_S):
+            due_ms = now_ms - horizon_s * 1000
+            while told[i] < len(self.fills) and self.fills[told[i]].at_ms <= due_ms:
+                found.append((i, self.fills[told[i]]))
+                told[i] += 1
+        return found, Hits(fills=self.fills, told=tuple(told)) if found else self
+
+    def with_new(
+        self, new: tuple[Hit, ...], oldest_ms: int, most: int
+    ) -> tuple[Hits, list[tuple[int, Hit]]]:
+        """With what is new, among those whose first horizon is not over, and without what is older;
+        beside it the horizons of fills that were forgotten as the oldest of more than `most`."""
+        fills, told, lost = self.fills, self.told, []
+        if new:
+            at = told[0]
+            fills = (*fills[:at], *sorted((*fills[at:], *new), key=lambda hit: hit.at_ms))
+        gone = max(0, len(fills) - most)
+        for n, hit in enumerate(fills[:gone]):
+            lost += [(i, hit) for i in range(len(told)) if n >= told[i]]
+        while gone < len(fills) and fills[gone].at_ms < oldest_ms:
+            gone += 1
+        if not new and not gone:
+            return self, lost
+        return Hits(fills=fills[gone:], told=tuple(max(0, n - gone) for n in told)), lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +86,16 @@ class Tape:
 
     weighted: tuple[Decimal, ...] = (ZERO,) * len(HORIZONS_S)
     size: tuple[Decimal, ...] = (ZERO,) * len(HORIZONS_S)
-    mean: tuple[Decimal | None, ...] = (None,) * len(HORIZONS_S)
-    """Weighted by size, in bps; None where nothing is known."""
     unknown: int = 0
     faded: Decimal = ZERO
     faded_size: Decimal = ZERO
     known: int = 0
     until_ms: int = 0
     cause: str = ""
+
+    def mean(self, i: int) -> Decimal | None:
+        """Of that horizon, weighted by size, in bps; None where nothing is known."""
+        return S.divide(self.weighted[i], self.size[i]) if self.size[i] else None
 
 
 def price_after(hit: Hit, horizon_ms: int, before: Mark | None, now: Mark | None) -> Price | None:
@@ -83,25 +118,23 @@ def markout(hit: Hit, horizon_ms: int, before: Mark | None, now: Mark | None) ->
     return S.divide(S.multiply(Decimal(hit.side.sign), moved), hit.price.value)
 
 
-def noted(tape: Tape, hit: Hit, moved: Decimal | None) -> Tape:
-    i = hit.known
+def noted(tape: Tape, hit: Hit, i: int, moved: Decimal | None) -> Tape:
+    """The tape with one more markout of that horizon."""
     if moved is None:
-        return replace(tape, unknown=tape.unknown + 1)
+        return changed(tape, unknown=tape.unknown + 1)
     worth = S.multiply(moved, hit.size)
     weighted, size = _plus(tape.weighted, i, worth), _plus(tape.size, i, hit.size)
-    mean = S.divide(weighted[i], size[i]) if size[i] else None
-    tape = replace(
-        tape, weighted=weighted, size=size, mean=(*tape.mean[:i], mean, *tape.mean[i + 1 :])
-    )
     if HORIZONS_S[i] != TOXIC_S:
-        return tape
-    return replace(
+        return changed(tape, weighted=weighted, size=size)
+    return changed(
         tape,
+        weighted=weighted,
+        size=size,
         faded=S.add(S.multiply(tape.faded, FADE), worth),
         faded_size=S.add(S.multiply(tape.faded_size, FADE), hit.size),
         known=tape.known + 1,
     )
 
 
-def _plus(values: tuple[Decimal, ...], index: int, more: Decimal) -> tuple[Decimal, ...]:
-    return tuple(S.add(v, more) if i == index else v for i, v in enumerate(values))
+def _plus(values: tuple[Decimal, ...], i: int, more: Decimal) -> tuple[Decimal, ...]:
+    return (*values[:i], S.add(values[i], more), *values[i + 1 :])

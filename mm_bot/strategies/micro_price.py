@@ -7,9 +7,10 @@ reference is the local mid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import (
     BPS,
     NO_AMOUNT,
@@ -59,7 +60,7 @@ class MicroPrice(Step):
         found, mid = micro_price(*bid, *ask).value, draft.reference.value
         most = round_half_even(multiply(mid, self.max_shift_bps), BPS, DIGITS)
         price = Price(clamp(found, add(mid, -most), add(mid, most)))
-        return replace(draft, reference=price).says(
+        return changed(draft, reference=price).says(
             self.name,
             "{bid_size} bid at {bid}, {ask_size} asked at {ask}: {mid} -> {price}",
             bid=bid[0],

@@ -11,9 +11,10 @@ inventory limits. A width and a skew cross into exact numbers rounded outwards t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import BPS, Size, clamp, multiply, subtract
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
@@ -84,7 +85,7 @@ class ModelQuotes(Step):
         inside = clamp(held, self.max_short.value, self.max_long.value)
         excess = subtract(inside, self.target.at(view, draft.reference).value)
         per = self.order_size.value
-        draft = replace(
+        draft = changed(
             draft,
             half_bps=dict.fromkeys(Side, half),
             shift=multiply(excess, outward4(skew)),

@@ -8,9 +8,10 @@ walk each other a tick a cycle. Own orders count for nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_SIZE, Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
@@ -41,7 +42,7 @@ class PennyJump(Step):
             if gain < tick.value * self.min_ticks or gain <= 0:
                 continue
             moved = tuple(target + (price - model) for price in prices)
-            draft = replace(draft, prices={**draft.prices, side: moved}).says(
+            draft = changed(draft, prices={**draft.prices, side: moved}).says(
                 self.name,
                 "others' best with size is {top}, so {price} is enough instead of {from_price}",
                 side,

@@ -6,9 +6,10 @@ The best level is moved to the bound and the outer ones keep their distance to i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
@@ -42,7 +43,7 @@ class PriceBand(Step):
             if target == best:
                 continue
             moved = tuple(target + (price - best) for price in prices)
-            draft = replace(draft, prices={**draft.prices, side: moved}).says(
+            draft = changed(draft, prices={**draft.prices, side: moved}).says(
                 self.name,
                 "{from_price} is beyond the bound {bound}: {price}",
                 side,

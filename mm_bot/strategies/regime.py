@@ -17,9 +17,10 @@ rest the inventory itself says again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.declared import Measure, MeasureKind, StepReason
 from mm_bot.core.exact import NO_SIZE, Size
 from mm_bot.core.instrument import Side
@@ -88,17 +89,17 @@ class PositionRegime(Step):
     def look(self, view: View, state: object) -> Regime:
         assert isinstance(state, Regime)
         sent_ms = (at for at in (*state.before_ms, *view.reductions_ms))
-        state = replace(state, sent_ms=tuple(at for at in sent_ms if view.now_ms - at < HOUR_MS))
+        state = changed(state, sent_ms=tuple(at for at in sent_ms if view.now_ms - at < HOUR_MS))
         if view.holdings is None:
             return state
         held = view.holdings.base_total
         state = self._forced(view, state, held)
         if held > self.max_long:
-            return replace(state, growing=Side.BUY)
+            return changed(state, growing=Side.BUY)
         if held < self.max_short:
-            return replace(state, growing=Side.SELL)
+            return changed(state, growing=Side.SELL)
         if state.growing is not None and self._excess(held, state.growing) <= 0:
-            return replace(state, growing=None)
+            return changed(state, growing=None)
         return state
 
     def _forced(self, view: View, state: Regime, held: Size) -> Regime:
@@ -109,12 +110,12 @@ class PositionRegime(Step):
         long, short = self.hard_long, self.hard_short
         beyond = (long is not None and held > long) or (short is not None and held < short)
         if view.balances_read_ms != state.read_ms:
-            state = replace(
+            state = changed(
                 state, read_ms=view.balances_read_ms, beyond=state.beyond + 1 if beyond else 0
             )
         left = max(held - self.max_long, self.max_short - held)
         over = left <= NO_SIZE or self.forcing.too_little(view, left)
-        return replace(state, forced=(state.forced or state.beyond >= READS) and not over)
+        return changed(state, forced=(state.forced or state.beyond >= READS) and not over)
 
     def _excess(self, held: Size, growing: Side) -> Decimal:
         """How much leads back to where the normal regime begins."""
@@ -162,7 +163,7 @@ class PositionRegime(Step):
         why = Missing(side=growing, index=None, reason=REDUCE_ONLY, numbers=numbers)
         bound = Bound(reason=REDUCE_ONLY, left=excess)
         bounds = {**draft.bounds, reducing: (*draft.bounds[reducing], bound)}
-        draft = replace(draft, bounds=bounds).without(growing, why)
+        draft = changed(draft, bounds=bounds).without(growing, why)
         forced = self.reduction(view, state)
         if forced is None:
             return draft.says(

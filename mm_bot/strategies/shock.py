@@ -11,11 +11,12 @@ pause holds. Its end survives a restart, on disk before the cycle that set it is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.declared import Measure
-from mm_bot.core.exact import BPS, Price, multiply, round_half_even
+from mm_bot.core.exact import BPS, Price, distance, multiply, round_half_even
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import View
 from mm_bot.core.reference import ReferenceSource
@@ -79,15 +80,15 @@ class ShockPull(Step):
             base = self._shocked_by(window, now)
             windows[seen.source.value] = self._appended(window, now) if base is None else (now,)
             if base is not None:
-                moved = multiply(abs(now.price - base).value, BPS)
+                moved = multiply(distance(now.price.value, base), BPS)
                 tripped = Shock(
                     until_ms=max(state.until_ms or 0, view.now_ms + self.pause_ms),
                     source=seen.source.value,
-                    moved_bps=round_half_even(moved, base.value, 4),
+                    moved_bps=round_half_even(moved, base, 4),
                 )
         if tripped is not state:
-            return replace(tripped, windows=windows)
-        return self._resumed(view, replace(state, windows=windows))
+            return changed(tripped, windows=windows)
+        return self._resumed(view, changed(state, windows=windows))
 
     def _resumed(self, view: View, state: Shock) -> Shock:
         """Quoting again where the pause is over and the chosen source was calm in it; one that
@@ -100,22 +101,24 @@ class ShockPull(Step):
             return state
         if self._calm(window, newest.at_ms):
             return Shock(windows={source: kept[-1:] for source, kept in state.windows.items()})
-        return replace(state, until_ms=view.now_ms + self.pause_ms)
+        return changed(state, until_ms=view.now_ms + self.pause_ms)
 
-    def _shocked_by(self, window: tuple[Sample, ...], now: Sample) -> Price | None:
+    def _shocked_by(self, window: tuple[Sample, ...], now: Sample) -> Decimal | None:
         """The price within the window from which this one is too far; of all only the least and the
         largest can be."""
-        recent = [s.price for s in window if now.at_ms - s.at_ms <= self.window_ms]
+        oldest_ms = now.at_ms - self.window_ms
+        recent = [s.price.value for s in window if s.at_ms >= oldest_ms]
         for base in (min(recent), max(recent)) if recent else ():
-            moved = multiply(abs(now.price - base).value, BPS)
-            if moved > multiply(self.shock_bps, base.value):
+            moved = multiply(distance(now.price.value, base), BPS)
+            if moved > multiply(self.shock_bps, base):
                 return base
         return None
 
     def _appended(self, window: tuple[Sample, ...], now: Sample) -> tuple[Sample, ...]:
         """The newest replaces the one before until that is a second younger than its own."""
         oldest_ms = now.at_ms - max(self.window_ms, self.pause_ms)
-        kept = tuple(sample for sample in window if sample.at_ms >= oldest_ms)
+        gone = next((n for n, s in enumerate(window) if s.at_ms >= oldest_ms), len(window))
+        kept = window[gone:]
         if len(kept) > 1 and kept[-1].at_ms - kept[-2].at_ms < SAMPLE_MS:
             kept = kept[:-1]
         return (*kept, now)

@@ -7,9 +7,10 @@ Exact fractions; a factor is floored to 0.0001 before it meets a size.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.declared import StepReason
 from mm_bot.core.exact import add, floor_to_step, multiply, subtract
 from mm_bot.core.instrument import Side
@@ -77,7 +78,7 @@ class SizeSkew(Step):
             Side.SELL: floor_to_step(ask, per, _STEP),
         }
         factor = {side: multiply(draft.size_factor[side], found[side]) for side in Side}
-        return replace(draft, size_factor=factor, no_size=SIZE_SKEW).says(
+        return changed(draft, size_factor=factor, no_size=SIZE_SKEW).says(
             self.name,
             "{inventory} in stock: bids x {bid_factor}, asks x {ask_factor}",
             inventory=view.holdings.base_total,

@@ -7,9 +7,10 @@ target to the limit on that side. `T` is a size, or on spot a percentage of all 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_SIZE, Price, Size, add, clamp, floor_to_step, multiply, subtract
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import View
@@ -68,7 +69,7 @@ class TargetSkew(Step):
             held, per = clamp(excess, -room, room), room
         else:
             held, per = Decimal((excess > 0) - (excess < 0)), Decimal(1)
-        draft = replace(draft, shift=multiply(held, self.skew_bps), shift_per=per)
+        draft = changed(draft, shift=multiply(held, self.skew_bps), shift_per=per)
         return draft.says(
             self.name,
             "excess {excess} over the target {target}, room {room}: skew {skew_bps} of {full_bps} "

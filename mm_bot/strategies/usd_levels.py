@@ -6,9 +6,10 @@ each level is so many dollars at its own price, each side at its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import Price, Size, floor_to_step, multiply
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
@@ -33,7 +34,7 @@ class UsdLevels(Step):
         asks = bids if same else self._side(view, draft.prices[Side.SELL])
         sizes = {Side.BUY: bids, Side.SELL: asks}
         best = {side: each[0] if each else Size(Decimal(0)) for side, each in sizes.items()}
-        return replace(draft, sizes=sizes).says(
+        return changed(draft, sizes=sizes).says(
             self.name,
             "{usd} USD a level: {bid_size} bid, {ask_size} asked",
             usd=self.usd,

@@ -12,9 +12,10 @@ restart, saved every `SAVE_MS`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
+from mm_bot.core.changed import changed
 from mm_bot.core.declared import Measure, MeasureKind
 from mm_bot.core.exact import BPS, Price, add, clamp, exact, multiply
 from mm_bot.core.instrument import Side
@@ -49,12 +50,16 @@ class Sums:
     b: Decimal = Decimal(0)
 
 
+Saved = tuple[str, int, str, str]
+"""Price, time and the two sums."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volatility:
     """By source."""
 
     sums: Mapping[str, Sums] = field(default_factory=dict)
-    saved: Mapping[str, Sums] = field(default_factory=dict)
+    saved: Mapping[str, Saved] = field(default_factory=dict)
     """As they were when they were last handed out to be saved."""
 
 
@@ -74,7 +79,7 @@ class VolatilitySpread(Step):
 
     def begin(self, saved: object, now_ms: int) -> Volatility:
         sums = dict(_saved(saved, now_ms))
-        return Volatility(sums=sums, saved=sums)
+        return Volatility(sums=sums, saved=_texts(sums))
 
     def look(self, view: View, state: object) -> Volatility:
         assert isinstance(state, Volatility)
@@ -90,8 +95,8 @@ class VolatilitySpread(Step):
             now = self._sampled(last, price, at_ms)
         sums = {**state.sums, source: now}
         saved = state.saved.get(source)
-        due = saved is None or at_ms - saved.at_ms >= SAVE_MS
-        return Volatility(sums=sums, saved=sums if due else state.saved)
+        due = saved is None or at_ms - saved[1] >= SAVE_MS
+        return Volatility(sums=sums, saved=_texts(sums) if due else state.saved)
 
     def _sampled(self, last: Sums, price: Price, at_ms: int) -> Sums:
         elapsed_s = S.divide(Decimal(at_ms - last.at_ms), Decimal(1000))
@@ -131,7 +136,7 @@ class VolatilitySpread(Step):
             says = "not known yet, so the widest: half-spread {from_bps} -> {half_bps} bps"
         extra = add(half, -base)
         halves = {side: add(bps, extra) for side, bps in draft.half_bps.items()}
-        return replace(draft, half_bps=halves, step_bps=step_bps).says(
+        return changed(draft, half_bps=halves, step_bps=step_bps).says(
             self.name,
             says,
             lasting=sigma is None,
@@ -147,9 +152,11 @@ class VolatilitySpread(Step):
 
     def save(self, state: object) -> object:
         assert isinstance(state, Volatility)
-        return {
-            source: [str(s.price), s.at_ms, str(s.a), str(s.b)] for source, s in state.saved.items()
-        }
+        return {source: list(texts) for source, texts in state.saved.items()}
+
+
+def _texts(sums: Mapping[str, Sums]) -> dict[str, Saved]:
+    return {source: (str(s.price), s.at_ms, str(s.a), str(s.b)) for source, s in sums.items()}
 
 
 def _saved(saved: object, now_ms: int) -> Iterator[tuple[str, Sums]]:
