@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mm_bot.cli.call import Call
-from mm_bot.errors import DifferentError
+from mm_bot.errors import DifferentError, SettingsError
 from mm_bot.journal.replay import replay
 
 
@@ -21,6 +21,8 @@ def run(call: Call) -> int:
                 f"{found.again!r} now; was the journal written by another version?"
             )
         count += 1
+    if not count:
+        raise SettingsError([f"{path}: no decision is in it, so none can be made again"])
     if call.output.as_json:
         call.output.json({"decisions": count, "different": 0})
     else:

@@ -3,16 +3,19 @@
 Exact numbers are their decimal text, enumerations their value. A mapping is a list of pairs,
 because its keys may be pairs themselves. Of the bytes that were sent only their SHA-256 is kept:
 decisions never look into them, and a signature is nobody's business. `venue_ref` is left out too:
-only an adapter reads it.
+only an adapter reads it. Whole numbers may have any length: some exchanges' fills have 106 bits.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar, get_args, get_origin
 
+import orjson
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
@@ -24,6 +27,8 @@ from mm_bot.core.quoting import MissingReason, Reason
 T = TypeVar("T")
 Plain = Any
 """A JSON value."""
+_WIDE_NUMBER = re.compile(rb"[:\[,]-?\d{19}")
+"""A whole number that may have more than 64 bits; none of a text, since a quote comes before."""
 _OWN_REASONS = frozenset(reason.value for reason in MissingReason)
 _QUANTITIES: tuple[type[Price] | type[Size] | type[Amount], ...] = (Price, Size, Amount)
 
@@ -45,6 +50,24 @@ def from_plain(value: Plain, kind: type[T]) -> T:
         from cattrs import transform_error
 
         raise ValueError("; ".join(transform_error(error, path=kind.__name__))) from None
+
+
+def to_line(value: Plain) -> bytes:
+    """A JSON value on one line."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # a whole number of more than 64 bits
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def from_line(line: bytes) -> Plain:
+    """The value again, exactly.
+
+    Raises:
+        ValueError: where it is not JSON.
+    """
+    # The quick parser makes a float of a whole number of more than 64 bits.
+    return json.loads(line) if _WIDE_NUMBER.search(line) else orjson.loads(line)
 
 
 def _make() -> Converter:

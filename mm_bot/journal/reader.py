@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 import zstandard
 
 from mm_bot.core.instrument import Instrument
@@ -19,7 +18,7 @@ from mm_bot.core.policy import Policy
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import Snapshot
 from mm_bot.errors import SettingsError
-from mm_bot.journal.codec import from_plain
+from mm_bot.journal.codec import from_line, from_plain
 from mm_bot.journal.writer import FORMAT
 
 _CHUNK: Final = 2**20
@@ -132,8 +131,8 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 
 def _object(file: Path, line: bytes) -> dict[str, Any]:
     try:
-        members = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
+        members = from_line(line)
+    except ValueError as error:
         raise SettingsError([f"{file} is no journal: {error}"]) from None
     if not isinstance(members, dict):
         raise SettingsError([f"{file} is no journal: a line that is no object"])

@@ -19,7 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
-import orjson
 import zstandard
 
 from mm_bot.core.decide import Decision
@@ -30,7 +29,7 @@ from mm_bot.core.policy import Policy
 from mm_bot.core.remember import Report
 from mm_bot.core.risk import Halt
 from mm_bot.core.snapshot import Snapshot
-from mm_bot.journal.codec import to_plain
+from mm_bot.journal.codec import to_line, to_plain
 from mm_bot.ports import Telemetry
 
 FORMAT: Final = 2
@@ -108,7 +107,13 @@ class JournalWriter:
             if self._file.policy is not decision.policy:
                 self._file.policy = decision.policy
                 self._file.line(self._context(decision.policy))
-            self._file.line(record(decision, report, timings_ms))
+            try:
+                text = record(decision, report, timings_ms)
+            except Exception as error:  # one cycle that has no text leaves the others theirs
+                self.dropped += 1
+                self.problem = f"a cycle has no text: {type(error).__name__}: {error}"
+            else:
+                self._file.line(text)
         if self._file is not None:
             self._file.flush()
 
@@ -137,8 +142,7 @@ def record(decision: Decision, report: Report, timings_ms: dict[str, float]) -> 
     }
     quiet = decision.plan.quiet and not decision.new_fills and not report.cancels
     if quiet and decision.halts == decision.memory.halts and not decision.startup:
-        text = orjson.dumps(made_from | decided)
-        digest = hashlib.sha256(text).hexdigest()
+        digest = hashlib.sha256(to_line(made_from | decided)).hexdigest()
         return {"kind": "quiet", "at_ms": decision.now_ms, "sha256": digest}
     return {
         "kind": "cycle",
@@ -187,7 +191,7 @@ class _File:
         return self._written > ROTATE_BYTES or now_ms // 3_600_000 != self._hour
 
     def line(self, members: dict[str, object]) -> None:
-        text = orjson.dumps(members) + b"\n"
+        text = to_line(members) + b"\n"
         self._written += len(text)
         self._stream.write(text)
 

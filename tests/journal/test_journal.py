@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from mm_bot.core.commands import Verdict
 from mm_bot.core.exact import Price
+from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.plan import Plan
 from mm_bot.core.policy import OperatorMode, Policy
@@ -20,7 +22,8 @@ from mm_bot.journal.life import life
 from mm_bot.journal.reader import cycles
 from mm_bot.journal.replay import replay
 from mm_bot.journal.writer import JournalWriter
-from tests.core.builders import POLICY, SPOT
+from mm_bot.venues.fill_numbers import fill_number
+from tests.core.builders import NOW_MS, POLICY, SPOT, fill, own_orders, snapshot
 from tests.core.decisions import ACCEPTED, EMPTY, decided, sent
 
 TIMINGS = {"total": 1.5}
@@ -63,6 +66,34 @@ def test_every_decision_is_the_same_again(folder: Path) -> None:
     first, second, _ = cycles(folder)
     modes = [first.context.policy.mode, second.context.policy.mode]
     assert modes == [OperatorMode.NORMAL, OperatorMode.PAUSE]
+
+
+def test_numbers_of_any_length_survive(tmp_path: Path) -> None:
+    """Fills with the 106 bits that some exchanges' ids are told by: written, read back exactly, and
+    decided again alike; beside them a text that looks like such a number."""
+    wide = fill_number("0f6c", NOW_MS)
+    assert wide.bit_length() > 64
+    fills = (replace(fill(wide, Side.BUY, "1596", "1"), order_id=f"[{wide}"),)
+    decision = decided(snapshot(own_orders(fills=fills, newest_trade_id=wide)))
+    writer = JournalWriter(tmp_path, SPOT, "1.0")
+    writer.cycle(decision, Report(), TIMINGS)
+    writer.close()
+    assert (writer.dropped, writer.problem) == (0, "")
+    (cycle,) = cycles(tmp_path)
+    assert cycle.snapshot == decision.snapshot
+    assert list(replay(tmp_path)) == [None]
+
+
+def test_a_cycle_without_a_text_leaves_the_others_theirs(tmp_path: Path) -> None:
+    """It is dropped, counted and told; the writer goes on."""
+    writer = JournalWriter(tmp_path, SPOT, "1.0")
+    broken = replace(decided(), memory=cast(Memory, object()))
+    for decision in (decided(), broken, decided()):
+        writer.cycle(decision, Report(), TIMINGS)
+    writer.close()
+    assert writer.dropped == 1
+    assert writer.problem.startswith("a cycle has no text: ")
+    assert list(replay(tmp_path)) == [None, None]
 
 
 def test_a_difference_names_its_field(tmp_path: Path) -> None:
