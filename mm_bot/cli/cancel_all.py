@@ -1,7 +1,7 @@
 """`cancel-all`: every order of this bot cancelled, and proof that none is live.
 
 Ours are ids of `mm:<market>:<side>:<nonce>` of this owner and subaccount, from three places: the
-rows of Postgres, the state file, and a running bot. Strangers' and protected ids are not touched.
+exchange, the state file, and a running bot. Strangers' and protected ids are not touched.
 
 Proven means: the order table was read after the cancels, holds no live order of ours, and every
 order that only the state file or the bot knew of has a dead row, has expired, or can no longer

@@ -35,6 +35,8 @@ class CancelAll:
         self._rivals = ""
         """Who may place new orders meanwhile; empty where nobody can."""
         self._file_written_ms = 0
+        self._unread = False
+        """Whether the last look at the orders failed."""
         self._faults: dict[str, str] = {}
         """What did not answer in the last round, by name."""
 
@@ -80,7 +82,7 @@ class CancelAll:
         alive = [each.order_id for each in self._books.open()]
         if alive:
             found.append(f"{len(alive)} may be live: {', '.join(sorted(alive))}")
-        if "Postgres" in self._faults:
+        if self._unread:
             found.append("orders that neither state file nor bot names cannot be seen")
         return found or ["the order table was not read twice in time"]
 
@@ -152,14 +154,15 @@ class CancelAll:
         self._books.block = found.block
         for each in found.orders:
             self._signed(each.expiry_s or 0)
-            order = self._books.note(each.order_id, each.nonce, each.expiry_s, "Postgres")
+            order = self._books.note(each.order_id, each.nonce, each.expiry_s, found.witness)
             if found.fault:
-                order.known_from.discard("Postgres")
+                order.known_from.discard(found.witness)
             if each.live is not None:
                 order.state = State.LIVE if each.live else State.GONE
             order.proof = each.proof
-        if found.fault:
-            self._faults["Postgres"] = found.fault
+        self._unread = bool(found.fault)
+        if self._unread:
+            self._faults[found.witness] = found.fault
             return False
         seen = {each.order_id for each in found.orders}
         for order in self._books.orders.values():
@@ -172,7 +175,7 @@ class CancelAll:
 
     async def _signatures(self) -> None:
         """Also those of orders that were over before: nothing but their expiry ends them."""
-        if not self._connected or "Postgres" in self._faults:
+        if not self._connected or self._unread:
             return
         every = Watch(order_ids=(), nonces=(), fills_after=None, include_unexpired=True)
         try:

@@ -115,11 +115,15 @@ def _report(call: Call, checks: list[Check]) -> int:
         return code
     output.table(
         ("area", "check", "result", "detail"),
-        ((line.area, line.name, line.result.value, line.detail) for line in found),
+        (
+            (line.area, line.name, line.result.value, line.detail.removeprefix(f"{line.name} "))
+            for line in found
+        ),
         styles=STYLES,
     )
     passed = sum(line.result is Result.OK for line in found)
-    output.line(f"{passed} ok, {notes} notes, {failed} failed", "bad" if code else "good")
+    noted = "1 note" if notes == 1 else f"{notes} notes"
+    output.line(f"{passed} ok, {noted}, {failed} failed", "bad" if code else "good")
     return code
 
 

@@ -36,12 +36,12 @@ def run(call: Call) -> int:
         output.line("no fill of ours")
         return 0
     keys = ("at", "trade_id", "side", "price", "size", "notional_cngn", "role", "completes_order")
-    head = ("time (UTC)", "trade", "side", "price", "size", "cNGN", "role", "completes", "order")
+    head = ("time (UTC)", "trade", "side", "price", "size", "worth", "role", "completes", "order")
     output.table(
         head,
         ([*(each[key] for key in keys), each["order_id"]] for each in told),
         styles=STYLES,
-        right=("price", "size", "cNGN"),
+        right=("price", "size", "worth"),
     )
     return 0
 

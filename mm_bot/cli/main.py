@@ -96,8 +96,8 @@ def parser() -> argparse.ArgumentParser:
         if name == "watch":
             made.add_argument("--every", type=float, default=1.0, metavar="SECONDS")
             made.add_argument("--times", type=int, default=0, help="end after so many looks")
-    add("orders", "own live orders in this market, with whose each is; from Postgres")
-    fills = add("fills", "own last fills in this market, newest first; from Postgres")
+    add("orders", "own live orders in this market, with whose each is; as the exchange has them")
+    fills = add("fills", "own last fills in this market, newest first; as the exchange has them")
     fills.add_argument("--last", type=int, default=20, metavar="N")
     why = add("why", "why a side is quoted as it is, or is not, or what became of an order")
     why.add_argument("side", metavar="bid|ask|ORDER_ID", help="of an order by the journal")

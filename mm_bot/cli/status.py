@@ -38,7 +38,8 @@ def show(output: Output, status: Status) -> None:
 def headlines(status: Status) -> Iterator[tuple[str, str]]:
     """The few lines that matter first, each with its style."""
     where = f"{status.get('market')}  chain {status.get('chain_id')}"
-    yield f"{where}  subaccount {status.get('subaccount_id')} of {status.get('owner')}", "bold"
+    yield f"{where}  subaccount {status.get('subaccount_id')}", "bold"
+    yield f"owner {status.get('owner')}", "dim"
     mode = f"mode {status.get('mode', 'unknown')}"
     control = members(status.get("control"))
     if control.get("mode_from") == "control file":
@@ -130,9 +131,19 @@ def _history(status: Status) -> Iterator[Table]:
         head = ("trade", "side", "price", "size", "age ms", "captured bps")
         yield "recent fills", head, fills, ("price", "size", "age ms", "captured bps")
     liability = members(status.get("signed_liability"))
-    result = members(status.get("result"))
-    shown = {**result, **{f"signed, unexpired {side}": v for side, v in liability.items()}}
-    yield "result", ("", ""), [[name, value] for name, value in shown.items()], ()
+    shown = list(_result(members(status.get("result")), str(status.get("quote") or "")))
+    shown += [[f"signed, unexpired {side}", size, ""] for side, size in liability.items()]
+    yield "result since the state file began", ("", "", ""), shown, ("",)
+
+
+def _result(result: Mapping[str, object], quote: str) -> Iterator[list[object]]:
+    """What is known of it. Of the names that end with a unit the market's own is told."""
+    for name, value in result.items():
+        if isinstance(value, Mapping):
+            yield from ([each.replace("_", " "), v, quote] for each, v in value.items() if v)
+        elif value is not None:
+            unit = quote if name.endswith("_cngn") else ""
+            yield [name.removesuffix("_cngn").replace("_", " "), value, unit]
 
 
 def _missing_rows(value: object) -> list[list[object]]:

@@ -173,7 +173,9 @@ class Reading:
         known = [*self.variables, *(each.name for each in beside)]
         for name in sorted(environment):
             if name.startswith(own) and name not in known:
-                close = get_close_matches(name, known, n=1, cutoff=0.75)
+                words = sorted(name.split("_"))
+                close = [each for each in known if sorted(each.split("_")) == words]
+                close += get_close_matches(name, known, n=1, cutoff=0.75)
                 advice = f"did you mean {close[0]}?" if close else "take it out of the environment"
                 self.faults.append(f"{name} is not a variable of {whose}: {advice}")
 

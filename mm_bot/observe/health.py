@@ -97,6 +97,7 @@ class Health:
         return {
             "mode": decision.policy.mode.value,
             "dry_run": decision.policy.dry_run,
+            "quote": view.quote,
             "cycle": {
                 "number": self._totals.cycles,
                 "age_ms": round(self._clock.monotonic_ms() - view.ended_ms),
@@ -116,7 +117,7 @@ class Health:
             "missing": [parts.missing(gap) for gap in decision.missing],
             "balances": parts.balances(view),
             "bounds": parts.bounds(view),
-            "limits": limits(decision, memory),
+            "limits": limits(decision, memory, view.quote),
             "sources": parts.sources(view),
             "clocks": parts.clocks(view),
             "alarms": list(view.decision.snapshot.venue.alarms),
@@ -151,8 +152,8 @@ class Health:
 
 
 def _result(view: View) -> dict[str, object]:
-    """What the fills came to; money is cNGN. The parts of `attribution` are there where it is on;
-    that the books and the parts add up is asserted where they are told."""
+    """What the fills came to; money is of the quote, whatever the names say. The parts of
+    `attribution` are there where it is on; that all adds up is asserted where it is told."""
     fill_totals = view.decision.fill_totals
     assert fill_totals.adds_up, f"{fill_totals}: the books do not add up"
     return {

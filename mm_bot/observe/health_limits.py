@@ -19,9 +19,10 @@ from mm_bot.core.memory import Memory
 _HUNDRED = Decimal(100)
 
 
-def limits(decision: Decision, memory: Memory) -> list[dict[str, object]]:
-    """One entry a limit: value, limit, what is left, and how much of it is used in percent."""
-    return [*_ages(decision), *_exposure(decision, memory), *_rates(decision, memory)]
+def limits(decision: Decision, memory: Memory, quote: str) -> list[dict[str, object]]:
+    """One entry a limit: value, limit, what is left, and how much of it is used in percent. `quote`
+    is what money is counted in there."""
+    return [*_ages(decision), *_exposure(decision, memory, quote), *_rates(decision, memory)]
 
 
 def _ages(decision: Decision) -> list[dict[str, object]]:
@@ -37,7 +38,7 @@ def _ages(decision: Decision) -> list[dict[str, object]]:
     return [_upper(name, _decimal(value), _decimal(limit), "ms") for name, value, limit in rows]
 
 
-def _exposure(decision: Decision, memory: Memory) -> list[dict[str, object]]:
+def _exposure(decision: Decision, memory: Memory, quote: str) -> list[dict[str, object]]:
     risk, holdings = decision.policy.risk, decision.holdings
     notional = risk.max_notional_per_side
     deviation = decision.reference.deviation_bps
@@ -47,7 +48,7 @@ def _exposure(decision: Decision, memory: Memory) -> list[dict[str, object]]:
             "open notional, larger side",
             decision.open_notional.value,
             None if notional is None else notional.value,
-            "cNGN",
+            quote,
         ),
         _upper(
             "signed liability, larger side",
@@ -55,7 +56,7 @@ def _exposure(decision: Decision, memory: Memory) -> list[dict[str, object]]:
                 worth(memory.signatures, s) + worth(memory.signed_elsewhere, s) for s in Side
             ).value,
             None if risk.max_signed_liability is None else risk.max_signed_liability.value,
-            "cNGN",
+            quote,
         ),
     ]
     inventory = None if holdings is None else holdings.base_total.value

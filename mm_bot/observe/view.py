@@ -60,6 +60,11 @@ class View:
     """Those that this cycle saw first."""
 
     @property
+    def quote(self) -> str:
+        """What money is counted in."""
+        return "" if self.market is None else self.market.quote
+
+    @property
     def at_ms(self) -> int:
         """Unix time that the cycle decided at."""
         return self.decision.now_ms

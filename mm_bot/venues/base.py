@@ -87,6 +87,8 @@ class Found:
     `orders` is then what some lesser witness says of those asked for, and may miss others."""
 
     orders: tuple[FoundOrder, ...]
+    witness: str = "exchange"
+    """Who was asked, in a word."""
     fault: str = ""
     block: int | None = None
     """The chain's latest block at that time, where the exchange settles on one and it was read."""

@@ -83,6 +83,7 @@ def test_every_name_of_the_specification_is_known() -> None:
 def test_a_typo_is_a_fault_that_suggests_the_name() -> None:
     """An unknown MM_ name stops the bot, and the closest known name is suggested."""
     assert "did you mean MM_HALF_SPREAD_BPS?" in fault(MM_HALF_SPREAD_BP="10")
+    assert "did you mean MM_ANCHOR_FIXED_PRICE?" in fault(MM_FIXED_ANCHOR_PRICE="10")
     assert "did you mean MM_INT_SCENARIO?" in fault(MM_INT_SCENARIOS="happy")
     assert "take it out" in fault(MM_="")
     assert settings(MMX="1", FAIR_ANCHOR_X="1", mm_order_size="1").chain_id == 8453

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Final
 
 import httpx
 
@@ -24,6 +25,7 @@ from mm_bot.venues.numo.chain import Head
 from mm_bot.venues.numo.config import NumoConfig
 
 _read = Reader(wire.API)
+_WITNESS: Final = "Postgres"
 
 
 async def find(
@@ -45,7 +47,8 @@ async def find(
         rows = await session.query(order_queries.FIND, values)
     except EdgeError as error:
         asked = [await _by_api(api, order_id) for order_id in order_ids]
-        return Found(orders=tuple(each for each in asked if each), fault=error.reason)
+        known = tuple(each for each in asked if each)
+        return Found(orders=known, witness=_WITNESS, fault=error.reason)
     found = []
     now_s = None if head is None else min(time.time(), head.time_s)
     for order_id, nonce, side, asset, sub_id, status, expiry_s in rows:
@@ -65,7 +68,7 @@ async def find(
                     proof=f"{proof}, and it expired" if state.live and over else proof,
                 )
             )
-    return Found(orders=tuple(found))
+    return Found(orders=tuple(found), witness=_WITNESS)
 
 
 def _ours(
