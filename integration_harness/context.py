@@ -2,7 +2,6 @@
 
 1. Whatever a scenario starts here is ended by `close`, in whatever way the scenario ended.
 2. Prices come from the bot's own reference: a scenario asks the bot what it would quote.
-3. `finish` compares everything since the scenario began.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from integration_harness.api_proxy import ApiProxy
 from integration_harness.bench import Before, Bench
 from integration_harness.bot_process import BotProcess
 from integration_harness.bot_settings import bot_settings
-from integration_harness.finish import compare
 from integration_harness.ladder import Wanted, ladder_fault, wanted_of
 from integration_harness.market_view import FillRow, MarketView, OrderRow
 from integration_harness.report import Findings
@@ -107,11 +105,6 @@ class Context:
         """What the bot has on chain moved by exactly its fills."""
         fills, before = self.bot_fills(), self.before.bot
         checks.check_chain(self.view, "bot", self.target.bot, before, fills, self.limits)
-
-    def finish(self, *, levels: int | None = None) -> None:
-        """The checks that hold for every scenario."""
-        self.phase("comparing fills, books, chain, nonces and slots")
-        compare(self, levels or self.levels)
 
     @property
     def slots_since(self) -> tuple[int | None, int]:

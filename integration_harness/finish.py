@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from integration_harness import checks
+from integration_harness.context import Context
 from integration_harness.waiting import require, wait_until
 
-if TYPE_CHECKING:
-    from integration_harness.context import Context
 
-
-def compare(context: Context, levels: int) -> None:
+def compare(context: Context) -> None:
     """The bot's fills against its books, its metrics and the chain; its nonces; its slots.
 
     Raises:
         CheckError: at the first that differs, with both sides.
     """
+    context.phase("comparing fills, books, chain, nonces and slots")
     _fills(context)
     _chain(context)
     _nonces(context)
-    blinks = checks.check_slots(context.view, levels, *context.slots_since)
+    blinks = checks.check_slots(context.view, context.levels, *context.slots_since)
     context.verified("never more than one live order a slot")
     context.findings.figures.setdefault("blinks", blinks)
 

@@ -21,6 +21,7 @@ from integration_harness import isolation
 from integration_harness.bench import Bench
 from integration_harness.bot_settings import order_size
 from integration_harness.context import Context
+from integration_harness.finish import compare
 from integration_harness.foreign import env_target
 from integration_harness.market_view import MarketView
 from integration_harness.registry import KINDS, Scenario, Variant
@@ -127,7 +128,7 @@ class Runner:
             self._prepare(context)
             context.begin(self._anchor_price(context, scenario))
             scenario.run(context)
-            context.finish()
+            compare(context)
         except Exception:
             _show_bots(context)
             raise

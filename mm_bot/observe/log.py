@@ -18,7 +18,8 @@ Numbers that matter are exact and rendered plainly; floats are for durations onl
 
 Kept by hand: structlog would bring the dispatch to levels and a chain of processors, and leave here
 what these lines are made of: exact numbers, escaping, the redactor over the whole line, the queue.
-Measured, its import takes 93 ms (processor time, best of 10) of the start's 0.9 s, and 6.7 MB.
+Measured (processor time, the best of 8, all else of the bot imported before), a line of an order
+takes 17.9 us instead of 14.1, and the import 127 ms and 6.4 MB, or without rich 51 ms and 2.8 MB.
 """
 
 from __future__ import annotations
