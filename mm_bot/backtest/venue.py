@@ -42,7 +42,7 @@ from mm_bot.core.snapshot import (
 
 ACCEPTED = Outcome(verdict=Verdict.ACCEPTED)
 REFUSED = Outcome(verdict=Verdict.REFUSED, detail="would take: orders are post-only")
-NOT_SENT = Outcome(verdict=Verdict.REFUSED, detail="not sent")
+NOT_SENT = Outcome(verdict=Verdict.REFUSED, detail="not sent", unjudged=True)
 GONE = Outcome(verdict=Verdict.UNKNOWN, detail="404")
 OVER = Outcome(verdict=Verdict.UNKNOWN, detail="the tape ended before an answer")
 TRADES_SHOWN = 8

@@ -113,7 +113,8 @@ class Venue(Protocol):
 
     async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
         """Send a prepared order, once. `may_send` is asked immediately before its first byte would
-        leave us; where it says no, nothing is sent and the order is refused."""
+        leave us; where it says no, nothing is sent and the order is refused. What says nothing of
+        an earlier sending of the same bytes is `unjudged`, or unknown (`unsure.py`)."""
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         """Take an order off the book; `reason` is a word of ours, such as `stale`."""

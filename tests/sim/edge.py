@@ -31,6 +31,7 @@ ACCEPTED = Outcome(verdict=Verdict.ACCEPTED)
 UNKNOWN = Outcome(verdict=Verdict.UNKNOWN, detail="no answer")
 BROKEN = Outcome(verdict=Verdict.UNKNOWN, detail="503")
 REFUSED = Outcome(verdict=Verdict.REFUSED, detail="refused")
+NOT_SENT = Outcome(verdict=Verdict.REFUSED, detail="not sent", unjudged=True)
 CONFLICT = Outcome(verdict=Verdict.UNKNOWN, detail="409", conflict=True)
 MISSING = Outcome(verdict=Verdict.UNKNOWN, detail="404")
 NEITHER = Replaced.neither(Verdict.REFUSED, "neither")
@@ -197,7 +198,7 @@ class Edge:
 
     async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
         if not may_send():
-            return REFUSED
+            return NOT_SENT
         self._checker.posted(prepared, self.generation)
         outcome = await self._placed(prepared)
         self._checker.answered(prepared.order, outcome, self.generation)

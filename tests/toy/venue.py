@@ -166,7 +166,8 @@ class ToyVenue:
         try:
             answer = await self._http.post(path, content=body, extensions=extensions)
         except NOT_SENT as error:
-            return Outcome(verdict=Verdict.REFUSED, detail=f"not sent: {describe(error)}")
+            detail = f"not sent: {describe(error)}"
+            return Outcome(verdict=Verdict.REFUSED, detail=detail, unjudged=True)
         except FOREIGN as error:
             return Outcome(verdict=Verdict.UNKNOWN, detail=describe(error))
         detail = f"{answer.status_code}: {answer.text[:200]}"

@@ -22,6 +22,7 @@ from mm_bot.venues.derive.api import DeriveApi, LostError, NotSentError, Refused
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.their_clock import TheirClock
 from mm_bot.venues.signing import Action, Domain, Signer, TradeData
+from mm_bot.venues.unsure import Unsure
 
 UNKNOWN_CODES: Final = frozenset({-32603, 9000, 9001})
 CONSUMED_CODES: Final = frozenset({11016, 11017})
@@ -37,6 +38,7 @@ class OrderEntry:
         self._api = api
         self._clock = clock
         self._reads = reads
+        self._unsure = Unsure()
         self._key = Signer(config.signer_key)
         self._key.check()
         self._domain = Domain(chain_id=config.chain_id, matching=config.matching)
@@ -93,12 +95,18 @@ class OrderEntry:
         }
         return PreparedOrder(order=order, body=orjson.dumps(body))
 
-    async def place(self, prepared: PreparedOrder) -> Outcome:
-        """Send a signed order, once."""
-        answer = await self._write("private/order", prepared.body, is_cancel=False)
-        if isinstance(answer, Outcome):
-            return answer
-        return self._taken(answer.get("order"), prepared.order.order_id)
+    async def place(self, prepared: PreparedOrder, why_not: str | None) -> Outcome:
+        """Send a signed order, once, or not at all where something is against it."""
+        order_id = prepared.order.order_id
+        if why_not is not None:
+            outcome = Outcome(verdict=Verdict.REFUSED, detail=f"not sent: {why_not}")
+        else:
+            answer = await self._write("private/order", prepared.body, is_cancel=False)
+            if isinstance(answer, Outcome):
+                outcome = answer
+            else:
+                outcome = self._taken(answer.get("order"), order_id)
+        return self._unsure.judged(order_id, outcome)
 
     async def cancel(self, order_id: str, nonce: int) -> Outcome:
         """By the exchange's id where it is known: that answer says what was left. Else by nonce."""

@@ -153,10 +153,7 @@ class DeriveVenue:
         return self._entry.prepare(order, self.instrument)
 
     async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
-        why = self._why_not(may_send)
-        if why is not None:
-            return Outcome(verdict=Verdict.REFUSED, detail=f"not sent: {why}")
-        return await self._entry.place(prepared)
+        return await self._entry.place(prepared, self._why_not(may_send))
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         return await self._entry.cancel(order_id, nonce)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -13,6 +14,12 @@ from eth_account import Account
 from integration_harness.anchor_server import AnchorServer
 from integration_harness.venues.derive.model import Order
 from integration_harness.venues.derive.server import DeriveServer
+from mm_bot.clock import SystemClock
+from mm_bot.core.commands import NewOrder, Verdict
+from mm_bot.core.exact import Amount, Price, Size
+from mm_bot.core.instrument import Side
+from mm_bot.venues.derive.config import NETWORKS, DeriveConfig
+from mm_bot.venues.derive.venue import DeriveVenue
 from tests.venues.bots import REDUCING, Start, starting, wait
 
 OWNER = Account.from_key("0x" + "a1" * 32).address
@@ -216,3 +223,56 @@ def test_without_the_dead_man_s_switch_it_does_not_start(
     assert bot.exit_code == 3, bot.log_tail()
     assert "cancel-on-disconnect" in bot.log_tail()
     assert not server.orders
+
+
+def test_a_sending_that_is_held_back_does_not_end_an_unknown_order(
+    server: DeriveServer, tmp_path: Path
+) -> None:
+    """The first sending was taken and nobody knows it. That the same bytes may not leave us again
+    says nothing of that one: it stays unknown, while an order never sent before is refused."""
+    config = DeriveConfig(
+        socket_url=server.socket_url,
+        http_url=server.http_url,
+        chain_id=NETWORKS["testnet"].chain_id,
+        owner=OWNER.lower(),
+        signer_key=bytes.fromhex(SESSION_KEY[2:]),
+        signer=Account.from_key(SESSION_KEY).address.lower(),
+        subaccount_id=SUBACCOUNT,
+        market_symbol=server.symbol,
+        price_tick=None,
+        margin_rate=Decimal("0.1"),
+        protected_prefixes=(),
+        lock_file=tmp_path / "lock",
+        requests_per_minute=300,
+        dry_run=False,
+        wait_for_lock=False,
+        request_timeout_ms=2_000,
+    )
+
+    async def ended() -> list[Verdict]:
+        venue = DeriveVenue(config, SystemClock())
+        try:
+            await venue.open()
+            first, other = (venue.prepare(_bid(server.symbol, each)) for each in (0, 1))
+            server.faults.confirmation_timeouts = 1
+            ends = [await venue.place(first, lambda: True)]
+            ends += [await venue.place(each, lambda: False) for each in (first, other)]
+        finally:
+            await venue.aclose()
+        return [end.verdict for end in ends]
+
+    assert asyncio.run(ended()) == [Verdict.UNKNOWN, Verdict.UNKNOWN, Verdict.REFUSED]
+    assert [method for method, _ in server.received].count("private/order") == 1
+
+
+def _bid(symbol: str, number: int) -> NewOrder:
+    nonce = time.time_ns() + number
+    return NewOrder(
+        order_id=f"mm:{symbol}:buy:{nonce}",
+        side=Side.BUY,
+        price=Price.of("2990"),
+        size=Size.of("0.5"),
+        notional=Amount.of("1495"),
+        nonce=nonce,
+        expiry_s=int(time.time()) + 600,
+    )
