@@ -79,6 +79,82 @@ async def open_link(url: str, where: Mapping[str, Any], name: str) -> Link:
     return _PsycopgLink(connection)
 
 
+class Told(Protocol):
+    """One result, in text."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def error_message(self) -> bytes: ...
+
+    def get_value(self, row: int, column: int, /) -> bytes | None: ...
+
+
+class Libpq(Protocol):
+    """What of libpq itself is used where notifications are heard; see `psycopg.pq.PGconn`."""
+
+    @property
+    def socket(self) -> int: ...
+
+    def send_query_prepared(self, name: bytes, values: Sequence[bytes], /) -> None: ...
+
+    def flush(self) -> int: ...
+
+    def consume_input(self) -> None: ...
+
+    def is_busy(self) -> int: ...
+
+    def get_result(self) -> Told | None: ...
+
+    def notifies(self) -> object | None: ...
+
+
+class Listener(Protocol):
+    """One connection that listens."""
+
+    @property
+    def libpq(self) -> Libpq: ...
+
+    async def run(self, sql: bytes) -> Row | None:
+        """The first row of what is run once; None where there is none."""
+
+    async def close(self) -> None: ...
+
+
+class Listens(Protocol):
+    """How a connection that listens is made."""
+
+    async def __call__(self, url: str, name: str) -> Listener: ...
+
+
+async def open_listener(url: str, name: str) -> Listener:
+    """A connection as the application `name`, over the machine's network, in five seconds."""
+    return _PsycopgListener(
+        await psycopg.AsyncConnection.connect(
+            url, autocommit=True, application_name=name, connect_timeout=5
+        )
+    )
+
+
+class _PsycopgListener:
+    """See `Listener`."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Row]) -> None:
+        self._connection = connection
+
+    @property
+    def libpq(self) -> Libpq:
+        return self._connection.pgconn
+
+    async def run(self, sql: bytes) -> Row | None:
+        cursor = await self._connection.execute(sql)
+        return await cursor.fetchone() if cursor.description else None
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
 class _PsycopgLink:
     """See `Link`."""
 

@@ -17,6 +17,20 @@ OUTCOMES: tuple[Mutation, ...] = (
         12,
     ),
     fault(
+        "books_restored_without_live",
+        Claim.FILLS_ONCE,
+        "core.situation",
+        "live={each.order_id for each in memory.open_orders},",
+        "live=(),",
+    ),
+    fault(
+        "replace_ignores_what_was_filled",
+        Claim.LIMITS,
+        "bot",
+        "done = await venue.replace(signed, order_id, cancel.left, self._may_send)",
+        "done = await venue.replace(signed, order_id, None, self._may_send)",
+    ),
+    fault(
         "unknown_crossing_ignored",
         Claim.NOT_CROSSED,
         "core.reconcile",

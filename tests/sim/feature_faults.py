@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tests.sim.broken import Break
 from tests.sim.claims import Claim
 from tests.sim.faults import fault
 from tests.sim.mutation import Mutation
@@ -81,5 +82,90 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "if not names & {BASE_LOW, QUOTE_LOW} or {BASE_LOW, QUOTE_LOW} <= names:",
         "if not names & {BASE_LOW, QUOTE_LOW}:",
         16,
+    ),
+    _fault(
+        "halts_before_it_degrades",
+        Claim.DEGRADES,
+        "core.degrade",
+        "if not names & {BASE_LOW, QUOTE_LOW} or {BASE_LOW, QUOTE_LOW} <= names:",
+        "if names:",
+    ),
+    _fault(
+        "hanging_never_renewed",
+        Claim.LIFE,
+        "core.hanging",
+        "renew = due_for_renewal(given, order) and cancellable(order, given.now_ms)",
+        "renew = False",
+    ),
+    _fault(
+        "hanging_for_ever",
+        Claim.HANGS,
+        "strategies.hanging",
+        "if view.now_ms - since_ms > self.max_age_ms:",
+        "if view.now_ms < since_ms:",
+    ),
+    _fault(
+        "hanging_not_persisted",
+        Claim.HANGS,
+        "strategies.hanging",
+        "return dict(state.since_ms) or None",
+        "return None",
+    ),
+    Mutation(
+        name="hanging_takes_no_room",
+        claim=Claim.LIMITS,
+        features=True,
+        breaks=(
+            Break(
+                "mm_bot.core.exposure",
+                "hanging = (c for c in given.open_orders "
+                "if c.side is side and c.order_id in given.hanging)",
+                "hanging = (c for c in given.open_orders if c is side)",
+            ),
+            Break(
+                "mm_bot.core.exposure",
+                "mine = (c for c in given.open_orders if c.side is side and not c.cancel_acked)",
+                "mine = (c for c in given.open_orders if c.side is side and not c.cancel_acked\n"
+                "            and c.order_id not in given.hanging)",
+            ),
+        ),
+    ),
+    _fault(
+        "reduced_to_nothing",
+        Claim.REDUCES,
+        "strategies.forced",
+        "excess = held.base_lowest - soft if side is Side.SELL else soft - held.base_highest",
+        "excess = held.base_lowest.times(Decimal(side.sign * -1))",
+    ),
+    _fault(
+        "reduced_at_any_price",
+        Claim.REDUCES,
+        "strategies.forced",
+        "worst = multiply(view.reference.value, away(BPS, self.slippage_bps))",
+        "worst = multiply(view.reference.value, away(BPS, multiply(self.slippage_bps, BPS / 100)))",
+    ),
+    Mutation(
+        name="reduced_without_budget",
+        claim=Claim.REDUCES,
+        features=True,
+        breaks=(
+            Break(
+                "mm_bot.strategies.regime",
+                "if len(state.sent_ms) < self.forcing.per_hour:",
+                "if self.forcing:",
+            ),
+            Break(
+                "mm_bot.strategies.regime",
+                "if rested and reread and len(state.sent_ms) < self.forcing.per_hour:",
+                "if rested and reread:",
+            ),
+        ),
+    ),
+    _fault(
+        "over_reduction_by_an_unknown_order",
+        Claim.REDUCES,
+        "core.reduction",
+        "open_orders = [c for c in given.open_orders if not c.cancel_acked]",
+        "open_orders = [c for c in given.open_orders if not c.cancel_acked and c.signed is None]",
     ),
 )

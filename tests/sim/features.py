@@ -135,9 +135,9 @@ class Features:
         limit = Fraction(self.options.get("MM_MAX_DAILY_LOSS", "0"))
         self._loss = Loss(limit, Fraction(self.market.multiplier))
 
-    def started(self, saved: Mapping[str, object], *, lost: bool) -> None:
+    def started(self, saved: Mapping[str, object], *, lost: bool, forgot: bool) -> None:
         """A new process, with what its disk has of the strategy: what was seen is gone, what was on
-        disk is not unless that is `lost`."""
+        disk is not unless that is `lost`. Where it `forgot` the last seconds may be missing."""
         self.met |= {f"restart in {each}" for each in self._state}
         self._state = set()
         self._window.clear()
@@ -146,7 +146,7 @@ class Features:
         if isinstance(breaker, dict) and breaker["tripped"]:
             ends.append(int(breaker["halted_until_ms"]))
         self._held_until_ms = 0 if lost else max(ends, default=0)
-        self._hangs.started(saved)
+        self._hangs.started(saved, lost=forgot)
         self.reducing.started(lost=lost)
         self._loss.started(saved.get("breaker"), lost=lost)
 

@@ -91,8 +91,8 @@ def plan_faults(
 
 
 def filled_meanwhile(decision: Decision, report: Report) -> Iterator[str]:
-    """Places that had waited for a cancel, though its answer told of a fill that nothing of the
-    decision knew. An atomic replace waits for none: the exchange compares what was filled."""
+    """Places that came for an order, though the answer of its cancel told of a fill that nothing of
+    the decision knew. An atomic replace waits for none: the exchange compares what was filled."""
     read = decision.snapshot.venue.orders.value
     known = {row.order_id: row.notional for row in read.rows} if read is not None else {}
     less = {
@@ -101,7 +101,9 @@ def filled_meanwhile(decision: Decision, report: Report) -> Iterator[str]:
         if result.outcome.left is not None
         and result.outcome.left < known.get(result.cancel.order_id, result.outcome.left)
     }
-    waited = {p.level: less & set(p.after) for p in decision.plan.places if not p.atomic}
+    waited = {
+        p.level: less & ({p.replaces} if p.atomic else set(p.after)) for p in decision.plan.places
+    }
     for place in report.places:
         if place.level is not None and waited.get(place.level):
             yield f"{place.signed.order.order_id} placed, though {waited[place.level]} was filled"

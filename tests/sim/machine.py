@@ -29,6 +29,7 @@ class Disk:
         self.saved = PersistentState()
         self.nonce_floor = 0
         self.refuses = False
+        self.works_since_ms = 0
         self.delays_ms = random.choice(((0, 1, 5), (0, 1, 5), (5, 50, 250)))
         """How long a write takes."""
         self.nonce_block = random.choice((2, 8))
@@ -48,6 +49,7 @@ class Disk:
 
     def work(self) -> None:
         self.refuses = False
+        self.works_since_ms = self.clock.now_ms()
 
 
 class FileDisk(Disk):

@@ -38,7 +38,7 @@ class Deeds:
 class Moments:
     def __init__(self, deeds: Deeds, script: Script, crude: Random, fine: Random) -> None:
         self.stormy = False
-        self._deeds = deeds
+        self.deeds = deeds
         self._script = script
         self._crude = crude
         self._fine = fine
@@ -52,7 +52,7 @@ class Moments:
             return
         if not self._script.strikes("ambush", self._crude, 0.1):
             return
-        deeds = self._deeds
+        deeds = self.deeds
         acts: list[Act] = [deeds.take, deeds.take]
         if what == "post" and deeds.crash is not None:
             acts += [deeds.flip, deeds.crash]
@@ -62,10 +62,10 @@ class Moments:
 
     def late_match(self, lasts_ms: float) -> None:
         """A match will be seen that much later; mostly while no process is there."""
-        if self._deeds.blink is None:
+        if self.deeds.blink is None:
             return
         if self._script.strikes("late match", self._fine, 0.8):
-            self._soon((lasts_ms - 20) / 1000, self._deeds.blink)
+            self._soon((lasts_ms - 20) / 1000, self.deeds.blink)
 
     def _aimed(self, what: str, order_id: str) -> None:
         """Between a look at our orders and what follows from it, one of them is filled, or one that
@@ -73,7 +73,7 @@ class Moments:
         chance, within_s = MOMENTS[what]
         if not self._script.strikes(what, self._fine, chance):
             return
-        deeds, delay_s = self._deeds, self._fine.uniform(0, within_s)
+        deeds, delay_s = self.deeds, self._fine.uniform(0, within_s)
         act: Act | None = partial(deeds.strike, order_id)
         if what == "slow post":
             act = deeds.blink if self._fine.random() < 0.5 else deeds.leap

@@ -171,14 +171,23 @@ class People:
             worth = self._scenario.market.notional(Price(FIRST_PRICE), quote.order_size).value
             self._model.pay(Decimal(0), worth * self._random.choice((-4, -1, 1, 4)))
 
+    def overfill(self) -> None:
+        """So much is paid in, or out of a future, that the inventory passes any hard limit."""
+        quote, spot = self._scenario.policy.quote, self._scenario.market.is_spot
+        far = quote.order_size.value * 4
+        if spot or self._random.random() < 0.5:
+            self._model.pay(max(quote.max_long.value + far - self._model.base, far), Decimal(0))
+        else:
+            self._model.pay(min(quote.max_short.value - far - self._model.base, -far), Decimal(0))
+
     def leap(self) -> None:
         """The anchor moves by more than a spread at once."""
         if not self._scenario.alone:
             self._move(Decimal(self._random.choice((-90, -60, 60, 90))))
 
-    def strike(self, matcher: Matcher, order_id: str) -> None:
+    def strike(self, matcher: Matcher, order_id: str, *, whole: bool = False) -> None:
         """A taker has met that order of ours, or any that is the best of its side, and the executor
-        is settling it."""
+        is settling it, or all that is left of it."""
         side = self._random.choice(tuple(Side))
         known = self._model.rows.get(order_id)
         target = matcher.best(side if known is None else known.side)
@@ -186,7 +195,7 @@ class People:
             return
         if self._scenario.alone and self._model.others():
             return  # as in `take`
-        part = self._random.choice((Decimal("0.5"), Decimal(1)))
+        part = Decimal(1) if whole else self._random.choice((Decimal("0.5"), Decimal(1)))
         size = target.unit.times(Decimal(max(1, int(target.left_steps * part))))
         taker = self._add("taker", side.opposite, target.price.value, size)
         matcher.strike(target, taker)

@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 
 from mm_bot.core.commands import NewOrder
 from mm_bot.core.decide import Decision
+from mm_bot.core.degrade import BASE_LOW, QUOTE_LOW
 from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Side
 from mm_bot.core.plan import Place
 from mm_bot.core.risk import HaltReason
+
+WRITTEN_MS = 3_000
+"""Longer than a disk that does not refuse takes to write what a cycle hands over."""
 
 
 def quoted(decision: Decision) -> tuple[Place, ...]:
@@ -72,12 +76,19 @@ class Hangs:
 
     options: Mapping[str, str]
     _since_ms: dict[str, int] = field(default_factory=dict)
+    _named_ms: dict[str, int] = field(default_factory=dict)
+    """Since when each of the last cycle hung by its own id."""
+    _on_disk: set[str] = field(default_factory=set)
+    """Those of them that the state file has by now."""
     _inherited: set[str] = field(default_factory=set)
 
-    def started(self, saved: Mapping[str, object]) -> None:
+    def started(self, saved: Mapping[str, object], *, lost: bool) -> None:
         self._since_ms.clear()
         flags = saved.get("hanging")
         self._inherited = set(flags) if isinstance(flags, dict) else set()
+        self._inherited |= set() if lost else self._on_disk
+        self._named_ms.clear()
+        self._on_disk.clear()
 
     def faults(self, decision: Decision) -> Iterator[str]:
         hanging, reference = decision.quotes.hanging, decision.reference.price
@@ -102,6 +113,10 @@ class Hangs:
             )
             for order_id in every & set(orders)
         }
+        now_ms, named_ms = decision.now_ms, self._named_ms
+        self._named_ms = {each: named_ms.get(each, now_ms) for each in hanging.stay & set(orders)}
+        known = self._named_ms.items()
+        self._on_disk = {each for each, at_ms in known if now_ms - at_ms > WRITTEN_MS}
         for order_id in sorted(hanging.stay & set(orders)):
             price = orders[order_id].price.value
             if abs(price - reference.value) * 10_000 > most_bps * reference.value:
@@ -127,11 +142,11 @@ class Degrading:
             Side.BUY: risk.min_quote is not None and held.quote_available < risk.min_quote,
         }
         halts = {halt.reason for halt in decision.halts}
-        needed = {HaltReason.MIN_BASE, HaltReason.MIN_QUOTE}
+        needed, both = {HaltReason.MIN_BASE, HaltReason.MIN_QUOTE}, {BASE_LOW, QUOTE_LOW}
         if all(low.values()) and not needed <= halts:
             yield "both balances are below their least, and they do not halt"
-        elif halts & needed and not all(low.values()) and not decision.degraded:
-            yield "one balance halts, and its side did not go before"
+        elif halts & needed and not both <= set(decision.degraded):
+            yield "one balance halts, though the side that it serves alone could go"
         growing = Side.BUY if held.base_total.value >= 0 else Side.SELL
         for place in quoted(decision):
             side = place.level.side

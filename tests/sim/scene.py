@@ -68,6 +68,7 @@ class Scene:
         self.extra = Random(seed + 7)
         self.payments = Random(seed + 11)
         self.fine = Random(seed + 12)
+        self.aimed = Random(seed + 13)
         self._ends = Random(seed + 10)
         self.mutation = asked.mutation
         self.checker = Checker(
@@ -84,7 +85,14 @@ class Scene:
         self.site: Site | None = None
         if wire:
             self.flood_due = Random(seed + 9).random() < 0.04
-            self.site = Site(self.model, self.weather, self.script, self.checker, Random(seed + 8))
+            self.site = Site(
+                self.model,
+                self.weather,
+                self.script,
+                self.checker,
+                Random(seed + 8),
+                Random(seed + 14),
+            )
         self.people = People(self.model, self.scenario, self.random)
         self.people.jumps = Random(seed + 3) if features else None
 

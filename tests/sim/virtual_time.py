@@ -39,6 +39,8 @@ class _Jump(selectors.BaseSelector):
 
     def __init__(self) -> None:
         self.elapsed_s = 0.0
+        self.readable: list[int] = []
+        """Of the registered, those that have something to read now."""
         self._keys: dict[Any, selectors.SelectorKey] = {}
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -50,6 +52,10 @@ class _Jump(selectors.BaseSelector):
         return self._keys.pop(fileobj)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if self.readable:
+            ready = [self._keys[each] for each in self.readable if each in self._keys]
+            self.readable.clear()
+            return [(key, selectors.EVENT_READ) for key in ready]
         if timeout is None:
             raise RuntimeError("nothing is scheduled and nothing can run: a deadlock")
         self.elapsed_s += max(0.0, timeout)
@@ -98,6 +104,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
         handle = super().call_at(when, host.deliver, fire, context=context)
         return handle
+
+    def has_read(self, number: int) -> None:
+        """Something came to a descriptor of that number, which no file stands behind."""
+        self._jump.readable.append(number)
 
     def pause(self, duration_s: float) -> None:
         self._jump.elapsed_s += duration_s

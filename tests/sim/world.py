@@ -14,7 +14,7 @@ from functools import partial
 from random import Random
 
 from mm_bot.core.decide import Decision
-from mm_bot.core.ledger import DEAD_AFTER_MS
+from mm_bot.core.ledger import DEAD_AFTER_MS, Stage
 from mm_bot.core.settlement import REVERTED_AFTER_MS
 from mm_bot.host.persistent import PersistentState
 from mm_bot.strategies import founding
@@ -27,9 +27,12 @@ from tests.sim.moments import Deeds, Moments
 from tests.sim.process import HostClock, Process
 from tests.sim.scene import Asked, Scene
 from tests.sim.weather import Weather, calm
+from tests.sim.wire.venue import Wired
 
 SETTLED_CYCLES = 3
 HOUR_MS = 3_600_000
+DISK_LATELY_MS = 10_000
+"""A disk that refused so lately may lack what the process before knew for some seconds."""
 
 
 class World(Scene):
@@ -45,6 +48,9 @@ class World(Scene):
         self.checker.sent, self.matcher.commits = self._moments.came, self._moments.late_match
         self._recent: deque[Decision] = deque(maxlen=SETTLED_CYCLES)
         self._process: Process | None = None
+        self._wired: Wired | None = None
+        self._aims = not self.scenario.quiet
+        """Until some seconds of calm have passed: some states of features need a little of it."""
         self.skew_ms = 0
         self._stepped_ms = 0
         """By how much the clock was ever set, to and fro."""
@@ -75,8 +81,8 @@ class World(Scene):
 
     def _tell(self, what: str, row: Row) -> None:
         self.checker.changed(what, row)
-        if self.site is not None and self._process is not None:
-            self.site.tell(self._process.wake, self._process.clock)
+        if self.site is not None:
+            self.site.feed.changed(what, row)
 
     async def _start(self, wakes: Callable[[], object] = lambda: None) -> None:
         """`wakes` is called once the new process is the one writer."""
@@ -88,7 +94,9 @@ class World(Scene):
         if wired is None:
             self.model.writer = process.generation
         saved = self.disk.saved
-        self.features.started(saved.strategy, lost=saved == PersistentState())
+        lost, worked_ms = saved == PersistentState(), self.disk.works_since_ms
+        forgot = lost or self.clock.now_ms() - worked_ms < DISK_LATELY_MS
+        self.features.started(saved.strategy, lost=lost, forgot=forgot)
         used = [] if self.forget_nonces else [n for owner, n in self.model.nonces if owner == US]
         now_ms = 0 if self.forget_nonces else self.clock.now_ms() - self.clock_behind_ms
         nonces = await process.nonces(now_ms, max(used, default=0))
@@ -105,15 +113,38 @@ class World(Scene):
             process.ended = wired[0].die
         made = mutation.strategy(self.policy) if mutation and mutation.strategy else strategy
         process.run(venue, nonces, self.policy, made, self.scenario.poll_ms)
+        self._wired = None if wired is None else wired[0]
+        if self._wired is not None:
+            self._wired.hear(process.wake, self.features.met)
 
     def _told(self, decision: Decision) -> None:
         for claim, text in self.features.faults(decision):
             self.checker.fail(claim, text)
         self._recent.append(decision)
+        if self._aims and self.features.options:
+            self._aim(decision)
+
+    def _aim(self, decision: Decision) -> None:
+        """Where a feature is in a state that matters, what it must bear there."""
+        blink, aimed = self._moments.deeds.blink, self.aimed
+        hangs = bool(decision.quotes.hanging.stay)
+        if blink is not None and hangs and self.script.strikes("hangs", aimed, 0.05):
+            blink()
+        pairs = "MM_HANGING_ORDERS" in self.features.options and len(decision.plan.kept) > 1
+        if pairs and not hangs and self.script.strikes("pair", aimed, 0.5):
+            _, order_id = aimed.choice(decision.plan.kept)
+            self.people.strike(self.matcher, order_id, whole=True)
+        unknown = any(each.stage is Stage.UNKNOWN for each in decision.tracked.open_orders)
+        forces = "MM_FORCED_REDUCTION" in self.features.options
+        calm = forces and decision.quotes.reduction is None
+        if calm and self.script.strikes("forced", aimed, 0.3 if unknown else 0.02):
+            self.people.overfill()
 
     def _process_over(self) -> None:
         if self._process is not None and self._process.error is not None:
             self.checker.fail(Claim.ALIVE, repr(self._process.error))
+        if self._wired is not None and self._wired.deaf is not None:
+            self.checker.fail(Claim.ALIVE, f"it hears no events: {self._wired.deaf!r}")
 
     async def _storm(self) -> None:
         self._moments.stormy = True
@@ -266,6 +297,7 @@ class World(Scene):
             setattr(self.weather, name, value)
         self.follow_weather()
         await self._calm_for(11_000)  # makers leave, trades grow too old to be a reference
+        self._aims = False
         await self._end_superseded()  # each had its time to do harm
         if self.features.options:
             await self._calm_for(25_000)  # what moved the width is forgotten

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
 
 import orjson
 import psycopg
@@ -21,6 +22,7 @@ from websockets.exceptions import WebSocketException
 
 from mm_bot.core.instrument import Instrument
 from mm_bot.io.errors import describe
+from mm_bot.io.postgres_link import Libpq, Listener, Listens, open_listener
 from mm_bot.io.websocket import connecting
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.units import ref
@@ -31,9 +33,10 @@ FIRST_BACK_OFF_S: Final = 1.0
 LAST_BACK_OFF_S: Final = 30.0
 _QUIET_S: Final = 30.0
 """A connection that has been silent for so long is asked whether it lives."""
-_THERE: Final = "SELECT to_regclass('market_events') IS NOT NULL"
-_NEWEST: Final = "SELECT coalesce(max(seq), 0) FROM market_events"
-_SINCE: Final = b"""
+THERE: Final = b"SELECT to_regclass('market_events') IS NOT NULL"
+LISTEN: Final = b"LISTEN market_events"
+NEWEST: Final = b"SELECT coalesce(max(seq), 0) FROM market_events"
+SINCE: Final = b"""
     PREPARE since (bigint, text, text) AS
     SELECT coalesce(max(seq), $1),
            coalesce(bool_or(market_key = $2 AND (
@@ -41,6 +44,10 @@ _SINCE: Final = b"""
                channel = 'book' AND NOT starts_with(payload ->> 'order_id', $3))), false)
     FROM market_events WHERE seq > $1
 """
+
+
+Sockets = Callable[..., AbstractAsyncContextManager[Any]]
+"""How a WebSocket is opened: as `io.websocket.connecting`."""
 
 
 class MarketEvents:
@@ -53,7 +60,11 @@ class MarketEvents:
         *,
         on_event: Callable[[], None],
         on_source: Callable[[str, str], None],
+        listens: Listens = open_listener,
+        sockets: Sockets | None = None,
     ) -> None:
+        self._listens = listens
+        self._sockets = sockets or connecting
         self._config = config
         self._ours = f"mm:{market.symbol}:"
         self._symbol = market.symbol
@@ -78,32 +89,30 @@ class MarketEvents:
 
     async def _listened(self) -> str:
         """Why there is nothing to listen to any more, or at all."""
+        name = f"mm-bot events {self._symbol}"
         try:
-            connection = await psycopg.AsyncConnection.connect(
-                self._config.database_url,
-                autocommit=True,
-                application_name=f"mm-bot events {self._symbol}",
-                connect_timeout=5,
-            )
+            listener = await self._listens(self._config.database_url, name)
         except (psycopg.Error, OSError) as error:
             return f"no LISTEN: {describe(error)}"
         try:
-            return await self._listen(connection)
+            return await self._listen(listener)
         except (psycopg.Error, OSError) as error:
             return f"LISTEN ended: {describe(error)}"
         finally:
-            await connection.close()
+            await listener.close()
 
-    async def _listen(self, connection: psycopg.AsyncConnection[tuple[object, ...]]) -> str:
-        (there,) = await _row(connection, _THERE)
-        if not there:
-            return "the database has no table market_events"
-        await connection.execute("LISTEN market_events")
-        await connection.execute(_SINCE)
-        (newest,) = await _row(connection, _NEWEST)
+    async def _listen(self, listener: Listener) -> str:
+        async with asyncio.timeout(_QUIET_S):
+            there = await listener.run(THERE)
+            if there != (True,):
+                return "the database has no table market_events"
+            await listener.run(LISTEN)
+            await listener.run(SINCE)
+            row = await listener.run(NEWEST)
+        assert row is not None, "an aggregate gives one row"
         self._connected("listen", "")
-        values = (str(newest), self._key, self._ours)
-        await _Heard(connection, values, self._on_event).for_ever()
+        values = (str(row[0]), self._key, self._ours)
+        await _Heard(listener.libpq, values, self._on_event).for_ever()
         raise AssertionError("it ends by an error alone")
 
     async def _subscribed(self, why: str) -> str:
@@ -111,7 +120,7 @@ class MarketEvents:
         scheme, _, rest = self._config.api_base_url.rstrip("/").partition("://")
         url = f"{'wss' if scheme == 'https' else 'ws'}://{rest}/v1/ws"
         try:
-            async with connecting(url, open_timeout=5, ping_interval=_QUIET_S) as socket:
+            async with self._sockets(url, open_timeout=5, ping_interval=_QUIET_S) as socket:
                 for channel in ("book", "trades"):
                     request = {"op": "subscribe", "channel": channel, "market": self._symbol}
                     await socket.send(orjson.dumps(request).decode())
@@ -135,15 +144,6 @@ class MarketEvents:
         return not (isinstance(named, str) and named.startswith(self._ours))
 
 
-async def _row(
-    connection: psycopg.AsyncConnection[tuple[object, ...]], query: str
-) -> tuple[object, ...]:
-    cursor = await connection.execute(query.encode())
-    row = await cursor.fetchone()
-    assert row is not None, "an aggregate gives one row"
-    return row
-
-
 class _Heard:
     """Asks after each notification whether any event since the last question matters.
 
@@ -154,11 +154,11 @@ class _Heard:
 
     def __init__(
         self,
-        connection: psycopg.AsyncConnection[tuple[object, ...]],
+        libpq: Libpq,
         values: tuple[str, str, str],
         on_event: Callable[[], None],
     ) -> None:
-        self._libpq = connection.pgconn
+        self._libpq = libpq
         self._after, *rest = (value.encode() for value in values)
         self._where = rest
         self._on_event = on_event

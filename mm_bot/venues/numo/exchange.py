@@ -12,8 +12,9 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from mm_bot.clock import STEP_MS, Clock, SystemClock
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
@@ -31,7 +32,7 @@ from mm_bot.errors import EdgeError, IdentityError, SettingsError
 from mm_bot.io.http import Connect, open_client
 from mm_bot.io.postgres import Session
 from mm_bot.io.postgres_address import unusable_url
-from mm_bot.io.postgres_link import Opens, open_link
+from mm_bot.io.postgres_link import Listens, Opens, open_link, open_listener
 from mm_bot.venues.base import EthCall, Found
 from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.numo import wire
@@ -64,6 +65,10 @@ class Transports:
     """To the API and to the node."""
     opens: Opens = open_link
     """To the database."""
+    listens: Listens = open_listener
+    """To the database, for its events."""
+    sockets: Callable[..., AbstractAsyncContextManager[Any]] | None = None
+    """To the API, for its events."""
 
 
 class NumoVenue:
@@ -82,6 +87,7 @@ class NumoVenue:
         if fault is not None:
             raise SettingsError([f"MM_DATABASE_URL: {fault}"])
         self._config = config
+        self._transports = transports
         clock = clock or SystemClock()
         self._now_ms = clock.now_ms
         self._timeout_s = config.request_timeout_ms / 1000
@@ -231,7 +237,14 @@ class NumoVenue:
         # Nothing of it is needed before the first quote.
         from mm_bot.venues.numo.events import MarketEvents
 
-        heard = MarketEvents(self._config, self.instrument, on_event=on_event, on_source=on_source)
+        heard = MarketEvents(
+            self._config,
+            self.instrument,
+            on_event=on_event,
+            on_source=on_source,
+            listens=self._transports.listens,
+            sockets=self._transports.sockets,
+        )
         await heard.run()
 
     async def aclose(self) -> None:

@@ -10,6 +10,8 @@ is what they speak to. Each layer imports only those above it:
     answers     requests and answers as bytes, and the answers that are none
     api, node, database
                 the three services: a request in, an answer out
+    feed, listening, sockets
+                what it tells of its changes: LISTEN and the WebSocket
     network     bytes on connections to them, through the mishaps
     venue       the adapter of one process, the checker told of what it does
     site        how processes open it, hear of it and die

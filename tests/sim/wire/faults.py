@@ -62,4 +62,18 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "if len(entries) <= FILLS_LIMIT:",
         34,
     ),
+    _fault(
+        "server_error_is_refusal",
+        Claim.ONE_PER_SLOT,
+        "venues.numo.order_entry",
+        "if status == _TOO_MANY or (status in _REFUSED and text is not None):",
+        "if status == _TOO_MANY or status >= 500 or (status in _REFUSED and text is not None):",
+    ),
+    _fault(
+        "block_time_ignored",
+        Claim.FRESH,
+        "venues.numo.exchange",
+        "return self._balances.replaced(balances, began_ms, as_of_ms=balances.block_time_ms)",
+        "return self._balances.replaced(balances, began_ms)",
+    ),
 )

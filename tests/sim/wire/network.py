@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import psycopg
+from websockets.asyncio.client import ClientConnection
 
 from mm_bot.io.http_connection import Connection
 from tests.sim.model import Model
 from tests.sim.virtual_time import Host
-from tests.sim.wire import answers
+from tests.sim.wire import answers, sockets
 from tests.sim.wire.answers import Answer, Request
 from tests.sim.wire.api import Api
 from tests.sim.wire.database import Database, Link
+from tests.sim.wire.feed import Feed
+from tests.sim.wire.listening import Listener
 from tests.sim.wire.mishaps import Mishap, Mishaps
 from tests.sim.wire.node import Node, refusal
 
@@ -38,6 +42,7 @@ class Services:
     api: Api
     node: Node
     database: Database
+    feed: Feed
 
 
 class Network:
@@ -70,6 +75,28 @@ class Network:
             raise psycopg.OperationalError("connection refused")
         database = self.services.database
         return Link(database, database.backend(self._writer), self.mishaps, self.host)
+
+    async def listens(self, url: str, name: str) -> Listener:
+        """See `mm_bot.io.postgres_link.Listens`."""
+        feed = self.services.feed
+        await asyncio.sleep(feed.soon_s())
+        if feed.trouble():
+            raise psycopg.OperationalError("connection refused")
+        return Listener(feed, self.host)
+
+    def sockets(
+        self, url: str, *, open_timeout: float, ping_interval: float
+    ) -> AbstractAsyncContextManager[ClientConnection]:
+        """See `mm_bot.io.websocket.connecting`."""
+        services = self.services
+        return sockets.connecting(
+            services.model,
+            services.feed,
+            self.host,
+            url,
+            open_timeout=open_timeout,
+            ping_interval=ping_interval,
+        )
 
     def break_all(self) -> None:
         """The process is dead: its sessions end with it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextvars import copy_context
 from random import Random
 
@@ -17,6 +16,7 @@ from tests.sim.virtual_time import HOST
 from tests.sim.weather import Weather
 from tests.sim.wire.api import Api
 from tests.sim.wire.database import Database
+from tests.sim.wire.feed import Feed
 from tests.sim.wire.mishaps import Mishaps
 from tests.sim.wire.network import Services
 from tests.sim.wire.node import Node
@@ -27,18 +27,28 @@ START_WITHIN_MS = 120_000
 
 class Site:
     def __init__(
-        self, model: Model, weather: Weather, script: Script, checker: Checker, random: Random
+        self,
+        model: Model,
+        weather: Weather,
+        script: Script,
+        checker: Checker,
+        random: Random,
+        told: Random,
     ) -> None:
+        """`told` decides how events are told, `random` everything else."""
+
         def wrong(text: str) -> None:
             checker.fail(Claim.AS_DECIDED, text)
 
         self._checker = checker
         self._mishaps = Mishaps(weather, script, random)
+        self.feed = Feed(model, weather, told)
         self._services = Services(
             model=model,
             api=Api(model, weather, wrong),
             node=Node(model),
             database=Database(model),
+            feed=self.feed,
         )
 
     async def opened(self, clock: HostClock) -> tuple[Wired, int]:
@@ -63,9 +73,3 @@ class Site:
     def drop_lock(self) -> None:
         """The server ends the session of the one writer."""
         self._services.database.drop_lock()
-
-    def tell(self, wake: Callable[[], None], clock: HostClock) -> None:
-        """Something changed: an event of it comes late, twice, or never."""
-        random = self._mishaps.random
-        for _ in range(random.choice((0, 1, 1, 2))):
-            asyncio.get_running_loop().call_later(random.uniform(0, 2), clock.deliver, wake)

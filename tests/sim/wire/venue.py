@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Observation
 from mm_bot.venues.numo.exchange import NumoVenue, Transports
+from tests.sim.chain import BLOCK_MS
 from tests.sim.checker import Checker
 from tests.sim.claims import Claim
 from tests.sim.process import HostClock
@@ -29,8 +31,15 @@ class Wired:
         self.adapter = NumoVenue(
             places.config(services.model.market),
             clock,
-            Transports(connect=self._network.connect, opens=self._network.opens),
+            Transports(
+                connect=self._network.connect,
+                opens=self._network.opens,
+                listens=self._network.listens,
+                sockets=self._network.sockets,
+            ),
         )
+        self._clock = clock
+        self._hearing: asyncio.Task[None] | None = None
 
     async def open(self) -> int:
         """Raises BotError, as the adapter does."""
@@ -41,8 +50,27 @@ class Wired:
     def _waits(self, holder: str) -> None:
         self._checker.note(f"process {self.generation} waits for the lock: {holder}")
 
+    def hear(self, wake: Callable[[], None], met: set[str]) -> None:
+        """Begin to hear events, as the application does; `met` learns from what."""
+
+        def source(name: str, why: str) -> None:
+            self._checker.note(f"hears events from {name}: {why}")
+            met.add(name)
+
+        hearing = self.adapter.events(wake, source)
+        self._hearing = asyncio.create_task(hearing, context=self._clock.context)
+
+    @property
+    def deaf(self) -> BaseException | None:
+        """What ended the hearing of events, which goes on whatever it hears."""
+        task = self._hearing
+        over = task is not None and task.done() and not task.cancelled()
+        return task.exception() if task is not None and over else None
+
     def die(self) -> None:
         """The process is gone, and its machine closes what it held."""
+        if self._hearing is not None:
+            self._hearing.cancel()
         self._network.break_all()
 
     @property
@@ -59,6 +87,10 @@ class Wired:
             )
             if read.reserved_elsewhere != model.reserved_elsewhere:
                 self._checker.fail(Claim.TOLD, f"reserved elsewhere: {read.reserved_elsewhere}")
+        held = seen.balances
+        if held.value is not None and held.as_of_ms != held.value.block_number * BLOCK_MS:
+            text = f"balances of block {held.value.block_number} are said to be of {held.as_of_ms}"
+            self._checker.fail(Claim.FRESH, text)
         self._checker.observed(seen, self.generation)
         return seen
 
