@@ -22,6 +22,7 @@ OUTCOMES: tuple[Mutation, ...] = (
         "core.situation",
         "live={each.order_id for each in memory.open_orders},",
         "live=(),",
+        342,
     ),
     fault(
         "replace_ignores_what_was_filled",
@@ -29,6 +30,7 @@ OUTCOMES: tuple[Mutation, ...] = (
         "bot",
         "done = await venue.replace(signed, order_id, cancel.left, self._may_send)",
         "done = await venue.replace(signed, order_id, None, self._may_send)",
+        5,
     ),
     fault(
         "unknown_crossing_ignored",

@@ -89,6 +89,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "core.degrade",
         "if not names & {BASE_LOW, QUOTE_LOW} or {BASE_LOW, QUOTE_LOW} <= names:",
         "if names:",
+        2,
     ),
     _fault(
         "hanging_never_renewed",
@@ -96,6 +97,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "core.hanging",
         "renew = due_for_renewal(given, order) and cancellable(order, given.now_ms)",
         "renew = False",
+        36,
     ),
     _fault(
         "hanging_for_ever",
@@ -103,6 +105,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "strategies.hanging",
         "if view.now_ms - since_ms > self.max_age_ms:",
         "if view.now_ms < since_ms:",
+        14,
     ),
     _fault(
         "hanging_not_persisted",
@@ -110,9 +113,11 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "strategies.hanging",
         "return dict(state.since_ms) or None",
         "return None",
+        121,
     ),
     Mutation(
         name="hanging_takes_no_room",
+        seed=36,
         claim=Claim.LIMITS,
         features=True,
         breaks=(
@@ -136,6 +141,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "strategies.forced",
         "excess = held.base_lowest - soft if side is Side.SELL else soft - held.base_highest",
         "excess = held.base_lowest.times(Decimal(side.sign * -1))",
+        21,
     ),
     _fault(
         "reduced_at_any_price",
@@ -143,9 +149,11 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "strategies.forced",
         "worst = multiply(view.reference.value, away(BPS, self.slippage_bps))",
         "worst = multiply(view.reference.value, away(BPS, multiply(self.slippage_bps, BPS / 100)))",
+        17,
     ),
     Mutation(
         name="reduced_without_budget",
+        seed=17,
         claim=Claim.REDUCES,
         features=True,
         breaks=(
@@ -167,5 +175,6 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "core.reduction",
         "open_orders = [c for c in given.open_orders if not c.cancel_acked]",
         "open_orders = [c for c in given.open_orders if not c.cancel_acked and c.signed is None]",
+        27,
     ),
 )

@@ -73,12 +73,12 @@ class Matcher:
         """Whether a match has not committed yet."""
         return bool(self._under_way)
 
-    def strike(self, target: Row, taker: Row) -> None:
-        """These two were found a moment ago."""
+    def strike(self, target: Row, taker: Row, *, late: bool = False) -> None:
+        """These two were found a moment ago, or where it is `late` will commit in some minutes."""
         for row in (target, taker):
             row.status = OrderStatus.MATCHING
         bid, ask = (target, taker) if target.side is Side.BUY else (taker, target)
-        self._aside(bid, ask)
+        self._aside(bid, ask, self._minutes_ms() if late else 2)
 
     def _aside(self, bid: Row, ask: Row, lasts_ms: float = 2) -> None:
         """Settles these while the matcher goes on with others."""
@@ -181,6 +181,9 @@ class Matcher:
     def _lateness_ms(self) -> float:
         if self._random.random() >= self.very_late:
             return self._random.uniform(*LATE_MS)
+        return self._minutes_ms()
+
+    def _minutes_ms(self) -> float:
         lasts_ms = self._random.uniform(*VERY_LATE_MS)
         self.commits(lasts_ms)
         return lasts_ms

@@ -185,9 +185,11 @@ class People:
         if not self._scenario.alone:
             self._move(Decimal(self._random.choice((-90, -60, 60, 90))))
 
-    def strike(self, matcher: Matcher, order_id: str, *, whole: bool = False) -> None:
+    def strike(
+        self, matcher: Matcher, order_id: str, *, whole: bool = False, late: bool = False
+    ) -> None:
         """A taker has met that order of ours, or any that is the best of its side, and the executor
-        is settling it, or all that is left of it."""
+        is settling it, or all that is left of it, or will in some minutes."""
         side = self._random.choice(tuple(Side))
         known = self._model.rows.get(order_id)
         target = matcher.best(side if known is None else known.side)
@@ -198,7 +200,7 @@ class People:
         part = Decimal(1) if whole else self._random.choice((Decimal("0.5"), Decimal(1)))
         size = target.unit.times(Decimal(max(1, int(target.left_steps * part))))
         taker = self._add("taker", side.opposite, target.price.value, size)
-        matcher.strike(target, taker)
+        matcher.strike(target, taker, late=late)
 
     def _add(
         self, owner: str, side: Side, price: Decimal, size: Size, name: str = "", nonce: int = 0

@@ -53,6 +53,7 @@ class Scene:
         quiet = self.scenario.quiet
         long = self.scenario.policy.reconcile.order_life_ms == LONG_MS
         self.matcher.very_late = 0.6 if long else 0.0
+        self.late_strike_due = long and self.scenario.restarts > 0
         self.weather: Weather = calm() if quiet else storm(self.random)
         self.follow_weather()
         self.model.reserved_elsewhere = self.scenario.reserves(Random(seed + 4), self.model)

@@ -147,6 +147,19 @@ class VirtualClock:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run `main` to its end in virtual time."""
+    """Run `main` to its end in virtual time. What a callback raises, nobody else would hear of."""
+    raised: list[BaseException] = []
+
+    def note(loop: asyncio.AbstractEventLoop, told: dict[str, Any]) -> None:
+        error = told.get("exception")
+        if "handle" in told and error is not None:
+            raised.append(error)
+        else:
+            loop.default_exception_handler(told)
+
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main)
+        runner.get_loop().set_exception_handler(note)
+        result = runner.run(main)
+    if raised:
+        raise raised[0]
+    return result

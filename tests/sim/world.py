@@ -123,6 +123,15 @@ class World(Scene):
         self._recent.append(decision)
         if self._aims and self.features.options:
             self._aim(decision)
+        if self.late_strike_due and self._moments.stormy and decision.plan.kept:
+            self._strike_late(decision)
+
+    def _strike_late(self, decision: Decision) -> None:
+        """Once a match of ours that takes minutes, while others commit after it."""
+        if self.script.strikes("minutes", self.aimed, 0.3):
+            self.late_strike_due = False
+            _, order_id = self.aimed.choice(decision.plan.kept)
+            self.people.strike(self.matcher, order_id, late=True)
 
     def _aim(self, decision: Decision) -> None:
         """Where a feature is in a state that matters, what it must bear there."""

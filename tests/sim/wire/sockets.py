@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
@@ -86,7 +87,8 @@ class _Pipe(asyncio.Transport):
     def tell(self, event: Event) -> None:
         """An update, where it is subscribed to."""
         here = ref(self._model.market)
-        if event.channel not in self._channels or self._closed:
+        is_open = self._server.state is State.OPEN and not self._closed
+        if event.channel not in self._channels or not is_open:
             return
         if event.market_key != f"{here.asset}:{here.sub_id}":
             return
