@@ -171,9 +171,9 @@ FAULTS: tuple[Mutation, ...] = (
         "cancel_pending_negated",
         Claim.CONVERGES,
         "core.slots",
-        "if guard is None and next_ms > given.now_ms:",
-        "if guard is None and next_ms <= given.now_ms:",
-        15,
+        "if guard is None and not cancellable(given, order, counted=counted):",
+        "if guard is None and cancellable(given, order, counted=counted):",
+        14,
     ),
     fault(
         "never_content",

@@ -95,7 +95,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "hanging_never_renewed",
         Claim.LIFE,
         "core.hanging",
-        "renew = due_for_renewal(given, order) and cancellable(order, given.now_ms)",
+        "renew = due_for_renewal(given, order) and cancellable(given, order)",
         "renew = False",
         36,
     ),

@@ -21,9 +21,12 @@ def test_every_claim_holds_in_every_seed() -> None:
 def test_every_claim_holds_on_the_wire() -> None:
     """The same claims with the real adapter, HTTP client and database session below the loop, over
     bytes, rows and JSON-RPC that are lost, cut, late, refused and garbled."""
+    met: set[str] = set()
     for seed, result in results(range(WIRED), wire=True):
         assert not result.violations, explained(seed, result, wire=True)
         assert result.cycles > 3, f"seed {seed} did nothing"
+        met |= result.met
+    assert {"listen", "socket", "poll"} <= met, "events are heard from each of their sources"
 
 
 def test_a_seed_is_replayed_exactly() -> None:
