@@ -6,7 +6,8 @@
 2. A stop sends SIGTERM to all at once and waits. A market whose process ended with 0 has proven by
    itself that nothing of it is live (`MM_CANCEL_ON_SHUTDOWN`); of every other one that is proven by
    `mm-bot cancel-all`. What cannot be proven is named, and the exit code is 5.
-3. A parent that is killed takes its processes with it: the kernel sends each of them a SIGTERM.
+3. A parent that is killed takes its processes with it: the kernel sends each of them
+   `PARENT_GONE`, once a thread of the parent, and each stops as by one SIGTERM.
 
 Each market writes its own log, so that nobody who does not read can hold up a market.
 """
@@ -25,7 +26,7 @@ from typing import Final
 
 from mm_bot.errors import NotProvenError, SettingsError
 from mm_bot.fleet.plan import Fleet, Market
-from mm_bot.host.shutdown import Shutdown
+from mm_bot.host.shutdown import PARENT_GONE, Shutdown
 from mm_bot.observe.log import Log
 
 FIRST_PAUSE_S: Final = 1.0
@@ -171,7 +172,7 @@ async def _spawn(market: Market, *words: str) -> asyncio.subprocess.Process:
     def follow() -> None:
         """In the child, before its program: end with the parent, where the system can do that."""
         if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, PARENT_GONE)
             if os.getppid() != parent:
                 os._exit(1)
 

@@ -1,8 +1,9 @@
 """Every signal that asks a process to end, as an event.
 
 The first one sets `requested` and hands all of them back to the operating system's default, so
-that a second one ends the process at once, whatever it is busy with. They are handled by Python
-itself rather than by the event loop: `on_request` is called though the loop stands still.
+that a second one ends the process at once, whatever it is busy with. `PARENT_GONE` alone stays one
+word however often it comes. They are handled by Python itself rather than by the event loop:
+`on_request` is called though the loop stands still.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ STOPS = tuple(
 )
 """All that end a process which does not handle them and that tell of no fault in it, as far as this
 system has them: a log rotation's, a limit's on processor time, a power supply's."""
+PARENT_GONE = getattr(signal, "SIGPWR", None)
+"""What a supervisor has the kernel send where it is killed itself, once for each of its threads.
+None where the system cannot; Linux can."""
 
 
 class Shutdown:
@@ -31,6 +35,8 @@ class Shutdown:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.requested = asyncio.Event()
         self.signal_name = ""
+        self._asked = False
+        """By a signal."""
 
     def listen(self) -> Callable[[], None]:
         """Starts listening in the running loop; the returned function puts back what was there."""
@@ -50,8 +56,12 @@ class Shutdown:
         self.requested.set()
 
     def _received(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
+            return
+        self._asked = True
         for each in STOPS:
-            signal.signal(each, signal.SIG_DFL)
+            if each is not PARENT_GONE:
+                signal.signal(each, signal.SIG_DFL)
         self._on_request()
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self.request, signal.Signals(number).name)

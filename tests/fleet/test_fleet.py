@@ -66,16 +66,15 @@ def test_two_markets_live_and_end_as_one(
     file: Path, views: dict[str, MarketView], tmp_path: Path
 ) -> None:
     """Both quote under one parent; one that is killed comes back, adopts what rests and is counted;
-    one scrape has both; a SIGTERM to the parent ends all, proven: nothing is live, exit 0."""
+    one scrape has both. A parent that is killed takes them with it, proven; the next one finds
+    nothing that rests, and a SIGTERM ends it and all markets, proven: nothing is live, exit 0."""
     checked = orjson.loads(command(file, "check").stdout)
     assert checked["exit_code"] == 0, checked
     assert "no [[budget]]" in checked["notes"][0]
     with Supervisor("mm-bot-fleet-") as supervisor:
-        parent = supervisor.spawn(
-            "parent",
-            (sys.executable, "-m", "mm_bot", "fleet", str(file)),
-            environment={"PATH": os.environ.get("PATH", "")},
-        )
+        words = (sys.executable, "-m", "mm_bot", "fleet", str(file))
+        environment = {"PATH": os.environ.get("PATH", "")}
+        parent = supervisor.spawn("parent", words, environment=environment)
 
         def told() -> dict[str, dict[str, Any]]:
             assert parent.running, parent.log_tail()
@@ -108,10 +107,24 @@ def test_two_markets_live_and_end_as_one(
             assert f'mm_bot_ready{{market="{each}"}} 1.0' in scrape
         assert f'mm_fleet_restarts_total{{market="{name}"}} 1' in scrape
         assert httpx.get(_url(file) + "/readyz").status_code == 200
+        os.kill(parent.pid, signal.SIGKILL)
+        for child in after.values():
+            _until_gone(child["pid"])
+        assert not any(view.live(view.target.bot) for view in views.values())
+        parent = supervisor.spawn("next parent", words, environment=environment)
+        until(lambda found: bool(found) and all(e["ready"] for e in found.values()))
         parent.stop(grace_seconds=40)
         assert parent.exit_code == 0, parent.log_tail()
     for view in views.values():
         assert not view.live(view.target.bot)
+
+
+def _until_gone(pid: int) -> None:
+    """Until a process that is no child of ours has ended."""
+    give_up_at = time.monotonic() + _WITHIN_S
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < give_up_at, pid
+        time.sleep(0.05)
 
 
 def _url(file: Path) -> str:

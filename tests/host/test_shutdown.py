@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from mm_bot.host.shutdown import STOPS
+from mm_bot.host.shutdown import PARENT_GONE, STOPS
 
 PROGRAM = """
 import asyncio, sys
@@ -61,3 +61,19 @@ def test_a_second_signal_ends_it_at_once(number: signal.Signals) -> None:
         process.send_signal(number)
         process.wait(timeout=10)
         assert process.returncode == -number
+
+
+def test_a_killed_supervisor_asks_once_however_often_the_kernel_says_so() -> None:
+    """The kernel tells of a parent's death once for each of its threads: a program that is ending
+    because of it goes on to its end, and a SIGTERM still ends it at once."""
+    with start("hangs") as process:
+        process.send_signal(PARENT_GONE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "asked by SIGPWR\n"
+        for _ in range(20):
+            process.send_signal(PARENT_GONE)
+        time.sleep(0.05)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=10)
+        assert process.returncode == -signal.SIGTERM
