@@ -65,3 +65,10 @@ class EdgeError(BotError):
         self.source = source
         self.reason = reason
         super().__init__(f"{source}: {reason}")
+
+
+class DeniedError(EdgeError):
+    """An outside system answered that it does not take us for whom we say we are: the same again
+    ends the same way."""
+
+    exit_code = 3

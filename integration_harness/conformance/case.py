@@ -157,11 +157,33 @@ class Case:
         """Wait until none of the bot's own names is live."""
         self.until("none of the bot's orders live", self.mine, lambda found: not found, bot)
 
+    def empties(self, bot: BotProcess) -> float:
+        """Throw the kill switch, and wait until the book is empty and stays so for two cycles: an
+        order that was under way may come after the others went. Seconds until the last one was
+        gone, without what a loaded machine kept the bot or us waiting."""
+        starved, thrown_at = Starvation(bot.pid), time.monotonic()
+        self.switch.touch()
+        goal, live, took = self.cycles_of(bot) + 2, True, 0.0
+
+        def look() -> bool:
+            nonlocal live, took
+            found = bool(self.mine())
+            if live and not found:
+                took = time.monotonic() - thrown_at - starved.seconds
+            live = found
+            return not found and self.cycles_of(bot) >= goal
+
+        self.until("an empty book under the switch", look, bool, bot)
+        return took
+
     def cycles(self, bot: BotProcess, count: int) -> None:
         """Wait for so many further cycles."""
-        name = "mm_bot_cycle_duration_seconds_count"
-        goal = bot.metrics()[name] + count
-        self.until(f"{count} cycles", lambda: bot.metrics()[name], lambda done: done >= goal, bot)
+        goal = self.cycles_of(bot) + count
+        self.until(f"{count} cycles", lambda: self.cycles_of(bot), lambda done: done >= goal, bot)
+
+    def cycles_of(self, bot: BotProcess) -> float:
+        """How many it has had."""
+        return bot.metrics()["mm_bot_cycle_duration_seconds_count"]
 
     def nothing_unknown(self, bot: BotProcess) -> None:
         """Wait until no order's outcome is unknown."""

@@ -21,7 +21,7 @@ STOPS = tuple(
 )
 """All that end a process which does not handle them and that tell of no fault in it, as far as this
 system has them: a log rotation's, a limit's on processor time, a power supply's."""
-PARENT_GONE = getattr(signal, "SIGPWR", None)
+PARENT_GONE: signal.Signals | None = getattr(signal, "SIGPWR", None)
 """What a supervisor has the kernel send where it is killed itself, once for each of its threads.
 None where the system cannot; Linux can."""
 

@@ -12,7 +12,14 @@ from enum import Enum
 from typing import TypeVar
 
 from mm_bot.core.snapshot import CLOCK_SKEW_MS
-from mm_bot.errors import BotError, EdgeError, IdentityError, SettingsError, UnreachableError
+from mm_bot.errors import (
+    BotError,
+    DeniedError,
+    EdgeError,
+    IdentityError,
+    SettingsError,
+    UnreachableError,
+)
 
 T = TypeVar("T")
 
@@ -75,8 +82,15 @@ class Checks:
         try:
             return await question
         except EdgeError as error:
-            self.silent(area, name, f"{who} does not answer: {error.reason}")
+            self.unanswered(area, name, who, error)
             return None
+
+    def unanswered(self, area: str, name: str, who: str, error: EdgeError) -> None:
+        """Exit 3 where it does not know us, else 4."""
+        if isinstance(error, DeniedError):
+            self.wrong(area, name, f"{who} refuses us: {error.reason}")
+        else:
+            self.silent(area, name, f"{who} does not answer: {error.reason}")
 
     def _fail(self, area: str, name: str, detail: str, error: BotError) -> None:
         if self._strict:

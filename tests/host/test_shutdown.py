@@ -66,6 +66,7 @@ def test_a_second_signal_ends_it_at_once(number: signal.Signals) -> None:
 def test_a_killed_supervisor_asks_once_however_often_the_kernel_says_so() -> None:
     """The kernel tells of a parent's death once for each of its threads: a program that is ending
     because of it goes on to its end, and a SIGTERM still ends it at once."""
+    assert PARENT_GONE is not None, "the tests run on Linux"
     with start("hangs") as process:
         process.send_signal(PARENT_GONE)
         assert process.stdout is not None

@@ -136,6 +136,8 @@ class CoinbaseServer(FakeServer[_Client]):
         if self.faults.mute:
             await asyncio.sleep(_SILENCE_S)
             return Response("too late", status_code=503)
+        if request.url.path == f"{_PREFIX}/time":
+            return None  # public
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         uri = f"{request.method} 127.0.0.1:{self._port}{request.url.path}"
         if self._key.why_not(token, uri, self.faults.clock_ahead_s) is not None:

@@ -27,6 +27,8 @@ class Exchange:
         self.faults = Faults()
         self.traders: dict[int, Trader] = {}
         self.orders: dict[str, Order] = {}
+        self.own_fills: set[str] = set()
+        """Those of self-trades."""
         self.telling = Telling(
             push=push, now_ms=self.now_ms, traders=self.traders, orders=self.orders
         )
@@ -286,7 +288,8 @@ class Exchange:
         for other in self._opposite(order):
             if not order.left or not self._crosses(order, other):
                 break
-            if other.subaccount_id == order.subaccount_id and order.subaccount_id:
+            is_own = other.subaccount_id == order.subaccount_id != 0
+            if is_own and not self.faults.self_trades:
                 self._ended(other, "CANCELED", "MakerCanceledByTaker")
                 continue
             amount = min(order.left, other.left)
@@ -294,6 +297,7 @@ class Exchange:
                 each.filled += amount
                 each.status = "FILLED_PARTIAL" if each.left else "FILLED"
                 each.updated_ms = self.now_ms()
-                self.telling.fill(each, other.price, amount, is_maker=is_maker)
+                number = self.telling.fill(each, other.price, amount, is_maker=is_maker)
+                self.own_fills |= {number} if is_own else set()
                 self.telling.order(each)
             self.telling.trade(order, other, amount)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
@@ -71,6 +72,9 @@ class ApiError(Exception):
         return _TITLES[self.status]
 
 
+LINK_LIFE_MS: Final = 90 * 86_400_000
+
+
 @dataclass(slots=True)
 class Faults(CommonFaults):
     """What goes wrong beside, until it is turned off again. A lost reply and a swallowed order are
@@ -93,6 +97,8 @@ class Faults(CommonFaults):
     suspended: bool = False
     maintenance: bool = False
     """Writes answer 503."""
+    self_trades: bool = False
+    """Two orders of one subaccount that meet trade, instead of the resting one being cancelled."""
     foreign_contract: bool = False
     inactive: bool = False
 
@@ -138,11 +144,18 @@ class Trader:
     subaccount_id: int
     name: str
     signers: set[str]
+    link_status: str = "ACTIVE"
+    link_ends_ms: int = field(default_factory=lambda: int(time.time() * 1000) + LINK_LIFE_MS)
+    """Of every linked signer."""
     collateral: Decimal = Decimal(1_000_000)
     positions: dict[str, Decimal] = field(default_factory=dict)
     """Signed, by ticker."""
     history: list[tuple[int, str, Decimal]] = field(default_factory=list)
     """(time, ticker, position from then on)."""
+
+    def may_sign(self, address: str, now_ms: int) -> bool:
+        linked = self.link_status == "ACTIVE" and now_ms < self.link_ends_ms
+        return address in self.signers and (linked or address == self.owner)
 
     @property
     def uuid(self) -> str:

@@ -17,7 +17,6 @@ from integration_harness.venues.ethereal.model import (
 from integration_harness.venues.ethereal.rules import DOMAIN, TYPES
 
 SLOW_INDEX_MS: Final = 1_000
-LINK_LIFE_MS: Final = 90 * 86_400_000
 
 
 class Reads:
@@ -118,7 +117,7 @@ class Reads:
     def links(self, asked: Json) -> Json:
         trader = self._trader(asked)
         found = [
-            {"signer": s, "status": "ACTIVE", "expiresAt": self.exchange.now_ms() + LINK_LIFE_MS}
+            {"signer": s, "status": trader.link_status, "expiresAt": trader.link_ends_ms}
             for s in sorted(trader.signers - {trader.owner})
         ]
         return _page(found, asked)
@@ -181,7 +180,7 @@ class Reads:
         return shown | ({"rejectedReason": order.reason} if order.reason else {})
 
     def list_fills(self, asked: Json) -> Json:
-        """Self-trades cannot happen here: the resting order is cancelled instead."""
+        """Self-trades are left out unless they are asked for."""
         trader = self._trader(asked)
         after = int(asked.get("createdAfter", -1))
         listed_ms = self.exchange.now_ms() - int(self.exchange.faults.late_fills_s * 1000)
@@ -190,6 +189,7 @@ class Reads:
             f
             for f in self.exchange.fills
             if f["subaccountId"] == trader.uuid
+            and (asked.get("includeSelfTrades") == "true" or f["id"] not in self.exchange.own_fills)
             and after < f["createdAt"] <= listed_ms
             and (not product_ids or f["productId"] in product_ids.split(","))
         ]

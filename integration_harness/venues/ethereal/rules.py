@@ -79,7 +79,7 @@ class Rules:
         if found != data["sender"].lower():
             raise ApiError(401, "invalid signature")
         for trader in self.traders.values():
-            if trader.word == data["subaccount"] and found in trader.signers:
+            if trader.word == data["subaccount"] and trader.may_sign(found, self.now_ms()):
                 return trader
         raise ApiError(422, "InvalidSigner")
 

@@ -23,10 +23,11 @@ class Telling:
     fills: list[Json] = field(default_factory=list)
     trades: list[Json] = field(default_factory=list)
 
-    def fill(self, order: Order, price: Decimal, amount: Decimal, *, is_maker: bool) -> None:
+    def fill(self, order: Order, price: Decimal, amount: Decimal, *, is_maker: bool) -> str:
+        """The fill's id; none of a stranger's."""
         trader = self.traders.get(order.subaccount_id)
         if trader is None:
-            return
+            return ""
         fill = {
             "id": str(uuid.uuid4()),
             "orderId": order.order_id,
@@ -56,6 +57,7 @@ class Telling:
         }
         self.push("OrderFill", trader.uuid, {"t": fill["createdAt"], "d": [pushed]})
         self.push("PositionUpdate", trader.uuid, {"t": fill["createdAt"], "d": []})
+        return str(fill["id"])
 
     def trade(self, taker: Order, maker: Order, amount: Decimal) -> None:
         sides = [self.traders.get(o.subaccount_id) for o in (taker, maker)]

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 
-from mm_bot.errors import EdgeError
+from mm_bot.errors import DeniedError, EdgeError
 from mm_bot.io.errors import FOREIGN, NOT_SENT, describe, excerpt
 from mm_bot.io.http import open_client
 from mm_bot.venues.coinbase.config import CoinbaseConfig
@@ -36,6 +36,10 @@ PAGE: Final = "250"
 PAGES: Final = 200
 """More pages than this in one read are an answer that never ends."""
 _UNAUTHORISED: Final = (401, 403)
+_WHOSE_KEY: Final = (
+    "is MM_COINBASE_KEY_NAME the name of MM_COINBASE_PRIVATE_KEY, is the key not revoked, does its "
+    "list of addresses have this machine, and is this machine's clock right?"
+)
 _JSON: Final = {"content-type": "application/json"}
 Asked = Mapping[str, str]
 
@@ -109,6 +113,8 @@ class CoinbaseApi:
         said = excerpt(answer.text)
         if answer.status_code == NOT_FOUND:
             raise RefusedError(NOT_FOUND, f"{path}: {said or 'not found'}")
+        if answer.status_code in _UNAUTHORISED:
+            raise DeniedError(COINBASE, f"{path}: {answer.status_code} {said}; {_WHOSE_KEY}")
         if answer.status_code != httpx.codes.OK:
             raise EdgeError(COINBASE, f"{path}: {answer.status_code} {said}".rstrip())
         return read.json(answer.content)

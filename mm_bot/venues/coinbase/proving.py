@@ -48,7 +48,7 @@ async def learn(api: CoinbaseApi, config: CoinbaseConfig, checks: Checks) -> Ins
         checks.wrong(API, "our market", f"{symbol} at {where}: {error.reason}")
         return None
     except EdgeError as error:
-        checks.silent(API, "our market", f"{where} does not answer: {error.reason}")
+        checks.unanswered(API, "our market", where, error)
         return None
     try:
         market = wire.instrument(product, price_tick=config.price_tick, resend_safe=config.resend)

@@ -27,6 +27,7 @@ from mm_bot.fields.keccak import keccak_256
 from mm_bot.io.errors import NOT_SENT, describe
 from mm_bot.io.http import open_client
 from mm_bot.io.websocket import connecting
+from mm_bot.venues.derive.codes import DENIED
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.their_clock import TheirClock
 from mm_bot.venues.signing import Signer
@@ -122,6 +123,8 @@ class DeriveApi:
         self.other = Bucket.full(config.requests_per_minute)
         self.problem = "not connected yet"
         """Why the socket is down; empty while it is up."""
+        self.denied = False
+        """Whether that is because of who we are."""
         self.up = asyncio.Event()
         self.down = asyncio.Event()
 
@@ -226,12 +229,13 @@ class DeriveApi:
     async def _run(self, session: Callable[[], Coroutine[Any, Any, None]]) -> None:
         back_off_s = FIRST_BACK_OFF_S
         while True:
-            began_s = time.monotonic()
+            began_s, self.denied = time.monotonic(), False
             try:
                 await self._session(session)
                 self.problem = "the exchange closed the socket"
             except EdgeError as error:
                 self.problem = error.reason
+                self.denied = isinstance(error, RefusedError) and error.code in DENIED
             except (WebSocketException, OSError, TimeoutError) as error:
                 self.problem = describe(error)
             if time.monotonic() - began_s > LAST_BACK_OFF_S:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -18,13 +18,20 @@ from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.orders import OrderEntry
 from mm_bot.venues.derive.session import Session
 
+_SCOPE: Final = "give the session key the scope to trade on everything, or arm it on the site"
+_WHOSE_KEY: Final = (
+    "is MM_SIGNER_PRIVATE_KEY a session key of MM_OWNER_ADDRESS that has not expired, may trade "
+    "MM_SUBACCOUNT_ID and lists this machine's address?"
+)
+
 
 async def learn(api: DeriveApi, config: DeriveConfig, checks: Checks) -> Instrument | None:
     """The instrument; None where it was not told."""
     try:
         listing = await api.read("public/get_instrument", {"instrument_name": config.market_symbol})
     except RefusedError as error:
-        checks.wrong("API", "our market", f"{config.market_symbol}: {error.reason}")
+        told = f"MM_MARKET_SYMBOL={config.market_symbol}: {error.reason}; such as ETH-PERP"
+        checks.wrong("API", "our market", told)
         return None
     except EdgeError as error:
         where = f"Derive at {config.http_url}"
@@ -50,15 +57,18 @@ async def socket(
         async with asyncio.timeout(config.reach_timeout_ms / 1000):
             await api.up.wait()
     except TimeoutError:
-        where = f"the socket at {config.socket_url}"
-        checks.silent("API", "socket", f"{where} does not come up: {api.problem}")
+        told = f"the socket at {config.socket_url} does not come up: {api.problem}"
+        if api.denied:
+            checks.wrong("API", "socket", f"{told}; {_WHOSE_KEY}")
+        else:
+            checks.silent("API", "socket", told)
         return False
     checks.ok("API", "socket", f"logged in as {config.owner}")
     compare_clocks(checks, "API", session.clock.ahead_ms)
     if session.armed:
         checks.ok("API", "dead man", "cancel-on-disconnect is armed")
     elif not config.dry_run:
-        checks.wrong("API", "dead man", "cancel-on-disconnect cannot be armed: key's scope?")
+        checks.wrong("API", "dead man", f"cancel-on-disconnect cannot be armed: {_SCOPE}")
     allowed, ours = session.requests_per_minute, config.requests_per_minute
     if allowed is not None and allowed < ours:
         told = f"the account may send {allowed} requests a minute; MM_DERIVE_REQUESTS_PER_MINUTE"
@@ -96,8 +106,10 @@ async def signing(
     theirs, ours = answer.get("domain_separator"), entry.separator
     recovered = str(answer.get("recovered_signer", "")).lower()
     if theirs != ours:
-        checks.wrong("API", "signing", f"the domain separator is {theirs}, we sign for {ours}")
+        told = f"the domain separator is {theirs}, we sign for {ours}: is MM_DERIVE_NETWORK right?"
+        checks.wrong("API", "signing", told)
     elif recovered and recovered != entry.signer:
-        checks.wrong("API", "signing", f"recovers {recovered}, not {entry.signer}")
+        told = f"the exchange recovers {recovered}, not {entry.signer}: do not trade, tell us"
+        checks.wrong("API", "signing", told)
     else:
         checks.ok("API", "signing", "domain and signer are as the exchange sees them")

@@ -8,7 +8,8 @@ from typing import Any
 
 from mm_bot.clock import Clock as OurClock
 from mm_bot.errors import EdgeError
-from mm_bot.venues.derive.api import DERIVE, DeriveApi
+from mm_bot.venues.derive.api import DERIVE, DeriveApi, RefusedError
+from mm_bot.venues.derive.codes import SUBACCOUNT_MISMATCH
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.their_clock import TheirClock
 
@@ -36,7 +37,8 @@ class Session:
         await self.ask_clock(call)
         logged_in = await call("public/login", self.api.login())
         if not isinstance(logged_in, list) or config.subaccount_id not in logged_in:
-            raise EdgeError(DERIVE, f"subaccount {config.subaccount_id} is none of this wallet's")
+            text = f"subaccount {config.subaccount_id} is none of this wallet's: {logged_in}"
+            raise RefusedError(SUBACCOUNT_MISMATCH, text[:200])
         if not config.dry_run:
             await call("private/set_cancel_on_disconnect", {"enabled": True})
         account = await call("private/get_account", {"wallet": config.owner})

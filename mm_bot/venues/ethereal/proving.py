@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mm_bot.core.commands import Outcome
+from mm_bot.core.commands import Outcome, Verdict
 from mm_bot.core.exact import plain
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import CLOCK_SKEW_MS
@@ -86,7 +86,8 @@ async def domain(api: EtherealApi, config: EtherealConfig, checks: Checks) -> bo
     for name, (theirs, ours) in wanted.items():
         if theirs != ours:
             detail = f"{name} is {theirs!r} at the exchange, and we sign for {ours!r}"
-            checks.wrong(API, "domain", f"{detail}: nothing is traded under another domain")
+            remedy = "nothing is traded under another domain; is MM_ETHEREAL_NETWORK right?"
+            checks.wrong(API, "domain", f"{detail}: {remedy}")
             return False
     checks.ok(API, "domain", f"chain {config.chain_id}, contract {config.contract}")
     return True
@@ -144,7 +145,9 @@ async def signing(
         checks.ok(API, "signing", f"{signer} may sign, as {who}")
         return
     detail = f"a cancel signed by {signer}, as {who}, ends with: {outcome.detail}"
-    if outcome.detail.startswith(("400", "401", "403", "422")):
+    if "ExchangeSuspended" in outcome.detail or outcome.verdict is Verdict.REFUSED:
+        checks.silent(API, "signing", f"{detail}; the exchange takes nothing now: try again later")
+    elif outcome.detail.startswith(("400", "401", "403", "422")):
         checks.wrong(API, "signing", f"{detail}; is it linked to this account, and not revoked?")
     else:
         checks.silent(API, "signing", detail)
@@ -167,14 +170,32 @@ async def link(
         members = entry if isinstance(entry, dict) else {}
         if str(members.get("signer", "")).lower() != signer:
             continue
-        left_s = (read.integer(members, "expiresAt", "link") - time.time_ns() // 1_000_000) // 1000
-        if members.get("status") != "ACTIVE":
-            checks.wrong(API, "link", f"{signer} is {members.get('status')}: link another signer")
+        _link(members, signer, checks)
+        return
+
+
+_LINK_REMEDY: Final = {
+    "PENDING": "wait until the chain has confirmed it",
+    "ACTIVE": "extend it on the site, or link another signer",
+}
+
+
+def _link(members: Mapping[str, Any], signer: str, checks: Checks) -> None:
+    """One link, in whatever words the exchange has for its state."""
+    status, ends_ms = str(members.get("status")), members.get("expiresAt")
+    remedy = _LINK_REMEDY.get(status, "link another signer: one that was revoked never comes back")
+    if status != "ACTIVE":
+        checks.wrong(API, "link", f"{signer} is {status}: {remedy}")
+    elif not isinstance(ends_ms, int) or isinstance(ends_ms, bool):
+        checks.note(API, "link", f"when {signer}'s ends is not told here: look at the site")
+    else:
+        left_s = (ends_ms - time.time_ns() // 1_000_000) // 1000
+        if left_s <= 0:
+            checks.wrong(API, "link", f"{signer}'s ended {-left_s // 3600} h ago: {remedy}")
         elif left_s < LINK_NOTED_S:
             checks.note(API, "link", f"{signer}'s ends in {left_s // 3600} h: extend it")
         else:
             checks.ok(API, "link", f"{signer}'s ends in {left_s // 86_400} days")
-        return
 
 
 async def stream(stream: Stream, config: EtherealConfig, checks: Checks) -> None:

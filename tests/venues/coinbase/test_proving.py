@@ -109,10 +109,10 @@ def test_what_is_wrong_is_named_with_exit_code_3(
 
 
 def test_another_key_is_told_by_the_first_answer(server: CoinbaseServer, tmp_path: Path) -> None:
-    """The exchange refuses every token, its time too; the failure names the status."""
-    found = checked(replace(settings(server, tmp_path), key=b"\x05" * 32))["clock"]
-    assert (found.result, found.code) == (Result.FAILED, 4)
-    assert "401" in found.detail
+    """The exchange refuses every token: exit code 3, with the status, and what to look at."""
+    found = checked(replace(settings(server, tmp_path), key=b"\x05" * 32))["our market"]
+    assert (found.result, found.code) == (Result.FAILED, 3)
+    assert "401 Unauthorized; is MM_COINBASE_KEY_NAME the name of" in found.detail
 
 
 def test_a_lost_message_makes_the_connection_anew(server: CoinbaseServer) -> None:

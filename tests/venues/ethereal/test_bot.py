@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from eth_account import Account
 
 from integration_harness.anchor_server import AnchorServer
+from integration_harness.checks import totals_fault
+from integration_harness.stack.quantities import Side
 from integration_harness.venues.ethereal import EtherealServer, Order
 from tests.venues.bots import REDUCING, Start, ended, starting, wait
 
@@ -99,6 +102,22 @@ def test_it_quotes_counts_a_fill_once_and_stops_with_proof(
     assert bot.stop() == 0
     assert not live(server)
     assert bot.log("cancelled_all")[0].fields["proven"] is True
+
+
+def test_a_trade_with_our_own_account_is_counted(server: EtherealServer, start: Start) -> None:
+    """Where another tool of the account takes our quote, the exchange leaves both halves out of the
+    list of fills unless they are asked for: both are in the books, which stay what is held."""
+    server.faults.self_trades = True
+    bot = start()
+    wait("two quotes", lambda: quoted(server), bot)
+    server.rest("sell", "2000", "0.2", subaccount_id=SUBACCOUNT, label="manual1")
+    both: list[tuple[Side, Fraction]] = [("buy", Fraction(1, 5)), ("sell", Fraction(1, 5))]
+    wait(
+        "both halves are counted",
+        lambda: totals_fault(bot.state().get("books", {}), both) is None,
+        bot,
+    )
+    assert server.traders[SUBACCOUNT].position == 0
 
 
 def test_a_lost_reply_never_doubles(server: EtherealServer, start: Start) -> None:

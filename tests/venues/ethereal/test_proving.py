@@ -92,9 +92,28 @@ def not_traded(server: EtherealServer, given: EtherealConfig) -> EtherealConfig:
     return given
 
 
+def unconfirmed(server: EtherealServer, given: EtherealConfig) -> EtherealConfig:
+    server.traders[7].link_status = "PENDING"
+    return given
+
+
+def revoked(server: EtherealServer, given: EtherealConfig) -> EtherealConfig:
+    server.traders[7].link_status = "REVOKED"
+    return given
+
+
+def ended(server: EtherealServer, given: EtherealConfig) -> EtherealConfig:
+    server.traders[7].link_ends_ms -= 91 * 86_400_000
+    return given
+
+
 @pytest.mark.parametrize(
     ("broken", "name", "said"),
     [
+        (unconfirmed, "link", "is PENDING: wait until the chain has confirmed it"),
+        (revoked, "link", "is REVOKED: link another signer"),
+        (ended, "link", "ended 24 h ago: extend it on the site"),
+        (ended, "signing", "InvalidSigner"),
         (stranger_s_key, "signing", "InvalidSigner; is it linked to this account"),
         (other_case, "subaccount", "no subaccount 'Primary'; it has 'primary'"),
         (other_contract, "domain", "verifyingContract is '0xabab"),
@@ -108,6 +127,16 @@ def test_what_is_wrong_is_named_with_exit_code_3(
     found = checked(broken(server, settings(server, tmp_path)))[name]
     assert (found.result, found.code) == (Result.FAILED, 3)
     assert said in found.detail
+
+
+def test_a_suspended_exchange_is_no_fault_of_our_key(
+    server: EtherealServer, tmp_path: Path
+) -> None:
+    """Exit code 4, and to try again later."""
+    server.faults.suspended = True
+    found = checked(settings(server, tmp_path))["signing"]
+    assert (found.result, found.code) == (Result.FAILED, 4)
+    assert "ExchangeSuspended; the exchange takes nothing now" in found.detail
 
 
 def test_a_clock_a_socket_and_maintenance_are_notes(server: EtherealServer, tmp_path: Path) -> None:
