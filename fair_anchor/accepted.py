@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
+
 from mm_bot.core.exact import Price
 from mm_bot.core.memory import Accepted
 from mm_bot.host.accepted_file import price_in
@@ -50,7 +52,7 @@ class AcceptedPrices:
             return
         except OSError as error:
             self.warn(f"cannot read {self.path}: {error.strerror}")
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except ValueError as error:
             self.warn(f"{self.path} is not what this service writes, passed over: {error!r:.80}")
 
     def note(self, source: str, price: Price, now_ms: int) -> None:
@@ -86,9 +88,14 @@ class AcceptedPrices:
 def _read(content: bytes) -> dict[str, Accepted]:
     if len(content) > MOST_BYTES:
         raise ValueError("it is too large")
+    members = orjson.loads(content)  # has a bound on nesting
+    prices = members.get(_FIELD) if isinstance(members, dict) else None
+    if not isinstance(prices, dict):
+        raise ValueError(f"it has no object {_FIELD!r}")
     found = {}
-    for source, each in json.loads(content)[_FIELD].items():
-        price, at_ms = price_in(each["price"]), each["at_ms"]
+    for source, each in prices.items():
+        text, at_ms = map(each.get, ("price", "at_ms")) if isinstance(each, dict) else ("", None)
+        price = price_in(text) if isinstance(text, str) else None
         if price is None or type(at_ms) is not int:
             raise ValueError(f"{source} is {each!r:.60}")
         found[source] = Accepted(price=price, at_ms=at_ms)

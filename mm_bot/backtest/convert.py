@@ -35,6 +35,7 @@ FORMATS: Final[dict[str, Callable[[Recording], Format]]] = {
     "tardis": Tardis,
 }
 _TELL_EVERY: Final = 2_000
+_LONGEST_LINE: Final = 64 << 20
 _NOT_OF_IT: Final = (
     ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError,
 )  # fmt: skip
@@ -144,7 +145,10 @@ class _Reading:
                 raw.seek(0)
                 behind = 0
                 source: Any = gzip.GzipFile(fileobj=raw) if packed else raw
-                for number, line in enumerate(source, start=1):
+                pieces = iter(lambda: source.readline(_LONGEST_LINE), b"")
+                for number, line in enumerate(pieces, start=1):
+                    if len(line) == _LONGEST_LINE:
+                        raise EOFError(f"line {number} is longer than {_LONGEST_LINE} bytes")
                     if number % _TELL_EVERY == 1:
                         now = raw.tell()
                         self._done, behind = self._done + now - behind, now

@@ -7,10 +7,10 @@ filled in with texts that nobody uses.
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -24,6 +24,7 @@ from mm_bot.core.exact import Amount, Size, exact
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.policy import Policy
 from mm_bot.errors import SettingsError
+from mm_bot.fields.toml_file import as_list, as_table, parse, read_text
 from mm_bot.settings import load as load_settings
 
 T = TypeVar("T")
@@ -120,12 +121,7 @@ def read(path: Path) -> Experiment:
     Raises:
         SettingsError: with what is wrong in it.
     """
-    try:
-        members = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise SettingsError([f"{path}: {error.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError([f"{path} is no TOML: {error}"]) from None
+    members = parse(read_text(path), str(path))
     return made_of(members, path.parent, str(path))
 
 
@@ -134,11 +130,13 @@ def made_of(members: Mapping[str, Any], folder: Path, named: str) -> Experiment:
     known = ("tape", "market", "exchange", "account", "uptime", "weather", "strategy", "sweep")
     if extra := sorted(set(members) - set(known)):
         raise SettingsError([f"{named}: no table [{extra[0]}]; there are {', '.join(known)}"])
-    tape = members.get("tape", {})
+    tables = {name: as_table(value, f"{named}: [{name}]") for name, value in members.items()}
+    tape = tables.get("tape", {})
     if extra := sorted(set(tape) - {"file", "files", "generate"}):
         raise SettingsError([f"{named}: [tape] has no {extra[0]}"])
-    files = [*tape.get("files", ()), *([tape["file"]] if "file" in tape else [])]
-    if (not files) == ("generate" not in tape) and "files" not in members.get("sweep", {}):
+    files = [*as_list(tape.get("files", []), f"{named}: [tape] files")]
+    files += [tape["file"]] if "file" in tape else []
+    if (not files) == ("generate" not in tape) and "files" not in tables.get("sweep", {}):
         raise SettingsError(
             [f"{named}: [tape] needs either file = ..., files = [...] or [tape.generate]"]
         )
@@ -146,12 +144,12 @@ def made_of(members: Mapping[str, Any], folder: Path, named: str) -> Experiment:
     return Experiment(
         tape_files=tuple(folder / str(file) for file in files),
         generated=None if generate is None else _made(Generated, generate, "tape.generate"),
-        market=_made(Market, members["market"], "market") if "market" in members else None,
-        exchange=_exchange(members.get("exchange", {}), folder),
-        account=_made(Account, members.get("account", {}), "account"),
-        uptime=_made(Uptime, members.get("uptime", {}), "uptime"),
-        weather=_made(Weather, members.get("weather", {}), "weather"),
-        strategy={name: str(value) for name, value in members.get("strategy", {}).items()},
+        market=_made(Market, tables["market"], "market") if "market" in tables else None,
+        exchange=_exchange(tables.get("exchange", {}), folder),
+        account=_made(Account, tables.get("account", {}), "account"),
+        uptime=_made(Uptime, tables.get("uptime", {}), "uptime"),
+        weather=_made(Weather, tables.get("weather", {}), "weather"),
+        strategy={name: str(value) for name, value in tables.get("strategy", {}).items()},
     )
 
 
@@ -167,23 +165,36 @@ def _exchange(members: Mapping[str, Any], folder: Path) -> Exchange:
     return replace(exchange, latencies=latencies)
 
 
-def _made(kind: type[T], members: Mapping[str, Any], table: str) -> T:
+def _made(kind: type[T], members: object, table: str) -> T:
     """A table as its class: numbers of money may be given as TOML strings or integers."""
-    known = {each.name: each for each in fields(cast(Any, kind))}
-    faults = [f"[{table}] has no {name}" for name in members if name not in known]
-    values = {}
-    for name, value in members.items():
-        if name in known and known[name].type == "str" and not isinstance(value, str):
-            if isinstance(value, float):
-                faults.append(f"[{table}] {name} = {value}: write an exact number as text")
-            value = str(value)
-        values[name] = value
+    known = {each.name: each for each in fields(cast(Any, kind)) if each.type in _TAKES}
+    faults, values = [], {}
+    for name, value in as_table(members, f"[{table}]").items():
+        if name not in known:
+            faults.append(f"[{table}] has no {name}")
+            continue
+        takes, fits = _TAKES[cast(str, known[name].type)]
+        if not fits(value):
+            faults.append(f"[{table}] {name} = {value!r:.60}: write {takes}")
+        values[name] = str(value) if known[name].type == "str" else value
     if faults:
         raise SettingsError(faults)
     try:
         return kind(**values)
     except TypeError as error:
         raise SettingsError([f"[{table}]: {error}"]) from None
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is int and abs(value) < 2**63
+
+
+_TAKES: Final[Mapping[object, tuple[str, Callable[[object], bool]]]] = {
+    "str": ("an exact number as text", lambda value: isinstance(value, str) or _is_whole(value)),
+    "int": ("a whole number", _is_whole),
+    "float": ("a number", lambda v: _is_whole(v) or (isinstance(v, float) and isfinite(v))),
+}
+"""What a member of each type takes; the latencies, which have another, are measured."""
 
 
 def policy_of(strategy: Mapping[str, str], instrument: Instrument) -> tuple[Policy, int]:

@@ -7,7 +7,6 @@ with the seed of the experiment and up, or a file each.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -19,6 +18,7 @@ from typing import Any, Final
 from mm_bot.backtest.experiment import Experiment, made_of
 from mm_bot.core.exact import add, exact, plain
 from mm_bot.errors import SettingsError
+from mm_bot.fields.toml_file import as_list, as_table, parse, read_text
 
 PLANS: Final = ("grid", "random", "tpe")
 GOALS: Final = ("total", "total_less_drawdown", "per_volume_bps")
@@ -69,29 +69,26 @@ class Study:
 
 def read(path: Path) -> Study:
     """Raises SettingsError with what is wrong in the file."""
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f"{path} cannot be read: {error}"]) from None
-    return study_of(text, path.parent, str(path))
+    return study_of(read_text(path), path.parent, str(path))
 
 
 def study_of(text: str, folder: Path, named: str) -> Study:
     """From the text of a file; `named` for messages."""
-    try:
-        members = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError([f"{named} is no TOML: {error}"]) from None
-    sweep = members.get("sweep")
-    if not isinstance(sweep, dict):
+    return study_of_members(parse(text, named), text, folder, named)
+
+
+def study_of_members(members: Mapping[str, Any], text: str, folder: Path, named: str) -> Study:
+    """From the tables of a file. Raises as `read` does."""
+    if "sweep" not in members:
         raise SettingsError([f"{named} has no table [sweep]"])
+    sweep = as_table(members["sweep"], f"{named}: [sweep]")
     known = {
         "name", "plan", "trials", "seed", "goal", "days", "choose_on", "files", "parameters",
     }  # fmt: skip
     faults = [f"[sweep] has no {name}" for name in sweep if name not in known]
-    files = tuple(str(file) for file in sweep.get("files", ()))
-    days = len(files) or int(sweep.get("days", 1))
-    choose_on = int(sweep.get("choose_on", days))
+    files = tuple(map(str, as_list(sweep.get("files", []), "[sweep] files")))
+    days = len(files) or _count(sweep, "days", 1)
+    choose_on = _count(sweep, "choose_on", days)
     plan, goal = str(sweep.get("plan", "grid")), str(sweep.get("goal", "total"))
     if plan not in PLANS:
         faults.append(f"[sweep] plan {plan!r}: one of {', '.join(PLANS)}")
@@ -100,7 +97,7 @@ def study_of(text: str, folder: Path, named: str) -> Study:
     if not 1 <= choose_on <= days:
         faults.append(f"[sweep] choose_on {choose_on}: 1 to days, which is {days}")
     parameters = {}
-    for name, given in dict(sweep.get("parameters", {})).items():
+    for name, given in as_table(sweep.get("parameters", {}), "[sweep.parameters]").items():
         try:
             parameters[name] = _values(given)
         except (ValueError, TypeError) as error:
@@ -119,14 +116,22 @@ def study_of(text: str, folder: Path, named: str) -> Study:
         experiment=experiment,
         name=str(sweep.get("name", Path(named).stem)),
         plan=plan,
-        trials=grid if plan == "grid" else int(sweep.get("trials", 50)),
-        seed=int(sweep.get("seed", 1)),
+        trials=grid if plan == "grid" else _count(sweep, "trials", 50),
+        seed=_count(sweep, "seed", 1),
         goal=goal,
         days=days,
         choose_on=choose_on,
         files=files,
         parameters=parameters,
     )
+
+
+def _count(sweep: Mapping[str, Any], name: str, default: int) -> int:
+    """Raises SettingsError where it is no whole number, or one that nobody means."""
+    value = sweep.get(name, default)
+    if type(value) is not int or not 0 <= value < 2**31:
+        raise SettingsError([f"[sweep] {name} = {value!r:.60}: write a whole number"])
+    return value
 
 
 def _values(given: Any) -> tuple[str, ...]:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +23,11 @@ from mm_bot.errors import SettingsError
 
 NS_A_MS = 1_000_000
 NS_A_SECOND = 1_000_000_000
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, KeyError, OverflowError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, struct.error, MemoryError, SyntaxError),
+)
+"""What reading raises of a file that is no archive of arrays, or a broken one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +130,9 @@ def load(path: Path, market: Market | None = None) -> Tape:
         SettingsError: where it is none, or not what its manifest says.
     """
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file) as arrays:
             rows = arrays["data"]
-    except (OSError, ValueError, KeyError) as error:
+    except _DAMAGED as error:
         raise SettingsError([f"{path} is no tape: {error}"]) from None
     if rows.dtype != EVENT or not len(rows):
         raise SettingsError([f"{path} is no tape: not an array of the engine's events"])
@@ -146,7 +154,7 @@ def load(path: Path, market: Market | None = None) -> Tape:
             follows=str(told.get("follows", "")),
         )
         sha256 = str(told["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (*_DAMAGED, TypeError, RecursionError) as error:
         raise SettingsError([f"{beside} is no manifest of a tape: {error}"]) from None
     if market is None and tape.sha256() != sha256:
         raise SettingsError([f"{path} is not what {beside.name} says: its SHA-256 differs"])

@@ -13,14 +13,15 @@ after a stop orders of any market may still be live.
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import orjson
+
 from mm_bot.cli.call import Call
-from mm_bot.cli.probe import Status, ask, ask_if_there, entries
+from mm_bot.cli.probe import Status, ask, ask_if_there, entries, members
 from mm_bot.errors import IdentityError, SettingsError, UnreachableError
 from mm_bot.fleet.plan import DEFAULT_FILE, Fleet, Market, read_file
 from mm_bot.fleet.tickers import TICKERS, read_tickers
@@ -169,7 +170,7 @@ async def _check(call: Call, fleet: Fleet) -> int:
     codes = {code for code, _ in found}
     worst = next((code for code in _WORST_FIRST if code in codes), max(codes))
     budgets = [(b, [m for m in fleet.markets if m.name in b.markets]) for b in fleet.budgets]
-    sums = {b.name: sum(int(m.own[b.variable]) for m in members) for b, members in budgets}
+    sums = {b.name: sum(int(m.own[b.variable]) for m in sharing) for b, sharing in budgets}
     if call.output.as_json:
         call.output.json(
             {
@@ -188,8 +189,8 @@ async def _check(call: Call, fleet: Fleet) -> int:
     output = call.output
     for note in notes:
         output.line(f"note: {note}", "warn")
-    for budget, members in budgets:
-        parts = ", ".join(f"{m.name} {m.own[budget.variable]}" for m in members)
+    for budget, sharing in budgets:
+        parts = ", ".join(f"{m.name} {m.own[budget.variable]}" for m in sharing)
         output.line(f"budget {budget.name}: {sums[budget.name]} of {budget.total} ({parts})")
     output.table(
         ("market", "result", "failed"),
@@ -214,7 +215,7 @@ async def _checked(market: Market, turns: asyncio.Semaphore) -> tuple[int, list[
         said, _ = await process.communicate()
     code = process.returncode or 0
     try:
-        checks = entries(json.loads(said).get("checks"))
+        checks = entries(members(orjson.loads(said)).get("checks"))
     except ValueError:
         return code or 1, ["its check said nothing"]
     failed = [f"{c['check']}: {c['detail']}" for c in checks if c.get("result") == "failed"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import http.client
-import json
 from collections.abc import Mapping
 from urllib.parse import urlsplit
+
+import orjson
 
 from mm_bot.errors import SettingsError, UnreachableError
 from mm_bot.settings import read_sound
@@ -13,6 +14,7 @@ from mm_bot.settings import read_sound
 _ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 _TIMEOUT_S = 2.0
 _NAME = "MM_METRICS_ADDR"
+MOST_BYTES = 16 << 20
 
 Status = Mapping[str, object]
 
@@ -51,7 +53,7 @@ def ask(url: str, *, needed: str = "not_ready_because") -> dict[str, object]:
     try:
         connection.request("GET", parts.path.rstrip("/") + "/status")
         answer = connection.getresponse()
-        content: object = json.loads(answer.read())
+        content: object = orjson.loads(answer.read(MOST_BYTES))  # has a bound on nesting
     except OSError as error:
         raise UnreachableError(
             f"no bot answers at {url}: {error.strerror or type(error).__name__}; start it, or name "

@@ -13,6 +13,8 @@ from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Side
 
 ID_PREFIX = "mm"
+NONCE_DIGITS = 78
+"""Of a 256-bit number at most; an id is anybody's to choose."""
 
 
 class OrderStatus(Enum):
@@ -56,6 +58,8 @@ class OrderId:
         if len(parts) != 4 or parts[0] != ID_PREFIX or not parts[1]:
             return None
         if parts[2] not in ("buy", "sell") or not (parts[3].isascii() and parts[3].isdigit()):
+            return None
+        if len(parts[3]) > NONCE_DIGITS:
             return None
         order_id = OrderId(parts[1], Side(parts[2]), int(parts[3]))
         return order_id if str(order_id) == text else None

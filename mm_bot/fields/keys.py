@@ -7,10 +7,10 @@ contains a key, a password or a piece of one; what concerns a file names the fil
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
+import orjson
 from coincurve import PrivateKey
 
 from mm_bot.fields.keccak import keccak_256
@@ -74,7 +74,7 @@ def read_keystore(file: Path, password_file: Path) -> bytes:
     encrypted = _read(file)
     password = _read(password_file).rstrip(b"\r\n")
     try:
-        content: object = json.loads(encrypted)
+        content: object = orjson.loads(encrypted)  # has a bound on nesting
     except ValueError:
         raise ValueError(f"{file} is not JSON; give a keystore JSON file") from None
     if not isinstance(content, dict) or not {"crypto", "Crypto"} & content.keys():
@@ -93,7 +93,7 @@ def _decrypt(content: dict[str, object], password: bytes, file: Path, password_f
             f"{file} is a keystore of another kind; write it again as version 3, "
             "aes-128-ctr, with scrypt or pbkdf2"
         ) from None
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError):
         raise ValueError(
             f"{file} does not open with the password in {password_file}: "
             "give the password it was written with, or an undamaged copy"

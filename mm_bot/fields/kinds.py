@@ -44,6 +44,7 @@ FRACTION_DIGITS = 12
 
 _DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,80}", re.ASCII)
+_PORT = re.compile(r"\d{1,5}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 
 
@@ -200,7 +201,7 @@ def _prefixes(text: str) -> tuple[str, ...]:
 
 def _listen_address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    valid = colon and port.isascii() and port.isdigit() and int(port[:6]) <= 65535
+    valid = colon and _PORT.fullmatch(port) and int(port) <= 65535
     if not valid or (host and not _HOST.fullmatch(host)):
         refuse("host:port, or :port for every interface; IPv6 in brackets, as in [::1]:8080")
     return host.strip("[]") or "0.0.0.0", int(port)

@@ -25,16 +25,17 @@ market of a budget that says nothing itself gets an even share of what the other
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeGuard
 
 from mm_bot.errors import SettingsError
+from mm_bot.fields.toml_file import parse, read_text
 
 DEFAULT_FILE: Final = Path("fleet.toml")
 DEFAULT_ADDRESS: Final = "127.0.0.1:9500"
+_COUNT: Final = re.compile(r"[0-9]{1,9}")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,48}")
 _TOP: Final = {"fleet", "environment", "market", "budget"}
 _FLEET: Final = {"folder", "metrics_addr"}
@@ -86,13 +87,7 @@ def read_file(path: Path, environment: Mapping[str, str]) -> Fleet:
     Raises:
         SettingsError: with every fault.
     """
-    try:
-        content = tomllib.loads(path.read_text(), parse_float=str)
-    except OSError as error:
-        fault = f"{path}: cannot be read: {error.strerror}; name the fleet's file"
-        raise SettingsError([fault]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError([f"{path}: no TOML: {error}"]) from None
+    content = parse(read_text(path), str(path), parse_float=str)
     return read(content, environment, path.parent)
 
 
@@ -171,7 +166,7 @@ def _budgets(given: object, names: tuple[str, ...], faults: list[str]) -> tuple[
             faults.append(f"{label}.total={total!r}: give a whole number above 0")
         elif not isinstance(variable, str) or not variable.startswith("MM_"):
             faults.append(f"{label}.variable={variable!r}: give the variable that is a share of it")
-        elif not isinstance(members, list) or not set(members) <= set(names):
+        elif not isinstance(members, list) or not all(each in names for each in members):
             faults.append(f"{label}.markets={members!r}: give names of markets of this file")
         else:
             name = str(each.get("name", variable))
@@ -185,7 +180,7 @@ def _share(budget: Budget, own: dict[str, dict[str, str]], faults: list[str]) ->
     asked = {n: own[n][budget.variable] for n in members if budget.variable in own[n]}
     silent = [name for name in members if name not in asked]
     for name, text in asked.items():
-        if not text.isascii() or not text.isdigit():
+        if not _COUNT.fullmatch(text):
             faults.append(f"market.{name}.{budget.variable}={text!r}: give a whole number")
             return
     left = budget.total - sum(map(int, asked.values()))
@@ -201,7 +196,7 @@ def _share(budget: Budget, own: dict[str, dict[str, str]], faults: list[str]) ->
 
 def _address(given: object, markets: int, faults: list[str]) -> tuple[str, int]:
     host, _, port = str(given).rpartition(":")
-    if host and port.isdigit() and int(port) > 0 and int(port) + markets < 2**16:
+    if host and _COUNT.fullmatch(port) and 0 < int(port) < 2**16 - markets:
         return host, int(port)
     faults.append(
         f"fleet.metrics_addr={given!r}: give host:port, with a free port after it for each market"

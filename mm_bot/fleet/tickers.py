@@ -19,6 +19,7 @@ The venue is `ethereal` where `MM_VENUE` says nothing else. Keys are read under 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -66,7 +67,9 @@ def read_tickers(environment: Mapping[str, str], folder: Path) -> Fleet:
     if environment.get("MM_VENUE", "ethereal") == "ethereal":
         total = environment.get(_WRITES, "") or _default(_WRITES)
         shared = {"name": "writes of our address", "variable": _WRITES}
-        given["budget"] = [{**shared, "total": int(total) if total.isdigit() else total}]
+        given["budget"] = [
+            {**shared, "total": int(total) if re.fullmatch("[0-9]{1,9}", total) else total}
+        ]
     return read(given, environment, Path())
 
 
@@ -95,7 +98,7 @@ def _given(environment: Mapping[str, str], prefix: str, faults: list[str]) -> di
             continue
         try:
             number = Decimal(text)
-            if not (number.is_finite() and number > 0):
+            if not (number.is_finite() and number > 0 and abs(number.adjusted()) < 30):
                 raise InvalidOperation
         except InvalidOperation:
             faults.append(f"{prefix}{name}={text!r}: give a number above 0")

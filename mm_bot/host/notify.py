@@ -13,6 +13,7 @@ whose socket is full loses a message, never the bot a cycle.
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ def from_environment(environment: Mapping[str, str], process_id: int | None = No
     ours = str(os.getpid() if process_id is None else process_id)
     watched = environment.get("WATCHDOG_PID", ours) == ours
     within = environment.get("WATCHDOG_USEC", "")
-    if watched and within.isascii() and within.isdigit() and int(within) > 0:
+    if watched and re.fullmatch("[0-9]{1,18}", within) and int(within) > 0:
         return Notify(address, int(within) / _MICROSECONDS)
     return Notify(address)
 

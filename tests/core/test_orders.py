@@ -35,6 +35,7 @@ def test_any_text_is_an_id_or_none(text: str) -> None:
         (f"mm:{MARKET}:buy:8", Ownership.MALFORMED),
         (f"mm:{MARKET}:buy:07", Ownership.MALFORMED),
         (f"mm:{MARKET}:buy:٧", Ownership.MALFORMED),
+        (f"mm:{MARKET}:buy:" + "9" * 5_000, Ownership.MALFORMED),
         (f"mm:{MARKET}:bid:7", Ownership.MALFORMED),
         (f"mm:{MARKET}:buy", Ownership.MALFORMED),
         ("mm:OTHER:buy:7", Ownership.WRONG_MARKET),

@@ -29,6 +29,13 @@ NUMBERS = st.one_of(
     st.integers(), st.floats(), st.sampled_from((10**400, "1e400", "NaN", "-0", "9" * 400, "0x"))
 )
 SCALARS = st.one_of(st.none(), st.booleans(), NUMBERS, st.text(max_size=20))
+NAMES = st.builds(
+    ":".join,
+    st.lists(
+        st.sampled_from(("mm", "USDCcNGN-SPOT", "buy", "7", "9" * 5_000, "", "٣")), max_size=5
+    ),
+)
+"""Ids that look like ours, or nearly."""
 VALUES: st.SearchStrategy[Any] = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
@@ -74,7 +81,7 @@ def row_of(column: int, value: object) -> tuple[object, ...]:
 
 
 @settings(max_examples=200)
-@given(column=st.integers(0, 9), name=st.sampled_from(sorted(ROW)), value=VALUES)
+@given(column=st.integers(0, 9), name=st.sampled_from(sorted(ROW)), value=VALUES | NAMES)
 def test_a_damaged_row_is_an_edge_error_or_harmless(column: int, name: str, value: object) -> None:
     """One member of one row of any column is anything at all."""
     with contextlib.suppress(EdgeError):

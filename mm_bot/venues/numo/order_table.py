@@ -21,6 +21,7 @@ from mm_bot.core.commands import Watch
 from mm_bot.core.snapshot import OwnOrders
 from mm_bot.errors import EdgeError
 from mm_bot.io.postgres import POSTGRES, Session
+from mm_bot.io.shapes import Reader
 from mm_bot.venues.numo import order_queries, units
 from mm_bot.venues.numo.order_rows import (
     FILLS_COLUMN,
@@ -152,9 +153,7 @@ class OrderTable:
         text = rows[0][0]
         if text is None:
             return None
-        if not (text.isascii() and text.isdigit()):
-            raise EdgeError(POSTGRES, f"the highest nonce is {text!r}, not a whole number")
-        return int(text)
+        return Reader(POSTGRES).whole(text, "the highest nonce")
 
 
 def lock_key(account: OwnAccount) -> int:
