@@ -136,7 +136,8 @@ class _Process:
         store = MemoryStore(state_file, memory)
         strategy = strategies.build(policy)
         declared = strategies.declared(strategy)
-        faults = list(declared_faults(declared))
+        own = policy.strategy not in strategies.BUILT_IN
+        faults = list(declared_faults(declared)) if own else []
         if faults:
             raise errors.SettingsError(faults)
         self._metrics.declare(declared)

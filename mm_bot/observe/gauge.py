@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import product
-
-from prometheus_client.core import GaugeMetricFamily
+from typing import TYPE_CHECKING
 
 from mm_bot.core.instrument import Side
 from mm_bot.observe.view import View
+
+if TYPE_CHECKING:
+    from prometheus_client.core import GaugeMetricFamily
 
 Number = Decimal | float | None
 Values = Number | Mapping[tuple[str, ...], Number]
@@ -39,6 +41,8 @@ class Gauge:
         Raises:
             KeyError: a label value that was never declared, which is a bug.
         """
+        from prometheus_client.core import GaugeMetricFamily  # see `Metrics`
+
         found = GaugeMetricFamily(self.name, self.help, labels=tuple(self.labels))
         values = dict.fromkeys(product(*self.labels.values()), self.start)
         if view is not None:
