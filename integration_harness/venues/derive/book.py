@@ -23,6 +23,8 @@ class Book:
         self.traders: dict[int, Trader] = {}
         self.orders: dict[str, Order] = {}
         self.trades: list[Json] = []
+        self._failed: set[str] = set()
+        """Trades whose failure was pushed."""
         self._push = push
         self._ticks = itertools.count(1)
 
@@ -145,10 +147,21 @@ class Book:
 
     def told(self, trade: Json) -> Json:
         """A private trade as it stands now: how far it has settled."""
-        done = self.now_s() * 1000 >= trade["timestamp"] + self.faults.settle_s * 1000
+        done = self._settled(trade) and not self.faults.settlement_unlisted
         status = "SettlingError" if trade["fails"] else "Settled"
         told = {name: value for name, value in trade.items() if name != "fails"}
         return {**told, "batch_status": status if done else "Batching"}
+
+    def settle(self) -> None:
+        """Tell of each trade that failed by now."""
+        for trade in self.trades:
+            if trade["fails"] and trade["trade_id"] not in self._failed and self._settled(trade):
+                self._failed.add(trade["trade_id"])
+                told = {**self.told(trade), "batch_status": "SettlingError"}
+                self._push(f"{trade['subaccount_id']}.trades.SettlingError", [told])
+
+    def _settled(self, trade: Json) -> bool:
+        return bool(self.now_s() * 1000 >= trade["timestamp"] + self.faults.settle_s * 1000)
 
     def snapshot(self) -> Json:
         """The snapshot that is pushed."""

@@ -52,6 +52,8 @@ class Faults(CommonFaults):
     """Orders that count into market maker protection are refused with 11015."""
     settle_s: float = 0.0
     """How long a trade takes to settle."""
+    settlement_unlisted: bool = False
+    """The history of trades goes on to say that they are being batched: only a push tells."""
     unsettled: int = 0
     """So many trades end as a `SettlingError`."""
     tps: int = 5

@@ -153,6 +153,7 @@ class DeriveServer(FakeServer[_Client]):
         while True:
             await asyncio.sleep(BOOK_EVERY_S)
             self._push("orderbook", None)
+            self.exchange.book.settle()
 
     def _client(self, socket: WebSocket) -> _Client:
         return _Client(socket)

@@ -7,7 +7,7 @@ has, so it is read first: an order that ends between the two is found in the sec
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ PAGES: Final = 50
 """More pages than this in one read are an answer that never ends."""
 LOOK_BACK_MS: Final = 60_000
 """How far before the last known fill the history is asked again: it may be indexed late."""
+UNSETTLED_KEPT: Final = 100
 
 Account = Mapping[str, Any]
 
@@ -46,7 +47,11 @@ class AccountReads:
     rows: tuple[RestingOrder, ...] = ()
     """Live ones, as of the last read."""
     unsettled: tuple[str, ...] = ()
-    """Trades of the last read whose settlement failed."""
+    """The newest trades whose settlement failed, as far as they were read or pushed."""
+
+    def note_unsettled(self, told: Iterable[str]) -> None:
+        """Once each."""
+        self.unsettled = tuple(dict.fromkeys((*self.unsettled, *told)))[-UNSETTLED_KEPT:]
 
     def row(self, order_id: str) -> RestingOrder | None:
         """A live order as of the last read."""
@@ -123,7 +128,7 @@ class AccountReads:
             if fill is not None and fill.trade_id > watch.fills_after:
                 found[fill.trade_id] = fill
             failed.extend(wire.unsettled(entry))
-        self.unsettled = tuple(failed)
+        self.note_unsettled(failed)
         return tuple(found[number] for number in sorted(found))
 
     async def _history(self, method: str, name: str, since_ms: int) -> AsyncIterator[object]:

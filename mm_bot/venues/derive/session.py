@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mm_bot.clock import Clock as OurClock
 from mm_bot.errors import EdgeError
@@ -13,6 +14,10 @@ from mm_bot.venues.derive.codes import SUBACCOUNT_MISMATCH
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.their_clock import TheirClock
 
+SETTLEMENT_FAILED: Final = tuple(
+    f".{stage}Error" for stage in ("Batching", "Executing", "Proving", "Settling")
+)
+"""Ends of the channels that tell of own trades that did not settle, hours later too."""
 Ask = Callable[[str, Mapping[str, object]], Awaitable[Any]]
 
 
@@ -58,6 +63,9 @@ class Session:
         refused = [f"{c}: {told.get(c)}" for c in channels if told.get(c) != "ok"]
         if refused:
             raise EdgeError(DERIVE, f"channels refused: {'; '.join(refused)}")
+        stages = [f"{config.subaccount_id}.trades{end}" for end in SETTLEMENT_FAILED]
+        with suppress(RefusedError):  # whether stages that failed have channels is not documented
+            await call("subscribe", {"channels": stages})
 
     async def ask_clock(self, ask: Ask) -> None:
         """Where it stands beside ours; raises EdgeError."""

@@ -27,7 +27,7 @@ from mm_bot.venues.derive.api import DERIVE, DeriveApi
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.market import MarketView
 from mm_bot.venues.derive.orders import OrderEntry
-from mm_bot.venues.derive.session import Session
+from mm_bot.venues.derive.session import SETTLEMENT_FAILED, Session
 from mm_bot.venues.derive.their_clock import TheirClock
 from mm_bot.venues.file_lock import FileLock
 
@@ -185,8 +185,11 @@ class DeriveVenue:
         self._balances, self._balances_read_ms = Part(value=seen, as_of_ms=began_ms), began_ms
 
     def _pushed(self, channel: str, data: object) -> None:
-        if not self._market.heard(channel.split(".")[0], data):
-            self._wake()
+        if self._market.heard(channel.split(".")[0], data):
+            return
+        if channel.endswith(SETTLEMENT_FAILED):
+            self._reads.note_unsettled(wire.pushed_unsettled(data))
+        self._wake()
 
     async def _begin(self) -> None:
         self._market.begin()

@@ -7,6 +7,7 @@ engine refuses what is finer. What is signed and what is said are the same numbe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -32,6 +33,7 @@ from mm_bot.core.instrument import (
 )
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
 from mm_bot.core.snapshot import Book, BookOrder, Fill, PriceLimits, Trade
+from mm_bot.errors import EdgeError
 from mm_bot.io.shapes import Members, Reader
 from mm_bot.venues.derive.api import DERIVE
 from mm_bot.venues.derive.their_clock import TheirClock
@@ -258,6 +260,13 @@ def unsettled(entry: object) -> Iterator[str]:
     if isinstance(status, str) and status.endswith("Error"):
         trade_id, label = (_read.text(members, name, "trade") for name in ("trade_id", "label"))
         yield f"trade {trade_id[:64]} of {label[:80] or 'an order without a label'}: {status[:40]}"
+
+
+def pushed_unsettled(data: object) -> Iterator[str]:
+    """The same of a list of them; what is pushed and cannot be read is no news."""
+    for entry in data if isinstance(data, list) else ():
+        with suppress(EdgeError):
+            yield from unsettled(entry)
 
 
 def limits(data: object) -> PriceLimits:

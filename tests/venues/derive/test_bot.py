@@ -24,6 +24,7 @@ from tests.venues.bots import REDUCING, Start, starting, wait
 
 OWNER = Account.from_key("0x" + "a1" * 32).address
 SESSION_KEY = "0x" + "b2" * 32
+CYCLES = "mm_bot_cycle_duration_seconds_count"
 SUBACCOUNT = 75723
 
 
@@ -103,6 +104,23 @@ def test_it_quotes_counts_a_fill_once_and_cancels_at_the_kill_switch(
     assert str(alarm.fields["says"]).endswith("SettlingError")
     assert bot.metrics()[counted] == 1
     assert bot.stop() == 0
+
+
+def test_a_trade_that_fails_to_settle_later_is_told(server: DeriveServer, start: Start) -> None:
+    """The history that is read again ends a minute before the newest fill: beyond that the push of
+    the stage tells. It is told once, and quoting goes on."""
+    server.faults.settlement_unlisted = True
+    server.faults.unsettled = 1
+    server.faults.settle_s = 0.5
+    bot = start()
+    wait("two quotes", lambda: quoted(server), bot)
+    server.take("sell", "0.2")
+    wait("it is told", lambda: bool(bot.log("venue.alarm")), bot)
+    before = bot.metrics()[CYCLES]
+    wait("more cycles", lambda: bot.metrics()[CYCLES] > before + 3, bot)
+    (alarm,) = bot.log("venue.alarm")
+    assert str(alarm.fields["says"]).endswith("SettlingError")
+    wait("two quotes", lambda: quoted(server), bot)
 
 
 def test_prices_stay_inside_the_exchange_s_band(server: DeriveServer, start: Start) -> None:
