@@ -118,9 +118,10 @@ def decide(
         now.half_known,
         now.freshness,
         now.holdings,
+        market,
         replace(policy, risk=risk_policy),
     )
-    quotes = degrade.withdrawn(quotes, causes)
+    quotes = degrade.withdrawn(quotes, causes, market)
     given = _reconcile_input(now, quotes, strategy.levels)
     wanted = _wanted(snapshot, given, policy)
     over = budget.over(memory, snapshot.now_ms, policy.risk.max_cancels_per_minute, wanted)
@@ -243,7 +244,7 @@ def _risk_input(now: Situation, due: bool, levels: int) -> risk.RiskInput:
         or snapshot.venue.orders.value is None,
         market_data_age_ms=fresh.market_data_ms,
         market_data_source=fresh.market_data_source,
-        balances_age_ms=fresh.balances_ms,
+        balances_age_ms=fresh.base_ms if now.policy.risk.degrade else fresh.balances_ms,
         anchor_age_ms=fresh.anchor_ms,
         deviation_bps=now.reference.deviation_bps,
         oldest_quote_age_ms=max((snapshot.now_ms - c.created_ms for c in live), default=0),

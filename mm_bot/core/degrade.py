@@ -4,7 +4,9 @@ Entry points: `half_known`, `causes` and `withdrawn`. Only where `RiskPolicy.deg
 1. An available balance below its least takes away the side that spends it; the other side, which
    brings it back, stays. Where both are below, both halts hold as ever.
 2. Balances, or an anchor, older than half of what halts leave the side that leads the inventory
-   back to its target.
+   back to its target. Where the quote's balance alone is old, the side that spends it goes, for as
+   long as that is so: the base says the inventory. Of margined orders those spend it that open a
+   position; what closes one stays, and no more of it than the position.
 3. Where others' bids alone tell a price, it is at least theirs: only bids are quoted, around theirs
    or the last whole reference, whichever is lower; asks alike, around the higher of the two.
    Without a whole reference that is young enough for a last trade it halts as ever.
@@ -21,18 +23,19 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mm_bot.core.balances import Holdings
-from mm_bot.core.exact import Price, multiply
+from mm_bot.core.exact import NO_SIZE, Price, Size, multiply
 from mm_bot.core.explained import Explained, Explanation
 from mm_bot.core.freshness import Freshness
-from mm_bot.core.instrument import Level, Side
+from mm_bot.core.instrument import Instrument, Level, Margin, Side
 from mm_bot.core.memory import Memory
 from mm_bot.core.policy import Policy, ReferencePolicy, RiskPolicy
-from mm_bot.core.quoting import Missing, MissingReason, Quotes
+from mm_bot.core.quoting import Ladder, Missing, MissingReason, Quotes
 from mm_bot.core.reference import Reference, ReferenceSource, price_with_size
 from mm_bot.core.snapshot import BookOrder, Snapshot
 
 BASE_LOW, QUOTE_LOW = "base balance low", "quote balance low"
 BALANCES_OLD, ANCHOR_OLD = "balances growing old", "anchor growing old"
+QUOTE_OLD = "quote balance growing old"
 ONE_SIDED = {Side.BUY: "no bids of others", Side.SELL: "no asks of others"}
 """By the side that is missing."""
 UNBOUNDED = {Side.BUY: "no highest price set", Side.SELL: "no lowest price set"}
@@ -51,6 +54,8 @@ class Cause:
     name: str
     side: Side
     numbers: tuple[tuple[str, str], ...]
+    closes: Size | None = None
+    """The most that the other side may quote; None is no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +101,7 @@ def causes(
     half: HalfKnown | None,
     fresh: Freshness,
     holdings: Holdings | None,
+    market: Instrument,
     policy: Policy,
 ) -> tuple[Cause, ...]:
     """Those that hold now; the memory names those that held in the last cycle."""
@@ -105,12 +111,13 @@ def causes(
     return (
         *_low(held, holdings, policy.risk),
         *_old(held, fresh, holdings, policy.risk),
+        *_quote_old(held, fresh, holdings, market, policy.risk),
         *_one_sided(held, strangers, chosen, half, policy.reference),
         *_unbounded(chosen, policy.reference),
     )
 
 
-def withdrawn(quotes: Quotes, found: tuple[Cause, ...]) -> Quotes:
+def withdrawn(quotes: Quotes, found: tuple[Cause, ...], market: Instrument) -> Quotes:
     """The quotes without the sides that have a cause, and with each of them explained."""
     if not found:
         return quotes
@@ -124,11 +131,35 @@ def withdrawn(quotes: Quotes, found: tuple[Cause, ...]) -> Quotes:
         gap = Missing(side=side, index=None, reason=MissingReason.DEGRADED, numbers=(why, *numbers))
         others = tuple(each for each in ladder.missing if each.side is not side)
         ladder = replace(ladder, missing=(*others, gap))
-        ladder = replace(ladder, bids=NONE) if side is Side.BUY else replace(ladder, asks=NONE)
+        ladder = _with(ladder, side, NONE)
+    for cause in found:
+        if cause.closes is not None:
+            ladder = _reduced(ladder, cause, cause.closes, market)
     told = tuple(_told(cause) for cause in found)
     explained = Explained((lambda: quotes.explanations, *told))
     lasting = (*quotes.lasting, *told)
     return replace(quotes, ladder=ladder, explanations=explained, lasting=lasting)
+
+
+def _with(ladder: Ladder, side: Side, levels: tuple[Level, ...]) -> Ladder:
+    return replace(ladder, bids=levels) if side is Side.BUY else replace(ladder, asks=levels)
+
+
+def _reduced(ladder: Ladder, cause: Cause, left: Size, market: Instrument) -> Ladder:
+    """With no more on the other side than that, from the best level on."""
+    other, found = cause.side.opposite, list[Level]()
+    wanted, at_most = ladder.side(other), str(left)
+    for level in wanted:
+        size = market.floor_size(min(level.size, left))
+        if not market.tradable(level.price, size):
+            break
+        found.append(replace(level, size=size, notional=market.notional(level.price, size)))
+        left -= size
+    if wanted and not found:
+        numbers = (("cause", cause.name), ("closes_at_most", at_most))
+        gap = Missing(side=other, index=None, reason=MissingReason.DEGRADED, numbers=numbers)
+        ladder = replace(ladder, missing=(*ladder.missing, gap))
+    return _with(ladder, other, tuple(found))
 
 
 def _told(cause: Cause) -> Explanation:
@@ -165,16 +196,49 @@ def _old(
 ) -> Iterator[Cause]:
     growing = Side.BUY if holdings.base_total >= policy.target else Side.SELL
     ages = (
-        (BALANCES_OLD, fresh.balances_ms, policy.balances_max_age_ms),
+        (BALANCES_OLD, fresh.base_ms, policy.balances_max_age_ms),
         (ANCHOR_OLD, fresh.anchor_ms, policy.anchor_max_age_ms),
     )
     for name, age_ms, limit_ms in ages:
-        if age_ms is None or limit_ms is None:
-            continue
-        share = QUARTER if name in held else HALF
-        if share * age_ms > limit_ms:
-            numbers = (("age_ms", str(age_ms)), ("limit_ms", str(limit_ms)))
+        numbers = _grown_old(name, held, age_ms, limit_ms)
+        if numbers:
             yield Cause(name=name, side=growing, numbers=numbers)
+
+
+def _quote_old(
+    held: frozenset[str],
+    fresh: Freshness,
+    holdings: Holdings,
+    market: Instrument,
+    policy: RiskPolicy,
+) -> Iterator[Cause]:
+    """Where it is no older than the base both grow old together."""
+    numbers = _grown_old(QUOTE_OLD, held, fresh.quote_ms, policy.balances_max_age_ms)
+    if not numbers or fresh.quote_ms == fresh.base_ms:
+        return
+    if market.margin is Margin.FUNDED:
+        yield Cause(name=QUOTE_OLD, side=Side.BUY, numbers=numbers)
+        return
+    least, most = holdings.base_lowest, holdings.base_highest
+    for side, closes in ((Side.BUY, least), (Side.SELL, -most)):
+        # a position that may be on either side of zero, or none, leaves nothing to close
+        if closes > NO_SIZE:
+            yield Cause(name=QUOTE_OLD, side=side, numbers=numbers, closes=closes)
+            return
+    for side in Side:
+        yield Cause(name=QUOTE_OLD, side=side, numbers=numbers)
+
+
+def _grown_old(
+    name: str, held: frozenset[str], age_ms: int | None, limit_ms: int | None
+) -> tuple[tuple[str, str], ...]:
+    """Its numbers; none where it is young enough."""
+    if age_ms is None or limit_ms is None:
+        return ()
+    share = QUARTER if name in held else HALF
+    if share * age_ms <= limit_ms:
+        return ()
+    return ("age_ms", str(age_ms)), ("limit_ms", str(limit_ms))
 
 
 def _one_sided(

@@ -32,6 +32,9 @@ class Freshness:
     """The worst of the four above."""
     market_data_source: str
     balances_ms: int | None
+    """The worse of both assets'."""
+    base_ms: int | None
+    quote_ms: int | None
     anchor_ms: int | None
     """None where no anchor is configured."""
     external_ms: int | None
@@ -44,6 +47,10 @@ def measure(snapshot: Snapshot, memory: Memory, contradictions: Mapping[str, int
     if venue.orders.value is None:
         orders_at = memory.orders_read_ms
     oldest = min(contradictions.values(), default=now_ms)
+    base_ms = quote_ms = _age(venue.balances, now_ms)
+    held = venue.balances.value
+    if held is not None and held.quote_as_of_ms is not None:
+        quote_ms = max(0, now_ms - held.quote_as_of_ms)
     ages = {
         "book": _age(venue.book, now_ms),
         "trades": _age(venue.trades, now_ms),
@@ -61,7 +68,9 @@ def measure(snapshot: Snapshot, memory: Memory, contradictions: Mapping[str, int
         contradiction_ms=now_ms - oldest,
         market_data_ms=ages[worst],
         market_data_source=source,
-        balances_ms=_age(venue.balances, now_ms),
+        balances_ms=max((base_ms, quote_ms), key=_rank),
+        base_ms=base_ms,
+        quote_ms=quote_ms,
         anchor_ms=_anchor_age(snapshot.anchor, memory, now_ms),
         external_ms=_anchor_age(snapshot.external, memory, now_ms),
     )

@@ -166,6 +166,8 @@ class Balances:
     settled: Mapping[str, int] = field(default_factory=dict)
     """By order id, in steps, what the chain counts as filled of the orders asked about, at this
     very block: the balances contain that much of them."""
+    quote_as_of_ms: int | None = None
+    """The time `quote` is true for, where its read alone failed since; None is that of the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

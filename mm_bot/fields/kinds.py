@@ -121,9 +121,9 @@ def decimal(
     return Kind(takes=takes, parse=lambda text: _decimal(text, valid, takes, decimals))
 
 
-def seconds(*, at_least: int = 0) -> Kind[int]:
+def seconds(*, at_least: int = 0, above: Decimal | None = None) -> Kind[int]:
     """Seconds, with fractions of at least a millisecond; the value is in milliseconds."""
-    valid = Range(at_least=Decimal(at_least))
+    valid = Range(at_least=Decimal(at_least) if above is None else None, above=above)
     takes = f"a number of seconds, {valid}, with at most 3 decimals"
 
     def parse(text: str) -> int:

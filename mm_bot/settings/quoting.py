@@ -97,8 +97,8 @@ class LimitSettings(Model, title="Limits"):
     ] = variable("MM_MIN_QUOTE_BALANCE", "Halts below this available quote balance.", default="0")
     degrade: Annotated[bool, BOOLEAN] = variable(
         "MM_DEGRADE_BEFORE_HALT",
-        "A low balance, balances or an anchor older than half their limit, or others' orders on "
-        "one side alone take away one side before they halt.",
+        "A low balance, balances or an anchor older than half their limit, an old balance of one "
+        "asset, or others' orders on one side alone take away one side before they halt.",
         default="false",
     )
     stale_market_data_ms: Annotated[int | None, _AGE] = variable(

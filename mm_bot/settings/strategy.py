@@ -53,7 +53,8 @@ def _kind(option: Option) -> Kind[str]:
     elif option.sort is Sort.WHOLE:
         kind = whole(option.unit, least=int(option.least or 0))
     elif option.sort is Sort.SECONDS:
-        kind = seconds(at_least=int(option.least or 0))
+        above = None if option.above is None else Decimal(option.above)
+        kind = seconds(at_least=int(option.least or 0), above=above)
     else:
         kind = decimal(option.unit, _range(option))
 

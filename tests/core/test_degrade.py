@@ -6,19 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from mm_bot.core.decide import Decision
+from mm_bot.core.decide import Decision, decide
 from mm_bot.core.exact import Amount, Price, Size
-from mm_bot.core.instrument import Side
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import BookOrder
+from mm_bot.strategies import founding
 from tests.core.builders import (
+    FUTURE,
     NOW_MS,
     POLICY,
     REFERENCES,
     RISKS,
+    SPOT,
     anchor,
     balances,
     book,
@@ -242,3 +245,49 @@ def test_a_missing_bound_leaves_the_side_that_the_other_one_guards(
     policy = replace(POLICY, risk=LEAST, reference=bounded)
     assert sides(lone(BID, ASK, policy=policy)) == stays
     assert sides(seen(policy=policy)) == ["buy", "sell"]
+
+
+def quote_seen(
+    age_ms: int, *, base: str = "10000", market: Instrument = SPOT, name: str = "", on: bool = True
+) -> Decision:
+    """The base was read just now, the quote's balance so long ago."""
+    held = replace(balances(base, "100000000"), quote_as_of_ms=NOW_MS - age_ms)
+    venue = observation(own_orders())
+    venue = replace(venue, balances=replace(venue.balances, value=held, as_of_ms=NOW_MS))
+    limits = replace(LEAST, degrade=on, balances_max_age_ms=30_000, min_base=None, min_quote=None)
+    policy = replace(POLICY, risk=limits)
+    memory = degraded(name) if name else running()
+    return decide(snapshot(venue=venue), memory, policy, market, founding(policy))
+
+
+def test_an_old_balance_of_the_quote_alone_takes_away_what_spends_it() -> None:
+    """On spot the bids, over half of what halts and without an end: the base, which the asks spend
+    and which is the inventory, is fresh. It ends at a quarter. Where it is off it halts as founded.
+    """
+    old = "quote balance growing old"
+    assert sides(quote_seen(15_000)) == ["buy", "sell"]
+    decision = quote_seen(15_001)
+    assert (sides(decision), decision.degraded) == (["sell"], (old,))
+    (gap,) = (gap for gap in decision.missing if gap.reason is MissingReason.DEGRADED)
+    assert dict(gap.numbers) == {"cause": old, "age_ms": "15001", "limit_ms": "30000"}
+    assert sides(quote_seen(3_600_000)) == ["sell"]
+    assert not quote_seen(3_600_000).halts
+    assert sides(quote_seen(7_501, name=old)) == ["sell"]
+    assert sides(quote_seen(7_500, name=old)) == ["buy", "sell"]
+    assert [halt.reason.value for halt in quote_seen(30_001, on=False).halts] == ["balances stale"]
+    assert not quote_seen(30_000, on=False).halts
+
+
+@pytest.mark.parametrize(
+    ("position", "placed"),
+    [("250", [("sell", "100")]), ("-40", [("buy", "40")]), ("0", []), ("0.00001", [])],
+)
+def test_of_margined_orders_what_closes_the_position_stays(
+    position: str, placed: list[tuple[str, str]]
+) -> None:
+    """What opens one spends the balance that nobody knows; and what closes more than there is
+    opens the other way."""
+    decision = quote_seen(15_001, base=position, market=FUTURE)
+    found = [(p.level.side.value, str(p.level.size)) for p in decision.plan.places]
+    assert found == placed
+    assert {gap.side.value for gap in decision.missing} == {"buy", "sell"} - {s for s, _ in placed}

@@ -92,6 +92,8 @@ class Faults(CommonFaults):
     late_fills_s: float = 0.0
     """Fills are listed so much later than they happen."""
     late_positions_s: float = 0.0
+    hidden_collateral: bool = False
+    """The collateral's balance answers 503, the position as ever."""
     skipped_books: int = 0
     """So many changes of a book are never pushed."""
     suspended: bool = False

@@ -103,6 +103,8 @@ class Reads:
         return _page(found, asked)
 
     def balance(self, asked: Json) -> Json:
+        if self.exchange.faults.hidden_collateral:
+            raise ApiError(503, "balances are away")
         trader = self._trader(asked)
         free = self.exchange.available(trader)
         entry = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -222,19 +222,33 @@ class EtherealVenue:
         except EdgeError:
             return
 
-    async def _holdings(self) -> tuple[Position, Amount]:
-        """Position and free collateral; raises EdgeError."""
+    async def _holdings(self) -> tuple[Position, Amount | EdgeError]:
+        """Position and free collateral, or why that alone cannot be told; raises EdgeError."""
         who = {"subaccountId": self._reads.subaccount_id}
-        positions, money = await asyncio.gather(
-            self._api.all("position", open="true", **who),
-            self._api.all("subaccount/balance", **who),
+        positions, free = await asyncio.gather(
+            self._api.all("position", open="true", **who), self._collateral(who)
         )
-        position = wire.position(positions, listing(self.instrument).product_id)
-        return position, wire.collateral(money, self.instrument.collateral)
+        return wire.position(positions, listing(self.instrument).product_id), free
+
+    async def _collateral(self, who: Mapping[str, str]) -> Amount | EdgeError:
+        try:
+            money = await self._api.all("subaccount/balance", **who)
+            return wire.collateral(money, self.instrument.collateral)
+        except EdgeError as error:
+            return error
 
     def _note_balances(
-        self, position: Position, free: Amount, orders: OwnOrders, began_ms: int
+        self, position: Position, free: Amount | EdgeError, orders: OwnOrders, began_ms: int
     ) -> None:
+        """Where the collateral alone could not be read it is as it was, with its age."""
+        error: str | None = None
+        quote_ms: int | None = None
+        if isinstance(free, EdgeError):
+            known = self._balances.value
+            if known is None:
+                raise free
+            error, quote_ms = free.reason, known.quote_as_of_ms or known.block_time_ms
+            free = known.quote
         settled = self._contained.of(
             orders.rows,
             self._reads.recent_fills,
@@ -248,5 +262,7 @@ class EtherealVenue:
             block_number=began_ms,
             block_time_ms=began_ms,
             settled=settled,
+            quote_as_of_ms=quote_ms,
         )
-        self._balances, self._balances_read_ms = Part(value=seen, as_of_ms=began_ms), began_ms
+        self._balances = Part(value=seen, as_of_ms=began_ms, error=error)
+        self._balances_read_ms = began_ms

@@ -258,3 +258,28 @@ def test_under_another_signing_domain_it_does_not_start(
     assert ended(bot) == 3, bot.log_tail()
     assert "verifyingContract" in bot.log_tail()
     assert not server.received
+
+
+def test_a_collateral_that_cannot_be_read_alone_leaves_the_side_that_closes(
+    server: EtherealServer, start: Start
+) -> None:
+    """The balance answers 503 and the position does not: long, the bids go before anything halts
+    and the ask stays, also past what halts; it is told, and ends with the next answer."""
+    server.traders[SUBACCOUNT].positions["ETHUSD"] = Decimal("0.3")
+    bot = start(MM_DEGRADE_BEFORE_HALT="true", MM_STALE_BALANCE_TIMEOUT_SECONDS="4")
+    wait("two quotes", lambda: quoted(server), bot)
+    server.faults.hidden_collateral = True
+
+    def asks_alone() -> bool:
+        return [(o.direction, o.amount) for o in live(server).values()] == [
+            ("sell", Decimal("0.3"))
+        ]
+
+    wait("an ask of the position alone", asks_alone, bot)
+    wait("past the limit", lambda: bot.metrics()["mm_bot_balance_freshness_age_seconds"] > 4, bot)
+    assert asks_alone()
+    assert bot.status()["halts"] == []
+    begun = [line.fields["says"] for line in bot.log("strategy.begins")]
+    assert any(says.startswith("quote balance growing old, so no bids") for says in begun), begun
+    server.faults.hidden_collateral = False
+    wait("two quotes", lambda: quoted(server), bot)
