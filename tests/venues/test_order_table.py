@@ -27,7 +27,7 @@ from mm_bot.io.postgres_link import Statement
 from mm_bot.venues.numo.order_rows import OwnAccount
 from mm_bot.venues.numo.order_table import OrderTable
 from mm_bot.venues.numo.units import AssetRef, ref
-from tests.benchmarks.crowded import live_by_owner_index
+from tests.benchmarks.crowded import asked_for_indexes
 from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET, watch
 
 T = TypeVar("T")
@@ -379,7 +379,7 @@ def crowd(table: Table, count: int) -> None:
 @contextmanager
 def documented_index(table: Table) -> Iterator[None]:
     """The index that docs/speed.md asks the exchange for."""
-    statement = live_by_owner_index()
+    statement = next(each for each in asked_for_indexes() if "owner" in each)
     name = statement.split()[3]
     with psycopg.connect(table.running.admin_database_url, autocommit=True) as connection:
         connection.execute(statement.encode())
