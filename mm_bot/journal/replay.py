@@ -70,7 +70,8 @@ def _with_states(memory: Memory, kinds: Mapping[str, type]) -> Memory:
 
 
 def _first(written: Any, again: Any, path: str) -> tuple[str, Any, Any] | None:
-    """The first difference of two plain values, in the order of `written`."""
+    """The first difference of two plain values, in the order of `written`. What was read has lists
+    where what is decided now may have tuples."""
     if isinstance(written, dict) and isinstance(again, dict):
         for key in (*written, *(key for key in again if key not in written)):
             inner = f"{path}.{key}" if path else key
@@ -78,7 +79,7 @@ def _first(written: Any, again: Any, path: str) -> tuple[str, Any, Any] | None:
             if found is not None:
                 return found
         return None
-    if isinstance(written, list) and isinstance(again, list):
+    if isinstance(written, list) and isinstance(again, list | tuple):
         for i, (left, right) in enumerate(zip(written, again, strict=False)):
             found = _first(left, right, f"{path}[{i}]")
             if found is not None:

@@ -23,7 +23,17 @@ from mm_bot.journal.reader import cycles
 from mm_bot.journal.replay import replay
 from mm_bot.journal.writer import JournalWriter
 from mm_bot.venues.fill_numbers import fill_number
-from tests.core.builders import NOW_MS, POLICY, SPOT, fill, own_orders, snapshot
+from tests.core.builders import (
+    NOW_MS,
+    POLICY,
+    SPOT,
+    fill,
+    open_order,
+    own_orders,
+    row,
+    running,
+    snapshot,
+)
 from tests.core.decisions import ACCEPTED, EMPTY, decided, sent
 
 TIMINGS = {"total": 1.5}
@@ -66,6 +76,17 @@ def test_every_decision_is_the_same_again(folder: Path) -> None:
     first, second, _ = cycles(folder)
     modes = [first.context.policy.mode, second.context.policy.mode]
     assert modes == [OperatorMode.NORMAL, OperatorMode.PAUSE]
+
+
+def test_a_cycle_that_keeps_an_order_is_the_same_again(tmp_path: Path) -> None:
+    """A plan with pairs inside of pairs: one quote stays, the other is placed."""
+    known = running(open_order(Side.BUY, "1596"))
+    decision = decided(snapshot(own_orders(row(Side.BUY, "1596"))), known)
+    assert (len(decision.plan.kept), len(decision.plan.places)) == (1, 1)
+    writer = JournalWriter(tmp_path, SPOT, "1.0")
+    writer.cycle(decision, Report(), TIMINGS)
+    writer.close()
+    assert list(replay(tmp_path)) == [None]
 
 
 def test_numbers_of_any_length_survive(tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ def fill(
         notional=market.notional(price, size),
         at_ms=clock.ours(at_ms),
         is_maker=_read.text(members, "liquidity_role", "trade") == "maker",
-        completes_order=not left.get(order_id, NO_SIZE),
+        completes_order=order_id in left and not left[order_id],
         steps=0,
         fee=Amount(_signed(members, "trade_fee")),
     )
