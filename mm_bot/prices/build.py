@@ -6,7 +6,8 @@ known by its name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 
 from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.runner import AnchorRunner
@@ -30,10 +31,13 @@ def build(config: AnchorConfig, context: SourceContext) -> AnchorRunner | None:
     """The anchor of `config`, not yet started; None where there is none."""
     if config.source is None:
         return None
+    context = replace(context, moved=asyncio.Event())
     guarded = build_guarded(
         config.source, config.guard, config.timeout_ms, context, name=config.name
     )
-    return AnchorRunner(guarded, interval_ms=config.interval_ms, clock=context.clock)
+    return AnchorRunner(
+        guarded, interval_ms=config.interval_ms, clock=context.clock, moved=context.moved
+    )
 
 
 def build_guarded(

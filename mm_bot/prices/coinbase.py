@@ -48,7 +48,7 @@ class CoinbaseSpec:
     url: str = field(default="wss://advanced-trade-ws.coinbase.com", repr=False)
 
     def build(self, context: SourceContext) -> CoinbaseSource:
-        return CoinbaseSource(self, context.clock)
+        return CoinbaseSource(self, context.clock, moved=context.moved)
 
 
 class CoinbaseSettings(SourceSettings):
@@ -84,6 +84,7 @@ class CoinbaseSource:
         *,
         silence_ms: int = SILENCE_MS,
         snapshot_ms: int = SNAPSHOT_MS,
+        moved: asyncio.Event | None = None,
     ) -> None:
         from mm_bot.prices.websocket import connected
 
@@ -92,6 +93,7 @@ class CoinbaseSource:
         self._clock = clock
         self._snapshot_ms = snapshot_ms
         self._silence_ms = silence_ms
+        self._moved = moved or asyncio.Event()
         self._stream = Stream(self.name, self._session, clock)
         self._book: Level2Book | None = None
 
@@ -141,6 +143,7 @@ class CoinbaseSource:
             if self._book is None and book.has_snapshot:
                 self._book = book
                 self._stream.delivered()
+            self._moved.set()
 
     def _take(self, book: Level2Book, text: str | bytes) -> None:
         try:

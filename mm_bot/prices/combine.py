@@ -34,12 +34,14 @@ class InvertSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultiplySpec:
-    """`left` x `right`, rounded half-even to 18 decimals: a cross rate."""
+    """`left` x `right`, rounded half-even to 18 decimals: a cross rate. A stream on one side sets
+    no pace for the other, so it is read at its interval."""
 
     left: SourceSpec
     right: SourceSpec
 
     def build(self, context: SourceContext) -> ProductSource:
+        context = replace(context, moved=asyncio.Event())
         return ProductSource(
             self.left.build(context),
             self.right.build(context),

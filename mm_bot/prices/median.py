@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import reduce
 
@@ -47,8 +47,12 @@ class MemberSpec:
 
     def build(self, median: MedianSpec, context: SourceContext) -> Member:
         assert self.guard.max_age_ms is not None, f"{self.name} needs a maximum age"
-        guarded = build_guarded(self.source, self.guard, median.timeout_ms, context, name=self.name)
-        runner = AnchorRunner(guarded, interval_ms=median.interval_ms, clock=context.clock)
+        own = replace(context, moved=asyncio.Event())
+        guarded = build_guarded(self.source, self.guard, median.timeout_ms, own, name=self.name)
+        runner = AnchorRunner(
+            guarded, interval_ms=median.interval_ms, clock=context.clock, moved=own.moved
+        )
+        runner.on_update = context.moved.set
         return Member(runner=runner, weight=self.weight, max_age_ms=self.guard.max_age_ms)
 
 

@@ -56,7 +56,7 @@ class PythSpec:
     """A confidence interval wider than this part of the price is no price; None is no limit."""
 
     def build(self, context: SourceContext) -> PythSource:
-        return PythSource(self, context.clock)
+        return PythSource(self, context.clock, moved=context.moved)
 
 
 class PythSettings(SourceSettings):
@@ -111,7 +111,14 @@ class PythSource:
     name = "pyth"
     min_interval_ms = 0
 
-    def __init__(self, spec: PythSpec, clock: Clock, *, silence_ms: int = SILENCE_MS) -> None:
+    def __init__(
+        self,
+        spec: PythSpec,
+        clock: Clock,
+        *,
+        silence_ms: int = SILENCE_MS,
+        moved: asyncio.Event | None = None,
+    ) -> None:
         from mm_bot.prices.fetch import Fetcher
 
         self._feed_id = spec.feed_id.lower().removeprefix("0x")
@@ -123,6 +130,7 @@ class PythSource:
         self._fetcher = Fetcher(self.name, f"{base}/latest{query}", self._headers)
         self._clock = clock
         self._silence_ms = silence_ms
+        self._moved = moved or asyncio.Event()
         self._stream = Stream(self.name, self._session, clock)
         self._streamed: Update | None = None
         self._streamed_at_ms = 0.0
@@ -194,6 +202,7 @@ class PythSource:
                 self._streamed = update_of(data, self._feed_id, self.name)
                 self._streamed_at_ms = self._clock.monotonic_ms()
                 self._stream.delivered()
+                self._moved.set()
 
     def _refuse_unless_events(self, response: httpx.Response) -> None:
         content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()

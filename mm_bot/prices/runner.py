@@ -9,6 +9,8 @@ is never withdrawn here: it carries its time, and whoever uses it has the limit.
 3. After a failure the source is left alone for the back-off's time: a second at the most, a
    minute where it said that it is asked too often.
 4. No fault of a source ends the task.
+5. What a stream brings is read at once, at most once in `MOVED_FLOOR_MS`. But after a read that
+   gave nothing the source's pace is as ever: a jump is confirmed by readings an interval apart.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ from mm_bot.prices.backoff import FailurePauses, Random
 from mm_bot.prices.guarded import fresh_until_ms
 from mm_bot.prices.source import AnchorError, AnchorSource, Reading, RejectReason, unexpected
 
+MOVED_FLOOR_MS = 40
+"""As often as events may start cycles."""
+
 
 class AnchorRunner:
     """One source, read for ever between `start` and `aclose`.
@@ -42,7 +47,9 @@ class AnchorRunner:
         interval_ms: int,
         clock: Clock,
         random: Random = random_module.random,
+        moved: asyncio.Event | None = None,
     ) -> None:
+        """`moved` is set where the source has news before its time."""
         self.name = source.name
         self.refreshes = 0
         """Reads that gave a good value."""
@@ -60,6 +67,7 @@ class AnchorRunner:
         self._interval_ms = max(interval_ms, source.min_interval_ms)
         self._clock = clock
         self._pauses = FailurePauses(random)
+        self._moved = moved or asyncio.Event()
         self._quote = AnchorQuote(price=None, as_of_ms=None, source=self.name, error=None)
         self._read_once = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -93,9 +101,26 @@ class AnchorRunner:
     async def _run(self) -> None:
         while True:
             began_ms = self._clock.monotonic_ms()
+            self._moved.clear()
             pause_ms = await self._read()
             took_ms = self._clock.monotonic_ms() - began_ms
-            await self._clock.sleep_ms(max(self._interval_ms - took_ms, pause_ms))
+            rest_ms = max(self._interval_ms - took_ms, pause_ms)
+            if self.last_refusal is None:
+                await self._rest_or_news(rest_ms, began_ms)
+            else:
+                await self._clock.sleep_ms(rest_ms)
+
+    async def _rest_or_news(self, rest_ms: float, began_ms: float) -> None:
+        resting = asyncio.ensure_future(self._clock.sleep_ms(rest_ms))
+        moving = asyncio.ensure_future(self._moved.wait())
+        try:
+            await asyncio.wait({resting, moving}, return_when=asyncio.FIRST_COMPLETED)
+            if moving.done():
+                floor_ms = began_ms + MOVED_FLOOR_MS - self._clock.monotonic_ms()
+                await self._clock.sleep_ms(min(floor_ms, rest_ms))
+        finally:
+            resting.cancel()
+            moving.cancel()
 
     async def _read(self) -> int:
         """One read; for how long the source is to be left alone after it."""

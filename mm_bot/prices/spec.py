@@ -8,6 +8,7 @@ imported where it is built or read, as every source's variables are known to eve
 
 from __future__ import annotations
 
+import asyncio
 import re
 from abc import abstractmethod
 from dataclasses import dataclass, field
@@ -40,6 +41,9 @@ class SourceContext:
     max_age_ms: int | None = None
     """The age limit of data that has none of its own, where it is used together with data that
     has one."""
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by a source that is fed by a stream when that brought something: a read is worth while
+    before its time."""
 
 
 @runtime_checkable

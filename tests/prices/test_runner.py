@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -12,11 +13,20 @@ from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.errors import EdgeError
 from mm_bot.prices.backoff import Backoff
 from mm_bot.prices.guarded import Guarded, GuardPolicy
-from mm_bot.prices.runner import AnchorRunner
+from mm_bot.prices.runner import MOVED_FLOOR_MS, AnchorRunner
 from mm_bot.prices.source import AnchorError, Reading, RejectReason
 from tests.prices.support import NOW_MS, OPEN_GUARD, ManualClock, ScriptedSource, reading, run
 
 INTERVAL_MS = 2_000
+
+
+class Standing(ManualClock):
+    """Whoever sleeps for as long as an interval sleeps for ever."""
+
+    async def sleep_ms(self, duration_ms: float) -> None:
+        if duration_ms > MOVED_FLOOR_MS:
+            await asyncio.Event().wait()
+        await super().sleep_ms(duration_ms)
 
 
 def new_runner(
@@ -139,6 +149,50 @@ def test_updates_are_told_when_something_changed() -> None:
     runner.on_update = lambda: seen.append(runner.latest().price)
     run(played(runner, source))
     assert seen == [Price.of(1600), Price.of(1601)]
+
+
+def test_news_is_read_at_once_and_a_storm_of_it_once_in_a_while() -> None:
+    """Rule 5: the clock moves by the floor alone, not by the interval; a thousand pieces of news
+    between two reads are one."""
+
+    moved = asyncio.Event()
+
+    class Fed(ScriptedSource):
+        async def read(self) -> Reading:
+            for _ in range(1_000):
+                asyncio.get_running_loop().call_soon(moved.set)
+            return await super().read()
+
+    async def scenario() -> tuple[AnchorRunner, Standing]:
+        source, clock = Fed(reading("1600"), reading("1601"), reading("1602")), Standing()
+        runner = AnchorRunner(source, interval_ms=INTERVAL_MS, clock=clock, moved=moved)
+        await played(runner, source)
+        return runner, clock
+
+    runner, clock = run(scenario())
+    assert runner.latest().price == Price.of(1602)
+    assert clock.at_ms - NOW_MS == 3 * MOVED_FLOOR_MS, "before each read but the first"
+
+
+def test_news_confirms_no_jump() -> None:
+    """Rule 5: the readings that make a jump the new base stay an interval apart, however often a
+    stream repeats it."""
+
+    async def scenario() -> ManualClock:
+        clock, moved = ManualClock(), asyncio.Event()
+        jumped = [reading("1700"), reading("1700"), reading("1700")]
+        source = ScriptedSource(reading("1600"), *jumped)
+        policy = GuardPolicy(max_age_ms=None, max_deviation_bps=Decimal(500), confirmations=3)
+        guarded = Guarded(source, policy, timeout_ms=60_000, clock=clock)
+        runner = AnchorRunner(guarded, interval_ms=INTERVAL_MS, clock=clock, moved=moved)
+        runner.start()
+        while runner.latest().price != Price.of(1700):
+            moved.set()
+            await asyncio.sleep(0)
+        await runner.aclose()
+        return clock
+
+    assert run(scenario()).at_ms - NOW_MS >= 2 * INTERVAL_MS
 
 
 def test_the_first_reading_is_waited_for_only_so_long() -> None:
