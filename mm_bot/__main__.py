@@ -1,7 +1,8 @@
 """`python -m mm_bot` and `mm-bot`: without a command one bot from the environment alone.
 
 Exit codes: 0 clean, 2 bad settings, 3 wrong identity or permission, 4 a dependency unreachable at
-start, 5 could not prove that our orders are gone when asked to cancel them, 1 a bug.
+start, 5 could not prove that our orders are gone when asked to cancel them, 6 a replay differs from
+its journal, 1 a bug.
 """
 
 from __future__ import annotations

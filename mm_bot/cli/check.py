@@ -115,16 +115,21 @@ def _report(call: Call, checks: list[Check]) -> int:
         return code
     output.table(
         ("area", "check", "result", "detail"),
-        (
-            (line.area, line.name, line.result.value, line.detail.removeprefix(f"{line.name} "))
-            for line in found
-        ),
+        (_row(line) for line in found),
         styles=STYLES,
     )
     passed = sum(line.result is Result.OK for line in found)
     noted = "1 note" if notes == 1 else f"{notes} notes"
     output.line(f"{passed} ok, {noted}, {failed} failed", "bad" if code else "good")
     return code
+
+
+def _row(line: Check) -> tuple[str, str, str, str]:
+    """What a name takes of the line, its detail cannot have: an address goes there."""
+    name, detail = line.name, line.detail.removeprefix(f"{line.name} ")
+    if name.startswith("0x"):
+        name, detail = "signing key", f"{name} {detail}"
+    return line.area, name, line.result.value, detail
 
 
 AREAS = ("settings", "here", "keys", "API", "node", "contracts", "Postgres", "market", "anchor")

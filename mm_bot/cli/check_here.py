@@ -17,6 +17,7 @@ from mm_bot.venues.checks import Checks
 
 
 def check_here(settings: Settings, checks: Checks) -> None:
+    """State file, kill switch, operator mode and pages, each into `checks`."""
     _state_file(settings, checks)
     _switches(settings, checks)
     _pages(settings, checks)

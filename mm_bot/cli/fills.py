@@ -1,6 +1,6 @@
-"""`fills`: the last fills of our orders in this market, newest first, as Postgres has them.
+"""`fills`: the last fills of our orders in this market, newest first, as the exchange has them.
 
-The order table is asked for fills after a trade id; trade ids are shared by all markets, so the
+It is asked for fills after a trade id; trade ids are shared by all markets, so the
 look back widens until enough of ours are found or there are no older ones.
 """
 

@@ -1,4 +1,4 @@
-"""`orders`: our live rows in this market as Postgres has them, and whose each is by its id."""
+"""`orders`: our live orders in this market as the exchange has them, and whose each is."""
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@ COLOURS = {"good": "32", "warn": "33", "bad": "31;1", "dim": "2", "bold": "1"}
 
 ANY_LENGTH = 100_000
 """Columns, where nobody's terminal says how many there are."""
+ID_LENGTH = 48
+"""Of the longest order's id that there is: one is copied in one piece."""
 
 
 class Output:
@@ -51,7 +53,8 @@ class Output:
         right: Sequence[str] = (),
     ) -> None:
         """Aligned columns; on a terminal the last one folds at its edge, elsewhere one row is one
-        line of any length. `styles` colours a cell by its text."""
+        line of any length. No other column is ever cut, nor an order's id: where a terminal is too
+        narrow, it breaks the line itself. `styles` colours a cell by its text."""
         if self.as_json:
             return
         from rich.console import Console  # 44 ms, for who asks for a table
@@ -66,15 +69,12 @@ class Output:
             side: Literal["left", "right"] = "right" if name in right else "left"
             last = name == head[-1]
             drawn.add_column(cell(name, "dim"), justify=side, no_wrap=not last, overflow="fold")
-        for row in rows:
-            texts = [_cell(value) for value in row]
+        shown = [[_cell(value) for value in row] for row in rows]
+        for texts in shown:
             drawn.add_row(*(cell(text, (styles or {}).get(text, "")) for text in texts))
-        console = Console(
-            file=StringIO(),
-            width=None if self._stdout.isatty() else ANY_LENGTH,
-            force_terminal=self._colour,
-            highlight=False,
-        )
+        console = Console(file=StringIO(), force_terminal=self._colour, highlight=False)
+        least = _least_width([list(head), *shown])
+        console.width = max(console.width, least) if self._stdout.isatty() else ANY_LENGTH
         with console.capture() as lines:
             console.print(drawn)
         for line in lines.get().splitlines():
@@ -94,6 +94,13 @@ class Output:
     def _write(self, stream: TextIO, text: str) -> None:
         stream.write(self.redactor(text) + "\n")
         stream.flush()
+
+
+def _least_width(rows: list[list[str]]) -> int:
+    """Of every column whole, but of the last one only its longest word, or an id's length of it."""
+    *whole, last = zip(*rows, strict=True)
+    longest = max((len(word) for text in last for word in text.split()), default=0)
+    return sum(max(map(len, column)) + 2 for column in whole) + min(longest, ID_LENGTH)
 
 
 def _cell(value: object) -> str:

@@ -122,7 +122,7 @@ def _history(status: Status) -> Iterator[Table]:
             outcome = each.get("outcome") or each.get("guard")
             rows.append([name, each.get("order_id"), outcome, each.get(why) if why else ""])
     if rows:
-        title = f"last reconciliation, {last.get('age_ms')} ms ago"
+        title = f"last reconciliation, {_ago(last.get('age_ms'))}"
         yield title, ("what", "order", "outcome", "why"), rows, ()
     fills = _rows(
         status.get("recent_fills"), "trade_id", "side", "price", "size", "age_ms", "captured_bps"
@@ -133,14 +133,16 @@ def _history(status: Status) -> Iterator[Table]:
     liability = members(status.get("signed_liability"))
     shown = list(_result(members(status.get("result")), str(status.get("quote") or "")))
     shown += [[f"signed, unexpired {side}", size, ""] for side, size in liability.items()]
-    yield "result since the state file began", ("", "", ""), shown, ("",)
+    yield "result since the state file began", ("", "amount", "unit"), shown, ("amount",)
 
 
 def _result(result: Mapping[str, object], quote: str) -> Iterator[list[object]]:
     """What is known of it. Of the names that end with a unit the market's own is told."""
     for name, value in result.items():
         if isinstance(value, Mapping):
-            yield from ([each.replace("_", " "), v, quote] for each, v in value.items() if v)
+            yield from (
+                [f"of it {each.replace('_', ' ')}", v, quote] for each, v in value.items() if v
+            )
         elif value is not None:
             unit = quote if name.endswith("_cngn") else ""
             yield [name.removesuffix("_cngn").replace("_", " "), value, unit]
@@ -177,4 +179,9 @@ def _cycle(status: Mapping[str, object]) -> str:
     cycle = members(status.get("cycle"))
     if not cycle:
         return ""
-    return f"cycle {cycle.get('number')}, {cycle.get('age_ms')} ms ago, {cycle.get('took_ms')} ms"
+    ago = _ago(cycle.get("age_ms"))
+    return f"cycle {cycle.get('number')}, {ago}, took {cycle.get('took_ms')} ms"
+
+
+def _ago(age_ms: object) -> str:
+    return f"{age_ms / 1000:.1f} s ago" if isinstance(age_ms, int) else "at an unknown time"

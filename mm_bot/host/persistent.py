@@ -27,7 +27,7 @@ class StateIdentity:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveOrder:
     """An order that may still be live: enough to cancel it without Postgres, and to count it in
-    every limit until its row is read. Human price, and what is left as size and cNGN; zero where
+    every limit until its row is read. Human price, and what is left as size and worth; zero where
     it was not known."""
 
     order_id: str

@@ -80,6 +80,8 @@ def resolve_anchor(
     max_age_ms: int | None,
     agreement_bps: Decimal | None,
 ) -> AnchorSettings:
+    """The anchor of valid variables, made of `parts`. None is no limit: `max_age_ms` of a source,
+    `agreement_bps` of two that confirm each other."""
     low, high = given.bounds(market_symbol)
     return AnchorSettings(
         source=given.source,
@@ -98,6 +100,7 @@ def resolve_anchor(
 
 
 def check_bounds(reading: Reading, given: AnchorVariables, market_symbol: str) -> None:
+    """The least price that is believed is below the greatest."""
     low, high = given.bounds(market_symbol)
     if low is not None and high is not None and low > high:
         reading.fault("MM_ANCHOR_MAX_PRICE", f"MM_ANCHOR_MIN_PRICE is {low}: give a price above it")
@@ -106,6 +109,7 @@ def check_bounds(reading: Reading, given: AnchorVariables, market_symbol: str) -
 def check_fixed(
     reading: Reading, given: AnchorVariables, source: SourceSettings, market_symbol: str
 ) -> None:
+    """A fixed price is one that is believed."""
     assert isinstance(source, FixedSettings)
     price = source.price
     low, high = given.bounds(market_symbol)

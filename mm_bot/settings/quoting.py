@@ -198,6 +198,7 @@ class ReplaceSettings(Model, title="Adopting and replacing orders"):
     )
 
     def policy(self, quotes: QuoteSettings) -> ReconcilePolicy:
+        """What resting orders are held against what is wanted by."""
         return ReconcilePolicy(**dict(self), order_life_ms=quotes.order_life_ms)
 
 
@@ -207,6 +208,7 @@ _OF_QUOTES = tuple(name for name in QuoteSettings.model_fields if name != "order
 def quote_policy(
     quotes: QuoteSettings, limits: LimitSettings, spread_mult: Decimal, size_mult: Decimal
 ) -> QuotePolicy:
+    """What the strategy quotes by; the factors hold while the bootstrap anchor is the reference."""
     max_long, max_short = limits.inventory_caps
     return QuotePolicy(
         **{name: getattr(quotes, name) for name in _OF_QUOTES},

@@ -86,7 +86,7 @@ STRATEGY_MODEL: type[StrategySettings] = cast(Any, create_model)(
 
 
 def check_strategy(reading: Reading, given: StrategySettings) -> None:
-    """It is there."""
+    """The strategy of that name can be loaded."""
     try:
         strategies.find(given.strategy)
     except strategies.UnknownStrategyError as error:
@@ -117,6 +117,6 @@ def unused(reading: Reading, given: StrategySettings, quote: QuotePolicy) -> Ite
 
 
 def check_contradictions(reading: Reading, given: StrategySettings, quote: QuotePolicy) -> None:
-    """Nothing set for it contradicts something else."""
+    """A fault for each two options that cannot both be meant."""
     for name, remedy in strategies.contradictions(given.strategy, given.options, quote):
         reading.fault(name, remedy)

@@ -197,12 +197,18 @@ def test_a_session_key_signs_orders_and_the_owner_cancels(exchange: LocalExchang
 
 def test_the_second_writer_is_told_who_is_first(exchange: LocalExchange) -> None:
     """Another process on the same market and subaccount ends; a dry run does not care; one that
-    waits is told, and takes over."""
+    waits is told, and takes over; a command holds up nobody while it only reads."""
     config = venue_config(exchange, exchange.spot.symbol)
 
     async def run() -> None:
+        command = NumoVenue(config.for_command(5_000))
+        free = [c.detail for c in await command.check() if c.name == "one-writer lock"]
+        assert free == ["free"], "a command that reads takes nothing"
+        await command.own_orders(watch())
         first = NumoVenue(config)
         await first.open()
+        assert "'mm-bot USDCcNGN-SPOT" in (await command.claim() or "")
+        await command.aclose()
         second = NumoVenue(config)
         with pytest.raises(IdentityError, match=r"another process .* 'mm-bot USDCcNGN-SPOT"):
             await second.open()

@@ -171,6 +171,7 @@ class NumoVenue:
 
     async def claim(self) -> str | None:
         """Become the one writer: None where we are, else who keeps it from us."""
+        self._table.takes_lock = True
         return await self._lock_holder()
 
     async def own_orders(self, watch: Watch) -> OwnOrders:
@@ -274,7 +275,8 @@ class NumoVenue:
             others=tuple(each for each in others if each is not None),
             protected_prefixes=config.protected_prefixes,
         )
-        self._table = OrderTable(self._session, account, takes_lock=not config.dry_run)
+        takes_lock = not (config.dry_run or config.command)  # a command may claim it
+        self._table = OrderTable(self._session, account, takes_lock=takes_lock)
         return True
 
     async def _take_lock(self, on_waiting: Callable[[str], None]) -> None:

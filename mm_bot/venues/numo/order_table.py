@@ -48,12 +48,13 @@ class TableRead:
 
 
 class OrderTable:
-    """Reads for one account through one session. `takes_lock` is False in dry runs."""
+    """Reads for one account through one session. `takes_lock` is False where nothing is sent: in
+    dry runs, and in commands until they claim to be the writer."""
 
     def __init__(self, session: Session, account: OwnAccount, *, takes_lock: bool) -> None:
         self._session = session
         self._account = account
-        self._takes_lock = takes_lock
+        self.takes_lock = takes_lock
         self._lock_key = lock_key(account)
         self._lock_generation: int | None = None
         self._known = KnownRows()
@@ -91,13 +92,13 @@ class OrderTable:
             pages.append(page[0][0])
             last = last_of_full_page(page[0][0])
         # The session may have been replaced in between: then the lock went with the old one.
-        held = held and (not self._takes_lock or self._same_session(rows[0][-1], generation))
+        held = held and (not self.takes_lock or self._same_session(rows[0][-1], generation))
         orders = own_orders(rows[0], self._account, watch, pages, self._known)
         return TableRead(orders=orders, lock_held=held)
 
     async def try_lock(self) -> bool:
         """Whether we are the one writer now; asks the server only where we were not before."""
-        if not self._takes_lock or self.lock_held:
+        if not self.takes_lock or self.lock_held:
             return True
         try:
             rows = await self._session.query(order_queries.TRY_LOCK, {"key": self._lock_key})
@@ -113,7 +114,7 @@ class OrderTable:
 
     async def still_locked(self) -> bool:
         """Whether we are the one writer, by the server's word of now."""
-        if not self._takes_lock:
+        if not self.takes_lock:
             return True
         if not self.lock_held:
             return False
