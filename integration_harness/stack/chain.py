@@ -18,7 +18,7 @@ from eth_account import Account as EthAccount
 from eth_utils.address import to_checksum_address
 
 from integration_harness.stack import contracts
-from integration_harness.stack.deployment import Account, Deployment, Funds
+from integration_harness.stack.deployment import Account, Deployment, Deposit
 from integration_harness.stack.evm_node import DEV_KEYS
 from integration_harness.stack.match_call import Action, Match, match_arguments
 from integration_harness.stack.node_client import ask, connected
@@ -141,7 +141,7 @@ class Chain:
         """Move a mark (all holders are paid the difference), or list a new expiry."""
         self.administer(self.future.setMark(expiry, mark))
 
-    def open_subaccount(self, owner: str, funds: Funds) -> int:
+    def open_subaccount(self, owner: str, funds: Deposit) -> int:
         """A new subaccount in custody, with its money; its id."""
         opened = self.administer(self.matching.createSubAccountFor(owner))
         subaccount_id = int.from_bytes(opened["logs"][-1]["topics"][1], "big")
@@ -151,7 +151,7 @@ class Chain:
                 self.deposit(subaccount_id, asset, amount)
         return subaccount_id
 
-    def create_account(self, name: str, private_key: str, funds: Sequence[Funds]) -> Account:
+    def create_account(self, name: str, private_key: str, funds: Sequence[Deposit]) -> Account:
         """An owner with a subaccount in custody for each of the funds."""
         owner = address_for(private_key)
         ids = tuple(self.open_subaccount(owner, each) for each in funds)

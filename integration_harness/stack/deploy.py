@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from integration_harness.stack.chain import Chain, create
-from integration_harness.stack.deployment import Account, Addresses, Deployment, Funds
+from integration_harness.stack.deployment import Account, Addresses, Deployment, Deposit
 from integration_harness.stack.evm_node import DEV_KEYS
 from integration_harness.stack.node_client import connected
 
@@ -43,10 +43,10 @@ _ADMINISTRATORS = ("deployer", "executor")
 class DeployOptions:
     """Everything a test or a scenario may want otherwise."""
 
-    maker_spot: Funds = field(default=Funds(cash=100_000 * ONE, wrapped_cngn=160_000_000 * ONE))
-    maker_future: Funds = field(default=Funds(cash=2_000_000 * ONE))
-    maker_spare: Funds = field(default=Funds())
-    taker: Funds = field(default=Funds(cash=20_000_000 * ONE, wrapped_cngn=1_600_000_000 * ONE))
+    maker_spot: Deposit = field(default=Deposit(cash=100_000 * ONE, wrapped_cngn=160_000_000 * ONE))
+    maker_future: Deposit = field(default=Deposit(cash=2_000_000 * ONE))
+    maker_spare: Deposit = field(default=Deposit())
+    taker: Deposit = field(default=Deposit(cash=20_000_000 * ONE, wrapped_cngn=1_600_000_000 * ONE))
     taker_count: int = 2
     # Expiry in unix seconds -> first mark, cNGN per USDC.
     marks: Mapping[int, int] = field(
@@ -111,7 +111,7 @@ def _furnish(chain: Chain, bare: Deployment, options: DeployOptions) -> Deployme
         chain.administer(chain.sub_accounts.authorise(mover, True))
     chain.administer(chain.matching.setTradeExecutor(bare.executor.address, True))
     chain.administer(chain.matching.setAllowedModule(where.trade, True))
-    fee_recipient_id = chain.open_subaccount(bare.deployer.address, Funds())
+    fee_recipient_id = chain.open_subaccount(bare.deployer.address, Deposit())
     assert fee_recipient_id == _FEE_RECIPIENT_ID, "the trade module pays fees to another account"
     accounts = {
         "deployer": replace(bare.deployer, subaccount_ids=(fee_recipient_id,)),
@@ -125,7 +125,7 @@ def _furnish(chain: Chain, bare: Deployment, options: DeployOptions) -> Deployme
     return replace(bare, accounts=accounts, fee_recipient_id=fee_recipient_id)
 
 
-def _traders(options: DeployOptions) -> list[tuple[str, int, Sequence[Funds]]]:
+def _traders(options: DeployOptions) -> list[tuple[str, int, Sequence[Deposit]]]:
     """Role, number of the key, and funds a subaccount."""
     assert 1 <= options.taker_count <= len(DEV_KEYS) - 4, "more takers than development keys"
     maker = (options.maker_spot, options.maker_future, options.maker_spare)

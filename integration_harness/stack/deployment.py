@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Funds:
+class Deposit:
     """What one subaccount starts with; 18 decimals."""
 
     cash: int = 0

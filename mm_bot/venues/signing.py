@@ -106,7 +106,7 @@ class Action(NamedTuple):
     signer: str
 
 
-class Cancel(NamedTuple):
+class CancelRequest(NamedTuple):
     """A cancel request as it is signed."""
 
     owner: str
@@ -142,7 +142,7 @@ class Domain:
             + address_word(action.signer)
         )
 
-    def cancel_digest(self, cancel: Cancel) -> bytes:
+    def cancel_digest(self, cancel: CancelRequest) -> bytes:
         """What is signed for a cancel."""
         return self._digest(
             _CANCEL_TYPE
@@ -182,7 +182,7 @@ class Signer:
     def sign_action(self, domain: Domain, action: Action) -> bytes:
         return self.sign(domain.action_digest(action))
 
-    def sign_cancel(self, domain: Domain, cancel: Cancel) -> bytes:
+    def sign_cancel(self, domain: Domain, cancel: CancelRequest) -> bytes:
         return self.sign(domain.cancel_digest(cancel))
 
     def check(self) -> None:

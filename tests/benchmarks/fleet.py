@@ -13,7 +13,7 @@ import httpx
 
 from integration_harness.stack.chain import Chain
 from integration_harness.stack.deploy import ONE
-from integration_harness.stack.deployment import Funds
+from integration_harness.stack.deployment import Deposit
 from integration_harness.stack.supervisor import Supervisor
 from integration_harness.stack.up import LocalExchange
 from tests.benchmarks.events import PRICES
@@ -21,7 +21,7 @@ from tests.benchmarks.figures import Figure, Target
 from tests.benchmarks.rivals import Rival, TimedAnchor
 
 _POLL_MS = 1_000
-_FUNDS = Funds(cash=1_000_000 * ONE)
+_FUNDS = Deposit(cash=1_000_000 * ONE)
 
 
 def fleet(

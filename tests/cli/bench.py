@@ -23,13 +23,13 @@ from urllib.parse import urlsplit
 from integration_harness.demo.bots import BotProcess
 from integration_harness.stack.chain import Chain
 from integration_harness.stack.deploy import ONE
-from integration_harness.stack.deployment import Account, Funds
+from integration_harness.stack.deployment import Account, Deposit
 from integration_harness.stack.up import LocalExchange
 from mm_bot.cli.main import main
 
 OWNER_KEY = "0x" + "c1" * 32
-RICH = Funds(cash=100_000 * ONE, wrapped_cngn=160_000_000 * ONE)
-ONLY_USDC = Funds(cash=500 * ONE)
+RICH = Deposit(cash=100_000 * ONE, wrapped_cngn=160_000_000 * ONE)
+ONLY_USDC = Deposit(cash=500 * ONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ def secrets_of(environment: Mapping[str, str]) -> Iterator[str]:
             yield password
 
 
-def open_account(exchange: LocalExchange, *funds: Funds) -> Account:
+def open_account(exchange: LocalExchange, *funds: Deposit) -> Account:
     """An owner of our own, with a subaccount for each of the funds."""
     with Chain(exchange.rpc_url, exchange.deployment) as chain:
         return chain.create_account("operator", OWNER_KEY, funds)

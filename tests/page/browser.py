@@ -3,7 +3,7 @@
 Bots on the local exchange are started, their page opened in headless Chromium at the width of a
 phone and of a desktop, healthy, dark, without cNGN and halted, and each picture written to FOLDER.
 The drawn page must show what the status said, fit the phone's width and report no error. Where
-there is no Chromium it says so and ends with 0: what needs no browser is in `test_page`.
+there is no Chromium it says so and ends with 1: what needs no browser is in `test_page`.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from integration_harness.market_view import MarketView
 from integration_harness.scenarios import SCENARIOS
 from integration_harness.settings import read_options
 from integration_harness.stack.chain import Chain
-from integration_harness.stack.deployment import Funds
+from integration_harness.stack.deployment import Deposit
 from integration_harness.stack.orders import OrderTicket, Signer
 from integration_harness.stack.up import LocalExchange
 from integration_harness.target import Party, RefusedError, Target
@@ -213,7 +213,7 @@ def test_the_taker_may_receive_into_another_subaccount(exchange: LocalExchange, 
     instrument = exchange.spot if kind == "spot" else exchange.futures[0]
     taker = exchange.deployment.takers[0]
     with Chain(exchange.rpc_url, exchange.deployment) as chain:
-        opened = chain.create_account("taker", taker.private_key, [Funds()])
+        opened = chain.create_account("taker", taker.private_key, [Deposit()])
         (recipient_id,) = opened.subaccount_ids
         environment = foreign_environment(exchange, instrument.symbol)
         environment["MM_INT_TAKER_RECIPIENT_ID"] = str(recipient_id)

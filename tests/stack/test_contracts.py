@@ -9,7 +9,7 @@ import pytest
 from eth_utils.crypto import keccak
 
 from integration_harness.stack.chain import Chain, address_for, contract, create
-from integration_harness.stack.deployment import Account, Funds
+from integration_harness.stack.deployment import Account, Deposit
 from integration_harness.stack.match_call import Fill, Match, match_arguments
 from tests.stack.signing_desk import (
     ONE,
@@ -141,7 +141,7 @@ def test_session_key(chain: Chain, ask: Order, bid: Order) -> None:
 def test_contract_signer(chain: Chain, ask: Order, bid: Order) -> None:
     """A smart contract owns a subaccount and signs by ERC-1271."""
     wallet = create(chain.web3, "ContractWallet", sender=chain.deployment.deployer.address)
-    account_id = chain.open_subaccount(wallet, Funds(wrapped_cngn=10 * ONE))
+    account_id = chain.open_subaccount(wallet, Deposit(wrapped_cngn=10 * ONE))
     owner = Account(
         name="wallet", address=wallet, private_key="0x" + "44" * 32, subaccount_ids=(account_id,)
     )

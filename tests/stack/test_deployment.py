@@ -11,7 +11,7 @@ from web3.exceptions import ContractLogicError
 
 from integration_harness.stack.chain import Chain
 from integration_harness.stack.deploy import write_files
-from integration_harness.stack.deployment import Deployment, Funds
+from integration_harness.stack.deployment import Deployment, Deposit
 from tests.stack.signing_desk import ONE, Order, refused, trade
 
 
@@ -73,7 +73,7 @@ def test_absent_account(chain: Chain) -> None:
 
 def test_new_owner(chain: Chain, ask: Order) -> None:
     """A further funded owner can be made at any time and trade at once."""
-    owner = chain.create_account("late", "0x" + "55" * 32, [Funds(cash=ONE), Funds()])
+    owner = chain.create_account("late", "0x" + "55" * 32, [Deposit(cash=ONE), Deposit()])
     bid = replace(ask, owner=owner, is_bid=True)
     trade(chain, bid, ask, amount=ONE)
     assert chain.balance(owner.subaccount_ids[0], ask.asset) == ONE

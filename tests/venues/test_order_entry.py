@@ -18,7 +18,7 @@ from mm_bot.io.http import LeanClient, open_client
 from mm_bot.venues import signing
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.order_entry import OrderEntry, machine_token, read_outcome
-from mm_bot.venues.signing import Cancel, Domain, Signer
+from mm_bot.venues.signing import CancelRequest, Domain, Signer
 from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET, new_order
 
 CAPTURES = Path(__file__).parents[1] / "captures"
@@ -190,7 +190,7 @@ def test_a_cancel_is_signed_by_the_owner() -> None:
     assert body["expiry"] == str(NOW_MS // 1000 + 120)
     assert all(isinstance(value, str) for value in body.values())
     digest = Domain(chain_id=31337, matching=CONFIG.matching).cancel_digest(
-        Cancel(owner=OWNER, signer=OWNER, nonce=7, expiry_s=int(body["expiry"]))
+        CancelRequest(owner=OWNER, signer=OWNER, nonce=7, expiry_s=int(body["expiry"]))
     )
     assert signing.recover(digest, bytes.fromhex(body["signature"][2:])) == OWNER
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mm_bot.venues import signing
 from mm_bot.venues.numo.units import to_chain_exact
-from mm_bot.venues.signing import Action, Cancel, Domain, Signer, TradeData
+from mm_bot.venues.signing import Action, CancelRequest, Domain, Signer, TradeData
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "eip712.json").read_text()
@@ -49,7 +49,7 @@ def test_recorded_signatures_come_out_again(vector: dict[str, Any]) -> None:
     if vector["kind"] == "action":
         signature = signer.sign_action(DOMAIN, action_of(message))
     else:
-        cancel = Cancel(
+        cancel = CancelRequest(
             owner=message["owner"],
             signer=message["signer"],
             nonce=int(message["nonce"]),

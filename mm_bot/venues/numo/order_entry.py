@@ -30,7 +30,7 @@ from mm_bot.io.errors import FOREIGN, NOT_SENT, describe
 from mm_bot.io.http import LeanClient
 from mm_bot.venues.numo import units, wire
 from mm_bot.venues.numo.config import NumoConfig
-from mm_bot.venues.signing import Action, Cancel, Domain, Signer, TradeData
+from mm_bot.venues.signing import Action, CancelRequest, Domain, Signer, TradeData
 
 CANCEL_LIFE_S: Final = 120
 _OK: Final = 200
@@ -104,7 +104,7 @@ class OrderEntry:
         The owner signs, also where a session key signs the orders.
         """
         config = self._config
-        cancel = Cancel(
+        cancel = CancelRequest(
             owner=config.owner,
             signer=config.owner,
             nonce=nonce,

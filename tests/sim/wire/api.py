@@ -20,7 +20,7 @@ from mm_bot.core.exact import Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderStatus
 from mm_bot.venues.numo.units import CHAIN_ONE, human_price, ref
-from mm_bot.venues.signing import Action, Cancel, TradeData, recover
+from mm_bot.venues.signing import Action, CancelRequest, TradeData, recover
 from tests.sim.model import PROTECTED, US, Model, Row, ranked
 from tests.sim.weather import Weather
 from tests.sim.wire import places
@@ -151,7 +151,7 @@ class Api:
     def _cancel(self, body: bytes) -> Answer:
         model, post = self._model, orjson.loads(body)
         nonce = int(post["nonce"])
-        cancel = Cancel(
+        cancel = CancelRequest(
             owner=places.OWNER, signer=places.OWNER, nonce=nonce, expiry_s=int(post["expiry"])
         )
         digest = places.DOMAIN.cancel_digest(cancel)
