@@ -48,6 +48,8 @@ class Health:
         self._about = dict(about or {})
         self._control = control
         self._missing_since: dict[Side, float] = {}
+        self._refused_since: dict[str, float] = {}
+        """Orders that are to go and whose cancels nobody has acknowledged."""
 
     @property
     def running(self) -> bool:
@@ -76,6 +78,7 @@ class Health:
         if view.expired and wanted_sides(view.decision.policy):
             found.append("the market has expired")
         found.extend(self._missing_sides(view, now_ms))
+        found.extend(self._uncancelled(view, now_ms))
         return found
 
     def status(self) -> dict[str, object]:
@@ -149,6 +152,18 @@ class Health:
                 told = f"{name} missing for {now_ms - since_ms:.0f} ms, limit {limit_ms} ms"
                 found.append(": ".join([told, *why[:1]]))
         return found
+
+    def _uncancelled(self, view: View, now_ms: float) -> list[str]:
+        """A side where only what should be gone rests is as good as missing."""
+        limit_ms, kept = self._missing_timeout_ms, {name for _, name in view.decision.plan.kept}
+        going = (c for c in view.live if c.cancels and not c.cancel_acked)
+        names = sorted(c.order_id for c in going if c.order_id not in kept)
+        self._refused_since = {n: self._refused_since.get(n, now_ms) for n in names}
+        return [
+            f"{name} not cancelled for {now_ms - since_ms:.0f} ms, limit {limit_ms} ms"
+            for name, since_ms in self._refused_since.items()
+            if limit_ms is not None and now_ms - since_ms > limit_ms
+        ]
 
 
 def _result(view: View) -> dict[str, object]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mm_bot.core.instrument import Instrument
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.remember import Report
 from mm_bot.observe.health import Health
 from mm_bot.observe.log import Level, Log
 from mm_bot.observe.telemetry import Telemetry
 from mm_bot.observe.totals import Totals
-from tests.core.builders import NOW_MS, SPOT, snapshot
+from tests.core.builders import NOW_MS, SPOT, open_order, own_orders, row, running, snapshot
 from tests.core.decisions import REFUSED, after, decided, sent
 from tests.observe.metrics_helpers import External, new_metrics
 from tests.prices.support import ManualClock
@@ -58,3 +58,24 @@ def test_a_side_refused_again_and_again_is_not_ready_after_the_limit_and_says_wh
         f"{side} missing for {2 * LIMIT_MS} ms, limit {LIMIT_MS} ms: refused_recently"
         for side in ("bid", "ask")
     ]
+
+
+def test_an_order_that_nobody_cancels_is_not_ready_after_the_limit() -> None:
+    """It rests where something else should: told by its name until it is gone or fits again."""
+    watched = Watched(SPOT)
+    stale = replace(open_order(Side.BUY, "1500"), cancels=3, next_cancel_ms=NOW_MS + 60_000)
+    memory = running(stale, open_order(Side.SELL, "1604", nonce=2))
+    rows = own_orders(row(Side.BUY, "1500"), row(Side.SELL, "1604", nonce=2))
+    decision = decided(snapshot(rows), memory)
+    memory = after(decision, Report(), memory)
+    for _ in range(2):
+        watched.telemetry.cycle(decision, Report(), memory, {"total": 1.0})
+        assert watched.health.reasons() == []
+        watched.clock.at_ms += LIMIT_MS
+    watched.telemetry.cycle(decision, Report(), memory, {"total": 1.0})
+    told = f"{stale.order_id} not cancelled for {2 * LIMIT_MS} ms, limit {LIMIT_MS} ms"
+    assert watched.health.reasons() == [told]
+    memory = replace(memory, open_orders=memory.open_orders[1:])
+    gone = decided(snapshot(own_orders(row(Side.SELL, "1604", nonce=2))), memory)
+    watched.telemetry.cycle(gone, Report(), after(gone, Report(), memory), {"total": 1.0})
+    assert told not in watched.health.reasons()
