@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size
 from mm_bot.core.instrument import Side
@@ -42,51 +43,110 @@ Signatures = Mapping[str, Signature]
 """By order id."""
 
 
+class Signed(dict[str, Signature]):
+    """Signatures with what each cycle asks about all of them, kept up to date with every change:
+    there may be thousands, of which a cycle changes a few. Never changed once made."""
+
+    __slots__ = ("first_expiry_ms", "hidden", "worth")
+
+    def __init__(self, signatures: Signatures) -> None:
+        super().__init__({k: s for k, s in signatures.items() if s.left})
+        self.first_expiry_ms = min((s.expiry_ms for s in self.values()), default=None)
+        """Before it none of them expires; None where there is none."""
+        self.hidden = {k: s for k, s in self.items() if not s.on_table}
+        """Those that the order table may not show."""
+        self.worth = {side: _worth(self, side) for side in Side}
+        """See `worth`."""
+
+    @classmethod
+    def of(cls, signatures: Signatures) -> Signed:
+        return signatures if isinstance(signatures, Signed) else cls(signatures)
+
+    def changed(self, put: Signatures, gone: Iterable[str] = ()) -> Signed:
+        """With those of `put` instead of what had their ids, and without the ones that are gone:
+        the fast path of making it anew of the result."""
+        made = Signed.__new__(Signed)
+        made.update(self)
+        made.worth = left = dict(self.worth)
+        firsts = (self.first_expiry_ms, *(s.expiry_ms for s in put.values()))
+        made.first_expiry_ms = min((ms for ms in firsts if ms is not None), default=None)
+        for order_id, now in put.items():
+            left[now.side] += now.notional
+            before = self.get(order_id)
+            if before is not None:
+                left[before.side] -= before.notional
+        made.update(put)
+        for order_id in gone:
+            last = made.pop(order_id, None)
+            if last is not None:
+                left[last.side] -= last.notional
+        hidden = {**self.hidden, **put}
+        made.hidden = {k: s for k, s in hidden.items() if k in made and not s.on_table}
+        return made
+
+    def unexpired(self, chain_ms: int | None) -> Signed:
+        """Without those that have expired at `chain_ms`; with all of them while that is None."""
+        if chain_ms is None or not _expired(self.first_expiry_ms, chain_ms):
+            return self
+        made = self.changed({}, [k for k, s in self.items() if _expired(s.expiry_ms, chain_ms)])
+        made.first_expiry_ms = min((s.expiry_ms for s in made.values()), default=None)
+        return made
+
+
 def updated(
     signatures: Signatures,
     rows: Iterable[RestingOrder],
     unsettled: Mapping[str, tuple[Size, Amount]],
     chain_ms: int | None,
-) -> Signatures:
+) -> Signed:
     """With what the rows say is left and what of their fills the chain lacks (`unsettled`), and
     without what has expired at `chain_ms`, the earlier of our clock and the latest block's time;
     None where no block was read yet."""
-    merged = dict(signatures)
+    told = []
     for row in rows:
         left, notional = row.size, row.notional
         if row.order_id in unsettled:
             size, worth = unsettled[row.order_id]
             left, notional = left + size, notional + worth
-        known = merged.get(row.order_id)
-        told = (row.side, left, notional, row.expiry_ms, True)
-        if known is None or told != (
-            known.side, known.left, known.notional, known.expiry_ms, known.on_table
-        ):  # fmt: skip
-            merged[row.order_id] = Signature(
-                side=row.side,
-                left=left,
-                notional=notional,
-                expiry_ms=row.expiry_ms,
-                on_table=True,
-            )
-    return _unexpired(merged, chain_ms)
+        told.append((row.order_id, row.side, left, notional, row.expiry_ms))
+    return _with(signatures, told, chain_ms)
 
 
 def updated_elsewhere(
     signatures: Signatures, seen: Iterable[SignedElsewhere], chain_ms: int | None
-) -> Signatures:
+) -> Signed:
     """The same for our orders in other markets: what was seen once counts until it expires."""
-    rows = {
-        each.order_id: Signature(
-            side=each.side,
-            left=each.size,
-            notional=each.notional,
-            expiry_ms=each.expiry_ms,
-            on_table=True,
-        )
-        for each in seen
-    }
-    return _unexpired({**signatures, **rows}, chain_ms)
+    told = [(each.order_id, each.side, each.size, each.notional, each.expiry_ms) for each in seen]
+    return _with(signatures, told, chain_ms)
+
+
+def _with(
+    signatures: Signatures,
+    told: Iterable[tuple[str, Side, Size, Amount, int]],
+    chain_ms: int | None,
+) -> Signed:
+    """With what rows tell: id, side, what is left and its worth, expiry. A row that says nothing
+    new costs a comparison."""
+    known = Signed.of(signatures)
+    put, gone = {}, []
+    for order_id, side, left, notional, expiry_ms in told:
+        before = known.get(order_id)
+        if not left or _expired(expiry_ms, chain_ms):
+            if before is not None:
+                gone.append(order_id)
+        elif before is None or (side, left, notional, expiry_ms, True) != (
+            before.side, before.left, before.notional, before.expiry_ms, before.on_table
+        ):  # fmt: skip
+            put[order_id] = Signature(
+                side=side, left=left, notional=notional, expiry_ms=expiry_ms, on_table=True
+            )
+    if put or gone:
+        known = known.changed(put, gone)
+    return known.unexpired(chain_ms)
+
+
+def _expired(expiry_ms: int | None, chain_ms: int | None) -> bool:
+    return expiry_ms is not None and chain_ms is not None and expiry_ms + GRACE_MS <= chain_ms
 
 
 def outstanding(signatures: Signatures, side: Side) -> Size:
@@ -96,24 +156,19 @@ def outstanding(signatures: Signatures, side: Side) -> Size:
 
 def worth(signatures: Signatures, side: Side) -> Amount:
     """The same in the quote, each at its own price."""
+    return Signed.of(signatures).worth[side]
+
+
+def _worth(signatures: Signatures, side: Side) -> Amount:
     return sum((s.notional for s in signatures.values() if s.side is side), NO_AMOUNT)
 
 
 def audit(signatures: Signatures, turn: int) -> tuple[str, ...]:
     """A few of them, in turns all: the chain is asked whether it really filled nothing of them."""
-    ids = list(signatures)
-    first = turn * AUDITED % max(1, len(ids))
-    return tuple(ids[first : first + AUDITED])
+    first = turn * AUDITED % max(1, len(signatures))
+    return tuple(islice(signatures, first, first + AUDITED))
 
 
 def last_expiry_ms(signatures: Signatures) -> int | None:
     """Until when something of them can still be executed; None where nothing can."""
     return max((s.expiry_ms for s in signatures.values()), default=None)
-
-
-def _unexpired(signatures: Signatures, chain_ms: int | None) -> dict[str, Signature]:
-    return {
-        order_id: signature
-        for order_id, signature in signatures.items()
-        if signature.left and (chain_ms is None or signature.expiry_ms + GRACE_MS > chain_ms)
-    }

@@ -16,7 +16,7 @@ from mm_bot.core.decide import Decision
 from mm_bot.core.exact import NO_SIZE
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder, Stage, stuck
-from mm_bot.core.liability import Signature, Signatures
+from mm_bot.core.liability import Signature, Signatures, Signed
 from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.plan import CANCEL_RETRY_MAX_MS, CANCEL_RETRY_MS, Cancel, Slot
 from mm_bot.core.situation import fills_since_ms
@@ -152,7 +152,7 @@ def _signed(signatures: Signatures, orders: Iterable[NewOrder]) -> Signatures:
         )
         for order in orders
     }
-    return {**signatures, **made}
+    return Signed.of(signatures).changed(made) if made else signatures
 
 
 def with_cancels(memory: Memory, cancels: Iterable[CancelResult]) -> Memory:

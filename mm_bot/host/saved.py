@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from mm_bot.core.exact import Amount, Price, Size, exact, plain
 from mm_bot.core.instrument import Side
-from mm_bot.core.liability import Signature
+from mm_bot.core.liability import Signature, Signed
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderId
 from mm_bot.core.settlement import Settlement
@@ -123,7 +123,7 @@ def _signature(order: SignedOrder) -> Signature:
 def signed_orders(memory: Memory) -> tuple[SignedOrder, ...]:
     """Signatures that the order table may not show. Of very many the ones that expire first are
     listed as one a side, with the last expiry of them."""
-    hidden = [(k, s) for k, s in memory.signatures.items() if not s.on_table]
+    hidden = list(Signed.of(memory.signatures).hidden.items())
     hidden.sort(key=lambda each: (-each[1].expiry_ms, each[0]))
     single = hidden[:LISTED]
     merged: dict[Side, Signature] = {}

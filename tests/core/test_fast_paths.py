@@ -8,9 +8,10 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.exact import Price, Size, subtract
+from mm_bot.core.exact import Amount, Price, Size, subtract
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.ledger import OpenOrder, Stage, says_nothing_new, updated
+from mm_bot.core.liability import GRACE_MS, Signature, Signed
 from mm_bot.core.orders import OrderStatus
 from mm_bot.core.pairing import by_table, uncontested
 from mm_bot.core.quoting import Bound, MissingReason, Room, fit
@@ -97,3 +98,33 @@ def test_a_row_that_says_nothing_new_changes_nothing(known: OpenOrder, status: O
     seen = row(Side.BUY, "1596", status=status)
     assert not says_nothing_new(known, seen) or updated(known, seen, NOW_MS) == known
     assert says_nothing_new(KNOWN, row(Side.BUY, "1596"))
+
+
+signatures = st.dictionaries(
+    st.sampled_from("abcdef"),
+    st.builds(
+        Signature,
+        side=st.sampled_from(Side),
+        left=st.integers(1, 3).map(Size.of),
+        notional=st.integers(1, 9).map(Amount.of),
+        expiry_ms=st.integers(0, 5).map(lambda seconds: NOW_MS + seconds * 1_000),
+        on_table=st.booleans(),
+    ),
+    max_size=4,
+)
+
+
+@given(known=signatures, put=signatures, gone=st.sets(st.sampled_from("ghi") | st.just("a")))
+def test_signatures_with_a_change_are_those_made_anew(
+    known: dict[str, Signature], put: dict[str, Signature], gone: set[str]
+) -> None:
+    """Their sums and what is hidden too, and again without what expires second by second."""
+    found = Signed(known).changed(put, gone - set(put))
+    left = {k: s for k, s in {**known, **put}.items() if k not in gone - set(put)}
+    for second in range(8):
+        chain_ms = NOW_MS + second * 1_000
+        found = found.unexpired(chain_ms)
+        left = {k: s for k, s in left.items() if s.expiry_ms + GRACE_MS > chain_ms}
+        anew = Signed(left)
+        assert (found, found.hidden, found.worth) == (left, anew.hidden, anew.worth)
+        assert not left or (found.first_expiry_ms or 0) <= (anew.first_expiry_ms or 0)
