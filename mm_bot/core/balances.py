@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size
-from mm_bot.core.instrument import Instrument
+from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size, add
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.orders import Ownership, RestingOrder
 from mm_bot.core.settlement import Pending
 from mm_bot.core.snapshot import Balances, Reserved
@@ -56,14 +56,10 @@ def holdings(
 ) -> Holdings:
     """What is there and what is free, given our live orders here and elsewhere, and fills that the
     balances may lack: those have used up what they cost, and brought nothing."""
-    managed, fixed = Reserved(), elsewhere
-    for row in rows:
-        if not row.live:
-            continue
-        if row.ownership is Ownership.MANAGED:
-            managed = _plus(managed, reserve(market, row))
-        else:
-            fixed = _plus(fixed, reserve(market, row))
+    live = [row for row in rows if row.live]
+    managed = reserved(market, (r for r in live if r.ownership is Ownership.MANAGED))
+    fixed = reserved(market, (r for r in live if r.ownership is not Ownership.MANAGED))
+    fixed = _plus(fixed, elsewhere)
     spent = pending.bought_for if market.is_spot else NO_AMOUNT
     return Holdings(
         base_total=balances.base,
@@ -77,10 +73,18 @@ def holdings(
     )
 
 
-def reserve(market: Instrument, row: RestingOrder) -> Reserved:
-    """What one resting order holds of the two balances."""
-    base, quote = market.held_by(row.side, row.size, row.notional)
-    return Reserved(base=base, quote=quote)
+def reserved(market: Instrument, rows: Iterable[RestingOrder]) -> Reserved:
+    """What resting orders hold of the two balances. Of each side at once: it is proportional to
+    size and worth."""
+    sums = dict.fromkeys(Side, (NO_SIZE.value, NO_AMOUNT.value))
+    for row in rows:
+        size, notional = sums[row.side]
+        sums[row.side] = add(size, row.size.value), add(notional, row.notional.value)
+    found = Reserved()
+    for side, (size, notional) in sums.items():
+        base, quote = market.held_by(side, Size(size), Amount(notional))
+        found = _plus(found, Reserved(base=base, quote=quote))
+    return found
 
 
 def _plus(left: Reserved, right: Reserved) -> Reserved:

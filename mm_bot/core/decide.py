@@ -46,7 +46,7 @@ from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.core.settlement import Settlements, disagreeing, lacking
 from mm_bot.core.situation import Situation, situation
 from mm_bot.core.snapshot import ClockReading, Fill, Snapshot
-from mm_bot.core.touch import touch, unmanaged_resting
+from mm_bot.core.touch import unmanaged_resting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +173,7 @@ def _view(now: Situation) -> View:
         prices=tuple(_prices(snapshot, chosen)),
         widening_bps=_widening_bps(snapshot, chosen),
         holdings=now.holdings,
-        touch=touch(snapshot, now.strangers, now.tracked, firm=True, policy=policy.reference),
+        touch=now.touch.firm,
         resting=unmanaged_resting(now.tracked),
         others=now.strangers,
         open_orders=now.tracked.open_orders,
@@ -198,7 +198,7 @@ def _widening_bps(snapshot: Snapshot, chosen: Reference) -> Decimal:
 
 
 def _reconcile_input(now: Situation, quotes: Quotes, levels: int) -> ReconcileInput:
-    memory, tracked, filters = now.memory, now.tracked, now.policy.reference
+    memory, tracked = now.memory, now.tracked
     now_ms, limit = now.snapshot.now_ms, now.policy.risk.max_cancels_per_minute
     return ReconcileInput(
         now_ms=now_ms,
@@ -210,7 +210,7 @@ def _reconcile_input(now: Situation, quotes: Quotes, levels: int) -> ReconcileIn
         unmanaged=tracked.unmanaged,
         last_replace_ms=memory.last_replace_ms,
         refused_until_ms=memory.refused_until_ms,
-        touch=touch(now.snapshot, now.strangers, tracked, firm=False, policy=filters),
+        touch=now.touch.every,
         hanging=quotes.hanging,
         hold_places=MissingReason.BALANCES_BEHIND_FILLS if now.behind_fills else None,
         reference=now.reference.price,

@@ -147,17 +147,24 @@ class _Quantity:
         """From text, an int or a Decimal; see `exact` for what is refused."""
         return cls(exact(value))
 
+    @classmethod
+    def made(cls, value: Decimal) -> Self:
+        """Of what exact arithmetic gave, which is finite: that is not looked at again."""
+        found = _new(cls)
+        _put(found, value)
+        return found
+
     def __add__(self, other: Self) -> Self:
-        return type(self)(_EXACT.add(self.value, self._same(other)))
+        return self.made(add(self.value, self._same(other)))
 
     def __sub__(self, other: Self) -> Self:
-        return type(self)(_EXACT.subtract(self.value, self._same(other)))
+        return self.made(subtract(self.value, self._same(other)))
 
     def __neg__(self) -> Self:
-        return type(self)(_EXACT.minus(self.value))
+        return self.made(_EXACT.minus(self.value))
 
     def __abs__(self) -> Self:
-        return type(self)(_EXACT.abs(self.value))
+        return self.made(_EXACT.abs(self.value))
 
     def __lt__(self, other: Self) -> bool:
         return self.value < self._same(other)
@@ -176,7 +183,7 @@ class _Quantity:
 
     def times(self, factor: Decimal) -> Self:
         """Scaled by a plain number, exactly."""
-        return type(self)(multiply(self.value, factor))
+        return self.made(multiply(self.value, factor))
 
     def _same(self, other: _Quantity) -> Decimal:
         if type(other) is not type(self):
@@ -190,6 +197,7 @@ class _Quantity:
         return f"{type(self).__name__}({plain(self.value)})"
 
 
+_new = object.__new__
 _put = _Quantity.__dict__["value"].__set__  # the slot itself, past `__setattr__`
 
 
@@ -215,7 +223,7 @@ class Price(_Quantity):
     def __mul__(self, size: Size) -> Amount:
         if type(size) is not Size:
             raise TypeError(f"a price multiplies a Size, not a {type(size).__name__}")
-        return Amount(multiply(self.value, size.value))
+        return Amount.made(multiply(self.value, size.value))
 
 
 NO_SIZE = Size(Decimal(0))

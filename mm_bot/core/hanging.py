@@ -13,10 +13,13 @@ from mm_bot.core.plan import (
     cancellable,
     due_for_renewal,
 )
+from mm_bot.core.quoting import NONE_HANGS
 
 
 def planned(given: ReconcileInput) -> Plan:
     """Orders that hold no slot: they stay, are renewed at their price, or go."""
+    if given.hanging is NONE_HANGS:
+        return Plan()
     found: list[Plan] = []
     index = given.levels
     for order in given.open_orders:

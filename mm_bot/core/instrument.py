@@ -133,7 +133,7 @@ class Instrument:
         """`size` on the size grid, downwards; as it is where the grid is on the quote."""
         if self.notional_step is not None:
             return size
-        return Size(floor_to_step(size.value, _ONE, self.size_step.value))
+        return Size.made(floor_to_step(size.value, _ONE, self.size_step.value))
 
     def notional(self, price: Price, size: Size) -> Amount:
         """What `size` is worth at `price`, in the quote; on the quote's grid floored to it, so that
@@ -141,7 +141,7 @@ class Instrument:
         worth = multiply(multiply(price.value, size.value), self.multiplier)
         if self.notional_step is not None:
             worth = floor_to_step(worth, _ONE, self.notional_step.value)
-        return Amount(worth)
+        return Amount.made(worth)
 
     def tradable(self, price: Price, size: Size) -> bool:
         """Whether `size` reaches the smallest order there is: one step of its grid."""
@@ -159,10 +159,10 @@ class Instrument:
         return notional if self.notional_step is not None else Amount(size.value)
 
     def floor_price(self, numerator: Decimal, denominator: Decimal) -> Price:
-        return Price(floor_to_step(numerator, denominator, self.price_tick.value))
+        return Price.made(floor_to_step(numerator, denominator, self.price_tick.value))
 
     def ceil_price(self, numerator: Decimal, denominator: Decimal) -> Price:
-        return Price(ceil_to_step(numerator, denominator, self.price_tick.value))
+        return Price.made(ceil_to_step(numerator, denominator, self.price_tick.value))
 
     def steps(self, size: Size) -> int:
         """How many whole size steps are in it."""

@@ -171,7 +171,7 @@ def track(open_orders: tuple[OpenOrder, ...], part: Part[OwnOrders], now_ms: int
 def without_dead_rows(read: OwnOrders, now_ms: int) -> OwnOrders:
     """The same read, rows long past their expiry as what they are, whatever their status says.
     `now_ms` is the earlier of our clock and the block's."""
-    dead = [row for row in read.rows if row.live and now_ms > row.expiry_ms + DEAD_AFTER_MS]
+    dead = [row for row in read.rows if now_ms > row.expiry_ms + DEAD_AFTER_MS and row.live]
     if not dead:
         return read
     rows = (replace(r, status=OrderStatus.EXPIRED) if r in dead else r for r in read.rows)

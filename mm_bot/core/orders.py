@@ -27,7 +27,7 @@ class OrderStatus(Enum):
     @property
     def live(self) -> bool:
         """`matching` is live: the matcher holds the order for a moment, nothing happened yet."""
-        return self in (OrderStatus.ACTIVE, OrderStatus.MATCHING)
+        return self is OrderStatus.ACTIVE or self is OrderStatus.MATCHING
 
 
 class Ownership(Enum):
@@ -107,4 +107,5 @@ class RestingOrder:
 
     @property
     def live(self) -> bool:
-        return self.status.live
+        status = self.status
+        return status is OrderStatus.ACTIVE or status.live

@@ -13,12 +13,15 @@ from collections.abc import Callable, Sequence
 from mm_bot.core.instrument import Level
 from mm_bot.core.ledger import OpenOrder
 
-Score = Callable[[OpenOrder, Level], int]
-"""0 where the order does not fit the slot, more the better it fits."""
+Worth = Sequence[Sequence[int]]
+"""A row for each level, a column for each order: 0 where it does not fit, more the better it does.
+"""
 
 
 def pair(
-    levels: Sequence[Level], orders: Sequence[OpenOrder], score: Score
+    levels: Sequence[Level],
+    orders: Sequence[OpenOrder],
+    worth_of: Callable[[Sequence[Level], Sequence[OpenOrder]], Worth],
 ) -> tuple[dict[int, OpenOrder], list[OpenOrder]]:
     """Level index to order, and the orders that found no slot. Both inputs are best first.
 
@@ -26,9 +29,12 @@ def pair(
     taker): there each goes where its size belongs.
     """
     orders = sorted(orders, key=lambda c: c.side.best_first(c.price))
-    if len({c.price for c in orders}) < len(orders):
+    if len({c.price.value for c in orders}) < len(orders):
         orders.sort(key=lambda c: (c.side.best_first(c.price), _nearest(levels, c)))
-    fits = _best_alignment(levels, orders, score)
+    worth = worth_of(levels, orders)
+    fits = uncontested(worth)
+    if fits is None:
+        fits = by_table(worth, len(orders))
     taken = set(fits.values())
     free_levels = [i for i in range(len(levels)) if i not in fits]
     free_orders = [j for j in range(len(orders)) if j not in taken]
@@ -42,15 +48,7 @@ def _nearest(levels: Sequence[Level], order: OpenOrder) -> int:
     return min(range(len(levels)), key=lambda i: abs(levels[i].size - order.size), default=0)
 
 
-def _best_alignment(
-    levels: Sequence[Level], orders: Sequence[OpenOrder], score: Score
-) -> dict[int, int]:
-    worth = [[score(order, level) for order in orders] for level in levels]
-    alone = uncontested(worth)
-    return by_table(worth, len(orders)) if alone is None else alone
-
-
-def uncontested(worth: Sequence[Sequence[int]]) -> dict[int, int] | None:
+def uncontested(worth: Worth) -> dict[int, int] | None:
     """The fast path of `by_table`: the pairs that fit, where none of them is in another's way."""
     found = [(i, j) for i, row in enumerate(worth) for j, fit in enumerate(row) if fit]
     columns = [j for _, j in found]
@@ -59,7 +57,7 @@ def uncontested(worth: Sequence[Sequence[int]]) -> dict[int, int] | None:
     return None
 
 
-def by_table(worth: Sequence[Sequence[int]], columns: int) -> dict[int, int]:
+def by_table(worth: Worth, columns: int) -> dict[int, int]:
     """Row to column, in order, with the largest sum of `worth`."""
     rows = len(worth)
     best = [[0] * (columns + 1) for _ in range(rows + 1)]

@@ -162,13 +162,18 @@ class Room:
     def is_enough(self, price: Price, size: Size) -> bool:
         """Whether so much more fits every bound, with a step to spare."""
         more = add(size.value, self._step)
-        size_sum, worth_sum = add(self._size, more), add(self._worth, multiply(price.value, more))
-        return all(bound.takes(size_sum, worth_sum) <= bound.left for bound in self._bounds)
+        return self._within(add(self._size, more), add(self._worth, multiply(price.value, more)))
 
     @property
     def exceeded(self) -> bool:
         """Whether more was used than one of the bounds allows."""
-        return any(bound.takes(self._size, self._worth) > bound.left for bound in self._bounds)
+        return not self._within(self._size, self._worth)
+
+    def _within(self, size: Decimal, worth: Decimal) -> bool:
+        for bound in self._bounds:
+            if bound.takes(size, worth) > bound.left:
+                return False
+        return True
 
     def _now(self) -> Iterator[Bound]:
         for bound in self._bounds:

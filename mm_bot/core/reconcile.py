@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from mm_bot.core import hanging
 from mm_bot.core.exact import BPS, distance, multiply
@@ -51,8 +52,8 @@ from mm_bot.core.plan import (
     gap,
 )
 from mm_bot.core.policy import ReconcilePolicy
-from mm_bot.core.quoting import Missing, MissingReason
-from mm_bot.core.slots import fill, hold_or_replace, patient, score_of
+from mm_bot.core.quoting import NONE_HANGS, Missing, MissingReason
+from mm_bot.core.slots import fill, hold_or_replace, patient, worth_of
 
 DEVIATION = "price_deviation"
 
@@ -66,18 +67,20 @@ def plan(given: ReconcileInput, policy: ReconcilePolicy) -> Plan:
     found = replace(found, cancels=tuple(cancels))
     found = _sendable(given, within_signed_room(given, within_bounds(given, found)))
     found = _without_far(given, policy, found)
-    places = (replace(place, atomic=_is_atomic(given, found, place)) for place in found.places)
+    if given.market.capabilities.atomic_replace:
+        places = (replace(p, atomic=_is_atomic(given, found, p)) for p in found.places)
+        found = replace(found, places=tuple(places))
     return replace(
         found,
         cancels=tuple(sorted(found.cancels, key=lambda c: c.order_id)),
-        places=tuple(sorted(places, key=lambda p: (p.level.side.value, p.level.index))),
+        places=tuple(sorted(found.places, key=lambda p: (p.level.side.value, p.level.index))),
     )
 
 
 def _is_atomic(given: ReconcileInput, found: Plan, place: Place) -> bool:
     """Whether a place can go out as one command with its predecessor's first cancel."""
     old = next((c for c in given.open_orders if c.order_id == place.replaces), None)
-    if old is None or old.cancels or not given.market.capabilities.atomic_replace:
+    if old is None or old.cancels:
         return False
     cancelled = any(cancel.order_id == old.order_id for cancel in found.cancels)
     return cancelled and set(place.after) <= {old.order_id}
@@ -130,11 +133,9 @@ def _unmanaged_cancels(given: ReconcileInput) -> tuple[Cancel, ...]:
 
 def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Plan:
     levels = given.ladder.side(side)
-    orders = [
-        c
-        for c in given.open_orders
-        if c.side is side and not c.cancel_acked and c.order_id not in given.hanging
-    ]
+    orders = [c for c in given.open_orders if c.side is side and c.cancel_acked_ms is None]
+    if given.hanging is not NONE_HANGS:
+        orders = [c for c in orders if c.order_id not in given.hanging]
     orders.sort(key=lambda c: (side.best_first(c.price), c.nonce))
     category = CancelCategory.STARTUP if given.startup else CancelCategory.REPLACE_DRIVEN
     counted = not given.startup
@@ -143,10 +144,11 @@ def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Pl
         why = "strategy_not_quoting_side"
         return Plan(cancels=tuple(cancel_of(c, category, why, counted) for c in gone))
     going = _going(orders, policy, given.levels)
-    orders = [c for c in orders if c not in going]
+    if going:
+        orders = [c for c in orders if c not in going]
     if given.levels == 1 and sum(c.stage is not Stage.UNKNOWN for c in orders) > 1:
         return _duplicates(given, levels[0], [*orders, *going], category, counted)
-    pairs, surplus = pair(levels, orders, score_of(levels, policy))
+    pairs, surplus = pair(levels, orders, partial(worth_of, policy=policy))
     extra = [c for c in surplus if cancellable(given, c, counted=counted)]
     why = "duplicate_side" if len(orders) > given.levels else "strategy_not_quoting_side"
     cancels = tuple(cancel_of(c, category, why, counted) for c in extra)

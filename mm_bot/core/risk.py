@@ -106,6 +106,8 @@ def halts(given: RiskInput, policy: RiskPolicy) -> tuple[Halt, ...]:
 
 def in_order(*found: Halt) -> tuple[Halt, ...]:
     """In the order of the enumeration, each reason once: of two the one that comes first."""
+    if not found:
+        return ()
     order = list(HaltReason)
     first = {halt.reason: halt for halt in reversed(found)}
     return tuple(sorted(first.values(), key=lambda halt: order.index(halt.reason)))

@@ -29,6 +29,7 @@ from mm_bot.core.settlement import (
     unsettled,
 )
 from mm_bot.core.snapshot import Fill, OwnOrders, Part, Snapshot
+from mm_bot.core.touch import Touch, touch
 
 BLOCK_LAG_MS = 10_000
 """A fill's row may be this much younger than the block that settled it."""
@@ -50,6 +51,7 @@ class Situation:
     strangers: reference.Others
     reference: Reference
     half_known: degrade.HalfKnown | None
+    touch: Touch
     contradictions: Mapping[str, int]
     freshness: Freshness
     holdings: Holdings | None
@@ -82,6 +84,7 @@ def situation(snapshot: Snapshot, memory: Memory, policy: Policy, market: Instru
         strangers=strangers,
         reference=chosen,
         half_known=degrade.half_known(chosen, snapshot, strangers, memory, policy),
+        touch=touch(snapshot, strangers, tracked, policy.reference),
         contradictions=contradictions,
         freshness=freshness.measure(snapshot, memory, contradictions),
         holdings=_holdings(snapshot, settlements, market),

@@ -12,7 +12,6 @@ from mm_bot.core.exact import BPS, add, distance, multiply, subtract
 from mm_bot.core.exposure import pace_ms, past_a_bound, priced_worse
 from mm_bot.core.instrument import Level
 from mm_bot.core.ledger import OpenOrder, Stage
-from mm_bot.core.pairing import Score
 from mm_bot.core.plan import (
     RENEWAL,
     CancelCategory,
@@ -49,25 +48,26 @@ def price_fits(open_order: OpenOrder, level: Level, policy: ReconcilePolicy) -> 
 
 def _size_fits(open_order: OpenOrder, level: Level, policy: ReconcilePolicy) -> bool:
     apart = distance(open_order.size.value, level.size.value)
-    return apart <= add(policy.size_tolerance.value, open_order.lot.value)
+    return not apart or apart <= add(policy.size_tolerance.value, open_order.lot.value)
 
 
-def score_of(levels: Sequence[Level], policy: ReconcilePolicy) -> Score:
-    """How well an order fits a slot: 0, 1 where its price does, 2 where `fault` finds none. The
-    fast path of pairing: what each price may be is worked out once."""
+def worth_of(
+    levels: Sequence[Level], orders: Sequence[OpenOrder], policy: ReconcilePolicy
+) -> list[list[int]]:
+    """How well each order fits each slot, a row for each of these: 0, 1 where its price does, 2
+    where `fault` finds none. The fast path of pairing: what each price may be is worked out once.
+    """
     less, more = (part(BPS, policy.stale_threshold_bps) for part in (subtract, add))
-    spans = {
-        level.index: (multiply(level.price.value, less), multiply(level.price.value, more))
-        for level in levels
-    }
-
-    def score(order: OpenOrder, level: Level) -> int:
-        low, high = spans[level.index]
-        if not low <= multiply(order.price.value, BPS) <= high:
-            return 0
-        return 1 + _size_fits(order, level, policy)
-
-    return score
+    prices = [multiply(order.price.value, BPS) for order in orders]
+    worth = []
+    for level in levels:
+        low, high = multiply(level.price.value, less), multiply(level.price.value, more)
+        row = [0] * len(orders)
+        for column, price in enumerate(prices):
+            if low <= price <= high:
+                row[column] = 1 + _size_fits(orders[column], level, policy)
+        worth.append(row)
+    return worth
 
 
 def patient(policy: ReconcilePolicy, level: Level, order: OpenOrder) -> ReconcilePolicy:

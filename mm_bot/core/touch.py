@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from mm_bot.core import reference
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
@@ -12,42 +13,58 @@ from mm_bot.core.policy import ReferencePolicy
 from mm_bot.core.snapshot import BookOrder, Snapshot
 
 
-def touch(
-    snapshot: Snapshot,
-    strangers: reference.Others,
-    tracked: Tracked,
-    *,
-    firm: bool,
-    policy: ReferencePolicy,
-) -> dict[Side, Price]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touch:
     """Best price a side of what our plan cannot move: others, and own orders we do not manage.
 
     Others count from where their size, added up from the best, reaches the policy's least:
     less is simply taken, at its better price. Own orders count whatever their size.
-
-    With `firm`, without orders that cross a resting quote of ours: the matcher is about to fill us
-    with those at our price, and a target moved behind them would pull the quote away from them.
     """
+
+    every: Mapping[Side, Price]
+    firm: Mapping[Side, Price]
+    """Without orders that cross a resting quote of ours: the matcher is about to fill us with those
+    at our price, and a target moved behind them would pull the quote away from them."""
+
+
+def touch(
+    snapshot: Snapshot, strangers: reference.Others, tracked: Tracked, policy: ReferencePolicy
+) -> Touch:
+    """The touch beside our managed orders."""
     managed = {c.order_id for c in tracked.open_orders}
-    managed |= {ended.order.order_id for ended in tracked.ended}
-    resting = [
-        c for c in tracked.open_orders if c.stage is not Stage.UNKNOWN and not c.cancel_acked
-    ]
-    found: dict[Side, Price] = {}
+    managed.update(ended.order.order_id for ended in tracked.ended)
+    every: dict[Side, Price] = {}
+    firm: dict[Side, Price] = {}
     for side in Side:
-        orders: Iterable[BookOrder] = strangers[side]
-        quotes = [c.price for c in resting if c.side is side.opposite]
-        if firm and quotes:
-            best_quote = min(quotes, key=side.opposite.best_first)
-            orders = [o for o in orders if not side.reaches(o.price, best_quote)]
-        best = reference.price_with_size(orders, policy)
-        prices = [] if best is None else [best]
-        prices.extend(row.price for row in tracked.unmanaged if row.side is side)
         shown = _own_shown(snapshot, side)
-        prices.extend(order.price for order in shown if order.order_id not in managed)
-        if prices:
-            found[side] = min(prices, key=side.best_first)
-    return found
+        ours = [row.price for row in tracked.unmanaged if row.side is side]
+        ours += [order.price for order in shown if order.order_id not in managed]
+        orders = strangers[side]
+        standing = _standing(orders, side, tracked)
+        best = stands = reference.price_with_size(orders, policy)
+        if standing is not orders:
+            stands = reference.price_with_size(standing, policy)
+        for found, theirs in ((every, best), (firm, stands)):
+            prices = ours if theirs is None else [*ours, theirs]
+            if prices:
+                found[side] = min(prices, key=side.best_first)
+    return Touch(every=every, firm=firm)
+
+
+def _standing(orders: Sequence[BookOrder], side: Side, tracked: Tracked) -> Sequence[BookOrder]:
+    """Those that cross no resting quote of ours; they are best first, so mostly all of them."""
+    if not orders:
+        return orders
+    against = side.opposite
+    quotes = [
+        c.price
+        for c in tracked.open_orders
+        if c.side is against and c.stage is not Stage.UNKNOWN and not c.cancel_acked
+    ]
+    best = min(quotes, key=against.best_first, default=None)
+    if best is None or not side.reaches(orders[0].price, best):
+        return orders
+    return [order for order in orders if not side.reaches(order.price, best)]
 
 
 def _own_shown(snapshot: Snapshot, side: Side) -> Iterator[BookOrder]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.balances import holdings, reserve
+from mm_bot.core.balances import holdings, reserved
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderStatus, Ownership
@@ -15,15 +15,16 @@ from tests.core.builders import FUTURE, SPOT, balances, row
 
 def test_a_spot_bid_reserves_cngn_and_an_ask_usdc() -> None:
     """Bid: size x price of quote. Ask: size of base."""
-    assert reserve(SPOT, row(Side.BUY, "1600", "100")) == Reserved(quote=Amount.of(160_000))
-    assert reserve(SPOT, row(Side.SELL, "1600", "100")) == Reserved(base=Size.of(100))
+    assert reserved(SPOT, [row(Side.BUY, "1600", "100")]) == Reserved(quote=Amount.of(160_000))
+    assert reserved(SPOT, [row(Side.SELL, "1600", "100")]) == Reserved(base=Size.of(100))
 
 
 def test_a_future_reserves_margin_on_either_side() -> None:
     """Size x contract size x margin rate of cash, and never a base."""
     for side in Side:
-        held = reserve(FUTURE, row(side, "1600", "1.5", market=FUTURE))
-        assert held == Reserved(quote=Amount.of(3_000))
+        rows = [row(side, "1600", size, market=FUTURE) for size in ("1.5", "0.5")]
+        held = reserved(FUTURE, rows)
+        assert held == Reserved(quote=Amount.of(4_000))
 
 
 def test_what_our_own_orders_reserve_is_free_for_their_replacements() -> None:

@@ -15,7 +15,7 @@ from mm_bot.core.liability import GRACE_MS, Signature, Signed
 from mm_bot.core.orders import OrderStatus
 from mm_bot.core.pairing import by_table, uncontested
 from mm_bot.core.quoting import Bound, MissingReason, Room, fit
-from mm_bot.core.slots import fault, price_fits, score_of
+from mm_bot.core.slots import fault, price_fits, worth_of
 from tests.core.builders import FUTURE, NOW_MS, RECONCILES, SPOT, level, open_order, row
 
 steps = st.integers(1, 60)
@@ -72,7 +72,7 @@ def test_the_score_of_a_pair_is_its_fault(
     wanted = level(Side.BUY, str(Decimal(prices[0]) / 100), str(sizes[0]))
     order = open_order(Side.BUY, str(Decimal(prices[1]) / 100), str(sizes[1]))
     slow = price_fits(order, wanted, policy) + (fault(order, wanted, policy) is None)
-    assert score_of((wanted,), policy)(order, wanted) == slow
+    assert worth_of((wanted,), (order,), policy) == [[slow]]
 
 
 KNOWN = open_order(Side.BUY, "1596")

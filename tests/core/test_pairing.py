@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.pairing import pair
@@ -18,8 +20,8 @@ prices = st.lists(st.integers(1500, 1600), max_size=5, unique=True).map(
 )
 
 
-def _close(order: OpenOrder, wanted: Level) -> int:
-    return 2 if abs(order.price.value - wanted.price.value) <= 1 else 0
+def _close(levels: Sequence[Level], orders: Sequence[OpenOrder]) -> list[list[int]]:
+    return [[2 * (abs(o.price - w.price) <= Price.of(1)) for o in orders] for w in levels]
 
 
 @given(prices, prices)
