@@ -170,10 +170,7 @@ class Room:
         return not self._within(self._size, self._worth)
 
     def _within(self, size: Decimal, worth: Decimal) -> bool:
-        for bound in self._bounds:
-            if bound.takes(size, worth) > bound.left:
-                return False
-        return True
+        return all(bound.takes(size, worth) <= bound.left for bound in self._bounds)
 
     def _now(self) -> Iterator[Bound]:
         for bound in self._bounds:
