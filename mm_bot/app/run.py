@@ -13,10 +13,11 @@ from mm_bot.app.mode_control import ModeControl
 from mm_bot.app.pages import bot_metrics, serve, tell_manager
 from mm_bot.app.state import first_state, journaled, nonces_of, state_file_of
 from mm_bot.app.venue import venue_of
-from mm_bot.bot import Bot, Edges
+from mm_bot.bot import Bot
 from mm_bot.clock import SteadyClock
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.policy import Policy
+from mm_bot.edges import Edges
 from mm_bot.errors import EdgeError
 from mm_bot.host.accepted_file import AcceptedFile
 from mm_bot.host.ending import STOP_WITHIN_S, Ending

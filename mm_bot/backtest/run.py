@@ -22,7 +22,7 @@ from mm_bot.backtest.rows import Row, Shown
 from mm_bot.backtest.tape import NS_A_MS, Tape
 from mm_bot.backtest.venue import EngineVenue
 from mm_bot.backtest.weather import WeatheredVenue
-from mm_bot.bot import Bot, Edges
+from mm_bot.bot import Bot
 from mm_bot.core.commands import NewOrder
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE
 from mm_bot.core.instrument import Side
@@ -30,6 +30,7 @@ from mm_bot.core.memory import Memory
 from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import Strategy
 from mm_bot.core.snapshot import AnchorQuote
+from mm_bot.edges import Edges
 from mm_bot.ports import Telemetry
 from mm_bot.strategies import build
 

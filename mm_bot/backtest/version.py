@@ -11,7 +11,7 @@ from pathlib import Path
 def code_digest() -> str:
     """Of everything that decides what a run comes to: two results with one digest compare."""
     root = Path(__file__).parents[1]
-    files = [root / "bot.py"]
+    files = [root / "acting.py", root / "bot.py"]
     for folder in ("core", "strategies", "backtest"):
         files += (root / folder).glob("*.py")
     digest = hashlib.sha256()

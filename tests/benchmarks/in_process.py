@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from integration_harness.stack.up import LocalExchange
-from mm_bot.bot import Bot, Edges
+from mm_bot.bot import Bot
 from mm_bot.clock import SteadyClock
 from mm_bot.core.commands import Verdict
 from mm_bot.core.decide import Decision
@@ -22,6 +22,7 @@ from mm_bot.core.memory import Memory
 from mm_bot.core.policy import Policy
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote
+from mm_bot.edges import Edges
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.nonces import NonceBlocks
 from mm_bot.host.persistence import MemoryStore, first_memory

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from mm_bot.bot import Bot, Edges
+from mm_bot.bot import Bot
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
 from mm_bot.core.decide import Decision
 from mm_bot.core.instrument import Instrument, Side
@@ -15,6 +15,7 @@ from mm_bot.core.orders import OrderStatus, RestingOrder
 from mm_bot.core.policy import Policy
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote, Observation
+from mm_bot.edges import Edges
 from mm_bot.errors import EdgeError
 from mm_bot.strategies import founding
 from tests.core.builders import POLICY, SPOT, anchor, balances, observation, own_orders, row

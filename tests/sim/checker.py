@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from mm_bot.bot import FENCE_MS
+from mm_bot.acting import FENCE_MS
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import Price

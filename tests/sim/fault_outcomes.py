@@ -27,7 +27,7 @@ OUTCOMES: tuple[Mutation, ...] = (
     fault(
         "replace_ignores_what_was_filled",
         Claim.LIMITS,
-        "bot",
+        "acting",
         "done = await venue.replace(signed, order_id, cancel.left, self._may_send)",
         "done = await venue.replace(signed, order_id, None, self._may_send)",
         5,

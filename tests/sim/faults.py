@@ -64,7 +64,7 @@ FAULTS: tuple[Mutation, ...] = (
     fault(
         "outlives_its_market",
         Claim.LIFE,
-        "bot",
+        "acting",
         "expiry_ms = min(expiry_ms, market.expiry_ms)",
         "expiry_ms += 0",
     ),
@@ -80,8 +80,8 @@ FAULTS: tuple[Mutation, ...] = (
         "reserves_elsewhere_ignored",
         Claim.LIMITS,
         "core.balances",
-        "managed, fixed = Reserved(), elsewhere",
-        "managed, fixed = Reserved(), Reserved()",
+        "fixed = _plus(fixed, elsewhere)",
+        "fixed = _plus(fixed, Reserved())",
         2,
     ),
     fault(
@@ -103,7 +103,7 @@ FAULTS: tuple[Mutation, ...] = (
     fault(
         "kill_ignored_while_placing",
         Claim.KILL_SWITCH,
-        "bot",
+        "acting",
         "elif edges.kill_switch.active():",
         "elif False:",
         38,
@@ -122,12 +122,12 @@ FAULTS: tuple[Mutation, ...] = (
         claim=Claim.KILL_SWITCH,
         breaks=(
             Break(
-                "mm_bot.bot",
+                "mm_bot.acting",
                 "if not await self._still_writer() or edges.kill_switch.active():",
                 "if not await self._still_writer():",
             ),
             Break(
-                "mm_bot.bot",
+                "mm_bot.acting",
                 "return fenced and not self._edges.kill_switch.active()",
                 "return fenced",
             ),
@@ -145,17 +145,17 @@ FAULTS: tuple[Mutation, ...] = (
         "liability_forgets_cancelled",
         Claim.LIABILITY,
         "core.liability",
-        "    for row in rows:\n",
-        "    for row in rows:\n        if not row.live:\n"
-        "            merged.pop(row.order_id, None)\n            continue\n",
+        "        told.append((row.order_id, row.side, left, notional, row.expiry_ms))",
+        "        left = left if row.live else NO_SIZE\n"
+        "        told.append((row.order_id, row.side, left, notional, row.expiry_ms))",
     ),
     fault(
         "liability_forgets_refused",
         Claim.LIABILITY,
-        "bot",
+        "acting",
         "return outcome, sent_ms\n",
         "if outcome.verdict is Verdict.REFUSED:\n"
-        "            self._signed.pop(signed.order.order_id, None)\n            return None\n"
+        "            self.signed.pop(signed.order.order_id, None)\n            return None\n"
         "        return outcome, sent_ms\n",
         1,
     ),
@@ -163,8 +163,8 @@ FAULTS: tuple[Mutation, ...] = (
         "liability_ends_early",
         Claim.LIABILITY,
         "core.liability",
-        "signature.expiry_ms + GRACE_MS > chain_ms",
-        "signature.expiry_ms - 5_000 > chain_ms",
+        "expiry_ms + GRACE_MS <= chain_ms",
+        "expiry_ms - 5_000 <= chain_ms",
         2,
     ),
     fault(
@@ -225,8 +225,8 @@ FAULTS: tuple[Mutation, ...] = (
         "matcher_that_died_not_recovered",
         Claim.CONVERGES,
         "core.ledger",
-        "now_ms > row.expiry_ms + DEAD_AFTER_MS]",
-        "now_ms < 0]",
+        "now_ms > row.expiry_ms + DEAD_AFTER_MS and",
+        "now_ms < 0 and",
         3,
     ),
     Mutation(
@@ -235,12 +235,12 @@ FAULTS: tuple[Mutation, ...] = (
         claim=Claim.ONE_WRITER,
         breaks=(
             Break(
-                "mm_bot.bot",
+                "mm_bot.acting",
                 "if asked_ms - self._proven_ms <= ASK_AFTER_MS:",
                 "if asked_ms >= 0:",
             ),
             Break(
-                "mm_bot.bot",
+                "mm_bot.acting",
                 "fenced = self._edges.clock.monotonic_ms() - self._proven_ms <= FENCE_MS",
                 "fenced = True",
             ),

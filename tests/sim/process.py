@@ -12,13 +12,14 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Protocol
 
-from mm_bot.bot import Bot, Edges
+from mm_bot.bot import Bot
 from mm_bot.core.decide import Decision
 from mm_bot.core.memory import Memory
 from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import Strategy
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import AnchorQuote
+from mm_bot.edges import Edges
 from mm_bot.errors import EdgeError
 from mm_bot.host.nonces import NonceBlocks
 from mm_bot.host.persistence import MemoryStore, first_memory
