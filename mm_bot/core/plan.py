@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from itertools import chain
 
 from mm_bot.core.exact import Amount, Price
 from mm_bot.core.instrument import Instrument, Level, Side
@@ -99,12 +98,12 @@ class Plan:
         """All of them as one, in their order."""
         each = tuple(plans)
         return Plan(
-            cancels=tuple(chain.from_iterable(plan.cancels for plan in each)),
-            places=tuple(chain.from_iterable(plan.places for plan in each)),
-            resends=tuple(chain.from_iterable(plan.resends for plan in each)),
-            kept=tuple(chain.from_iterable(plan.kept for plan in each)),
-            held=tuple(chain.from_iterable(plan.held for plan in each)),
-            missing=tuple(chain.from_iterable(plan.missing for plan in each)),
+            cancels=tuple([c for plan in each for c in plan.cancels]),
+            places=tuple([p for plan in each for p in plan.places]),
+            resends=tuple([r for plan in each for r in plan.resends]),
+            kept=tuple([k for plan in each for k in plan.kept]),
+            held=tuple([h for plan in each for h in plan.held]),
+            missing=tuple([m for plan in each for m in plan.missing]),
         )
 
     def without(self, place: Place, reason: Reason, *, keep_cancel: bool = False) -> Plan:

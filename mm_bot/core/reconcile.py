@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 from mm_bot.core import hanging
 from mm_bot.core.exact import BPS, distance, multiply
@@ -148,7 +147,7 @@ def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Pl
         orders = [c for c in orders if c not in going]
     if given.levels == 1 and sum(c.stage is not Stage.UNKNOWN for c in orders) > 1:
         return _duplicates(given, levels[0], [*orders, *going], category, counted)
-    pairs, surplus = pair(levels, orders, partial(worth_of, policy=policy))
+    pairs, surplus = pair(levels, orders, lambda slots, mine: worth_of(slots, mine, policy))
     extra = [c for c in surplus if cancellable(given, c, counted=counted)]
     why = "duplicate_side" if len(orders) > given.levels else "strategy_not_quoting_side"
     cancels = tuple(cancel_of(c, category, why, counted) for c in extra)
