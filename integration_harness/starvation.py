@@ -1,4 +1,4 @@
-"""How long processes stood ready to run and got no processor, so that a loaded machine can be told
+"""How long a process stood ready to run and got no processor, so that a loaded machine can be told
 from a slow bot.
 
 Source: `/proc/PID/schedstat`, whose second number is the time on a run queue in nanoseconds. Where
@@ -7,8 +7,7 @@ the system has none, nothing counts as waited.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -17,31 +16,24 @@ _PROC: Final = Path("/proc")
 
 
 class Starvation:
-    """From its making on, of a process (its main thread) and of our own threads."""
+    """From its making on, of a process (its main thread) and of the thread that made this."""
 
     def __init__(self, pid: int | None = None) -> None:
-        self._pid = pid
+        ours = _PROC / "self" / "task" / str(threading.get_native_id())
+        self._folders = (ours,) if pid is None else (ours, _PROC / str(pid))
         self._before = self._now()
 
     @property
     def seconds(self) -> float:
-        """Of that process, and of the one of our threads that waited longest."""
-        before, now = self._before, self._now()
-        waited = {thread: found - before.get(thread, 0) for thread, found in now.items()}
-        other = waited.pop(0, 0)
-        return (other + max(waited.values(), default=0)) / _NANOSECONDS
+        """Of both together."""
+        return max(self._now() - self._before, 0) / _NANOSECONDS
 
-    def _now(self) -> Mapping[int, int]:
-        """By thread; 0 stands for that process."""
-        found = {}
-        for folder in (_PROC / "self" / "task").glob("[0-9]*"):
-            found[int(folder.name)] = _queued_ns(folder)
-        if self._pid is not None and self._pid != os.getpid():
-            found[0] = _queued_ns(_PROC / str(self._pid))
-        return found
+    def _now(self) -> int:
+        return sum(map(_queued_ns, self._folders))
 
 
 def _queued_ns(folder: Path) -> int:
+    """0 of a process that has ended."""
     try:
         return int((folder / "schedstat").read_text().split()[1])
     except (OSError, IndexError):

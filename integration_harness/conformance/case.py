@@ -169,7 +169,8 @@ class Case:
             nonlocal live, took
             found = bool(self.mine())
             if live and not found:
-                took = time.monotonic() - thrown_at - starved.seconds
+                took = time.monotonic() - thrown_at
+                took -= min(starved.seconds, took)
             live = found
             return not found and self.cycles_of(bot) >= goal
 
