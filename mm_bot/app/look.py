@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from mm_bot import strategies
 from mm_bot.app.anchors import started_anchors
+from mm_bot.app.strategy import strategy_of
 from mm_bot.app.venue import venue_of
 from mm_bot.clock import SystemClock
 from mm_bot.core.decide import Decision, decide
@@ -44,4 +44,4 @@ async def fresh_decision(settings: Settings) -> tuple[Decision, Instrument]:
         )
         mode = ModeFile(settings.operator_mode_file, settings.mode).look()
         policy = replace(settings.policy(market), mode=mode)
-        return decide(snapshot, memory, policy, market, strategies.build(policy)), market
+        return decide(snapshot, memory, policy, market, strategy_of(policy)), market

@@ -12,6 +12,7 @@ from mm_bot.app.anchors import source_names, started_anchors, witnesses_from
 from mm_bot.app.mode_control import ModeControl
 from mm_bot.app.pages import bot_metrics, serve, tell_manager
 from mm_bot.app.state import first_state, journaled, nonces_of, state_file_of
+from mm_bot.app.strategy import strategy_of
 from mm_bot.app.venue import venue_of
 from mm_bot.bot import Bot
 from mm_bot.clock import SteadyClock
@@ -135,7 +136,7 @@ class _Process:
             raise state_file.unwritable(error) from None
         cleanup.push_async_callback(nonces.close)
         store = MemoryStore(state_file, memory)
-        strategy = strategies.build(policy)
+        strategy = strategy_of(policy)
         declared = strategies.declared(strategy)
         own = policy.strategy not in strategies.BUILT_IN
         faults = list(declared_faults(declared)) if own else []

@@ -50,6 +50,7 @@ class HaltReason(Enum):
     DAILY_LOSS = "daily loss limit"
     BREAKER_COOLDOWN = "breaker cooldown"
     REDUCTION_BUDGET = "forced reduction budget used up"
+    STRATEGY_FAILED = "strategy failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

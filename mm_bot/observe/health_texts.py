@@ -49,6 +49,7 @@ HALT_ENDS_WHEN: Final[Mapping[HaltReason, str]] = {
         "an hour after the first of the MM_REDUCE_MAX_PER_HOUR orders, or once the inventory is "
         "back by other means"
     ),
+    HaltReason.STRATEGY_FAILED: "the strategy of MM_STRATEGY answers again; mend it and restart",
 }
 
 MISSING_MEANS: Final[Mapping[MissingReason, str]] = {

@@ -8,7 +8,7 @@ A strategy of your own: `docs/strategies.md`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import reduce
 from importlib import import_module
 from operator import add
@@ -17,6 +17,7 @@ from pkgutil import iter_modules
 from mm_bot.core.declared import NOTHING_DECLARED, Declared
 from mm_bot.core.policy import Policy, QuotePolicy
 from mm_bot.core.quoting import Strategy
+from mm_bot.strategies import own
 from mm_bot.strategies.draft import Step
 from mm_bot.strategies.fitting import Bounds, Sizes
 from mm_bot.strategies.founding import (
@@ -29,16 +30,13 @@ from mm_bot.strategies.founding import (
 )
 from mm_bot.strategies.models import AS, GLFT, ModelQuotes
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place
+from mm_bot.strategies.own import Factory
+from mm_bot.strategies.own import UnknownStrategyError as UnknownStrategyError
 from mm_bot.strategies.pipeline import HALF_SPREAD, Pipeline
 from mm_bot.strategies.target import TargetSkew
 
 FOUNDING = "founding"
 BUILT_IN = (FOUNDING, AS, GLFT)
-Factory = Callable[[Policy], Strategy]
-
-
-class UnknownStrategyError(Exception):
-    """`MM_STRATEGY` names nothing that can be loaded; the message says what would be valid."""
 
 
 def build(policy: Policy) -> Strategy:
@@ -47,12 +45,15 @@ def build(policy: Policy) -> Strategy:
     Raises:
         UnknownStrategyError: where there is none.
     """
-    return find(policy.strategy)(policy)
+    factory = find(policy.strategy)
+    if policy.strategy in BUILT_IN:
+        return factory(policy)
+    return own.built(policy.strategy, factory, policy)
 
 
 def find(name: str) -> Factory:
     """What makes it; raises as `build` does."""
-    return founding if name in BUILT_IN else _imported(name)
+    return founding if name in BUILT_IN else own.imported(name, BUILT_IN)
 
 
 def founding(policy: Policy, *more: tuple[Place, Step]) -> Pipeline:
@@ -76,12 +77,12 @@ def features(strategy: str | None = None) -> tuple[Feature, ...]:
     return tuple(sorted(found, key=lambda feature: (feature.place, feature.name)))
 
 
-def declared(own: Strategy | None = None) -> Declared:
+def declared(strategy: Strategy | None = None) -> Declared:
     """What strategies may tell beside their quotes: of every feature there is, on or off, so that
-    its metrics are there before it is switched on; and of `own`, where it says."""
+    its metrics are there before it is switched on; and of `strategy`, where it says."""
     steps = (feature.step.declared() for feature in features())
     built_in = reduce(add, steps, Declared(measures=(HALF_SPREAD,)))
-    return built_in + getattr(own, "declared", NOTHING_DECLARED)
+    return built_in + getattr(strategy, "declared", NOTHING_DECLARED)
 
 
 def options() -> tuple[Option, ...]:
@@ -120,22 +121,6 @@ def _founding(quote: QuotePolicy, *, skewed: bool) -> Iterator[tuple[Place, Step
     yield Place.PASSIVE, Passive()
     yield Place.BOUNDS, Bounds(policy=quote)
     yield Place.LADDER, Sizes()
-
-
-def _imported(path: str) -> Factory:
-    module, _, name = path.partition(":")
-    if not module or not name:
-        raise UnknownStrategyError(
-            f"{path!r} is no strategy; use {', '.join(BUILT_IN)} or an import path such as "
-            "'mypackage.quotes:Mine'"
-        )
-    try:
-        factory: Factory | None = getattr(import_module(module), name, None)
-    except ImportError as error:
-        raise UnknownStrategyError(f"{path!r} cannot be imported: {error}") from None
-    if factory is None:
-        raise UnknownStrategyError(f"{path!r}: {module} has no {name}")
-    return factory
 
 
 def _discovered() -> Iterator[Feature]:

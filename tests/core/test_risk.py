@@ -118,6 +118,7 @@ OF_THE_STRATEGY = {
     HaltReason.DAILY_LOSS,
     HaltReason.BREAKER_COOLDOWN,
     HaltReason.REDUCTION_BUDGET,
+    HaltReason.STRATEGY_FAILED,
 }
 
 
@@ -138,7 +139,7 @@ def test_it_begins_and_ends_with_its_condition(
 def test_every_reason_is_tried() -> None:
     """The table above has every one but those that a strategy gives."""
     assert {reason for reason, _, _ in CASES} == set(HaltReason) - OF_THE_STRATEGY
-    assert len(HaltReason) == 20
+    assert len(HaltReason) == 21
 
 
 def test_a_limit_that_is_off_never_halts() -> None:

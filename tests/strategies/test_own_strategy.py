@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from mm_bot.app.strategy import strategy_of
 from mm_bot.core.decide import decide
 from mm_bot.core.declared import Declared, MeasureKind
 from mm_bot.core.instrument import Side
 from mm_bot.core.quoting import Kept
 from mm_bot.core.remember import Report
+from mm_bot.core.risk import HaltReason
+from mm_bot.errors import SettingsError
 from mm_bot.observe.declared_fit import declared_faults
 from mm_bot.observe.explain import explain
 from mm_bot.observe.health_status import missing
@@ -23,7 +26,17 @@ from mm_bot.observe.log import Level, Log
 from mm_bot.observe.telemetry import Telemetry
 from mm_bot.observe.totals import Totals
 from mm_bot.strategies import UnknownStrategyError, build, declared, features, find
-from tests.core.builders import NOW_MS, POLICY, SPOT, running, snapshot
+from tests.core.builders import (
+    NOW_MS,
+    POLICY,
+    SPOT,
+    observation,
+    open_order,
+    own_orders,
+    row,
+    running,
+    snapshot,
+)
 from tests.observe.metrics_helpers import new_metrics, parts, telemetry_of
 from tests.strategies.views import policy, view
 
@@ -139,6 +152,81 @@ def test_what_cannot_be_loaded_is_named(path: str) -> None:
     """The message has the path and what would be valid or what is missing."""
     with pytest.raises(UnknownStrategyError, match=path.split(":")[0]):
         find(path)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("Mine = 5", "Mine is an object of type int, not what makes a strategy of a policy"),
+        (
+            "def Mine(policy: int) -> dict[str, str]: return {}",
+            "it made a dict, which has no levels",
+        ),
+        ("def Mine(): pass", "cannot be made: TypeError: Mine() takes 0 positional arguments"),
+        ("def Mine(policy):\n    return 1 / 0", "ZeroDivisionError: division by zero at "),
+        ("def Mine(policy) return 1", "cannot be imported: SyntaxError: "),
+        ("from mm_bot.core.quoting import Vew", "cannot be imported: ImportError: cannot import"),
+        ("Mine = undefined", "cannot be imported: NameError: name 'undefined'"),
+    ],
+)
+def test_what_cannot_be_made_is_named_with_its_line(
+    installed: Path, source: str, says: str
+) -> None:
+    """Whatever a first try gets wrong is a fault of the settings, and no traceback."""
+    (installed / "quotes.py").write_text(source)
+    with pytest.raises(SettingsError, match=r"MM_STRATEGY is 'mypackage\.quotes:Mine'") as told:
+        strategy_of(replace(POLICY, strategy="mypackage.quotes:Mine"))
+    assert says in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("raise KeyError('spread')", "KeyError: 'spread' at "),
+        ("return None", "AttributeError: 'NoneType' object has no attribute"),
+    ],
+)
+def test_a_fault_in_a_cycle_takes_every_order_away_until_it_answers(
+    installed: Path, wrong: str, says: str
+) -> None:
+    """Nothing is placed, what rests goes, and the halt has the error with its line; the cycle after
+    goes on with what was kept before."""
+    at_night = OWN.replace("hour = view", f"if view.now_ms % 2: {wrong}\n        hour = view")
+    (installed / "quotes.py").write_text(at_night)
+    chosen = build(replace(POLICY, strategy="mypackage.quotes:Mine"))
+    terms = ((Side.BUY, "1596", 1), (Side.SELL, "1604", 2))
+    rests = tuple(row(side, price, "100", nonce=n) for side, price, n in terms)
+    known = tuple(open_order(side, price, "100", nonce=n) for side, price, n in terms)
+    even = NOW_MS - NOW_MS % 2
+    found = [
+        decide(
+            snapshot(venue=observation(own_orders(*rests), at_ms=at_ms), now_ms=at_ms),
+            replace(running(), open_orders=known),
+            POLICY,
+            SPOT,
+            chosen,
+        )
+        for at_ms in (even, even + 1, even + 2)
+    ]
+    assert [[halt.reason for halt in each.halts] for each in found] == [
+        [],
+        [HaltReason.STRATEGY_FAILED],
+        [],
+    ]
+    numbers = dict(found[1].halts[0].numbers)
+    assert numbers["strategy"] == "mypackage.quotes:Mine"
+    assert says in numbers["error"]
+    assert len(found[1].plan.cancels) == 2
+    assert not found[1].plan.places
+
+
+def test_a_strategy_that_gives_no_quotes_halts(installed: Path) -> None:
+    """As one that raises."""
+    mine = "class Mine:\n    levels, state_kinds = 1, {}\n    def __init__(self, policy): pass\n"
+    (installed / "quotes.py").write_text(mine + "    def quote(self, view, kept): return [1596]")
+    chosen = build(replace(POLICY, strategy="mypackage.quotes:Mine"))
+    (halt,) = decide(snapshot(), running(), POLICY, SPOT, chosen).halts
+    assert dict(halt.numbers)["error"] == "quote gave an object of type list, not Quotes"
 
 
 def test_every_step_of_the_page_exists() -> None:
