@@ -68,7 +68,6 @@ class _Process:
         self._ending = ending
         self._shutdown = Shutdown(self._stop_in_time)
         cleanup.callback(self._shutdown.listen())
-        self._hears_from = ""
         self._totals = Totals(self._clock.monotonic_ms())
         self._metrics = bot_metrics(build_info(self._settings), source_names(self._settings))
         self._telemetry = Telemetry(
@@ -101,7 +100,7 @@ class _Process:
         bot, store = await self._built(exchange, state_file, highest_nonce)
         health.waiting = "first cycle"
         soak = asyncio.create_task(self._soak())
-        hearing = asyncio.create_task(exchange.events(bot.wake, self._note_events))
+        hearing = asyncio.create_task(exchange.events(bot.wake, self._telemetry.hears))
         try:
             with self._mode.following(bot):
                 await bot.run(self._shutdown.requested)
@@ -175,13 +174,6 @@ class _Process:
         except EdgeError as error:
             return state_file.unwritable(error)
         return None
-
-    def _note_events(self, source: str, why: str) -> None:
-        """What wakes the loop beside its poll, each time that this changes."""
-        if source != self._hears_from:
-            self._hears_from = source
-            tell = self._log.warning if source == "poll" else self._log.info
-            tell("events", source=source, why=why or None)
 
     def _policy(self, instrument: Instrument) -> Policy:
         """The operator's, but that no order lives shorter than the exchange takes it."""

@@ -50,6 +50,9 @@ def headlines(status: Status) -> Iterator[tuple[str, str]]:
         mode += ", the one-writer lock is lost"
     state = "ready" if status.get("ready") else "NOT READY"
     yield f"{state}  {mode}  {_cycle(status)}", "good" if status.get("ready") else "bad"
+    events = members(status.get("events"))
+    if events.get("source") == "poll" and status.get("cycle"):
+        yield f"  no events, the poll alone: {events.get('why')}", "bad"
     reasons = status.get("not_ready_because")
     for reason in reasons if isinstance(reasons, list) else []:
         yield f"  not ready: {reason}", "bad"

@@ -20,6 +20,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from mm_bot.core.declared import Declared
 from mm_bot.observe.counts import Counts
 from mm_bot.observe.gauges import every_gauge
+from mm_bot.observe.metrics import HEARS_FROM
 
 if TYPE_CHECKING:
     from mm_bot.observe.metrics import Metrics
@@ -90,6 +91,15 @@ class Exposition:
             "Attempts to write the copy of the state in Redis, or to read it, that failed.",
             value=failures,
         )
+        hears = GaugeMetricFamily(
+            "mm_bot_events_source",
+            "1 for what wakes the loop when somebody's order or trade changes the market: listen, "
+            "socket, or poll where nothing does and only MM_POLL_INTERVAL_MS counts; else 0.",
+            labels=("source",),
+        )
+        for source in HEARS_FROM:
+            hears.add_metric((source,), int(self._of.hears_from == source))
+        yield hears
         for gauge in self._gauges:
             yield gauge.family(self._of.view)
         yield from self._sources()

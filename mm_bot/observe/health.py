@@ -91,6 +91,7 @@ class Health:
             "at_ms": self._clock.now_ms(),
             **self._about,
             "control": dict(self._control()),
+            "events": {"source": self._telemetry.hears_from, "why": self._telemetry.hears_why},
         }
         return found if view is None else {**found, **self._of(view)}
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from mm_bot.observe.exposition import Exposition
 
 FRESH_FOR_S = 0.1
+POLL = "poll"
+HEARS_FROM = ("listen", "socket", POLL)
+"""What may wake the loop: the database, the exchange's stream, nothing but its own poll."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,7 @@ class Metrics:
         self.dropped_lines: Callable[[], int] = lambda: 0
         self.mirror: Callable[[], tuple[bool, int]] | None = None
         """Whether the copy in Redis is kept, and how often that failed; None without one."""
+        self.hears_from = POLL
         self.view: View | None = None
         self.anchor: Refreshes | None = None
         self.external: Refreshes | None = None

@@ -13,7 +13,7 @@ from mm_bot.core.memory import Memory
 from mm_bot.core.remember import Report
 from mm_bot.observe.history import History
 from mm_bot.observe.log import Log
-from mm_bot.observe.metrics import Metrics, Refreshes
+from mm_bot.observe.metrics import POLL, Metrics, Refreshes
 from mm_bot.observe.narrator import Narrator
 from mm_bot.observe.totals import Totals
 from mm_bot.observe.view import FILLS_KEPT, Reconciled, View, noted, seconds
@@ -31,6 +31,7 @@ class Telemetry:
         self.view: View | None = None
         """Of the last cycle; None before the first has ended."""
         self.history = History()
+        self.hears_from, self.hears_why = POLL, "not asked yet"
         self._clock = clock or SystemClock()
         self._metrics = metrics
         self._log = log
@@ -48,6 +49,15 @@ class Telemetry:
         """Called once the market is known, before the first cycle."""
         self._market = market
         self._metrics.anchor, self._metrics.external = anchor, external
+
+    def hears(self, source: str, why: str) -> None:
+        """What wakes the loop beside its poll; `poll` is nothing, and `why` there is no better."""
+        changed = source != self.hears_from
+        self.hears_from, self.hears_why = source, why
+        self._metrics.hears_from = source
+        if changed:
+            tell = self._log.warning if source == POLL else self._log.info
+            tell("events", source=source, why=why or None)
 
     def event(self, name: str, /, **fields: object) -> None:
         self._log.warning(name, **fields)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from io import StringIO
 
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.remember import Report
@@ -12,7 +14,7 @@ from mm_bot.observe.telemetry import Telemetry
 from mm_bot.observe.totals import Totals
 from tests.core.builders import NOW_MS, SPOT, open_order, own_orders, row, running, snapshot
 from tests.core.decisions import REFUSED, after, decided, sent
-from tests.observe.metrics_helpers import External, new_metrics
+from tests.observe.metrics_helpers import External, new_metrics, parts
 from tests.prices.support import ManualClock
 
 LIMIT_MS = 30_000
@@ -21,10 +23,10 @@ LIMIT_MS = 30_000
 class Watched:
     """Health of a bot in one market, by a clock that is set by hand."""
 
-    def __init__(self, market: Instrument) -> None:
-        self.clock = ManualClock()
-        totals, log = Totals(0.0), Log(level=Level.CRITICAL)
-        self.telemetry = Telemetry(metrics=new_metrics(), log=log, totals=totals, clock=self.clock)
+    def __init__(self, market: Instrument, log: Log | None = None) -> None:
+        self.clock, self.metrics = ManualClock(), new_metrics()
+        totals, log = Totals(0.0), log or Log(level=Level.CRITICAL)
+        self.telemetry = Telemetry(metrics=self.metrics, log=log, totals=totals, clock=self.clock)
         self.telemetry.begin(market, External())
         self.health = Health(
             self.telemetry,
@@ -79,3 +81,21 @@ def test_an_order_that_nobody_cancels_is_not_ready_after_the_limit() -> None:
     gone = decided(snapshot(own_orders(row(Side.SELL, "1604", nonce=2))), memory)
     watched.telemetry.cycle(gone, Report(), after(gone, Report(), memory), {"total": 1.0})
     assert told not in watched.health.reasons()
+
+
+def test_what_wakes_the_loop_is_told_in_status_metric_and_log() -> None:
+    """Each change once in the log, a loss as a warning; the others say what holds now."""
+    stream = StringIO()
+    watched = Watched(SPOT, Log(level=Level.INFO, as_json=True, stream=stream))
+    for source, why in (("listen", ""), ("poll", "LISTEN ended: gone"), ("poll", "still so")):
+        watched.telemetry.hears(source, why)
+        assert watched.health.status()["events"] == {"source": source, "why": why}
+        exported = parts(watched.metrics)
+        for each in ("listen", "socket", "poll"):
+            name = ("mm_bot_events_source", f'source="{each}"')
+            assert exported[name] == (each == source)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(each["level"], each["source"], each["why"]) for each in lines] == [
+        ("info", "listen", None),
+        ("warning", "poll", "LISTEN ended: gone"),
+    ]
