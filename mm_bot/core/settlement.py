@@ -11,9 +11,10 @@ Invariants (behaviour.md section 2):
 2. Pending ends by the chain's count, or as reverted once blocks went on for `REVERTED_AFTER_MS`
    without it. What reverted leaves the books, and returns to them should it settle after all. A
    chain that takes back a block takes back its counts: what they proved is pending again.
-3. An order with fills is remembered, over restarts too, until nothing of it can fill any more and
-   its row, the rows of its fills and the chain agree. What its row or the chain has and no row of
-   a fill is owed: it is looked for far behind the cursor (`fills.py`), and counted once.
+3. An order with fills, or a live one that we do not manage, is remembered, over restarts too, until
+   nothing of it can fill any more and its row, the rows of its fills and the chain agree. What its
+   row or the chain has and no row of a fill is owed: it is looked for far behind the cursor
+   (`fills.py`), and counted once.
 4. A disagreement that outlives `DISAGREES_AFTER_MS` is a halt, for as long as it lasts.
 """
 
@@ -26,15 +27,14 @@ from decimal import Decimal
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.liability import Signatures
-from mm_bot.core.orders import OrderId, RestingOrder
+from mm_bot.core.orders import OrderId, Ownership, RestingOrder
 from mm_bot.core.snapshot import Balances, Fill
 
 REVERTED_AFTER_MS = 60_000
 """A match that the chain does not show that long after its row was seen is taken as reverted, by
 our clock and by the blocks' times: neither a step of ours nor a node that stands still counts."""
 DISAGREES_AFTER_MS = 600_000
-"""How long the row of a fill may be late before it counts as lost. The latest seen came after 130
-seconds."""
+"""How long the row of a fill may be late before it counts as lost. The latest seen took 130 s."""
 EXPIRED_AFTER_MS = 60_000
 """How long after its expiry, by block time, nothing of an order can fill any more."""
 NO_PRICE = Price(Decimal(0))
@@ -152,11 +152,13 @@ def settle(
     entries = dict(known)
     done = set()
     for row in rows:
-        if not row.live and (not row.size or _expired(row.expiry_ms, balances)):
+        managed = row.ownership is Ownership.MANAGED
+        untouched = not (managed or row.filled_steps)
+        if not row.live and (not row.size or untouched or _expired(row.expiry_ms, balances)):
             done.add(row.order_id)  # nothing of it can fill any more
         before = entries.get(row.order_id)
-        if not row.filled_steps and before is None:
-            continue
+        if before is None and not row.filled_steps and (managed or not row.live):
+            continue  # the ledger asks for the rows of managed ones, for others this does
         entry = _read(row, before, now_ms)
         if before is None:
             entry = past.of(entry, row.order_id)

@@ -27,9 +27,9 @@ def watch(
 ) -> Watch:
     """What the next read of the order table must answer. `audited` are orders of ours that nothing
     is known to have filled, and that the chain is asked about all the same."""
-    first_asked = sorted(settlements.items(), key=lambda each: not each[1].pending)
-    settling = {order_id: entry.nonce for order_id, entry in first_asked}
+    settling = {order_id: entry.nonce for order_id, entry in settlements.items() if entry.pending}
     settling |= {c.order_id: c.nonce for c in open_orders if not c.nonce_in_doubt}
+    settling |= {order_id: entry.nonce for order_id, entry in settlements.items()}
     parts = {order_id: OrderId.parse(order_id) for order_id in audited}
     asked = {order_id: each.nonce for order_id, each in parts.items() if each is not None}
     settling = dict(list(settling.items())[: SETTLING_ASKED - len(asked)]) | asked

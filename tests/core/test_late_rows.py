@@ -16,7 +16,7 @@ from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
 from mm_bot.core.liability import Signature, audit
 from mm_bot.core.memory import Memory
-from mm_bot.core.orders import OrderStatus
+from mm_bot.core.orders import OrderStatus, Ownership
 from mm_bot.core.remember import Report, remember
 from mm_bot.core.risk import HaltReason
 from mm_bot.core.settlement import DISAGREES_AFTER_MS
@@ -49,6 +49,7 @@ class World:
     row_first: bool
     life_ms: int = 10_000_000
     memory: Memory = BEGUN
+    owner: Ownership = Ownership.MANAGED
     at_ms: int = 0
     asked: list[Watch] = field(default_factory=list)
 
@@ -75,6 +76,7 @@ class World:
             size=left,
             filled_steps=filled,
             lot=Size.of("0.000625"),
+            ownership=self.owner,
             status=OrderStatus.ACTIVE if left else OrderStatus.FILLED,
         )
         made = snapshot(
@@ -140,6 +142,22 @@ def test_no_restart_counts_one_twice(
         world.cycle()
         assert world.memory.fill_totals.buys <= 2
     assert world.counted == (2, "100")
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_late_fill_of_an_order_placed_by_hand_is_counted_once(restarts: bool) -> None:
+    """Nobody but the books asks for its row once it has ended: what was matching for minutes, over
+    a restart too, is counted like a fill of ours, and then it is forgotten."""
+    began = replace(BEGUN, open_orders=())
+    world = World(
+        late_ms=(150_000, 150_000), row_first=False, memory=began, owner=Ownership.PROTECTED
+    )
+    while world.at_ms <= 400_000:
+        if restarts and world.at_ms == 100_000:
+            world.restart()
+        world.cycle()
+    assert world.counted == (2, "100")
+    assert ORDER_ID not in world.memory.settlements
 
 
 def test_a_row_that_never_comes_halts_with_its_numbers() -> None:

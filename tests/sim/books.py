@@ -12,7 +12,6 @@ from fractions import Fraction
 
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Instrument
-from mm_bot.core.orders import Ownership
 from tests.sim.model import Match, Model, worth
 
 CLOSE = Fraction(1, 10**9)
@@ -51,12 +50,10 @@ class Books:
                     self.orders.add(order_id)
 
     def missed(self, model: Model) -> Iterator[str]:
-        """Fills of managed orders, made since the books began, that no read brought into them."""
+        """Fills of ours, made since the books began, that no read brought into them."""
         for match in model.matches:
             old = self.baseline is None or match.trade_id <= self.baseline
-            rows = (model.rows[order_id] for order_id, _ in match.own)
-            managed = any(model.ownership(row) is Ownership.MANAGED for row in rows)
-            if managed and not old and match.trade_id not in self._counted:
+            if match.own and not old and match.trade_id not in self._counted:
                 yield f"trade {match.trade_id} of {match.own[0][0]} was never counted"
 
     def _book(self, signed: Fraction, price: Fraction) -> None:
