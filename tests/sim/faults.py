@@ -252,6 +252,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.reference",
         "multiply(abs(local - outside).value, BPS)",
         "multiply((local - outside).value, BPS)",
+        7,
     ),
     fault(
         "deviation_guard_only_down",
@@ -259,6 +260,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.reference",
         "multiply(abs(local - outside).value, BPS)",
         "multiply((outside - local).value, BPS)",
+        8,
     ),
     fault(
         "stale_balances",
@@ -266,6 +268,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.risk",
         "if _over(given.balances_age_ms, policy.balances_max_age_ms):",
         "if False:",
+        4,
     ),
     fault(
         "short_limit_off",

@@ -21,6 +21,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "strategies.shock",
         "moved = multiply(distance(now.price.value, base), BPS)\n            if moved",
         "moved = multiply(distance(recent[0], base), BPS)\n            if moved",
+        5,
     ),
     _fault(
         "breaker_not_persisted",

@@ -28,7 +28,7 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "return Outcome(verdict=Verdict.UNKNOWN, detail=detail, conflict=conflict)",
         "return Outcome(verdict=Verdict.ACCEPTED if status == 404 else Verdict.UNKNOWN, "
         "detail=detail, conflict=conflict)",
-        38,
+        9,
     ),
     _fault(
         "rounded_the_wrong_way",
@@ -52,7 +52,7 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "venues.numo.order_table",
         "return self._lock_generation == self._session.generation",
         "return self._lock_generation is not None",
-        1,
+        4,
     ),
     _fault(
         "only_one_page_of_fills",
