@@ -30,6 +30,7 @@ STEP_MS = 5_000
 FIRST = fill(101, Side.BUY, "1600", "40")
 SECOND = fill(102, Side.BUY, "1600", "60")
 ORDER_ID = FIRST.order_id
+MANAGED, PROTECTED = Ownership.MANAGED, Ownership.PROTECTED
 ASK = row(Side.SELL, "1604", nonce=2, life_ms=10_000_000)
 BEGUN = Memory(
     started_ms=NOW_MS,
@@ -49,7 +50,7 @@ class World:
     row_first: bool
     life_ms: int = 10_000_000
     memory: Memory = BEGUN
-    owner: Ownership = Ownership.MANAGED
+    order_id: str = ORDER_ID
     at_ms: int = 0
     asked: list[Watch] = field(default_factory=list)
 
@@ -65,7 +66,7 @@ class World:
         self.asked.append(wanted)
         assert wanted.fills_after is not None
         rows = [
-            each
+            replace(each, order_id=self.order_id)
             for each, late_ms in zip((FIRST, SECOND), self.late_ms, strict=True)
             if self.at_ms >= late_ms
         ]
@@ -73,16 +74,17 @@ class World:
         left = Size.of(100 - filled // 1_600)
         bid = replace(
             row(Side.BUY, "1600", nonce=1, life_ms=self.life_ms),
+            order_id=self.order_id,
             size=left,
             filled_steps=filled,
             lot=Size.of("0.000625"),
-            ownership=self.owner,
+            ownership=MANAGED if self.order_id == ORDER_ID else PROTECTED,
             status=OrderStatus.ACTIVE if left else OrderStatus.FILLED,
         )
         made = snapshot(
             own_orders(
                 ASK,
-                *([bid] if bid.live or ORDER_ID in wanted.order_ids else []),
+                *([bid] if bid.live or self.order_id in wanted.order_ids else []),
                 fills=tuple(each for each in rows if each.trade_id > wanted.fills_after),
                 newest_trade_id=103 + self.at_ms // STEP_MS,
             ),
@@ -90,7 +92,7 @@ class World:
         )
         held = made.venue.balances
         assert held.value is not None
-        counts = {order_id: filled for order_id, _ in wanted.settling if order_id == ORDER_ID}
+        counts = {order_id: filled for order_id, _ in wanted.settling if order_id == self.order_id}
         part = replace(held, value=replace(held.value, settled=counts))
         seen = replace(made, venue=replace(made.venue, balances=part))
         decision = decided(seen, self.memory)
@@ -149,15 +151,13 @@ def test_a_late_fill_of_an_order_placed_by_hand_is_counted_once(restarts: bool) 
     """Nobody but the books asks for its row once it has ended: what was matching for minutes, over
     a restart too, is counted like a fill of ours, and then it is forgotten."""
     began = replace(BEGUN, open_orders=())
-    world = World(
-        late_ms=(150_000, 150_000), row_first=False, memory=began, owner=Ownership.PROTECTED
-    )
+    world = World(late_ms=(150_000, 150_000), row_first=False, memory=began, order_id="manual:1")
     while world.at_ms <= 400_000:
         if restarts and world.at_ms == 100_000:
             world.restart()
         world.cycle()
     assert world.counted == (2, "100")
-    assert ORDER_ID not in world.memory.settlements
+    assert not world.memory.settlements
 
 
 def test_a_row_that_never_comes_halts_with_its_numbers() -> None:
