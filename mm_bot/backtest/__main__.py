@@ -54,6 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read is gone
         return 0
+    except OSError as error:  # of a file that is read or written; servers have their own errors
+        where = "" if error.filename is None else f"{error.filename}: "
+        print(f"mm-backtest: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
 
 
 def _module(name: str) -> _Command:

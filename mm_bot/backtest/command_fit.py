@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mm_bot.backtest.fit import candidates, fit
+from mm_bot.backtest.fit import fit, models_tried
 from mm_bot.backtest.journal_tape import read
 from mm_bot.backtest.progress import said, shown
 
@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     with shown("reading", len(given.journals)) as bar:
         journals = [read(path) for path in bar.each(given.journals)]
-    with shown("queue models", len(candidates())) as bar:
+    with shown("queue models and latency", models_tried()) as bar:
         found = fit(journals, bar.each)
     if not found["whole"]:
         said("interrupted: the best of those that were tried")
@@ -29,12 +29,15 @@ def run(given: argparse.Namespace) -> int:
         print(json.dumps(found, indent=2, sort_keys=True))
         return 0
     where = "the same journal" if found["judged_on_what_chose"] else "the last journal"
-    print(f"queue {found['queue']}, power {found['queue_power']:g}")
+    print(f'[exchange]\nqueue = "{found["queue"]}"\nqueue_power = {found["queue_power"]:g}')
+    print(f"offset_ms = {found['offset_ms']:g}")
     print(
         f"parity {found['chosen_on']} where it was chosen, {found['judged_on_the_last']} on {where}"
     )
     for each in found["scores"]:
-        print(f"  {each['queue']:<12} {each['power']:g}  {each['parity']}")
+        print(
+            f"  {each['queue']:<12} {each['power']:g} {each['offset_ms']:+5g} ms  {each['parity']}"
+        )
     if found["intensity"] is None:
         print("too few fills, or none further away, to tell a and k")
     else:

@@ -40,6 +40,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     experiment = chosen(given.experiment, given.set)
+    if given.out is not None:
+        given.out.mkdir(parents=True, exist_ok=True)  # told before the work where it cannot be
+    if given.returns_csv is not None:
+        given.returns_csv.touch()
     tape = experiment.tape()
     with shown("looking at the tape") as bar:
         path = mid_path(tape, bar.told)

@@ -63,10 +63,12 @@ QUEUES: Final = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """How the exchange answers. `latencies`: rows (sent, matched, answered) in nanoseconds, from a
-    journal; without them the two constants hold."""
+    journal; without them the two constants hold. `offset_ms` is added on the way there: what a
+    journal's clock cannot see, as `fit` finds it."""
 
     entry_ms: float = 10.0
     response_ms: float = 10.0
+    offset_ms: float = 0.0
     queue: str = "power3"
     queue_power: float = 2.0
     latencies: tuple[tuple[int, int, int], ...] = ()
@@ -78,14 +80,19 @@ class Exchange:
         for name in ("entry_ms", "response_ms"):
             if not 0 <= getattr(self, name) < 60_000:
                 faults.append(f"{name} {getattr(self, name)}: give milliseconds, 0 to 60000")
+        if not abs(self.offset_ms) < 60_000:
+            faults.append(f"offset_ms {self.offset_ms}: give milliseconds, -60000 to 60000")
+        if not 0 < self.queue_power <= 100:
+            faults.append(f"queue_power {self.queue_power}: above 0, at most 100")
         if faults:
             raise SettingsError(faults)
 
     @property
     def says(self) -> str:
+        later = f", {self.offset_ms:+g} ms there" if self.offset_ms else ""
         if self.latencies:
-            return f"latency from {len(self.latencies)} journalled orders"
-        return f"latency assumed: {self.entry_ms:g} ms there, {self.response_ms:g} ms back"
+            return f"latency from {len(self.latencies)} journalled orders{later}"
+        return f"latency assumed: {self.entry_ms:g} ms there, {self.response_ms:g} ms back{later}"
 
 
 class EngineOrder(ctypes.Structure):
@@ -221,16 +228,19 @@ class Engine:
         self._lib.hashmapbt_close(self._engine)
 
     def _with_latency(self, asset: Any, exchange: Exchange) -> Any:
+        offset = round(exchange.offset_ms * 1e6)
         if not exchange.latencies:
-            entry, response = round(exchange.entry_ms * 1e6), round(exchange.response_ms * 1e6)
+            entry = max(0, round(exchange.entry_ms * 1e6) + offset)
+            response = round(exchange.response_ms * 1e6)
             return asset.constant_order_latency(entry, response)
         self._latencies = np.zeros(
             len(exchange.latencies),
             np.dtype([("req_ts", "i8"), ("exch_ts", "i8"), ("resp_ts", "i8"), ("_padding", "i8")]),
         )
         rows = np.array(exchange.latencies, np.int64)
+        sent = rows[:, 0]
         for column, name in enumerate(("req_ts", "exch_ts", "resp_ts")):
-            self._latencies[name] = rows[:, column]
+            self._latencies[name] = np.maximum(sent, rows[:, column] + (offset if column else 0))
         asset._intp_order_latency_ndarray(self._latencies.ctypes.data, len(rows), 0)
         return asset
 

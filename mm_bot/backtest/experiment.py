@@ -63,6 +63,9 @@ class Account:
     """How far from the best price it looks for them."""
 
     def __post_init__(self) -> None:
+        for name in ("book_levels", "book_reach_ticks"):
+            if not 1 <= getattr(self, name) <= 10_000:
+                raise SettingsError([f"[account] {name} {getattr(self, name)}: 1 to 10000"])
         for name in ("position", "quote", "maker_fee_bps"):
             try:
                 exact(str(getattr(self, name)))
@@ -149,8 +152,16 @@ def made_of(members: Mapping[str, Any], folder: Path, named: str) -> Experiment:
         account=_made(Account, tables.get("account", {}), "account"),
         uptime=_made(Uptime, tables.get("uptime", {}), "uptime"),
         weather=_made(Weather, tables.get("weather", {}), "weather"),
-        strategy={name: str(value) for name, value in tables.get("strategy", {}).items()},
+        strategy=_variables(tables.get("strategy", {}), named),
     )
+
+
+def _variables(members: Mapping[str, Any], named: str) -> dict[str, str]:
+    if other := [name for name in members if not name.startswith("MM_")]:
+        raise SettingsError(
+            [f"{named}: [strategy] {other[0]}: the bot's variables begin with MM_ (README.md)"]
+        )
+    return {name: str(value) for name, value in members.items()}
 
 
 def _exchange(members: Mapping[str, Any], folder: Path) -> Exchange:
@@ -171,7 +182,7 @@ def _made(kind: type[T], members: object, table: str) -> T:
     faults, values = [], {}
     for name, value in as_table(members, f"[{table}]").items():
         if name not in known:
-            faults.append(f"[{table}] has no {name}")
+            faults.append(f"[{table}] has no {name}; there are {', '.join(known)}")
             continue
         takes, fits = _TAKES[cast(str, known[name].type)]
         if not fits(value):

@@ -1,4 +1,5 @@
-"""Models fitted on journals: the queue by order replay's parity, a and k of takers by likelihood.
+"""Models fitted on journals: the queue and what latency lacks by order replay's parity, a and k of
+takers by likelihood.
 
 What was chosen on all journals but the last is judged on the last one alone.
 """
@@ -18,6 +19,8 @@ from mm_bot.backtest.parity import compared, real_hits
 from mm_bot.backtest.tape import NS_A_MS
 
 POWERS: Final = (1.0, 2.0, 3.0)
+OFFSETS_MS: Final = (-20.0, 20.0, -50.0, 50.0, -100.0, 100.0, -200.0, 200.0)
+"""Tried with the queue that was chosen; a tie leaves the latency as it was measured."""
 LEAST_FILLS: Final = 20
 """With fewer the intensity is not told."""
 
@@ -31,26 +34,43 @@ def fit(
     if not journals:
         raise KeyboardInterrupt  # nothing was read, so there is nothing to keep
     choosing = journals[:-1] or journals
-    scores = [
-        (fmean(_parity(journal, exchange) for journal in choosing), exchange)
-        for exchange in each(candidates())
-    ]
+
+    def tried(models: Sequence[Exchange]) -> list[tuple[float, Exchange]]:
+        return [(fmean(_parity(j, model) for j in choosing), model) for model in each(models)]
+
+    scores = tried(candidates())
     if not scores:
         raise KeyboardInterrupt  # nothing was tried, so there is nothing to keep
-    best, exchange = max(scores, key=lambda scored: scored[0])  # the first of equals: the simplest
+    scores += tried([replace(_best(scores)[1], offset_ms=offset) for offset in OFFSETS_MS])
+    best, exchange = _best(scores)
     return {
         "queue": exchange.queue,
         "queue_power": exchange.queue_power,
+        "offset_ms": exchange.offset_ms,
         "chosen_on": round(best, 6),
         "judged_on_the_last": round(_parity(journals[-1], exchange), 6),
         "judged_on_what_chose": len(journals) == 1,
-        "whole": len(scores) == len(candidates()),
+        "whole": len(scores) == models_tried(),
         "scores": [
-            {"queue": tried.queue, "power": tried.queue_power, "parity": round(score, 6)}
-            for score, tried in scores
+            {
+                "queue": model.queue,
+                "power": model.queue_power,
+                "offset_ms": model.offset_ms,
+                "parity": round(score, 6),
+            }
+            for score, model in scores
         ],
         "intensity": intensity([seen for journal in choosing for seen in exposures(journal)]),
     }
+
+
+def models_tried() -> int:
+    """How many there are in all, for whoever counts them."""
+    return len(candidates()) + len(OFFSETS_MS)
+
+
+def _best(scores: Sequence[tuple[float, Exchange]]) -> tuple[float, Exchange]:
+    return max(scores, key=lambda scored: scored[0])  # the first of equals: the simplest
 
 
 def candidates() -> list[Exchange]:

@@ -10,14 +10,27 @@ our width (Avellaneda-Stoikov 2008). A pure function of its settings.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
 
 from mm_bot.backtest.arrays import BUY, DEPTH, EVENT, SEEN, SELL, TRADE, Array, np
 from mm_bot.backtest.tape import NS_A_SECOND, Market, Tape
+from mm_bot.core.exact import exact
+from mm_bot.errors import SettingsError
 
 BEGINS_NS = 1_767_225_600 * NS_A_SECOND
 """2026-01-01, where every generated tape begins."""
 NOBODY = -(2**40)
 """As a depth: it reaches no quote."""
+
+
+_AT_LEAST: Final = {"seed": 0, "seconds": 1, "step_ms": 1, "taker_lots": 1, "feed_ms": 0}
+_NO_LEAST: Final = Decimal("-Infinity")
+_EXACT: Final = {
+    "price": Decimal("1e-18"), "sigma": Decimal(0), "a": Decimal(0), "k": Decimal("1e-18"),
+    "far": Decimal("1e-18"), "least_depth": _NO_LEAST,
+}  # fmt: skip
+"""What each member must be at the least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +56,26 @@ class Generated:
     taker_lots: int = 1_000_000
     feed_ms: int = 1
     """From the exchange to us."""
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name} {getattr(self, name)}: {least} or more"
+            for name, least in _AT_LEAST.items()
+            if getattr(self, name) < least
+        ]
+        for name, least in _EXACT.items():
+            try:
+                if exact(getattr(self, name)) < least:
+                    faults.append(f"{name} {getattr(self, name)}: {least} or more")
+            except (ValueError, TypeError) as error:
+                faults.append(f"{name}: {error}")
+        if not faults and not 0 <= self.taker_after_ms < self.step_ms <= self.seconds * 1_000:
+            faults.append(
+                f"taker_after_ms {self.taker_after_ms}, step_ms {self.step_ms}, seconds "
+                f"{self.seconds}: takers come within a step, and a step within the market"
+            )
+        if faults:
+            raise SettingsError([f"[tape.generate] {fault}" for fault in faults])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +109,22 @@ def _depths(uniform: Array, how: Generated, step_s: float, tick: float) -> Array
 
 
 def generate(how: Generated, market: Market) -> Tape:
-    """The tape of those draws."""
+    """The tape of those draws.
+
+    Raises:
+        SettingsError: where the price would fall so low that no bid has room below it.
+    """
+    market.instrument()
     drawn = draw(how, market)
     far = round(float(how.far) / float(market.tick))
+    if far < 1 or drawn.mid.min() <= far:
+        raise SettingsError(
+            [
+                f"[tape.generate] price {how.price}, sigma {how.sigma}, far {how.far}: the price "
+                f"goes down to {drawn.mid.min() * float(market.tick):g}, and the bids rest far "
+                "below it: give a higher price, or less of the others"
+            ]
+        )
     times = BEGINS_NS + np.arange(len(drawn.mid), dtype=np.int64) * how.step_ms * 1_000_000
     books = [_book_moves(drawn.mid, side, far) for side in (-1, 1)]
     later = how.taker_after_ms * 1_000_000
@@ -99,7 +145,7 @@ def generate(how: Generated, market: Market) -> Tape:
     # The end is seen a step after the last, so that its takers can still be answered.
     last = rows[-1:].copy()
     last["ev"], last["qty"] = SEEN | BUY | DEPTH, 1.0 * float(market.lot)
-    last["px"] = float(drawn.mid[-1] - 2 * far) * float(market.tick)
+    last["px"] = float(max(1, drawn.mid[-1] - 2 * far)) * float(market.tick)
     last["exch_ts"] = times[-1] + how.step_ms * 1_000_000
     rows = np.concatenate([rows, last])
     rows["local_ts"] = rows["exch_ts"] + how.feed_ms * 1_000_000

@@ -49,7 +49,7 @@ def result(run: Run) -> dict[str, Any]:
     volume = sum((fill.notional for fill in fills), NO_AMOUNT)
     made = {
         "format": FORMAT,
-        "code": code_digest(),
+        "code": code_digest((run.policy.strategy,)),
         "whole": run.whole,
         "warnings": _warnings(run, seconds),
         "tape": {

@@ -34,6 +34,7 @@ class Bar:
     def __init__(self, bar: Progress, words: str, total: float | None) -> None:
         self._bar = bar
         self._task = bar.add_task(words, total=total)
+        self._steps = 0
         self.interrupted = False
 
     def told(self, done: float) -> bool:
@@ -41,12 +42,14 @@ class Bar:
         return not self.interrupted
 
     def each(self, values: Iterable[T]) -> Iterator[T]:
-        """The values, until somebody pressed Ctrl-C; one step of the bar each."""
-        for done, value in enumerate(values, start=1):
-            if not self.told(done - 1):
+        """The values, until somebody pressed Ctrl-C; one step of the bar each, on from where it
+        is."""
+        for value in values:
+            if not self.told(self._steps):
                 return
             yield value
-            self.told(done)
+            self._steps += 1
+            self.told(self._steps)
 
     def interrupt(self, signum: int, frame: FrameType | None) -> None:
         """The first Ctrl-C ends what is done in an orderly way; the second one ends the process."""

@@ -20,7 +20,7 @@ from mm_bot.backtest.arrays import (
     Array,
     np,
 )
-from mm_bot.backtest.tape import NS_A_SECOND, Market
+from mm_bot.backtest.tape import NS_A_SECOND, OFF_GRID, Market
 from mm_bot.core.instrument import Side
 
 Levels = Iterable[tuple[float, float]]
@@ -31,8 +31,6 @@ At = tuple[int, int]
 _FLAG: Final = {Side.BUY: BUY, Side.SELL: SELL}
 _APART_NS: Final = 86_400 * NS_A_SECOND
 """Two clocks of one event that differ by more are not of one unit."""
-_OFF_GRID: Final = 1e-3
-"""Of a tick: what the text of a price may be away from its float."""
 
 
 class Recording:
@@ -110,7 +108,7 @@ class Recording:
     def _row(self, kind: int, price: float, quantity: float, at: At) -> None:
         exchange_ns, local_ns = at
         ticks = price / self._tick
-        if not 0 < ticks < 2**53 or abs(ticks - round(ticks)) > _OFF_GRID:
+        if not 0 < ticks < 2**53 or abs(ticks - round(ticks)) > OFF_GRID:
             raise ValueError(f"price {price:g} is no multiple of the tick {self._tick_told}")
         if not 0 <= quantity < 2**53:
             raise ValueError(f"quantity {quantity:g}: a size is 0 or more")

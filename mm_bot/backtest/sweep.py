@@ -20,10 +20,9 @@ from mm_bot.backtest.metrics import result
 from mm_bot.backtest.path import MidPath, mid_path
 from mm_bot.backtest.progress import Told, nobody, said
 from mm_bot.backtest.run import run
-from mm_bot.backtest.study import Study, study_of
+from mm_bot.backtest.study import PLANNED, Study, study_of
 from mm_bot.backtest.sweep_rescue import Rescue
 from mm_bot.backtest.tape import Tape
-from mm_bot.backtest.version import code_digest
 from mm_bot.errors import SettingsError, UnreachableError
 from mm_bot.settings import process_environment
 
@@ -121,11 +120,12 @@ def create(study: Study, store: Any) -> Any:
     made.sampler = _sampler(study)
     if "digest" not in made.user_attrs:
         days = Days(study)
+        study.check(days.of(0)[1].market.instrument())
         made.set_user_attr("text", study.text)
         made.set_user_attr("tapes", [days.of(n)[3] for n in range(study.days)])
-        made.set_user_attr("code", code_digest())
+        made.set_user_attr("code", study.code)
         made.set_user_attr("folder", str(study.folder))
-        if study.plan == "grid":
+        if study.plan in PLANNED:
             for point in study.points():
                 made.enqueue_trial(point, user_attrs={"planned": True}, skip_if_exists=True)
         made.set_user_attr("digest", study.digest)
@@ -159,11 +159,11 @@ def _same(found: Any, study: Study) -> None:
         raise SettingsError(
             [f"study {study.name!r} is there with another definition: give it another name"]
         )
-    if attributes["code"] != code_digest():
+    if attributes["code"] != study.code:
         raise SettingsError(
             [
                 f"study {study.name!r} was made by code {attributes['code']}, this is "
-                f"{code_digest()}: results of two versions are not mixed; give it another name"
+                f"{study.code}: results of two versions are not mixed; give it another name"
             ]
         )
 
@@ -222,7 +222,7 @@ def _wanted(study: Study, states: list[str]) -> bool:
     if "WAITING" in states:
         return True
     begun = sum(state in ("RUNNING", "COMPLETE", "PRUNED") for state in states)
-    return study.plan != "grid" and begun < study.trials
+    return study.plan not in PLANNED and begun < study.trials
 
 
 def _one(
@@ -236,7 +236,7 @@ def _one(
         name: trial.suggest_int(name, 0, len(values) - 1)
         for name, values in study.parameters.items()
     }
-    if study.plan == "grid" and "planned" not in trial.user_attrs:
+    if study.plan in PLANNED and "planned" not in trial.user_attrs:
         raise optuna.TrialPruned  # two workers asked for the last point; this one got a random one
     variables = study.variables(indices)
     trial.set_user_attr("variables", variables)

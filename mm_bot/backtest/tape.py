@@ -16,18 +16,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from mm_bot.backtest.arrays import EVENT, Array, np
-from mm_bot.core.exact import Price, Size
+from mm_bot.backtest.arrays import CLEAR, EVENT, Array, np
+from mm_bot.core.exact import Price, Size, exact
 from mm_bot.core.instrument import Capabilities, Instrument, Kind, Margin
 from mm_bot.errors import SettingsError
 
 NS_A_MS = 1_000_000
 NS_A_SECOND = 1_000_000_000
 _DAMAGED = (
-    *(OSError, EOFError, ValueError, KeyError, OverflowError, NotImplementedError),
+    *(EOFError, ValueError, KeyError, OverflowError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error, struct.error, MemoryError, SyntaxError),
 )
 """What reading raises of a file that is no archive of arrays, or a broken one."""
+OFF_GRID = 1e-3
+"""Of a tick: what a price as a float may be away from the grid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,9 @@ class Market:
         """
         try:
             kind = Kind(self.kind)
+            for name in ("tick", "lot", "multiplier"):
+                if not exact(getattr(self, name)) > 0:
+                    raise ValueError(f"{name} {getattr(self, name)}: above 0")
             return Instrument(
                 symbol=self.symbol,
                 base=self.base,
@@ -132,11 +137,20 @@ def load(path: Path, market: Market | None = None) -> Tape:
     try:
         with path.open("rb") as file, np.lib.npyio.NpzFile(file) as arrays:
             rows = arrays["data"]
+    except OSError as error:
+        raise SettingsError([f"{path} cannot be read: {error.strerror or error}"]) from None
     except _DAMAGED as error:
-        raise SettingsError([f"{path} is no tape: {error}"]) from None
+        raise SettingsError(
+            [
+                f"{path} is no tape: {error}; give an npz of events, as `mm-backtest convert` and "
+                "`tape` write"
+            ]
+        ) from None
     if rows.dtype != EVENT or not len(rows):
         raise SettingsError([f"{path} is no tape: not an array of the engine's events"])
     beside = path.with_suffix(".json")
+    if market is not None:
+        _fits(rows, market, path)
     if not beside.is_file():
         if market is None:
             raise SettingsError(
@@ -159,3 +173,19 @@ def load(path: Path, market: Market | None = None) -> Tape:
     if market is None and tape.sha256() != sha256:
         raise SettingsError([f"{path} is not what {beside.name} says: its SHA-256 differs"])
     return tape
+
+
+def _fits(rows: Array, market: Market, path: Path) -> None:
+    """Raises SettingsError where a price is not on the tick: the engine would move it silently."""
+    market.instrument()
+    prices = rows["px"][(rows["ev"] & np.uint64(0xFF)) != CLEAR]
+    with np.errstate(all="ignore"):
+        ticks = prices / float(market.tick)
+        off = ~(np.abs(ticks - np.rint(ticks)) <= OFF_GRID)
+    if off.any():
+        raise SettingsError(
+            [
+                f"{path}: price {prices[off][0]:.12g} is no multiple of the tick {market.tick}: "
+                "give this market's own in [market]"
+            ]
+        )

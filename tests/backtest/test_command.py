@@ -47,28 +47,67 @@ def test_a_run_writes_its_result_and_a_page_that_fetches_nothing(
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "wrong", "told"),
     [
-        ('MM_HALF_SPREAD_BPS = "3"', "MM_HALF_SPREAD_BPZ"),
-        ("seconds = 30", "[tape.generate] has no secs"),
-        ('a = "1"', "write an exact number as text"),
-        ("[strategy]", "no table [strategies]"),
+        ('MM_HALF_SPREAD_BPS = "3"', 'MM_HALF_SPREAD_BPZ = "3"', "MM_HALF_SPREAD_BPZ"),
+        ('MM_HALF_SPREAD_BPS = "3"', "HALF_SPREAD_BPS = 3", "variables begin with MM_"),
+        ("seconds = 30", "secs = 30", "[tape.generate] has no secs"),
+        ("seconds = 30", 'seconds = "30"', "write a whole number"),
+        ("seconds = 30", "seconds = 0", "[tape.generate] seconds 0: 1 or more"),
+        ("seconds = 30", "seconds = 30\nstep_ms = 400", "takers come within a step"),
+        ('a = "1"', "a = 1.5", "write an exact number as text"),
+        ('a = "1"', 'a = "x"', "[tape.generate] a: "),
+        ('a = "1"', 'price = "1"\nsigma = "5"', "the price goes down to"),
+        ('tick = "0.001"', 'tick = "0"', "tick 0: above 0"),
+        ("[strategy]", "[strategies]", "no table [strategies]"),
+        ("[strategy]", '[exchange]\nentry_ms = "1"\n[strategy]', "write a number"),
+        ("[strategy]", "[exchange]\nqueue_power = 0\n[strategy]", "queue_power 0: above 0"),
+        ("[strategy]", "[account]\nbook_levels = 0\n[strategy]", "book_levels 0: 1 to 10000"),
+        ("[tape.generate]", "weather = 3\n[tape.generate]", "[weather] is 3: give a table"),
+        ("[tape.generate]", "[tape]\nfiles = 3\n[tape.generate]", "[tape] files is 3: give"),
     ],
 )
 def test_a_fault_in_an_experiment_is_named(
-    line: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    line: str, wrong: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A wrong name of a variable, a table, a member, or a float for money ends with 2."""
-    wrong = {
-        'MM_HALF_SPREAD_BPS = "3"': 'MM_HALF_SPREAD_BPZ = "3"',
-        "seconds = 30": "secs = 30",
-        'a = "1"': "a = 1.5",
-        "[strategy]": "[strategies]",
-    }
+    """A wrong name, kind or value of anything in the file: its place and the remedy, and 2."""
     experiment = tmp_path / "one.toml"
-    experiment.write_text(MINIMAL.replace(line, wrong[line]))
+    experiment.write_text(MINIMAL.replace(line, wrong))
     assert main(["run", str(experiment)]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_tape_that_fits_no_market_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Text for an npz; and a tape whose prices are not on the tick that is given for it, which the
+    engine would round without a word."""
+    experiment = tmp_path / "one.toml"
+    market = MINIMAL[MINIMAL.index("[market]") :]
+    experiment.write_text('[tape]\nfile = "x.npz"\n' + market)
+    (tmp_path / "x.npz").write_text("hello")
+    assert main(["run", str(experiment)]) == 2
+    assert "x.npz is no tape: " in capsys.readouterr().err
+    tape(*CALM).save(tmp_path / "x.npz")
+    (tmp_path / "x.json").unlink()
+    experiment.write_text('[tape]\nfile = "x.npz"\n' + market.replace("0.001", "0.7"))
+    assert main(["run", str(experiment)]) == 2
+    assert "is no multiple of the tick 0.7: give this market's own" in capsys.readouterr().err
+
+
+def test_a_place_where_nothing_can_be_written_is_named_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder below a file, for each command that writes one."""
+    (tmp_path / "file").touch()
+    experiment = tmp_path / "one.toml"
+    experiment.write_text(MINIMAL)
+    below = str(tmp_path / "file" / "x.npz")
+    for line in (["run", "--out"], ["run", "--returns-csv"], ["tape"]):
+        assert main([line[0], str(experiment), *line[1:], below]) == 2
+        told = capsys.readouterr()
+        assert "file" in told.err
+        assert not told.out
 
 
 def test_a_tape_that_is_not_its_manifests_is_refused(

@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mm_bot.backtest.__main__ import main
 from mm_bot.backtest.engine import Exchange
-from mm_bot.backtest.fit import fit, intensity
+from mm_bot.backtest.fit import OFFSETS_MS, fit, intensity
 from mm_bot.backtest.journal_tape import Journal, read
 from mm_bot.backtest.order_replay import order_replay
 from mm_bot.backtest.parity import compared, exposition, parity, real_hits
@@ -149,6 +150,22 @@ def test_slower_orders_miss_fills(journal: Journal) -> None:
     assert sum(hit.lots for hit in late.hits if hit.side is Side.BUY) < 8
 
 
+def test_what_a_journals_latency_is_wrong_by_can_be_taken_off(journal: Journal) -> None:
+    """Where every answer stands 20 s too late in it fills are missed; with that as the offset they
+    are those of the journal again. The fit tries offsets with the queue that is best."""
+    late = 20 * 10**9
+    rows = tuple((sent, sent + late, sent + late) for sent, _, _ in journal.latencies)
+    slow = Exchange(queue="risk-averse", latencies=rows)
+    real = sum(hit.lots for hit in real_hits(journal))
+    there, back = (
+        sum(hit.lots for hit in order_replay(journal, exchange).hits)
+        for exchange in (slow, replace(slow, offset_ms=-20_000))
+    )
+    assert there < real == back
+    tried = {each["offset_ms"] for each in fit([journal])["scores"]}
+    assert tried == {0, *OFFSETS_MS}
+
+
 def test_the_intensity_that_made_the_fills_is_found() -> None:
     """Fills of 2 exp(-30 d) a second give back 2 and 30; too few tell nothing."""
     seen = [(d / 100, 1e5, round(1e5 * 2 * math.exp(-30 * d / 100))) for d in range(1, 12)]
@@ -163,5 +180,6 @@ def test_the_queue_that_agrees_is_chosen(journal: Journal) -> None:
     """On one day it is judged on what chose it, and says so; on two on the last alone."""
     alone = fit([journal])
     assert alone["judged_on_what_chose"]
+    assert alone["offset_ms"] == 0
     assert alone["judged_on_the_last"] == alone["chosen_on"] == 1
     assert not fit([journal, journal])["judged_on_what_chose"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -119,6 +120,26 @@ def test_a_worker_that_was_taken_for_dead_goes_on(file: Path, tmp_path: Path) ->
         assert len(done) == len({tuple(sorted(each.items())) for each in done}) == 6
 
 
+@pytest.mark.parametrize("plan", ["random", "quasi-random"])
+def test_a_plan_that_is_known_beforehand_makes_no_point_twice(plan: str, tmp_path: Path) -> None:
+    """As many as were asked for, different ones, the same for the same seed; where there are fewer
+    points all of them."""
+    text = STUDY.replace('name = "width"', f'name = "width"\nplan = "{plan}"\ntrials = 4')
+    points = study_of(text, tmp_path, "x").points()
+    assert len({tuple(sorted(point.items())) for point in points}) == len(points) == 4
+    assert all(0 <= point["MM_HALF_SPREAD_BPS"] < 3 for point in points)
+    assert study_of(text, tmp_path, "x").points() == points
+    assert len(study_of(text.replace("trials = 4", "trials = 9"), tmp_path, "x").points()) == 6
+
+
+def test_a_value_that_the_bot_would_refuse_is_named_before_any_trial(tmp_path: Path) -> None:
+    """Not by each worker, one after the other."""
+    store = sweep.storage(f"sqlite:///{tmp_path / 'trials.sqlite'}")
+    for right, wrong in (("MM_INVENTORY_SKEW_BPS", "MM_INVENTORY_SKEW_BPZ"), ('"2.5"', '"wide"')):
+        with pytest.raises(SettingsError, match=wrong.strip('"')):
+            sweep.create(study_of(STUDY.replace(right, wrong), tmp_path, "x"), store)
+
+
 def test_another_definition_or_code_is_not_mixed_in(file: Path, tmp_path: Path) -> None:
     """A study of that name with other values, or made by other code, is refused."""
     store = sweep.storage(f"sqlite:///{tmp_path / 'trials.sqlite'}")
@@ -130,6 +151,29 @@ def test_another_definition_or_code_is_not_mixed_in(file: Path, tmp_path: Path) 
     found.set_user_attr("code", "of last week")
     with pytest.raises(SettingsError, match="results of two versions are not mixed"):
         sweep.load("width", store)
+
+
+def test_a_strategy_of_ones_own_is_part_of_the_code(tmp_path: Path) -> None:
+    """It is swept against ours by its import path; once its file has changed, the study's results
+    are of another version and are not mixed."""
+    package = tmp_path / "own_quotes"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "wide.py").write_text("from mm_bot.strategies import founding as Mine\n")
+    head = STUDY[: STUDY.index("[sweep]")] + 'MM_HALF_SPREAD_BPS = "2"\n[sweep]\nname = "own"\n'
+    tried = '["founding", "own_quotes.wide:Mine"]'
+    (tmp_path / "s.toml").write_text(f"{head}[sweep.parameters]\nMM_STRATEGY = {tried}\n")
+    line = [sys.executable, "-m", "mm_bot.backtest", "sweep", "s.toml", "--workers", "1"]
+    line += ["--storage", f"sqlite:///{tmp_path / 'trials.sqlite'}"]
+    paths = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path.cwd()}"}
+    ended = [subprocess.run(line, cwd=tmp_path, env=paths, capture_output=True, check=False)]
+    (package / "__init__.py").write_text("WIDER = 1\n")
+    ended.append(subprocess.run(line, cwd=tmp_path, env=paths, capture_output=True, check=False))
+    assert [each.returncode for each in ended] == [0, 2], ended[0].stderr
+    made = json.loads((tmp_path / "sweep" / "sweep.json").read_text())["all"]
+    assert len({each["variables"]["MM_STRATEGY"] for each in made}) == 2
+    assert len({each["value"] for each in made}) == 1  # the same quotes by either name
+    assert b"results of two versions are not mixed" in ended[1].stderr
 
 
 @pytest.fixture
@@ -186,6 +230,11 @@ def test_a_job_of_workers_needs_a_database_and_names_its_study(
         ("step = 1", "step = 0.5", "write an exact number as text"),
         ('name = "width"', 'plan = "luck"', "plan 'luck'"),
         ("days = 3", "weeks = 3", "[sweep] has no weeks"),
+        ("days = 3", 'days = "3"', "[sweep] days = '3': write a whole number, 1 or more"),
+        ("days = 3", 'files = "x.npz"', "[sweep] files is 'x.npz'"),
+        ("step = 1}", "stop = 1}", "MM_HALF_SPREAD_BPS: no step; low, high and step"),
+        ('["0", "2.5"]', "[]", "MM_INVENTORY_SKEW_BPS: no value"),
+        ('["0", "2.5"]', "2", "MM_INVENTORY_SKEW_BPS: 2: write a list, or the table low"),
     ],
 )
 def test_a_fault_in_a_study_is_named(line: str, wrong: str, told: str, tmp_path: Path) -> None:
