@@ -125,9 +125,12 @@ def _report(call: Call, checks: list[Check]) -> int:
 
 
 def _row(line: Check) -> tuple[str, str, str, str]:
-    """What a name takes of the line, its detail cannot have: an address goes there."""
-    name, detail = line.name, line.detail.removeprefix(f"{line.name} ")
-    if name.startswith("0x"):
+    """What a name takes of the line, its detail cannot have: an address goes there, and a variable
+    is named once."""
+    name, detail = line.name, line.detail
+    if line.area == "settings":
+        detail = detail.removeprefix(f"{name} ")
+    elif name.startswith("0x"):
         name, detail = "signing key", f"{name} {detail}"
     return line.area, name, line.result.value, detail
 
