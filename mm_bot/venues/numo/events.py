@@ -97,7 +97,8 @@ class MarketEvents:
         try:
             return await self._listen(listener)
         except (psycopg.Error, OSError) as error:
-            return f"LISTEN ended: {describe(error)}"
+            lost = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+            return f"LISTEN ended: {'the connection was lost' if lost else describe(error)}"
         finally:
             await listener.close()
 
@@ -198,7 +199,7 @@ class _Heard:
     def _ask(self) -> None:
         self._timer = None
         if self._asking:  # unanswered for so long
-            raise psycopg.OperationalError(f"no answer within {_QUIET_S:g} s")
+            raise TimeoutError(f"no answer within {_QUIET_S:g} s")
         self._asking, self._again = True, False
         self._libpq.send_query_prepared(b"since", [self._after, *self._where])
         self._libpq.flush()
