@@ -10,7 +10,7 @@ NODE_STAMP := $(VENV)/.node-installed
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-demo: install    ## the bot on the embedded exchange, with takers; SECONDS=30 ends by itself, VENUE=ethereal
+demo: install    ## the bot on the embedded exchange, with takers; SECONDS=30 ends by itself; VENUE=derive, ethereal, coinbase
 	@$(BIN)/python -m integration_harness.demo$(if $(VENUE),.$(VENUE)) $(if $(filter environment% file% command% override%,$(origin SECONDS)),--seconds $(SECONDS))
 
 test: install lint ## types, lint, import rules and every test

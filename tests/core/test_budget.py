@@ -15,14 +15,14 @@ from tests.core.builders import NOW_MS, POLICY, open_order, own_orders, row, run
 from tests.core.decisions import UNKNOWN, after, decided
 
 _MINUTE_MS = 60_000
-_BEGIN_MS, _END_MS, _LATER_MS = 5_000, 95_000, 500
+_BEGIN_MS, _END_MS, _LATER_MS = 5_000, 95_000, 1_000
 _ORDERS = [(Side.BUY, "1580", 1), (Side.SELL, "1590", 2)]
 """The bid that is wanted, 1596, would meet the ask until that is gone."""
 
 
 def _times_ms() -> Iterator[int]:
     """Cycles follow fast at first."""
-    yield from range(NOW_MS, NOW_MS + _BEGIN_MS, 50)
+    yield from range(NOW_MS, NOW_MS + _BEGIN_MS, 100)
     yield from range(NOW_MS + _BEGIN_MS, NOW_MS + _END_MS, _LATER_MS)
 
 
