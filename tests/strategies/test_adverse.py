@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -136,3 +138,24 @@ def test_markouts_are_weighted_by_size() -> None:
     assert mean is not None
     good, bad = Decimal(4) / 1604, Decimal(-4) / 1596
     assert abs(mean - (10 * good + 30 * bad) / 40 * 10_000) < Decimal("1e-20")
+
+
+def test_on_a_mid_without_drift_nothing_is_given_back() -> None:
+    """After 200 fills 25 bps away from a mid that may as well rise as fall, each markout is the
+    spread captured, within four standard errors of its horizon."""
+    draw, mid, now_s = random.Random(20081), 1600.0, 0.0
+    asked, fills = Asked(policy(markouts="true")), 200
+    for i in range(fills):
+        side = Side.BUY if i % 2 else Side.SELL
+        price = f"{mid * (1 - side.sign * 0.0025):.4f}"
+        quotes = asked.quote(
+            at(now_s, filled(side, now_s, i, price=price, size="1"), price=f"{mid:.4f}")
+        )
+        for wait_s in (1, 4, 25):
+            now_s, mid = now_s + wait_s, mid + draw.choice((-0.16, 0.16)) * wait_s**0.5
+            quotes = asked.quote(at(now_s, price=f"{mid:.4f}"))
+        now_s += 1
+    for side, horizon_s in product(Side, (1, 5, 30)):
+        mean = measure(quotes, "mm_bot_markout_bps", side.value, str(horizon_s))
+        assert mean is not None
+        assert abs(mean - 25) < 4 * Decimal(horizon_s).sqrt() / Decimal(fills / 2).sqrt()
