@@ -165,12 +165,12 @@ def test_a_damaged_recording_is_a_tape_or_names_its_line(form: str, data: st.Dat
 
 
 @settings(max_examples=100)
-@given(cell=TEXTS | VALUES.map(str), column=st.integers(0, 5))
+@given(cell=TEXTS | VALUES.map(str), column=st.integers(0, 6))
 def test_a_damaged_table_is_a_tape_or_names_its_fault(cell: str, column: int) -> None:
     """Of Tardis's columns one holds anything."""
-    row = ["1", "2", "true", "bid", "10", "1"]
+    row = ["X", "1", "2", "true", "bid", "10", "1"]
     row[column] = cell
-    text = "timestamp,local_timestamp,is_snapshot,side,price,amount\n" + ",".join(row)
+    text = "symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n" + ",".join(row)
     with (
         file_with(text.encode("utf-8", "replace")) as file,
         contextlib.suppress(SettingsError),

@@ -155,6 +155,15 @@ def study_of_members(members: Mapping[str, Any], text: str, folder: Path, named:
     )
 
 
+def goal(name: str, made: dict[str, Any]) -> float:
+    """One day's worth, the larger the better."""
+    pnl = made["pnl"]
+    if name == "per_volume_bps":
+        return float(pnl["per_volume_bps"] or 0.0)
+    total = float(pnl["total"])
+    return total - float(pnl["max_drawdown"]) if name == "total_less_drawdown" else total
+
+
 def _count(sweep: Mapping[str, Any], name: str, default: int) -> int:
     """Raises SettingsError where it is no whole number, or one that nobody means."""
     value = sweep.get(name, default)

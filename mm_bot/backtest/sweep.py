@@ -20,7 +20,7 @@ from mm_bot.backtest.metrics import result
 from mm_bot.backtest.path import MidPath, mid_path
 from mm_bot.backtest.progress import Told, nobody, said
 from mm_bot.backtest.run import run
-from mm_bot.backtest.study import PLANNED, Study, study_of
+from mm_bot.backtest.study import PLANNED, Study, goal, study_of
 from mm_bot.backtest.sweep_rescue import Rescue
 from mm_bot.backtest.tape import Tape
 from mm_bot.errors import SettingsError, UnreachableError
@@ -93,8 +93,10 @@ def storage(url: str) -> Any:
 
     Raises:
         UnreachableError: where the database does not answer.
+        SettingsError: where the URL is none.
     """
     optuna, url = _optuna(), address(url)
+    faults: Any = import_module("sqlalchemy.exc")
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
     try:
         return optuna.storages.RDBStorage(
@@ -104,7 +106,11 @@ def storage(url: str) -> Any:
             heartbeat_stale_trial_callback=_again(),
             engine_kwargs=options,
         )
-    except (import_module("sqlalchemy.exc").SQLAlchemyError, ImportError) as error:
+    except faults.ArgumentError:
+        raise SettingsError(
+            ["the sweep's database: no such URL; write postgresql://user:password@host/name"]
+        ) from None
+    except (faults.SQLAlchemyError, ImportError) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise UnreachableError(f"the sweep's database: {reason}; is its URL right?") from None
 
@@ -250,15 +256,6 @@ def _one(
             raise optuna.TrialPruned
     trial.set_user_attr("days", results)
     return worth
-
-
-def goal(name: str, made: dict[str, Any]) -> float:
-    """One day's worth, the larger the better."""
-    pnl = made["pnl"]
-    if name == "per_volume_bps":
-        return float(pnl["per_volume_bps"] or 0.0)
-    total = float(pnl["total"])
-    return total - float(pnl["max_drawdown"]) if name == "total_less_drawdown" else total
 
 
 def summary(made: dict[str, Any]) -> dict[str, Any]:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from mm_bot.backtest.arrays import AT_EXCHANGE, AT_US, BUY, SEEN, events
 from mm_bot.backtest.convert import convert
 from mm_bot.backtest.recording import in_both_orders
 from mm_bot.backtest.tape import Market, Tape
 from mm_bot.errors import SettingsError
-from tests.test_hostile import damaged
 
 MARKET = Market(symbol="X", base="B", quote="Q", tick="1", lot="1")
 MS = 1_000_000
@@ -269,34 +265,3 @@ def test_what_is_not_of_the_format_is_named_with_its_line(
     path.write_bytes(content)
     with pytest.raises(SettingsError, match=told):
         convert(form, [path], MARKET)
-
-
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_whatever_stands_in_a_file_is_a_tape_or_is_refused(
-    data: st.DataObject, tmp_path: Path
-) -> None:
-    """One message of a good file is damaged anywhere in it, or a line is any text at all."""
-    form, whole = data.draw(st.sampled_from(sorted(GOOD.items())))
-    lines = whole.decode().splitlines()
-    at = data.draw(st.integers(0, len(lines) - 1))
-    stamp, space, message = lines[at].partition(" ")
-    if form == "tardis" or data.draw(st.booleans()):
-        lines[at] = data.draw(st.text(max_size=40)) + data.draw(st.sampled_from(("", lines[at])))
-    else:
-        lines[at] = stamp + space + json.dumps(data.draw(damaged(json.loads(message))))
-    path = tmp_path / "x"
-    path.write_text("\n".join(lines))
-    with contextlib.suppress(SettingsError):
-        made = convert(form, [path], MARKET)
-        assert (made.events["px"] > 0).all()
-        assert (made.events["qty"] >= 0).all()
-        assert (made.events["exch_ts"] <= made.events["local_ts"]).all()
-
-
-GOOD = {
-    "binance": gzip.decompress(_binance()),
-    "hyperliquid": _hyperliquid(),
-    "coinbase": _coinbase(),
-    "tardis": _tardis(),
-}

@@ -140,6 +140,13 @@ def test_a_value_that_the_bot_would_refuse_is_named_before_any_trial(tmp_path: P
             sweep.create(study_of(STUDY.replace(right, wrong), tmp_path, "x"), store)
 
 
+def test_a_url_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """A text, a database that nobody knows: 2 and what to write; a server that is away: 4."""
+    for url, code in (("nonsense", 2), ("nosuch://x/y", 2), ("postgresql://127.0.0.1:1/x", 4)):
+        assert main(["worker", "width", "--storage", url]) == code
+        assert "the sweep's database" in capsys.readouterr().err
+
+
 def test_another_definition_or_code_is_not_mixed_in(file: Path, tmp_path: Path) -> None:
     """A study of that name with other values, or made by other code, is refused."""
     store = sweep.storage(f"sqlite:///{tmp_path / 'trials.sqlite'}")
