@@ -22,7 +22,7 @@ test-page: install ## drives the status page in headless Chromium
 sim: install ## the loop on a model exchange; SEEDS=n FROM=k, FEATURES=1, WIRE=1 below the adapter
 	$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),1000) --from $(or $(FROM),0) $(if $(FEATURES),--features) $(if $(WIRE),--wire)
 
-mutants: install ## the core with one thing done otherwise, against its tests; takes hours; SAMPLE=n
+mutants: install ## the core with one thing done otherwise, against its tests; MODULES="risk exact" SAMPLE=n
 	$(BIN)/python -m tests.mutation $(MODULES) $(if $(SAMPLE),--sample $(SAMPLE))
 
 scenarios: install ## every live scenario on the local exchange; ROUNDS=3 for a longer run

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
+
+import orjson
 
 from mm_bot.backtest.report import report
 from mm_bot.errors import SettingsError
@@ -18,7 +19,7 @@ def run(given: argparse.Namespace) -> int:
     folder: Path = given.folder
     try:
         made, curves = (
-            json.loads((folder / name).read_text()) for name in ("result.json", "series.json")
+            orjson.loads((folder / name).read_bytes()) for name in ("result.json", "series.json")
         )
     except (OSError, ValueError) as error:
         raise SettingsError([f"{folder} has no result of a run: {error}"]) from None

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import gzip
 import heapq
-import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
+
+import orjson
 
 from mm_bot.backtest.progress import Told, nobody
 from mm_bot.backtest.public_formats import Binance, Coinbase, Format, Hyperliquid, Tardis
@@ -62,7 +63,7 @@ def convert(form: str, paths: Iterable[Path], market: Market, told: Told = nobod
             _, _, text, row = line
             if row is None:
                 stamp, _, message = text.partition(" ")
-                reader.take(json.loads(message), int(stamp))
+                reader.take(orjson.loads(message), int(stamp))  # has a bound on nesting
             else:
                 reader.take(row, int(row["local_timestamp"]) * 1_000)
         reader.end()

@@ -16,6 +16,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from mm_bot.backtest.arrays import CLEAR, EVENT, Array, np
 from mm_bot.core.exact import Price, Size, exact
 from mm_bot.core.instrument import Capabilities, Instrument, Kind, Margin
@@ -158,7 +160,7 @@ def load(path: Path, market: Market | None = None) -> Tape:
             )
         return Tape(market=market, events=rows, about=path.name)
     try:
-        told: dict[str, Any] = json.loads(beside.read_text())
+        told: dict[str, Any] = orjson.loads(beside.read_bytes())  # has a bound on nesting
         tape = Tape(
             market=market or Market(**told["market"]),
             events=rows,
@@ -168,7 +170,7 @@ def load(path: Path, market: Market | None = None) -> Tape:
             follows=str(told.get("follows", "")),
         )
         sha256 = str(told["sha256"])
-    except (*_DAMAGED, TypeError, RecursionError) as error:
+    except (*_DAMAGED, TypeError) as error:
         raise SettingsError([f"{beside} is no manifest of a tape: {error}"]) from None
     if market is None and tape.sha256() != sha256:
         raise SettingsError([f"{path} is not what {beside.name} says: its SHA-256 differs"])

@@ -8,6 +8,7 @@ contains a key, a password or a piece of one; what concerns a file names the fil
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import orjson
@@ -84,7 +85,12 @@ def read_keystore(file: Path, password_file: Path) -> bytes:
 
 def _decrypt(content: dict[str, object], password: bytes, file: Path, password_file: Path) -> bytes:
     # Costs most of a second and 40 MB; only who keeps the key in a keystore pays for it.
+    # What it imports raises Python's limit on recursion a hundredfold, beyond which the stack ends:
+    # then a body that is nested deep would end the process, not its parser.
+    limit = sys.getrecursionlimit()
     from eth_keyfile.keyfile import decode_keyfile_json
+
+    sys.setrecursionlimit(limit)
 
     try:
         key = decode_keyfile_json(content, password)

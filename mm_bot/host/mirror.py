@@ -65,6 +65,8 @@ class Mirror:
         _, content = await self._tried(self._client.get(f"{self._key}:state"))
         if content is None:
             return {}
+        if isinstance(content, str):  # the URL asks for texts
+            content = content.encode()
         try:
             return _held(decode(content, self._identity))
         except ForeignStateError as error:
@@ -95,7 +97,8 @@ class Mirror:
         try:
             async with asyncio.timeout(WITHIN_S):
                 found = await answer
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, OSError, TimeoutError, ValueError, RecursionError) as error:
+            # The last two are the library's where what answers is no Redis.
             self.failures += 1
             why = str(error) or type(error).__name__
             if self.problem is None:

@@ -10,22 +10,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.uri import parse_uri
 
 from mm_bot.io.dial import dial, trust_store
 from mm_bot.io.errors import describe
+from mm_bot.io.websocket import NoRedirects
 from mm_bot.prices.source import AnchorError, RejectReason
 
 __all__ = ["ClientConnection", "connected", "refused_from"]
-
-
-class _NoRedirects(connect):
-    """Whoever may redirect us names the price."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
 
 
 @asynccontextmanager
@@ -41,7 +35,7 @@ async def connected(
         where = parse_uri(url)
         async with asyncio.timeout(timeout_ms / 1000):
             dialled = await dial(where.host, where.port)
-        async with _NoRedirects(
+        async with NoRedirects(
             url,
             sock=dialled,
             ssl=trust_store() if where.secure else None,

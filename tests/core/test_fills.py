@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import Price
-from mm_bot.core.fills import SETTLING_MS, FillTotals, count
+from mm_bot.core.fills import FillTotals, count
 from mm_bot.core.instrument import Side
 from mm_bot.core.snapshot import Fill
 from tests.core.builders import FUTURE, NOW_MS, SPOT, fill
 
 STARTED = FillTotals(cursor=0)
+MINUTE_MS = 60_000
 prices = st.decimals(min_value="1000", max_value="2000", places=2)
 sizes = st.decimals(min_value="0.001", max_value="1000", places=3)
 fills = st.lists(st.tuples(st.sampled_from(Side), prices, sizes), max_size=20).map(
@@ -62,12 +63,12 @@ def test_the_cursor_trails_by_a_whole_minute() -> None:
     were read meanwhile."""
     later, late = fill(9, Side.BUY, "1600", "1"), fill(7, Side.SELL, "1600", "1")
     fill_totals, _ = count(STARTED, [later], 9, NOW_MS)
-    for at_ms in (1, 100, SETTLING_MS - 1):
+    for at_ms in (1, 100, MINUTE_MS - 1):
         fill_totals, new = count(fill_totals, [later], 9, NOW_MS + at_ms)
         assert (fill_totals.cursor, new) == (0, ())
-    fill_totals, new = count(fill_totals, [late, later], 9, NOW_MS + SETTLING_MS - 1)
+    fill_totals, new = count(fill_totals, [late, later], 9, NOW_MS + MINUTE_MS - 1)
     assert new == (late,)
-    fill_totals, _ = count(fill_totals, [late, later], 9, NOW_MS + SETTLING_MS)
+    fill_totals, _ = count(fill_totals, [late, later], 9, NOW_MS + MINUTE_MS)
     assert (fill_totals.cursor, fill_totals.floor) == (9, 0)
 
 
@@ -76,11 +77,22 @@ def test_the_cursor_moves_only_past_what_has_settled() -> None:
     rows = [fill(5, Side.SELL, "1600", "1")]
     fill_totals, _ = count(STARTED, rows, 5, NOW_MS)
     assert fill_totals.cursor == 0
-    fill_totals, _ = count(fill_totals, rows, 9, NOW_MS + SETTLING_MS)
+    fill_totals, _ = count(fill_totals, rows, 9, NOW_MS + MINUTE_MS)
     assert fill_totals.cursor == 5
     assert fill_totals.seen == frozenset()
-    fill_totals, new = count(fill_totals, rows, 9, NOW_MS + 2 * SETTLING_MS)
+    fill_totals, new = count(fill_totals, rows, 9, NOW_MS + 2 * MINUTE_MS)
     assert not new
+
+
+def test_a_row_is_looked_for_twenty_minutes_back() -> None:
+    """Of the cursors of an hour the last twenty are known: the oldest is where a fill that is owed
+    is looked for."""
+    fill_totals = STARTED
+    for minute in range(61):
+        fill_totals, _ = count(fill_totals, [], minute, NOW_MS + minute * MINUTE_MS)
+    assert fill_totals.cursor is not None
+    assert fill_totals.past == tuple(range(fill_totals.cursor - 20, fill_totals.cursor))
+    assert fill_totals.floor == fill_totals.cursor - 20
 
 
 def test_before_the_first_read_nothing_is_ours() -> None:

@@ -14,6 +14,7 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.liability import (
     Signature,
     audit,
+    last_expiry_ms,
     outstanding,
     updated,
     updated_elsewhere,
@@ -90,6 +91,24 @@ def test_what_the_chain_lacks_counts_beside_what_is_left() -> None:
     )
     (other,) = updated_elsewhere({}, [elsewhere], NOW_MS).values()
     assert other.on_table
+
+
+def test_a_signature_that_the_table_shows_is_on_it() -> None:
+    """Also where the row says nothing else that is new: it is the row that says so."""
+    order = row(Side.SELL, "1600", "30")
+    signed = Signature(
+        side=order.side, left=order.size, notional=order.notional, expiry_ms=order.expiry_ms
+    )
+    (found,) = updated({order.order_id: signed}, [order], {}, NOW_MS).values()
+    assert found == replace(signed, on_table=True)
+
+
+def test_something_can_be_executed_until_the_last_of_them_expires() -> None:
+    """And nothing of none."""
+    later = replace(OLD, expiry_ms=OLD.expiry_ms + 1)
+    assert last_expiry_ms({"a": later, "b": OLD}) == last_expiry_ms({"a": OLD, "b": later})
+    assert last_expiry_ms({"a": OLD, "b": later}) == later.expiry_ms
+    assert last_expiry_ms({}) is None
 
 
 def test_the_chain_is_asked_about_all_of_them_in_turns() -> None:

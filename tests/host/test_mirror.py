@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -180,6 +181,51 @@ def test_at_a_start_without_a_file_what_holds_wins(server: Server) -> None:
     assert asyncio.run(held(replace(WHO, market="OTHER"))) == {}
     server.stop()
     assert asyncio.run(held(WHO)) == {}
+
+
+@pytest.fixture
+def the_bots_recursion() -> Iterator[None]:
+    """Python's own limit, which a library of the tests raises beyond what the stack holds."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"*1\r\n" * 100_000,
+        b":" + b"9" * 5_000 + b"\r\n",
+        b"$x\r\n",
+        b"(" + b"9" * 5_000 + b"\r\n",
+        b"*1\r\n:7\r\n",
+        b"\xff\x00\r\n",
+        b"+[]\r\n",
+        b"#x\r\n",
+    ],
+    ids=range(8),
+)
+def test_what_is_no_redis_is_a_lost_one(answer: bytes, the_bots_recursion: None) -> None:
+    """Whatever it answers: nothing is known from it, and it is told once."""
+    told: list[str] = []
+
+    async def any_server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(4_096):
+            writer.write(answer)
+        writer.close()
+
+    async def use() -> None:
+        async with await asyncio.start_server(any_server, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            url = f"redis://127.0.0.1:{port}/0?decode_responses=true"
+            mirror = Mirror(url, "mm:", WHO, lambda event, **_: told.append(event))
+            assert await mirror.held() == {}
+            await mirror.aclose()
+
+    asyncio.run(use())
+    assert len(told) == 1
+    assert told[0] in ("mirror.lost", "mirror.foreign")
 
 
 def test_a_lost_file_renews_no_budget() -> None:

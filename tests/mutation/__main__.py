@@ -55,8 +55,8 @@ def main(arguments: list[str]) -> int:
 
     try:
         run(every, chosen.jobs, report)
-    except TestsFailError:
-        print("the tests of the core fail without any mutant", file=sys.stderr)
+    except TestsFailError as error:
+        print(f"{error}\nthe tests of the core fail without any mutant", file=sys.stderr)
         return 1
     for module, found in counts.items():
         print(f"{module}: {found.total()} mutants; " + _told(found))

@@ -9,11 +9,13 @@ never differs while lengths agree. Texts are never changed.
 from __future__ import annotations
 
 import ast
+import copy
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "mm_bot/core"
@@ -31,6 +33,7 @@ CALLS = {
     "min": "max", "max": "min", "any": "all", "all": "any", "add": "subtract", "subtract": "add",
 }  # fmt: skip
 """The last two are the core's own exact operators, where the module has both."""
+_SMALL = (ast.Constant, ast.Continue, ast.Break)
 LARGE = 10
 NOTES = "notes_of_lines"
 """Of a module that notes what is reached: a set."""
@@ -58,7 +61,8 @@ class Mutant:
         """Of the whole module."""
         path = CORE / f"{self.module}.py"
         tree = ast.parse(path.read_text())
-        _change(_sites(tree)[self.index])
+        site = _sites(tree)[self.index]
+        _change(site.node, site.around[-1], named=site.is_named)
         return compile(ast.fix_missing_locations(tree), str(path), "exec")
 
 
@@ -99,11 +103,23 @@ class _Site:
         last = statement.end_lineno or statement.lineno
         return range(statement.lineno, body[0].lineno if body else last + 1)
 
+    def told(self) -> tuple[str, str]:
+        """What is there before and after it is changed; a constant alone would say little."""
+        shown = self.around[-1] if isinstance(self.node, _SMALL) else self.node
+        copies: dict[int, Any] = {}
+        changed = copy.deepcopy(shown, copies)
+        _change(copies[id(self.node)], copies.get(id(self.around[-1])), named=self.is_named)
+        before, after = (ast.unparse(each).partition("\n")[0] for each in (shown, changed))
+        if isinstance(self.node, ast.Break | ast.Continue):
+            words = ("break", "continue")
+            left, right = words if isinstance(self.node, ast.Break) else reversed(words)
+            return f"{before} {left}", f"{after} {right}"
+        return before, after
+
     @property
-    def shown(self) -> str:
-        """A constant alone would say little."""
-        node = self.around[-1] if isinstance(self.node, ast.Constant) else self.node
-        return ast.unparse(node).partition("\n")[0]
+    def is_named(self) -> bool:
+        """Whether it stands outside of functions."""
+        return self.function is None
 
 
 def modules() -> tuple[str, ...]:
@@ -114,21 +130,17 @@ def mutants(module: str) -> Iterator[Mutant]:
     """Every mutant of a module, in the order of its source."""
     text = (CORE / f"{module}.py").read_text()
     seen: Counter[str] = Counter()
-    for index in range(len(_sites(ast.parse(text)))):
-        tree = ast.parse(text)
-        site = _sites(tree)[index]
-        before, lines, function = site.shown, site.lines, site.function
-        around = site.outermost if function else range(1, text.count("\n") + 1)
-        _change(site)
-        what = f"{'.'.join((module, *(s.name for s in site.scopes)))}: {before} -> {site.shown}"
+    for index, site in enumerate(_sites(ast.parse(text))):
+        before, after = site.told()
+        what = f"{'.'.join((module, *(s.name for s in site.scopes)))}: {before} -> {after}"
         seen[what] += 1
         yield Mutant(
             module=module,
             name=what if seen[what] == 1 else f"{what} #{seen[what]}",
             line=getattr(site.node, "lineno", 0),
-            lines=lines,
-            around=around,
-            function=function,
+            lines=site.lines,
+            around=site.outermost if site.function else range(1, text.count("\n") + 1),
+            function=site.function,
             index=index,
         )
 
@@ -216,8 +228,8 @@ def _is_unseen(child: ast.AST, node: ast.AST, *, top: bool) -> bool:
     return child in parts or child in made or alias
 
 
-def _change(site: _Site) -> None:
-    match node := site.node:
+def _change(node: ast.AST, parent: ast.AST | None, *, named: bool) -> None:
+    match node:
         case ast.Compare():
             node.ops[0] = COMPARES[type(node.ops[0])]
         case ast.BinOp():
@@ -229,8 +241,7 @@ def _change(site: _Site) -> None:
         case ast.Constant(value=bool()):
             node.value = not node.value
         case ast.Constant(value=int() as value):
-            named = site.function is None and value >= LARGE
-            node.value = value * 10 if named else value + 1
+            node.value = value * 10 if named and value >= LARGE else value + 1
         case ast.Call(func=ast.Name() as called):
             called.id = CALLS[called.id]
         case ast.comprehension():
@@ -240,14 +251,13 @@ def _change(site: _Site) -> None:
         case ast.UnaryOp():
             node.op = ast.UAdd()
         case ast.Continue() | ast.Break():
-            _swap(site)
+            _swap(node, parent)
 
 
-def _swap(site: _Site) -> None:
+def _swap(node: ast.stmt, parent: ast.AST | None) -> None:
     """`continue` for `break`, and the other way round."""
-    node = site.node
     other = ast.Break() if isinstance(node, ast.Continue) else ast.Continue()
     for field in ("body", "orelse"):
-        block = getattr(site.around[-1], field, [])
+        block = getattr(parent, field, [])
         if node in block:
             block[block.index(node)] = ast.copy_location(other, node)

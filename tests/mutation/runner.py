@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_loader
+from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NoReturn
@@ -46,7 +46,7 @@ Report = Callable[[Mutant, str], None]
 
 
 class TestsFailError(Exception):
-    """They fail without any mutant."""
+    """They fail without any mutant; with what they said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,10 @@ def _measured(jobs: int) -> Reached:
     with tempfile.TemporaryDirectory() as folder:
         parts = [files[first::jobs] for first in range(min(jobs, len(files)))]
         running = {_measuring(part, Path(folder) / str(i)): i for i, part in enumerate(parts)}
-        failed = [status for _, status in (os.waitpid(child, 0) for child in running) if status]
-        if failed:
-            raise TestsFailError
-        for i in running.values():
+        ended = {running[child]: os.waitpid(child, 0)[1] for child in running}
+        for i, status in ended.items():
+            if status:
+                raise TestsFailError((Path(folder) / f"{i}.out").read_text()[-3_000:])
             more, times = json.loads((Path(folder) / str(i)).read_text())
             lines |= {t: {m: frozenset(ls) for m, ls in each.items()} for t, each in more.items()}
             seconds |= times
@@ -109,7 +109,7 @@ def _measuring(files: Sequence[Path], into: Path) -> int:
         return child
     code = 1
     try:
-        _quiet()
+        _quiet(f"{into}.out")
         noted = _Noting()
         code = int(pytest.main([*OPTIONS, *map(str, files)], plugins=[noted]))
         into.write_text(json.dumps([noted.lines, noted.seconds]))
@@ -170,7 +170,7 @@ def _in_fork_of_collected(
             number, _, verdict = line.strip().partition(" ")
             report(every[int(number)], verdict)
     if os.waitpid(child, 0)[1]:
-        raise TestsFailError
+        raise TestsFailError("they cannot be collected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ class _Instead(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         package, _, name = fullname.rpartition(".")
         mine = package == "mm_bot.core" and name in self.code
-        return spec_from_loader(fullname, self) if mine else None
+        return spec_from_file_location(fullname, CORE / f"{name}.py", loader=self) if mine else None
 
     def exec_module(self, module: ModuleType) -> None:
         name = module.__name__.rpartition(".")[2]
@@ -299,7 +299,7 @@ def _as_child(work: Callable[[], None], within_seconds: int) -> NoReturn:
         os._exit(code)
 
 
-def _quiet() -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+def _quiet(into: str = os.devnull) -> None:
+    instead = os.open(into, os.O_WRONLY | os.O_CREAT, 0o600)
     for output in (1, 2):
-        os.dup2(nowhere, output)
+        os.dup2(instead, output)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +155,15 @@ def test_a_missing_file_is_the_one_that_is_named(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(ValueError, match=r"keystore\.json cannot be read: No such file"):
         read_keystore(file, password_file)
+
+
+def test_a_keystore_leaves_the_limit_on_recursion_alone(tmp_path: Path) -> None:
+    """What reads it raises it where nobody looks: a body nested deep would then end the process."""
+    files = map(str, write(tmp_path, keystore(), PASSWORD.encode()))
+    program = (
+        "import sys; from pathlib import Path; from mm_bot.fields.keys import read_keystore\n"
+        "before = sys.getrecursionlimit(); read_keystore(*map(Path, sys.argv[1:]))\n"
+        "sys.exit(sys.getrecursionlimit() != before)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *files], check=False)
+    assert done.returncode == 0

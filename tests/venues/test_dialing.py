@@ -11,6 +11,7 @@ import threading
 import httpx
 import pytest
 from websockets.asyncio.server import serve
+from websockets.exceptions import InvalidStatus
 
 from mm_bot.io.dial import alternating, dial
 from mm_bot.io.errors import describe
@@ -200,5 +201,27 @@ def test_a_venue_s_socket_uses_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None
             port = next(iter(server.sockets)).getsockname()[1]
             async with connecting(f"ws://127.0.0.1:{port}", open_timeout=10) as socket:
                 assert await socket.recv() == "heard"
+
+    asyncio.run(use())
+
+
+@pytest.mark.parametrize(
+    "location", ["ws://127.0.0.1:9/", "http://[", "ws://127.0.0.1:99999/", "ws://a..b/", ""]
+)
+def test_a_venue_s_socket_follows_no_redirect(location: str) -> None:
+    """Wherever it leads, also where that is no address: the refusal is one that every socket
+    expects, and is tried again after."""
+
+    async def redirected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 301 Moved\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n"
+        writer.write(head.encode())
+        writer.close()
+
+    async def use() -> None:
+        async with await asyncio.start_server(redirected, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(InvalidStatus, match="HTTP 301"):
+                await connecting(f"ws://127.0.0.1:{port}", open_timeout=10)
 
     asyncio.run(use())
