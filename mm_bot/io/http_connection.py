@@ -121,6 +121,11 @@ class Connection(asyncio.Protocol):
             self._headers.clear()
             return
         self._headers_complete = True
+        packed = [value for name, value in self._headers if name.lower() == b"content-encoding"]
+        if self._stream is None and any(each.strip().lower() != b"identity" for each in packed):
+            # Nobody asked for it, and a small body may unpack to any size.
+            self._fail(httpx.RemoteProtocolError(f"an answer encoded as {packed[0][:20]!r}"))
+            return
         framing = (b"content-length", b"transfer-encoding")
         self._until_end = not any(name.lower() in framing for name, _ in self._headers)
         if self._stream is not None:
@@ -203,8 +208,8 @@ class StreamedBody(httpx.AsyncByteStream):
             if self._paused:
                 self._paused = False
                 self._connection.pause(False)
-            for chunk in chunks:
-                yield chunk
+            if chunks:
+                yield b"".join(chunks)  # a body of one byte a chunk costs its reader no more
             if self._chunks:
                 continue
             if self._ended:

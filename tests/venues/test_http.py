@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -199,6 +200,21 @@ def test_broken_answers_are_transport_errors(raw: bytes) -> None:
             await client.get("/")
 
     with_server(answer, use)
+
+
+def test_a_packed_body_is_refused_unread() -> None:
+    """A few bytes may unpack to any size, so what was not asked for is not unpacked."""
+    body = gzip.compress(b" " * (64 << 20))
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n"
+
+    async def packed(server: Server, writer: asyncio.StreamWriter) -> None:
+        writer.write(head % len(body) + body)
+
+    async def use(client: httpx.AsyncClient, server: Server) -> None:
+        with pytest.raises(httpx.RemoteProtocolError, match="encoded as b'gzip'"):
+            await client.get("/")
+
+    with_server(packed, use)
 
 
 def test_an_answer_nobody_asked_for_ends_the_connection() -> None:
