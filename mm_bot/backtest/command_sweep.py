@@ -42,6 +42,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
+    for name in ("workers", "job"):
+        number = getattr(given, name)
+        if number is not None and number < 1:
+            raise SettingsError([f"--{name} {number}: 1 or more"])
     study = read(given.study)
     if given.job is not None:
         return _print_job(study, given)

@@ -140,7 +140,7 @@ def load(path: Path, market: Market | None = None) -> Tape:
         with path.open("rb") as file, np.lib.npyio.NpzFile(file) as arrays:
             rows = arrays["data"]
     except OSError as error:
-        raise SettingsError([f"{path} cannot be read: {error.strerror or error}"]) from None
+        raise SettingsError([f"{path} is no tape: {error.strerror or error}"]) from None
     except _DAMAGED as error:
         raise SettingsError(
             [

@@ -223,6 +223,9 @@ def test_a_job_of_workers_needs_a_database_and_names_its_study(
     line = ["sweep", str(file), "--out", str(tmp_path), "--job", "8"]
     assert main(line) == 2
     assert "needs --storage" in capsys.readouterr().err
+    for option in ("--workers", "--job"):
+        assert main([*line, option, "0"]) == 2
+        assert f"{option} 0: 1 or more" in capsys.readouterr().err
     rendered = yaml.safe_load(manifest("width", 8))
     validate(rendered)
     assert rendered["spec"]["parallelism"] == 8
