@@ -15,6 +15,7 @@ from mm_bot.core.decide import decide
 from mm_bot.core.memory import Memory
 from mm_bot.core.plan import Plan
 from mm_bot.core.risk import Halt
+from mm_bot.errors import SettingsError
 from mm_bot.journal.codec import from_plain, to_plain
 from mm_bot.journal.reader import Cycle, cycles
 from mm_bot.strategies import build
@@ -42,7 +43,7 @@ def difference(cycle: Cycle) -> Difference | None:
     strategy = build(context.policy)
     decision = decide(
         cycle.snapshot,
-        _with_states(cycle.memory, strategy.state_kinds),
+        _with_states(cycle, strategy.state_kinds),
         context.policy,
         context.instrument,
         strategy,
@@ -60,12 +61,24 @@ def difference(cycle: Cycle) -> Difference | None:
     return Difference(where=cycle.where, at_ms=cycle.at_ms, field=field, written=theirs, again=ours)
 
 
-def _with_states(memory: Memory, kinds: Mapping[str, type]) -> Memory:
-    """What the strategy kept, of the classes that it kept."""
+def _with_states(cycle: Cycle, kinds: Mapping[str, type]) -> Memory:
+    """What the strategy kept, of the classes that it kept.
+
+    Raises:
+        SettingsError: where another version kept it in another shape.
+    """
+    memory = cycle.memory
     plain = memory.strategy.value
     if plain is None:
         return memory
-    value: dict[str, object] = {n: from_plain(state, kinds[n]) for n, state in plain.items()}
+    value: dict[str, object] = {}
+    for name, state in plain.items():
+        try:
+            value[name] = from_plain(state, kinds[name])
+        except (KeyError, ValueError):
+            what = f"{cycle.where}: what the step {name} kept cannot be read"
+            remedy = f"version {cycle.context.version} wrote it: replay it with that one"
+            raise SettingsError([f"{what}; {remedy}"]) from None
     return replace(memory, strategy=replace(memory.strategy, value=value))
 
 

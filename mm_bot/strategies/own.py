@@ -105,9 +105,14 @@ def built(path: str, factory: Factory, policy: Policy) -> OwnStrategy:
 
 def _where(error: Exception) -> str:
     """What was raised, and the line of the strategy's own code that it came from."""
-    frames = extract_tb(error.__traceback__)
-    at = f" at {frames[-1].filename}:{frames[-1].lineno}" if len(frames) > 1 else ""
+    frames = [frame for frame in extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
+    at = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}: {error}{at}"
+
+
+def _is_theirs(filename: str) -> bool:
+    """Not of this file, and not of the machinery that imports."""
+    return filename != __file__ and not filename.startswith("<")
 
 
 def _kind(value: object) -> str:

@@ -89,6 +89,29 @@ def test_a_cycle_that_keeps_an_order_is_the_same_again(tmp_path: Path) -> None:
     assert list(replay(tmp_path)) == [None]
 
 
+def test_what_a_strategy_kept_is_read_again_or_told(tmp_path: Path) -> None:
+    """The states of all features after a fill replay; what a step kept that this version does not
+    have is told with the version that wrote it."""
+    names = ("MARKOUTS", "PNL_ATTRIBUTION", "HANGING_ORDERS")
+    numbers = {"VOLATILITY_SPREAD_MULT": "1", "SHOCK_BPS": "200", "MAX_DAILY_LOSS": "1000"}
+    numbers |= {"HARD_LONG_INVENTORY": "200000", **dict.fromkeys(names, "true")}
+    on = replace(POLICY, options={f"MM_{name}": value for name, value in numbers.items()})
+    fills = (replace(fill(7, Side.BUY, "1596", "1"), at_ms=NOW_MS),)
+    first = decided(snapshot(own_orders(fills=fills, newest_trade_id=7)), running(), on)
+    memory = remember(running(), first, Report(), dry_run=False)
+    kept = memory.strategy.value
+    assert kept is not None
+    assert len(kept) == 7
+    gone = replace(memory, strategy=replace(memory.strategy, value={**kept, "gone": kept["shock"]}))
+    for name, before in (("same", memory), ("other", gone)):
+        writer = JournalWriter(tmp_path / name, SPOT, "1.0")
+        writer.cycle(decided(memory=before, policy=on), Report(), TIMINGS)
+        writer.close()
+    assert list(replay(tmp_path / "same")) == [None]
+    with pytest.raises(SettingsError, match=r"step gone kept .* version 1\.0 wrote it"):
+        list(replay(tmp_path / "other"))
+
+
 def test_numbers_of_any_length_survive(tmp_path: Path) -> None:
     """Fills with the 106 bits that some exchanges' ids are told by: written, read back exactly, and
     decided again alike; beside them a text that looks like such a number."""
