@@ -160,7 +160,7 @@ def test_what_cannot_be_loaded_is_named(path: str) -> None:
         ("Mine = 5", "Mine is an object of type int, not what makes a strategy of a policy"),
         (
             "def Mine(policy: int) -> dict[str, str]: return {}",
-            "it made a dict, which has no levels",
+            "it made an object of type dict, which has no levels",
         ),
         ("def Mine(): pass", "cannot be made: TypeError: Mine() takes 0 positional arguments"),
         ("def Mine(policy):\n    return 1 / 0", "ZeroDivisionError: division by zero at "),
