@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.exact import Price
+from mm_bot.core.exact import Amount, Price
 from mm_bot.core.fills import FillTotals, count
 from mm_bot.core.instrument import Side
 from mm_bot.core.snapshot import Fill
@@ -46,6 +47,15 @@ def test_results_add_up_exactly(rows: list[Fill], price: Decimal) -> None:
         at = Price(price)
         worth = (at * fill_totals.position).times(market.multiplier)
         assert fill_totals.cash + worth == fill_totals.realised + fill_totals.unrealised(market, at)
+
+
+def test_books_add_up_to_the_last_unit_or_do_not() -> None:
+    """Invariant 3: cash and cost are what was realised, less fees."""
+    books = FillTotals(
+        cash=Amount.of(-3), cost=Amount.of(2), realised=Amount.of(1), fees=Amount.of(2)
+    )
+    assert books.adds_up
+    assert not replace(books, cash=Amount.of(-4)).adds_up
 
 
 def test_a_late_row_is_counted() -> None:

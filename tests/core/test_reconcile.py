@@ -58,7 +58,7 @@ def test_size_fits_within_one_lot_more() -> None:
 def test_with_one_level_duplicates_all_go(startup: bool) -> None:
     """Invariant 5, the founding rule: two adoptable orders on a side are both cancelled, and the
     new one waits for both."""
-    twins = [open_order(Side.BUY, "1596", nonce=n) for n in (1, 2)]
+    twins = [open_order(Side.BUY, "1596", nonce=n) for n in (9, 10)]
     made = plan(desk_of(*twins, ASK, startup=startup), RECONCILES)
     assert reasons(made) == ["duplicate_side", "duplicate_side"]
     (place,) = made.places
@@ -71,6 +71,21 @@ def test_with_more_levels_only_the_surplus_goes() -> None:
     made = plan(desk_of(*resting(3), extra, ladder=ladder_of(3)), RECONCILES)
     assert [c.order_id for c in made.cancels] == [extra.order_id]
     assert len(made.kept) == 6
+
+
+@pytest.mark.parametrize("startup", [True, False])
+def test_what_is_surplus_says_why_and_counts_while_it_runs(startup: bool) -> None:
+    """A fourth order of three levels is a duplicate; a third where the strategy wants two is one
+    that it does not quote. At start-up neither counts as a replace."""
+    category = CancelCategory.STARTUP if startup else CancelCategory.REPLACE_DRIVEN
+    extra = open_order(Side.BUY, "1570", nonce=99)
+    fewer = replace(ladder_of(3), bids=ladder_of(2).bids)
+    for known, ladder, why in (
+        ([*resting(3), extra], ladder_of(3), "duplicate_side"),
+        (resting(3), fewer, "strategy_not_quoting_side"),
+    ):
+        (cancel,) = plan(desk_of(*known, ladder=ladder, startup=startup), RECONCILES).cancels
+        assert (cancel.reason, cancel.category, cancel.counted) == (why, category, not startup)
 
 
 def test_only_the_lost_level_is_placed_again() -> None:
@@ -269,6 +284,8 @@ def test_an_order_of_unknown_price_is_in_the_way_of_everything() -> None:
     named = replace(open_order(Side.SELL, "1604", stage=Stage.UNKNOWN), price=level_zero())
     made = plan(desk_of(replace(named, signed=None)), RECONCILES)
     assert not made.places
+    bid = replace(open_order(Side.BUY, "1596", stage=Stage.UNKNOWN), price=level_zero())
+    assert not plan(desk_of(replace(bid, signed=None)), RECONCILES).places
 
 
 def level_zero() -> Price:
@@ -340,9 +357,11 @@ def test_a_halt_spares_nobody_but_a_nonce_in_doubt() -> None:
     doubtful = replace(open_order(Side.BUY, "1589", nonce=6, stage=Stage.UNKNOWN), conflict=True)
     acked = replace(open_order(Side.BUY, "1588", nonce=7), cancel_acked_ms=NOW_MS)
     waiting = replace(open_order(Side.BUY, "1587", nonce=8), next_cancel_ms=NOW_MS + 1)
-    given = desk_of(BID, unknown, doubtful, acked, waiting)
+    due = replace(open_order(Side.BUY, "1586", nonce=9), next_cancel_ms=NOW_MS)
+    given = desk_of(BID, unknown, doubtful, acked, waiting, due)
     made = cancel_everything(given, CancelCategory.RISK, "risk_halt:x")
-    assert [c.order_id for c in made.cancels] == sorted([BID.order_id, unknown.order_id])
+    expected = sorted(c.order_id for c in (BID, unknown, due))
+    assert [c.order_id for c in made.cancels] == expected
     assert made.counted_cancels == 0
 
 
@@ -412,3 +431,23 @@ def test_a_cancel_that_failed_beside_its_successor_is_only_sent_again() -> None:
     paused = replace(old, next_cancel_ms=NOW_MS + 1)
     assert plan(desk_of(paused, BID, ASK), TOGETHER).quiet
     assert plan(desk_of(paused, ASK), TOGETHER).quiet
+
+
+def test_an_order_whose_cancel_failed_is_judged_by_what_is_beside_it() -> None:
+    """Alone and fitting again it is kept; where replacing does not go together, it and its twin are
+    duplicates."""
+    fits = replace(BID, cancels=1)
+    assert plan(desk_of(fits, ASK), TOGETHER).quiet
+    assert not plan(desk_of(fits, ASK), TOGETHER).missing
+    old = replace(open_order(Side.BUY, "1590", nonce=33), cancels=1)
+    assert reasons(plan(desk_of(old, BID, ASK), RECONCILES)) == ["duplicate_side"] * 2
+
+
+@pytest.mark.parametrize("renews", [True, False])
+def test_a_failed_cancel_beside_its_successor_counts_unless_it_renews(renews: bool) -> None:
+    """At two thirds of its life its cancel is a renewal, which is no churn."""
+    age_ms = 200_000 if renews else 0
+    old = replace(open_order(Side.BUY, "1590", nonce=33, created_ms=NOW_MS - age_ms), cancels=1)
+    made = plan(desk_of(old, BID, ASK), TOGETHER)
+    told = [(c.reason, c.counted) for c in made.cancels]
+    assert told == [("renewal" if renews else "duplicate_side", not renews)]
