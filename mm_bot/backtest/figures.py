@@ -189,7 +189,7 @@ def by_distance(buckets: list[dict[str, Any]], quote: str) -> Figure:
                 "overlaying": "y",
                 "side": "right",
                 "title": {"text": quote},
-                "tickformat": ".3~s",
+                "tickformat": ".3~f",
                 "showgrid": False,
             },
             "margin": _TWO_AXES,
