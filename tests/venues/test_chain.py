@@ -12,14 +12,13 @@ from integration_harness.stack.up import LocalExchange
 from mm_bot.core.exact import Amount, Size
 from mm_bot.errors import EdgeError
 from mm_bot.io.http import open_client
-from mm_bot.venues.numo.chain import (
+from mm_bot.venues.numo.account import (
     AccountBalances,
     AssetBalance,
-    CallRevertedError,
-    Chain,
     decode_balances,
     market_balances,
 )
+from mm_bot.venues.numo.chain import CallRevertedError, Chain
 from mm_bot.venues.numo.units import ref
 from mm_bot.venues.signing import Domain
 from tests.venues.desk import CNGN, FUTURE, FUTURE_MARKET, SPOT_MARKET

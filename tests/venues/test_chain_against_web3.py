@@ -14,7 +14,8 @@ from web3 import HTTPProvider, Web3
 from integration_harness.stack import contracts
 from integration_harness.stack.up import LocalExchange
 from mm_bot.io.http import LeanClient, open_client
-from mm_bot.venues.numo.chain import AccountBalances, Chain
+from mm_bot.venues.numo.account import AccountBalances
+from mm_bot.venues.numo.chain import Chain
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from mm_bot.prices.level2 import Level2Book
 from mm_bot.prices.parse import json_body, number_of, price_or_object
 from mm_bot.prices.pyth import update_of
 from mm_bot.venues.numo import wire
-from mm_bot.venues.numo.chain import AccountBalances, Chain, decode_balances
+from mm_bot.venues.numo.account import AccountBalances, decode_balances
+from mm_bot.venues.numo.chain import Chain
 from mm_bot.venues.numo.order_rows import OwnAccount, own_orders
 from mm_bot.venues.signing import WORD_BYTES, uint_word
 from tests.venues.desk import CNGN, FUTURE_MARKET, SPOT_MARKET, watch

@@ -13,7 +13,8 @@ import pytest
 from integration_harness.stack.up import LocalExchange
 from mm_bot.errors import EdgeError, IdentityError, UnreachableError
 from mm_bot.io.http import open_client
-from mm_bot.venues.numo.chain import AccountBalances, CallRevertedError, Chain
+from mm_bot.venues.numo.account import AccountBalances
+from mm_bot.venues.numo.chain import CallRevertedError, Chain
 from mm_bot.venues.numo.exchange import NumoVenue
 from mm_bot.venues.signing import uint_word
 from tests.venues.desk import CNGN, venue_config

@@ -26,38 +26,29 @@ from typing import Final
 import httpx
 import orjson
 
-from mm_bot.core.exact import Amount, Size
-from mm_bot.core.instrument import Instrument
-from mm_bot.core.snapshot import Balances
 from mm_bot.errors import EdgeError
-from mm_bot.fields.keccak import keccak_256
 from mm_bot.io.errors import answered, edge, excerpt
 from mm_bot.io.http import LeanClient
 from mm_bot.io.shapes import Members, Reader
-from mm_bot.venues.numo import units
-from mm_bot.venues.signing import (
-    WORD_BYTES,
-    address_bytes,
-    address_word,
-    uint_word,
+from mm_bot.venues.numo.account import (
+    NODE,
+    AccountBalances,
+    Call,
+    FilledCounts,
+    at_block_program,
+    calldata,
+    decode_balances,
+    word,
 )
+from mm_bot.venues.signing import address_word, uint_word
 
-NODE: Final = "node"
 _REVERTED: Final = 3
 """JSON-RPC error code of a call that the contract reverted."""
 # The payload of a revert; some nodes write a word before it. A provider's prose is none.
 _REVERT_DATA: Final = re.compile(r"(Reverted )?0x([0-9a-fA-F]{2})*")
 _PROGRAM_AGAIN_S: Final = 1.0
 _PROGRAM_AGAIN_AT_MOST_S: Final = 60.0
-_BALANCE_WORDS: Final = 3
-_HEAD_BYTES: Final = 8
-_CALL_BYTES: Final = 59
-_TAIL_BYTES: Final = 15
-"""Lengths of the parts of `at_block_program`."""
 _read: Final = Reader(NODE)
-
-Call = tuple[str, bytes]
-"""A contract and its calldata."""
 
 
 class CallRevertedError(EdgeError):
@@ -69,51 +60,11 @@ class RequestRefusedError(EdgeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssetBalance:
-    asset: str
-    """Lower case."""
-    sub_id: int
-    balance: int
-    """Chain integer, signed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """The latest block, and its time in unix seconds."""
 
     number: int
     time_s: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountBalances:
-    """Everything a subaccount holds at one block; zero balances are left out."""
-
-    block_number: int
-    block_time_s: int
-    entries: tuple[AssetBalance, ...]
-    filled: tuple[int, ...] = ()
-    """What `FilledCounts` asked for, in its order: chain integers."""
-
-    def of(self, asset: str, sub_id: int) -> int:
-        """One balance; zero where it is left out."""
-        found = (e.balance for e in self.entries if (e.asset, e.sub_id) == (asset, sub_id))
-        return next(found, 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilledCounts:
-    """`TradeModule.filled(owner, nonce)` of these nonces, wanted at the balances' block."""
-
-    trade: str
-    owner: str
-    nonces: tuple[int, ...]
-
-    @property
-    def calls(self) -> tuple[Call, ...]:
-        function = "filled(address,uint256)"
-        owner = address_word(self.owner)
-        return tuple((self.trade, calldata(function, owner + uint_word(n))) for n in self.nonces)
 
 
 class Chain:
@@ -196,10 +147,10 @@ class Chain:
         """Until when `signer` may sign for `owner`; 0 where never."""
         words = address_word(signer) + address_word(owner)
         answer = await self.eth_call(matching, calldata("sessionKeys(address,address)", words))
-        return int.from_bytes(_word(answer, 0), "big")
+        return int.from_bytes(word(answer, 0), "big")
 
     async def domain_separator(self, matching: str) -> bytes:
-        return _word(await self.eth_call(matching, calldata("domainSeparator()")), 0)
+        return word(await self.eth_call(matching, calldata("domainSeparator()")), 0)
 
     async def quote_asset(self, trade: str) -> str:
         """The cash that the trade module settles in, lower case."""
@@ -207,7 +158,7 @@ class Chain:
 
     async def _address(self, to: str, function: str, words: bytes) -> str:
         answer = await self.eth_call(to, calldata(function, words))
-        return "0x" + _word(answer, 0)[-20:].hex()
+        return "0x" + word(answer, 0)[-20:].hex()
 
     async def _call(self, transaction: dict[str, str]) -> bytes:
         return _hex(await self._request("eth_call", transaction, "latest"), "eth_call")
@@ -225,79 +176,6 @@ class Chain:
         if answer.get("id") != request_id:
             raise EdgeError(NODE, f"{method} was answered with another request's id")
         return _read.member(answer, "result", method)
-
-
-def calldata(function: str, words: bytes = b"") -> bytes:
-    """The selector of `name(types)` followed by its packed words."""
-    return keccak_256(function.encode())[:4] + words
-
-
-def at_block_program(to: str, call: bytes, words: Sequence[Call] = ()) -> bytes:
-    """Creation code that returns block number, block time, the first word that each of `words`
-    answers, and the whole answer of `to`; it reverts with what a call reverted with."""
-    calls = (*words, (to, call))
-    scratch = (2 + len(words)) * WORD_BYTES  # memory[:scratch] is the answer, a call goes behind it
-    data_at = len(calls) * _CALL_BYTES + _HEAD_BYTES + _TAIL_BYTES
-    code = bytes.fromhex("43 6000 52 42 6020 52")  # memory[0] = number, memory[32] = timestamp
-    for index, (address, data) in enumerate(calls):
-        size, kept_at = len(data), (2 + index) * WORD_BYTES
-        kept = WORD_BYTES if index < len(words) else 0
-        success_at = len(code) + _CALL_BYTES - 1
-        code += bytes.fromhex(
-            f"61{size:04x} 61{data_at:04x} 61{scratch:04x} 39"  # the call, which follows the code
-            f"60{kept:02x} 61{kept_at:04x} 61{size:04x} 61{scratch:04x}"
-            f"73{address_bytes(address).hex()} 5a fa"  # staticcall, all gas
-            f"61{success_at:04x} 57 3d 6000 6000 3e 3d 6000 fd 5b"  # where it failed, revert
-        )
-        data_at += size
-    code += bytes.fromhex(f"3d 6000 61{scratch:04x} 3e")  # the last answer goes behind the words
-    code += bytes.fromhex(f"3d 61{scratch:04x} 01 6000 f3")
-    assert len(code) == len(calls) * _CALL_BYTES + _HEAD_BYTES + _TAIL_BYTES, len(code)
-    return code + b"".join(data for _, data in calls)
-
-
-def decode_balances(answer: bytes, words: int = 0) -> AccountBalances:
-    """What `at_block_program` brings back of `getAccountBalances`, behind so many words."""
-    head = (2 + words) * WORD_BYTES
-    filled = tuple(int.from_bytes(_word(answer, 2 + i), "big") for i in range(words))
-    answer = answer[: 2 * WORD_BYTES] + answer[head:]
-    number, time_s, offset = (int.from_bytes(_word(answer, i), "big") for i in range(3))
-    if offset != WORD_BYTES:
-        raise EdgeError(NODE, f"balances start at {offset}, not {WORD_BYTES}")
-    count = int.from_bytes(_word(answer, 3), "big")
-    if len(answer) != (4 + count * _BALANCE_WORDS) * WORD_BYTES:
-        raise EdgeError(NODE, f"{len(answer)} bytes do not hold {count} balances")
-    firsts = range(4, 4 + count * _BALANCE_WORDS, _BALANCE_WORDS)
-    entries = tuple(
-        AssetBalance(
-            asset="0x" + _word(answer, i)[-20:].hex(),
-            sub_id=int.from_bytes(_word(answer, i + 1), "big"),
-            balance=int.from_bytes(_word(answer, i + 2), "big", signed=True),
-        )
-        for i in firsts
-    )
-    return AccountBalances(block_number=number, block_time_s=time_s, entries=entries, filled=filled)
-
-
-def market_balances(
-    account: AccountBalances, market: Instrument, cash: str, counted: Sequence[str] = ()
-) -> Balances:
-    """The two balances that trade in `market`; `cash` is the trade module's quote asset, `counted`
-    names the orders of `account.filled`."""
-    cash_balance = units.from_chain(account.of(cash, 0))
-    here = units.ref(market)
-    traded = units.from_chain(account.of(here.asset, here.sub_id))
-    base, quote = (cash_balance, traded) if market.is_spot else (traded, cash_balance)
-    return Balances(
-        base=Size(base),
-        quote=Amount(quote),
-        block_number=account.block_number,
-        block_time_ms=account.block_time_s * 1000,
-        settled={
-            order_id: units.whole_steps(market, amount)
-            for order_id, amount in zip(counted, account.filled, strict=True)
-        },
-    )
 
 
 def _rpc_error(method: str, error: Members) -> EdgeError:
@@ -332,10 +210,3 @@ def _hex(value: object, where: str) -> bytes:
     if not isinstance(value, str) or not value.startswith("0x"):
         raise _read.fault(where, value, "hex data")
     return _read.converted(lambda: bytes.fromhex(value[2:]), where)
-
-
-def _word(answer: bytes, index: int) -> bytes:
-    word = answer[index * WORD_BYTES : (index + 1) * WORD_BYTES]
-    if len(word) != WORD_BYTES:
-        raise EdgeError(NODE, f"an answer of {len(answer)} bytes has no word {index}")
-    return word

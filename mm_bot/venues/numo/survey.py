@@ -11,7 +11,7 @@ from mm_bot.core.orders import Ownership
 from mm_bot.core.snapshot import CLOCK_SKEW_MS, OwnOrders
 from mm_bot.errors import EdgeError
 from mm_bot.venues.checks import Checks, compare_clocks
-from mm_bot.venues.numo.chain import market_balances
+from mm_bot.venues.numo.account import market_balances
 from mm_bot.venues.numo.checks import Proven
 from mm_bot.venues.numo.order_table import NOBODY, OrderTable
 from mm_bot.venues.numo.reach import Parts

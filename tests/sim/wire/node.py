@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from mm_bot.venues.numo.chain import calldata
+from mm_bot.venues.numo.account import calldata
 from mm_bot.venues.numo.units import CHAIN_ONE, ref, to_chain_exact
 from mm_bot.venues.signing import address_word, int_word, uint_word
 from tests.sim.chain import BLOCK_MS
