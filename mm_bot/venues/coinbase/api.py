@@ -9,8 +9,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,6 +19,7 @@ import orjson
 from mm_bot.errors import DeniedError, EdgeError
 from mm_bot.io.errors import FOREIGN, NOT_SENT, describe, excerpt
 from mm_bot.io.http import open_client
+from mm_bot.venues.bucket import Bucket
 from mm_bot.venues.coinbase.config import CoinbaseConfig
 from mm_bot.venues.coinbase.token import Tokens
 from mm_bot.venues.coinbase.wire import COINBASE, read
@@ -60,37 +59,6 @@ class RefusedError(EdgeError):
         super().__init__(COINBASE, f"{status}: {why}")
 
 
-class Budget:
-    """Tokens that come back over the hour."""
-
-    def __init__(self, per_hour: int) -> None:
-        self._rate_per_s = per_hour / 3600
-        self._burst = per_hour / AT_ONCE
-        self._tokens = self._burst
-        self._at_s = time.monotonic()
-
-    def take(self, *, is_cancel: bool) -> bool:
-        """One for a write, where its reserve leaves it."""
-        left = self._left()
-        if left < 1 + (0 if is_cancel else self._burst * ORDER_RESERVE / 2):
-            return False
-        self._tokens -= 1
-        return True
-
-    async def turn(self) -> None:
-        """One for a read, as soon as there is one beside the reserve."""
-        short = 1 + self._burst * ORDER_RESERVE - self._left()
-        self._tokens -= 1
-        if short > 0:
-            await asyncio.sleep(short / self._rate_per_s)
-
-    def _left(self) -> float:
-        now_s = time.monotonic()
-        regained = (now_s - self._at_s) * self._rate_per_s
-        self._tokens, self._at_s = min(self._burst, self._tokens + regained), now_s
-        return self._tokens
-
-
 class CoinbaseApi:
     """What the exchange is asked and told."""
 
@@ -99,11 +67,11 @@ class CoinbaseApi:
         self._host = urlsplit(config.rest_url).netloc
         self._reads = open_client(config.rest_url, config.request_timeout_ms)
         self._writes = open_client(config.rest_url, config.request_timeout_ms)
-        self._budget = Budget(config.requests_per_hour)
+        self._bucket = Bucket(config.requests_per_hour / 3600, config.requests_per_hour / AT_ONCE)
 
     async def read(self, path: str, **asked: str) -> Any:
         """The JSON of an answer; raises RefusedError where there is no such thing."""
-        await self._budget.turn()
+        await self._bucket.wait(leave=self._bucket.burst * ORDER_RESERVE)
         try:
             answer = await self._reads.get(
                 f"{PREFIX}/{path}", params=asked, headers=self._headers("GET", path)
@@ -149,7 +117,8 @@ class CoinbaseApi:
         Raises:
             NotSentError, LostError, RefusedError: see the module's contract.
         """
-        if not self._budget.take(is_cancel=is_cancel):
+        reserve = 0 if is_cancel else self._bucket.burst * ORDER_RESERVE / 2
+        if not self._bucket.take(leave=reserve):
             raise NotSentError(COINBASE, "not sent: the key's hourly budget leaves no room now")
         headers = {**_JSON, **self._headers("POST", path)}
         try:

@@ -14,7 +14,6 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
@@ -27,6 +26,7 @@ from mm_bot.fields.keccak import keccak_256
 from mm_bot.io.errors import NOT_SENT, describe
 from mm_bot.io.http import open_client
 from mm_bot.io.websocket import connecting
+from mm_bot.venues.bucket import Bucket
 from mm_bot.venues.derive.codes import DENIED
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.their_clock import TheirClock
@@ -63,46 +63,10 @@ class RefusedError(EdgeError):
         super().__init__(DERIVE, f"{code}: {message}")
 
 
-@dataclass(slots=True)
-class Bucket:
-    """Tokens that come back at a rate, up to a burst."""
-
-    rate_per_s: float
-    burst: float
-    tokens: float
-    at_s: float
-
-    @classmethod
-    def full(cls, per_minute: int) -> Bucket:
-        rate_per_s = per_minute / 60
-        burst = max(3.0, rate_per_s * BURST_S)
-        return cls(rate_per_s, burst, burst, time.monotonic())
-
-    def take(self, *, leave: float = 0) -> bool:
-        """One token, where so many are left after it."""
-        now_s = time.monotonic()
-        self.tokens = min(self.burst, self.tokens + (now_s - self.at_s) * self.rate_per_s)
-        self.at_s = now_s
-        if self.tokens - 1 < leave:
-            return False
-        self.tokens -= 1
-        return True
-
-    async def wait(self) -> None:
-        """One token, as soon as there is one."""
-        if not self.take():
-            self.tokens -= 1  # a place in the queue
-            await asyncio.sleep(-self.tokens / self.rate_per_s)
-
-    def keep_to(self, per_minute: int) -> None:
-        """Another rate from now on; what is there stays, up to its burst."""
-        other = Bucket.full(per_minute)
-        self.rate_per_s, self.burst = other.rate_per_s, other.burst
-        self.tokens = min(self.tokens, self.burst)
-
-    def drain(self) -> None:
-        """The exchange says that there is none left."""
-        self.tokens = 0
+def pace(per_minute: int) -> tuple[float, float]:
+    """That limit as the rate a second and the burst of a bucket."""
+    rate_per_s = per_minute / 60
+    return rate_per_s, max(3.0, rate_per_s * BURST_S)
 
 
 class DeriveApi:
@@ -119,8 +83,8 @@ class DeriveApi:
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
         self._next_id = 0
         self._task: asyncio.Task[None] | None = None
-        self.matching = Bucket.full(config.requests_per_minute)
-        self.other = Bucket.full(config.requests_per_minute)
+        self.matching = Bucket(*pace(config.requests_per_minute))
+        self.other = Bucket(*pace(config.requests_per_minute))
         self.problem = "not connected yet"
         """Why the socket is down; empty while it is up."""
         self.denied = False

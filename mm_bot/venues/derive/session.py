@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from mm_bot.clock import Clock as OurClock
 from mm_bot.errors import EdgeError
-from mm_bot.venues.derive.api import DERIVE, DeriveApi, RefusedError
+from mm_bot.venues.derive.api import DERIVE, DeriveApi, RefusedError, pace
 from mm_bot.venues.derive.codes import SUBACCOUNT_MISMATCH
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.their_clock import TheirClock
@@ -81,4 +81,4 @@ class Session:
         if not isinstance(a_second, int) or isinstance(a_second, bool) or a_second < 1:
             return
         self.requests_per_minute = 60 * a_second
-        self.api.matching.keep_to(min(self.config.requests_per_minute, 60 * a_second))
+        self.api.matching.keep_to(*pace(min(self.config.requests_per_minute, 60 * a_second)))

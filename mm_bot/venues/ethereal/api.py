@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -22,6 +21,7 @@ import orjson
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import FOREIGN, NOT_SENT, describe, excerpt
 from mm_bot.io.http import open_client, retry_after_s
+from mm_bot.venues.bucket import Bucket
 from mm_bot.venues.ethereal.config import EtherealConfig
 from mm_bot.venues.ethereal.wire import ETHEREAL, read
 
@@ -112,12 +112,11 @@ class EtherealApi:
         self._reads = open_client(config.rest_url, config.request_timeout_ms)
         self._writes = open_client(config.rest_url, config.request_timeout_ms)
         self.budget = WriteBudget(config.writes_per_minute)
-        self._tokens = READS_AT_ONCE
-        self._tokens_at_s = time.monotonic()
+        self._bucket = Bucket(READS_PER_S, READS_AT_ONCE)
 
     async def read(self, path: str, **asked: str) -> Any:
         """The JSON of an answer; raises RefusedError where the exchange has none."""
-        await self._turn()
+        await self._bucket.wait()
         try:
             answer = await self._reads.get(f"/v1/{path}", params=asked)
         except FOREIGN as error:
@@ -176,14 +175,6 @@ class EtherealApi:
     async def aclose(self) -> None:
         await self._reads.aclose()
         await self._writes.aclose()
-
-    async def _turn(self) -> None:
-        now_s = time.monotonic()
-        regained = (now_s - self._tokens_at_s) * READS_PER_S
-        self._tokens = min(READS_AT_ONCE, self._tokens + regained) - 1
-        self._tokens_at_s = now_s
-        if self._tokens < 0:
-            await asyncio.sleep(-self._tokens / READS_PER_S)
 
 
 def _taken(path: str, answer: httpx.Response, expected: int) -> Any:
