@@ -32,6 +32,7 @@ class Telemetry:
         """Of the last cycle; None before the first has ended."""
         self.history = History()
         self.hears_from, self.hears_why = POLL, "not asked yet"
+        self._told_source = ""
         self._clock = clock or SystemClock()
         self._metrics = metrics
         self._log = log
@@ -52,10 +53,10 @@ class Telemetry:
 
     def hears(self, source: str, why: str) -> None:
         """What wakes the loop beside its poll; `poll` is nothing, and `why` there is no better."""
-        changed = source != self.hears_from
-        self.hears_from, self.hears_why = source, why
-        self._metrics.hears_from = source
-        if changed:
+        news = source != self._told_source
+        self._told_source = self.hears_from = self._metrics.hears_from = source
+        self.hears_why = why
+        if news:
             tell = self._log.warning if source == POLL else self._log.info
             tell("events", source=source, why=why or None)
 
