@@ -148,7 +148,7 @@ class Features:
         self._held_until_ms = 0 if lost else max(ends, default=0)
         self._hangs.started(saved, lost=forgot)
         self.reducing.started(lost=lost)
-        self._loss.started(saved.get("breaker"), lost=lost)
+        self._loss.started(saved.get("breaker"), lost=forgot)
 
     def faults(self, decision: Decision) -> Said:
         """What each claim says of this cycle."""

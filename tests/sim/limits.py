@@ -92,13 +92,15 @@ def plan_faults(
 
 def filled_meanwhile(decision: Decision, report: Report) -> Iterator[str]:
     """Places that came for an order, though the answer of its cancel told of a fill that nothing of
-    the decision knew. An atomic replace waits for none: the exchange compares what was filled."""
+    the decision knew. An atomic replace waits for none: the exchange compares what was filled. What
+    the kill switch's own cancels tell comes too late for a place that is under way."""
     read = decision.snapshot.venue.orders.value
     known = {row.order_id: row.notional for row in read.rows} if read is not None else {}
     less = {
         result.cancel.order_id
         for result in report.cancels
-        if result.outcome.left is not None
+        if result.cancel in decision.plan.cancels
+        and result.outcome.left is not None
         and result.outcome.left < known.get(result.cancel.order_id, result.outcome.left)
     }
     waited = {
