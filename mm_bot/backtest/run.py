@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from mm_bot.app.strategy import strategy_of
 from mm_bot.backtest.engine import Engine
 from mm_bot.backtest.errors import BooksDifferError
 from mm_bot.backtest.experiment import Experiment, policy_of
@@ -32,7 +33,6 @@ from mm_bot.core.quoting import Strategy
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.edges import Edges
 from mm_bot.ports import Telemetry
-from mm_bot.strategies import build
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def run(
     experiment: Experiment,
     tape: Tape,
     *,
-    strategy: Callable[[Policy], Strategy] = build,
+    strategy: Callable[[Policy], Strategy] = strategy_of,
     progress: Progress = lambda part: True,
     path: MidPath | None = None,
     policy: tuple[Policy, int] | None = None,

@@ -9,13 +9,16 @@ permission, else 0. What is worth a look but stops nothing is a `note`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 from mm_bot import strategies
 from mm_bot.app.anchors import build_anchors
+from mm_bot.app.strategy import strategy_of
 from mm_bot.cli.call import Call
 from mm_bot.cli.reach import commanding, in_time, now_ms
 from mm_bot.clock import SystemClock
+from mm_bot.core.policy import Policy
 from mm_bot.errors import EdgeError, IdentityError, SettingsError, UnreachableError
 from mm_bot.observe.declared_fit import declared_faults
 from mm_bot.settings import Settings, load
@@ -55,10 +58,17 @@ async def _check_outside(settings: Settings, checks: Checks, timeout_s: float) -
             faults = list(market_faults(policy, venue.instrument))
             if faults:
                 checks.unfit("market", "sizes", faults)
-            faults = list(declared_faults(strategies.declared(strategies.build(policy))))
+            faults = list(_strategy_faults(policy))
             if faults:
                 checks.unfit("settings", "MM_STRATEGY", faults)
             await _check_anchors(settings, venue, checks)
+
+
+def _strategy_faults(policy: Policy) -> Iterator[str]:
+    try:
+        yield from declared_faults(strategies.declared(strategy_of(policy)))
+    except SettingsError as error:
+        yield from error.faults
 
 
 async def _check_anchors(settings: Settings, venue: LiveVenue, checks: Checks) -> None:
