@@ -53,7 +53,10 @@ def _one(text: str, wanted: str | None, *, wire: bool, only: str | None) -> int:
 
 def _many(first: int, count: int, *, features: bool, wire: bool) -> int:
     begin, failed, cycles, posts, fills = time.perf_counter(), 0, 0, 0, 0
-    for seed, result in results(range(first, first + count), features=features, wire=wire):
+    every = results(range(first, first + count), features=features, wire=wire)
+    for done, (seed, result) in enumerate(every):
+        if done and done % 100 == 0:
+            print(f"{done} of {count} seeds, {failed} with a violation", file=sys.stderr)
         cycles, posts, fills = cycles + result.cycles, posts + result.placed, fills + result.fills
         if result.violations:
             failed += 1
