@@ -182,8 +182,11 @@ def _slots_plan(
         if level.index in pairs
     }
     stays = {index: pairs[index] for index, made in judged.items() if not made.cancels}
-    for wanted, level in zip(levels, beside_what_stays(given, levels, stays), strict=True):
-        made = judged.get(level.index)
+    for at, level in enumerate(beside_what_stays(given, levels, stays)):
+        wanted, made = levels[at], judged.get(level.index)
+        if made is not None and made.held:  # by a guard; what stays beside it may cut it as well
+            others = {index: order for index, order in stays.items() if index != level.index}
+            level = beside_what_stays(given, levels, others)[at]
         if made is None:
             made = fill(given, level, blocking)
         elif level is not wanted:  # cut: its order is judged anew

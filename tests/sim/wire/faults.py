@@ -73,7 +73,7 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
     _fault(
         "block_time_ignored",
         Claim.FRESH,
-        "venues.numo.exchange",
+        "venues.numo.reads",
         "return self._balances.replaced(balances, began_ms, as_of_ms=balances.block_time_ms)",
         "return self._balances.replaced(balances, began_ms)",
     ),
