@@ -143,13 +143,13 @@ def parse_trades(
 
 
 def parse_error(body: bytes) -> str | None:
-    """The text of an `{"error": ...}` body; None where it is anything else."""
+    """The text of an `{"error": ...}` body; None where it is anything else, or says nothing."""
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
     text = answer.get("error") if isinstance(answer, dict) else None
-    return text if isinstance(text, str) else None
+    return text if isinstance(text, str) and text else None
 
 
 def parse_order(body: bytes, market: Instrument | None) -> tuple[int, Amount | None]:
