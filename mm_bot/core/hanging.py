@@ -6,6 +6,7 @@ from mm_bot.core.instrument import Level
 from mm_bot.core.plan import (
     RENEWAL,
     CancelCategory,
+    Held,
     Place,
     Plan,
     ReconcileInput,
@@ -13,7 +14,7 @@ from mm_bot.core.plan import (
     cancellable,
     due_for_renewal,
 )
-from mm_bot.core.quoting import NONE_HANGS
+from mm_bot.core.quoting import NONE_HANGS, MissingReason
 
 
 def planned(given: ReconcileInput) -> Plan:
@@ -32,9 +33,15 @@ def planned(given: ReconcileInput) -> Plan:
             continue
         slot = (order.side, index)
         index += 1
-        renew = due_for_renewal(given, order) and cancellable(given, order)
-        if not renew or given.hold_places is not None:
+        if not due_for_renewal(given, order):
             found.append(Plan(kept=((slot, order.order_id),)))
+            continue
+        guard = given.hold_places
+        if guard is None and not cancellable(given, order):
+            guard = MissingReason.CANCEL_PENDING
+        if guard is not None:
+            held = Held(order_id=order.order_id, slot=slot, guard=guard.value, fault=RENEWAL)
+            found.append(Plan(held=(held,)))
             continue
         gone = cancel_of(order, CancelCategory.REPLACE_DRIVEN, RENEWAL)
         level = Level(

@@ -41,6 +41,9 @@ class Shock:
 
     windows: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
     """By source, oldest first; one a second, the newest of all last."""
+    in_force_ms: Mapping[str, int] = field(default_factory=dict)
+    """By source, when its newest was last looked at: a feed that only tells moves stands until
+    then, however old its reading is."""
     until_ms: int | None = None
     source: str = ""
     moved_bps: Decimal = Decimal(0)
@@ -70,14 +73,16 @@ class ShockPull(Step):
 
     def look(self, view: View, state: object) -> Shock:
         assert isinstance(state, Shock)
-        windows, tripped = dict(state.windows), state
+        windows, in_force_ms, tripped = dict(state.windows), dict(state.in_force_ms), state
         for seen in view.prices:
             window = windows.get(seen.source.value, ())
+            stood_ms = in_force_ms.get(seen.source.value, 0)
+            in_force_ms[seen.source.value] = view.now_ms
             own = seen.source is ReferenceSource.OWN_TRADE
             if own or (window and seen.at_ms <= window[-1].at_ms):
                 continue
             now = Sample(at_ms=seen.at_ms, price=seen.price)
-            base = self._shocked_by(window, now)
+            base = self._shocked_by(window, now, stood_ms)
             windows[seen.source.value] = self._appended(window, now) if base is None else (now,)
             if base is not None:
                 moved = multiply(distance(now.price.value, base), BPS)
@@ -87,8 +92,8 @@ class ShockPull(Step):
                     moved_bps=round_half_even(moved, base, 4),
                 )
         if tripped is not state:
-            return changed(tripped, windows=windows)
-        return self._resumed(view, changed(state, windows=windows))
+            return changed(tripped, windows=windows, in_force_ms=in_force_ms)
+        return self._resumed(view, changed(state, windows=windows, in_force_ms=in_force_ms))
 
     def _resumed(self, view: View, state: Shock) -> Shock:
         """Quoting again where the pause is over and the chosen source was calm in it; one that
@@ -100,14 +105,17 @@ class ShockPull(Step):
         if view.now_ms - newest.at_ms > self.pause_ms:
             return state
         if self._calm(window, newest.at_ms):
-            return Shock(windows={source: kept[-1:] for source, kept in state.windows.items()})
+            windows = {source: kept[-1:] for source, kept in state.windows.items()}
+            return Shock(windows=windows, in_force_ms=state.in_force_ms)
         return changed(state, until_ms=view.now_ms + self.pause_ms)
 
-    def _shocked_by(self, window: tuple[Sample, ...], now: Sample) -> Decimal | None:
+    def _shocked_by(self, window: tuple[Sample, ...], now: Sample, stood_ms: int) -> Decimal | None:
         """The price within the window from which this one is too far; of all only the least and the
-        largest can be."""
+        largest can be. The one before is in it for as long as it stood."""
         oldest_ms = now.at_ms - self.window_ms
         recent = [s.price.value for s in window if s.at_ms >= oldest_ms]
+        if window and stood_ms >= oldest_ms:
+            recent.append(window[-1].price.value)
         for base in (min(recent), max(recent)) if recent else ():
             moved = multiply(distance(now.price.value, base), BPS)
             if moved > multiply(self.shock_bps, base):

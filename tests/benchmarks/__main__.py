@@ -38,6 +38,8 @@ def main() -> int:
 
     async def measure(log: Log) -> None:
         seen = from_afar(exchange, given.delays, supervisor)
+        tell("starts, before the rest leaves thousands of unexpired signatures to read")
+        figures.extend(await asyncio.to_thread(starts, exchange, supervisor, turns=given.starts))
         for ms in given.delays:
             for levels, together in ((1, False), (1, True), (5, False)):
                 tell(f"cycles of {levels} x 2 quotes, +{ms} ms")
@@ -54,8 +56,6 @@ def main() -> int:
                 events, seen[ms], supervisor, ms, turns=given.events, anchor_alone=far
             )
             figures.extend(await work)
-        tell("starts")
-        figures.extend(await asyncio.to_thread(starts, exchange, supervisor, turns=given.starts))
         tell(f"a quiet stretch of {given.quiet_seconds:g} s")
         work = asyncio.to_thread(quiet, exchange, supervisor, seconds=given.quiet_seconds)
         figures.extend(await work)

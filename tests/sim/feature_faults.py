@@ -96,8 +96,8 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "hanging_never_renewed",
         Claim.LIFE,
         "core.hanging",
-        "renew = due_for_renewal(given, order) and cancellable(given, order)",
-        "renew = False",
+        "if not due_for_renewal(given, order):",
+        "if given:",
         36,
     ),
     _fault(

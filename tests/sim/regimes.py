@@ -101,8 +101,9 @@ class Hangs:
         for order_id in sorted(self._inherited & set(orders) - every):
             yield f"{order_id} hung before the restart and hangs no more"
         self._inherited.clear()
-        slots = {order_id for (_, i), order_id in decision.plan.kept if i < self._levels(decision)}
-        slots |= {held.order_id for held in decision.plan.held}
+        plan, levels = decision.plan, self._levels(decision)
+        slots = {order_id for (_, i), order_id in plan.kept if i < levels}
+        slots |= {held.order_id for held in plan.held if held.slot[1] < levels}
         for order_id in sorted(every & slots):
             yield f"{order_id} hangs and holds a slot"
         most_bps = int(self.options["MM_HANGING_CANCEL_BPS"])

@@ -107,6 +107,18 @@ def test_a_source_that_stands_still_does_not_resume() -> None:
     assert spoke == [True] * 30 + [False]
 
 
+def test_a_feed_that_only_tells_moves_trips_by_one_of_them() -> None:
+    """Its reading of 60 seconds ago was the price until now; one that was too old to use for longer
+    than the window is compared with nothing."""
+    asked = Asked(ON)
+    assert not any(stood_still(asked, [(float(i), 0.0) for i in range(60)], "1600"))
+    assert stood_still(asked, [(60.0, 59.5)], "1650") == [True]
+    asked = Asked(ON)
+    stood_still(asked, [(float(i), 0.0) for i in range(50)], "1600")
+    asked.quote(replace(view("1600", at_s=59), prices=()))
+    assert stood_still(asked, [(60.0, 60.0)], "1650") == [False]
+
+
 def test_any_source_may_trip_and_the_chosen_one_must_be_calm() -> None:
     """The anchor is chosen and stands at 1600; others' mid goes from 1600 to 1650, each compared
     with itself alone: 1690 beside 1600 is no shock. A trade of our own is none either."""
