@@ -82,9 +82,9 @@ class Stopping:
                 continue
             if order_id in self.model.stuck:
                 continue  # a cancel of it fails, so it is asked less and less often
-            since_ms = max(self.killed_ms, told_ms, self._awake_ms)
-            asked = self._asked_ms.get(order_id, 0) >= since_ms
-            if not asked and self._now_ms() - since_ms > ASKED_MS:
+            since_ms = max(self.killed_ms, told_ms)
+            asked = self._asked_ms.get(order_id, 0) >= since_ms  # also before it stood still
+            if not asked and self._now_ms() - max(since_ms, self._awake_ms) > ASKED_MS:
                 yield f"{order_id} not asked to go within {ASKED_MS} ms"
 
     def late(self, row: Row, arrived_ms: int) -> Iterator[str]:
