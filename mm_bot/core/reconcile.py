@@ -52,7 +52,7 @@ from mm_bot.core.plan import (
 )
 from mm_bot.core.policy import ReconcilePolicy
 from mm_bot.core.quoting import NONE_HANGS, Missing, MissingReason
-from mm_bot.core.slots import fill, hold_or_replace, patient, worth_of
+from mm_bot.core.slots import SIZE_FAULT, fill, hold_or_replace, patient, worth_of
 
 DEVIATION = "price_deviation"
 
@@ -184,7 +184,8 @@ def _slots_plan(
     stays = {index: pairs[index] for index, made in judged.items() if not made.cancels}
     for at, level in enumerate(beside_what_stays(given, levels, stays)):
         wanted, made = levels[at], judged.get(level.index)
-        if made is not None and made.held:  # by a guard; what stays beside it may cut it as well
+        if made is not None and any(held.fault == SIZE_FAULT for held in made.held):
+            # what stays beside it may leave no more for its slot than it has
             others = {index: order for index, order in stays.items() if index != level.index}
             level = beside_what_stays(given, levels, others)[at]
         if made is None:
