@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -41,6 +42,25 @@ class CommonFaults:
     refused_channel: str = ""
     clock_ahead_s: float = 0.0
     """How far the exchange's clock is ahead of the machine's."""
+
+
+@dataclass(slots=True, kw_only=True)
+class CommonOrder:
+    """What every fake exchange knows of an order."""
+
+    order_id: str
+    subaccount_id: int
+    direction: str
+    price: Decimal
+    amount: Decimal
+    label: str
+    """What its owner calls it."""
+    created_ms: int
+    filled: Decimal = Decimal(0)
+
+    @property
+    def left(self) -> Decimal:
+        return self.amount - self.filled
 
 
 @dataclass(eq=False, slots=True)

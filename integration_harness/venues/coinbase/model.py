@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from integration_harness.venues.serving import CommonFaults
+from integration_harness.venues.serving import CommonFaults, CommonOrder
 
 Json = dict[str, Any]
 
@@ -42,25 +42,12 @@ class Faults(CommonFaults):
 
 
 @dataclass(slots=True, kw_only=True)
-class Order:
-    order_id: str
-    subaccount_id: int
-    direction: str
-    price: Decimal
-    amount: Decimal
-    label: str
-    """Its client id."""
+class Order(CommonOrder):
     end_ms: int | None
-    created_ms: int
     terms: Json
-    filled: Decimal = Decimal(0)
     value: Decimal = Decimal(0)
     status: str = "PENDING"
     message: str = ""
-
-    @property
-    def left(self) -> Decimal:
-        return self.amount - self.filled
 
     @property
     def works(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from integration_harness.venues.serving import CommonFaults
+from integration_harness.venues.serving import CommonFaults, CommonOrder
 
 Json = dict[str, Any]
 
@@ -61,27 +61,15 @@ class Faults(CommonFaults):
 
 
 @dataclass(slots=True, kw_only=True)
-class Order:
-    order_id: str
-    subaccount_id: int
-    direction: str
-    price: Decimal
-    amount: Decimal
-    label: str
+class Order(CommonOrder):
     nonce: str
     signer: str
     expiry_s: int
-    created_ms: int
-    filled: Decimal = Decimal(0)
     status: str = "open"
     cancel_reason: str = ""
     replaced_order_id: str | None = None
     takes: bool = False
     """A stranger's that takes what there is and goes."""
-
-    @property
-    def left(self) -> Decimal:
-        return self.amount - self.filled
 
 
 @dataclass(slots=True, kw_only=True)

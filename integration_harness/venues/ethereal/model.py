@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from integration_harness.venues.serving import CommonFaults
+from integration_harness.venues.serving import CommonFaults, CommonOrder
 
 Json = dict[str, Any]
 
@@ -106,28 +106,15 @@ class Faults(CommonFaults):
 
 
 @dataclass(slots=True, kw_only=True)
-class Order:
-    order_id: str
+class Order(CommonOrder):
     product: Product
-    subaccount_id: int
-    direction: str
-    price: Decimal
-    amount: Decimal
-    label: str
-    """Its client id."""
     nonce: str
     sender: str
     expiry_s: int
-    created_ms: int
     updated_ms: int
     post_only: bool = True
-    filled: Decimal = Decimal(0)
     status: str = "NEW"
     reason: str = ""
-
-    @property
-    def left(self) -> Decimal:
-        return self.amount - self.filled
 
     @property
     def side(self) -> int:
