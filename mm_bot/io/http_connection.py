@@ -57,13 +57,14 @@ class Connection(asyncio.Protocol):
         self._limit_bytes, self._stream = limit_bytes, stream
         data = _head(request) + body
         may_send: Callable[[], bool] | None = request.extensions.get("may_send")
-        if may_send is not None and not may_send():
-            raise UnsentError("it was too late to send it", request=request)
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(data)
+        answer: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
+        self._answer = answer
         try:
+            if may_send is not None and not may_send():  # nothing between this look and the write
+                raise UnsentError("it was too late to send it", request=request)
+            self._transport.write(data)
             async with asyncio.timeout(timeout_s):
-                return await self._answer
+                return await answer
         except TimeoutError:
             raise httpx.ReadTimeout("no answer in time", request=request) from None
         finally:
