@@ -2,7 +2,7 @@
 
 Exit codes: 0 clean, 2 bad settings, 3 wrong identity or permission, 4 a dependency unreachable at
 start, 5 could not prove that our orders are gone when asked to cancel them, 6 a replay differs from
-its journal, 1 a bug.
+its journal, 7 a journal cannot be read, 1 a bug.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@
     ├── UnreachableError   exit 4   a dependency does not answer at start
     ├── NotProvenError     exit 5   asked to cancel, and could not prove that the orders are gone
     ├── DifferentError     exit 6   a decision made again is not what the journal says
+    ├── JournalError       exit 7   a journal is damaged, empty, or another version's
     └── EdgeError          caught   an outside system failed now; tried again (exit 4 at a start)
 
 A message names the thing, the value (never a secret) and the remedy.
@@ -53,6 +54,12 @@ class DifferentError(BotError):
     """A decision made again from a journal differs from what was written."""
 
     exit_code = 6
+
+
+class JournalError(BotError):
+    """A journal cannot be read; the message names the file and, where it is known, the line."""
+
+    exit_code = 7
 
 
 class EdgeError(BotError):

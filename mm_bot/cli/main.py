@@ -33,7 +33,7 @@ _MODULES = {
 }
 _CODES = (
     "exit codes: 0 done, 2 bad settings, 3 wrong identity or permission, 4 something does not "
-    "answer, 5 orders may still be live, 6 a replay differs, 1 a bug"
+    "answer, 5 orders may still be live, 6 a replay differs, 7 a journal cannot be read, 1 a bug"
 )
 
 

@@ -1,11 +1,12 @@
 """Reads journals: files or folders of them, oldest first, as the core's values.
 
-A file that ends in the middle of a record, as after a crash, gives what is whole of it.
+A file without its end, as after a crash or while it is written, gives what is whole of it, and is
+told as such: a byte that was changed in it may look the same. One that has its end has a checksum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,11 +18,12 @@ from mm_bot.core.memory import Memory
 from mm_bot.core.policy import Policy
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import Snapshot
-from mm_bot.errors import SettingsError
+from mm_bot.errors import JournalError, SettingsError
 from mm_bot.journal.codec import from_line, from_plain
 from mm_bot.journal.writer import FORMAT
 
-_CHUNK: Final = 2**20
+_CHUNK: Final = 2**10
+"""Of compressed bytes: however they are packed, 32 MiB come of them at the most."""
 LONGEST_LINE: Final = 64 * 2**20
 """A longer one is no record of ours."""
 
@@ -66,15 +68,21 @@ def files(path: Path) -> tuple[Path, ...]:
     return (path,)
 
 
-def cycles(path: Path) -> Iterator[Cycle]:
-    """Every cycle that decided something.
+def ignored(_: Path) -> None:
+    """For whom it makes no difference that a file has no end."""
+
+
+def cycles(path: Path, endless: Callable[[Path], None] = ignored) -> Iterator[Cycle]:
+    """Every cycle that decided something. `endless` is told of each file without its end.
 
     Raises:
-        SettingsError: for a file that is no journal, or of a format this version cannot read.
+        SettingsError: where there is no such file.
+        JournalError: for a file that is no journal, damaged, or of a format that this version
+            cannot read.
     """
     for file in files(path):
         context: Context | None = None
-        for number, members in enumerate(_lines(file), start=1):
+        for number, members in enumerate(_lines(file, endless), start=1):
             where = f"{file.name}:{number}"
             try:
                 if members.get("kind") == "context":
@@ -84,7 +92,7 @@ def cycles(path: Path) -> Iterator[Cycle]:
                         raise ValueError("a record before its context")
                     yield _cycle(where, members, context)
             except (KeyError, ValueError) as error:
-                raise SettingsError([f"{where} is no record of a decision: {error}"]) from None
+                raise JournalError(f"{where} is no record of a decision: {error}") from None
 
 
 def _context(members: dict[str, Any]) -> Context:
@@ -111,29 +119,43 @@ def _cycle(where: str, members: dict[str, Any], context: Context) -> Cycle:
     )
 
 
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
+def _lines(file: Path, endless: Callable[[Path], None]) -> Iterator[dict[str, Any]]:
     """The whole lines of a file; a torn end is not one of them."""
-    rest = b""
-    try:
-        with (
-            file.open("rb") as raw,
-            zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as stream,
-        ):
-            while chunk := stream.read(_CHUNK):
-                *whole, rest = (rest + chunk).split(b"\n")
-                for line in whole:
-                    yield _object(file, line)
-                if len(rest) > LONGEST_LINE:
-                    raise SettingsError([f"{file}: a line of over {LONGEST_LINE} bytes"])
-    except zstandard.ZstdError as error:
-        raise SettingsError([f"{file} is no journal: {error}"]) from None
+    rest, number, ended = b"", 0, False
+    for text in _texts(file):
+        ended = not text
+        *whole, rest = (rest + text).split(b"\n")
+        for line in whole:
+            number += 1
+            yield _object(f"{file}:{number}", line)
+        if len(rest) > LONGEST_LINE:
+            raise JournalError(f"{file}:{number + 1}: a line of over {LONGEST_LINE} bytes")
+    if rest or not ended:
+        endless(file)
 
 
-def _object(file: Path, line: bytes) -> dict[str, Any]:
+def _texts(file: Path) -> Iterator[bytes]:
+    """What a file unpacks to, piece by piece; empty wherever a whole of it has ended."""
+    unpacker = zstandard.ZstdDecompressor().decompressobj()
+    with file.open("rb") as raw:
+        while packed := raw.read(_CHUNK):
+            while packed:
+                try:
+                    yield from filter(None, (unpacker.decompress(packed),))
+                except zstandard.ZstdError as error:
+                    raise JournalError(f"{file} is damaged, or no journal: {error}") from None
+                packed = b""
+                if unpacker.eof:
+                    yield b""
+                    packed = unpacker.unused_data
+                    unpacker = zstandard.ZstdDecompressor().decompressobj()
+
+
+def _object(where: str, line: bytes) -> dict[str, Any]:
     try:
         members = from_line(line)
     except ValueError as error:
-        raise SettingsError([f"{file} is no journal: {error}"]) from None
+        raise JournalError(f"{where} is no record of a journal: {error}") from None
     if not isinstance(members, dict):
-        raise SettingsError([f"{file} is no journal: a line that is no object"])
+        raise JournalError(f"{where} is no record of a journal: it is no object")
     return members

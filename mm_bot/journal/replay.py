@@ -6,7 +6,7 @@ is named by the path to what differs, such as `plan.places[0].level.price`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from mm_bot.core.decide import decide
 from mm_bot.core.memory import Memory
 from mm_bot.core.plan import Plan
 from mm_bot.core.risk import Halt
-from mm_bot.errors import SettingsError
+from mm_bot.errors import JournalError
 from mm_bot.journal.codec import from_plain, to_plain
-from mm_bot.journal.reader import Cycle, cycles
+from mm_bot.journal.reader import Cycle, cycles, ignored
 from mm_bot.strategies import build
 
 
@@ -32,9 +32,9 @@ class Difference:
     again: Any
 
 
-def replay(path: Path) -> Iterator[Difference | None]:
-    """One result a cycle: None where it is the same."""
-    for cycle in cycles(path):
+def replay(path: Path, endless: Callable[[Path], None] = ignored) -> Iterator[Difference | None]:
+    """One result a cycle: None where it is the same. `endless` as of `cycles`."""
+    for cycle in cycles(path, endless):
         yield difference(cycle)
 
 
@@ -65,7 +65,7 @@ def _with_states(cycle: Cycle, kinds: Mapping[str, type]) -> Memory:
     """What the strategy kept, of the classes that it kept.
 
     Raises:
-        SettingsError: where another version kept it in another shape.
+        JournalError: where another version kept it in another shape.
     """
     memory = cycle.memory
     plain = memory.strategy.value
@@ -78,7 +78,7 @@ def _with_states(cycle: Cycle, kinds: Mapping[str, type]) -> Memory:
         except (KeyError, ValueError):
             what = f"{cycle.where}: what the step {name} kept cannot be read"
             remedy = f"version {cycle.context.version} wrote it: replay it with that one"
-            raise SettingsError([f"{what}; {remedy}"]) from None
+            raise JournalError(f"{what}; {remedy}") from None
     return replace(memory, strategy=replace(memory.strategy, value=value))
 
 

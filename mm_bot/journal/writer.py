@@ -3,8 +3,9 @@ bounded queue; its own thread turns them into text, compresses and writes.
 
 What does not fit into the queue, or cannot be written, is dropped and counted: quoting never waits
 for a journal. Files are self-contained, begin with the context of their first record, and end at
-`ROTATE_BYTES` or at the full hour. Each batch is flushed to the system as whole compressed blocks,
-so that a process that dies leaves at most a torn last line, which readers survive.
+`ROTATE_BYTES` or at the full hour, with a checksum. Each batch is flushed to the system as whole
+compressed blocks, so that a process that dies leaves at most a torn last line, which readers
+survive. After a refused write a new file is begun, no sooner than `TRY_AGAIN_S` later.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 import platform
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -37,20 +39,32 @@ QUEUE_LENGTH: Final = 4096
 ROTATE_BYTES: Final = 64 * 2**20
 """Of text, before compression."""
 STOP_WITHIN_S: Final = 2.0
+TRY_AGAIN_S: Final = 5.0
 _Entry = tuple[Decision, Report, dict[str, float]]
 
 
 class JournalWriter:
-    """One process's journal. `dropped` counts the cycles that are not in it, `problem` says why."""
+    """One process's journal. `dropped` counts the cycles that are not in it, `problem` says why the
+    last of them are not; `dropping` is whether that still goes on."""
 
-    def __init__(self, folder: Path, instrument: Instrument, version: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        instrument: Instrument,
+        version: str,
+        *,
+        try_again_s: float = TRY_AGAIN_S,
+    ) -> None:
         self.dropped = 0
         self.problem = ""
+        self.dropping = False
         self._folder = folder
         self._instrument = instrument
         self._version = version
         self._queue: queue.Queue[_Entry | None] = queue.Queue(QUEUE_LENGTH)
         self._file: _File | None = None
+        self._try_again_s = try_again_s
+        self._again_at_s = 0.0
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -59,8 +73,7 @@ class JournalWriter:
         try:
             self._queue.put_nowait((decision, report, timings_ms))
         except queue.Full:
-            self.dropped += 1
-            self.problem = "the disk is slower than the bot decides"
+            self._drop(1, "the disk is slower than the bot decides")
 
     def close(self) -> None:
         """Write what is queued, for at most `STOP_WITHIN_S`."""
@@ -70,15 +83,26 @@ class JournalWriter:
 
     def _run(self) -> None:
         for batch in self._batches():
+            if time.monotonic() < self._again_at_s:
+                self._drop(len(batch), self.problem)
+                continue
             try:
                 self._write(batch)
             except OSError as error:
-                self.dropped += len(batch)
-                self.problem = f"{self._folder}: {error.strerror or error}"
+                self._again_at_s = time.monotonic() + self._try_again_s
+                self._drop(len(batch), f"{self._folder}: {error.strerror or error}")
+                if self._file is not None:
+                    self._file.abandon()
                 self._file = None
+            else:
+                self.dropping = False
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
+
+    def _drop(self, cycles: int, problem: str) -> None:
+        self.dropped += cycles
+        self.problem, self.dropping = problem, True
 
     def _batches(self) -> Iterator[list[_Entry]]:
         """All that is queued at a time, until the end is queued."""
@@ -155,11 +179,12 @@ def record(decision: Decision, report: Report, timings_ms: dict[str, float]) -> 
 
 
 class Journaled:
-    """The loop's `Telemetry` with every cycle also journaled."""
+    """The loop's `Telemetry` with every cycle also journaled, and told when that begins to fail."""
 
     def __init__(self, inner: Telemetry, writer: JournalWriter) -> None:
         self._inner = inner
         self._writer = writer
+        self._told = False
 
     def cycle(
         self,
@@ -168,7 +193,12 @@ class Journaled:
         memory: Memory,
         timings_ms: dict[str, float],
     ) -> None:
-        self._writer.cycle(decision, report, timings_ms)
+        writer = self._writer
+        writer.cycle(decision, report, timings_ms)
+        if writer.dropping is not self._told:
+            self._told = writer.dropping
+            name = "journal.dropping" if self._told else "journal.goes_on"
+            self._inner.event(name, dropped=writer.dropped, problem=writer.problem)
         self._inner.cycle(decision, report, memory, timings_ms)
 
     def event(self, name: str, /, **fields: object) -> None:
@@ -184,8 +214,9 @@ class _File:
         self._written = 0
         folder.mkdir(parents=True, exist_ok=True)
         began = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        self._raw: IO[bytes] = (folder / f"{symbol}-{began}.jsonl.zst").open("xb")
-        self._stream = zstandard.ZstdCompressor().stream_writer(self._raw)
+        self._path = folder / f"{symbol}-{began}.jsonl.zst"
+        self._raw: IO[bytes] = self._path.open("xb")
+        self._stream = zstandard.ZstdCompressor(write_checksum=True).stream_writer(self._raw)
 
     def full(self, now_ms: int) -> bool:
         return self._written > ROTATE_BYTES or now_ms // 3_600_000 != self._hour
@@ -202,3 +233,11 @@ class _File:
     def close(self) -> None:
         self._stream.flush(zstandard.FLUSH_FRAME)
         self._raw.close()
+
+    def abandon(self) -> None:
+        """Leave what the disk took of it; nothing where that is nothing."""
+        with suppress(OSError):
+            self._raw.close()
+        with suppress(OSError):
+            if not self._path.stat().st_size:
+                self._path.unlink()

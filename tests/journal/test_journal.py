@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -16,12 +17,12 @@ from mm_bot.core.plan import Plan
 from mm_bot.core.policy import OperatorMode, Policy
 from mm_bot.core.remember import Report, remember
 from mm_bot.core.snapshot import Snapshot
-from mm_bot.errors import SettingsError
+from mm_bot.errors import JournalError, SettingsError
 from mm_bot.journal.codec import from_plain, to_plain
 from mm_bot.journal.life import life
 from mm_bot.journal.reader import cycles
 from mm_bot.journal.replay import replay
-from mm_bot.journal.writer import JournalWriter
+from mm_bot.journal.writer import Journaled, JournalWriter
 from mm_bot.venues.fill_numbers import fill_number
 from tests.core.builders import (
     NOW_MS,
@@ -108,7 +109,7 @@ def test_what_a_strategy_kept_is_read_again_or_told(tmp_path: Path) -> None:
         writer.cycle(decided(memory=before, policy=on), Report(), TIMINGS)
         writer.close()
     assert list(replay(tmp_path / "same")) == [None]
-    with pytest.raises(SettingsError, match=r"step gone kept .* version 1\.0 wrote it"):
+    with pytest.raises(JournalError, match=r"step gone kept .* version 1\.0 wrote it"):
         list(replay(tmp_path / "other"))
 
 
@@ -156,37 +157,116 @@ def test_a_difference_names_its_field(tmp_path: Path) -> None:
 
 
 def test_a_torn_file_gives_what_is_whole(folder: Path) -> None:
-    """However much of its end is missing, the records before it are read."""
+    """However much of its end is missing, the records before it are read, and it is told."""
     (file,) = folder.glob("*.zst")
     whole = file.read_bytes()
     counts = []
-    for kept in (*range(10, len(whole), 37), len(whole)):
+    for kept in (0, *range(10, len(whole), 37), len(whole)):
         file.write_bytes(whole[:kept])
-        counts.append(len(list(cycles(folder))))
+        endless: list[Path] = []
+        counts.append(len(list(cycles(folder, endless.append))))
+        assert endless == ([] if kept == len(whole) else [file])
     assert counts[-1] == 3
     assert counts[0] == 0
 
 
+def test_a_changed_byte_is_never_read_as_something_else(folder: Path) -> None:
+    """Wherever one bit of a file is turned: it is told as damaged, or as a file without its end
+    whose records are the first ones of the real; never as whole."""
+    (file,) = folder.glob("*.zst")
+    whole, real = file.read_bytes(), [cycle.snapshot for cycle in cycles(folder)]
+    damaged, unended = [], 0
+    for place in (*range(0, len(whole), 61), *range(len(whole) - 12, len(whole))):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        endless: list[Path] = []
+        read = []
+        try:
+            read = [cycle.snapshot for cycle in cycles(folder, endless.append)]
+        except JournalError as error:
+            damaged.append(str(error))
+        else:
+            assert endless == [file], place
+            assert read == real[: len(read)]
+            unended += 1
+    assert len(damaged) > unended
+    assert all(file.name in says for says in damaged)
+
+
+def test_two_files_in_one_are_read_as_both(folder: Path) -> None:
+    """What `cat` makes of them."""
+    (file,) = folder.glob("*.zst")
+    file.write_bytes(2 * file.read_bytes())
+    endless: list[Path] = []
+    assert len(list(cycles(folder, endless.append))) == 6
+    assert not endless
+
+
 def test_what_is_no_journal_is_a_fault_with_its_name(tmp_path: Path) -> None:
-    """Rubbish, an empty folder and no file each say so."""
+    """Rubbish, an empty folder and no file each say so, the rubbish as a journal's fault."""
     with pytest.raises(SettingsError, match="no journal file"):
         list(cycles(tmp_path))
     with pytest.raises(SettingsError, match="no such file"):
         list(cycles(tmp_path / "absent"))
     (tmp_path / "x.jsonl.zst").write_bytes(b"rubbish, certainly")
-    with pytest.raises(SettingsError, match=r"x\.jsonl\.zst is no journal"):
+    with pytest.raises(JournalError, match=r"x\.jsonl\.zst is damaged, or no journal"):
         list(cycles(tmp_path))
 
 
-def test_a_disk_that_refuses_drops_and_counts(tmp_path: Path) -> None:
-    """Where the folder cannot be made, cycles are counted as dropped and nothing is raised."""
+class Heard:
+    """What the loop's telemetry is told beside the cycles."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def cycle(self, *_: object) -> None:
+        pass
+
+    def event(self, name: str, /, **fields: object) -> None:
+        self.names.append(name)
+        assert fields["dropped"]
+        assert "Not a directory" in str(fields["problem"])
+
+
+def test_a_disk_that_refuses_drops_counts_and_tells_until_it_takes_again(tmp_path: Path) -> None:
+    """Where the folder cannot be made, cycles are dropped and counted, and nothing is raised; it is
+    told once, and once more when they are kept again."""
     blocked = tmp_path / "file"
     blocked.write_text("")
-    writer = JournalWriter(blocked / "journal", SPOT, "1.0")
+    heard = Heard()
+    writer = JournalWriter(blocked / "journal", SPOT, "1.0", try_again_s=0)
+    journaled = Journaled(heard, writer)
+
+    def until(dropping: bool) -> None:
+        give_up_at = time.monotonic() + 10
+        while writer.dropping is not dropping and time.monotonic() < give_up_at:
+            journaled.cycle(decided(), Report(), EMPTY, TIMINGS)
+            time.sleep(0.01)
+        for _ in range(3):
+            journaled.cycle(decided(), Report(), EMPTY, TIMINGS)
+
+    until(dropping=True)
+    assert heard.names == ["journal.dropping"]
+    blocked.unlink()
+    until(dropping=False)
+    writer.close()
+    assert heard.names == ["journal.dropping", "journal.goes_on"]
+    assert list(replay(blocked / "journal"))
+
+
+def test_a_refused_file_is_not_tried_again_at_once(tmp_path: Path) -> None:
+    """A full disk gets no new file for every cycle."""
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    writer = JournalWriter(blocked / "journal", SPOT, "1.0", try_again_s=3600)
+    writer.cycle(decided(), Report(), TIMINGS)
+    give_up_at = time.monotonic() + 10
+    while not writer.dropped and time.monotonic() < give_up_at:
+        time.sleep(0.01)
+    blocked.unlink()
     writer.cycle(decided(), Report(), TIMINGS)
     writer.close()
-    assert writer.dropped == 1
-    assert str(blocked) in writer.problem
+    assert writer.dropped == 2
+    assert not (blocked / "journal").exists()
 
 
 def test_the_life_of_an_order_is_told(folder: Path) -> None:
