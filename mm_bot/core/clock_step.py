@@ -1,19 +1,29 @@
 """What a step of our clock does to what is remembered: nothing.
 
 Every remembered time that our own clock gave is moved by the step, so that each age and each pause
-is as long as it was. Times that others gave (an order's expiry, a fill's time) stay.
+is as long as it was; what a strategy keeps moves its own (`Timed`). Times that others gave (an
+order's expiry, a fill's time) stay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.memory import Memory
+from mm_bot.core.quoting import Kept
 
 K = TypeVar("K")
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """What a strategy keeps that has times of our clock in it."""
+
+    def stepped(self, step_ms: int) -> object:
+        """The same, with each of these times moved."""
 
 
 def shifted(memory: Memory, step_ms: int) -> Memory:
@@ -31,6 +41,7 @@ def shifted(memory: Memory, step_ms: int) -> Memory:
         refused_until_ms=_all(memory.refused_until_ms, step_ms),
         replace_cancels_ms=tuple(at_ms + step_ms for at_ms in memory.replace_cancels_ms),
         reductions_ms=tuple(at_ms + step_ms for at_ms in memory.reductions_ms),
+        strategy=_kept(memory.strategy, step_ms),
         fills_since_ms=moved(memory.fills_since_ms),
         last_fill_seen_ms=moved(memory.last_fill_seen_ms),
         last_quote_update_ms=moved(memory.last_quote_update_ms),
@@ -65,6 +76,17 @@ def _open_order(known: OpenOrder, step_ms: int) -> OpenOrder:
         matching_since_ms=None if matching_ms is None else matching_ms + step_ms,
         absent_since_ms=None if absent_ms is None else absent_ms + step_ms,
     )
+
+
+def _kept(kept: Kept, step_ms: int) -> Kept:
+    """What is saved follows with the next cycle."""
+    if kept.value is None:
+        return kept
+    value = {
+        name: state.stepped(step_ms) if isinstance(state, Timed) else state
+        for name, state in kept.value.items()
+    }
+    return replace(kept, value=value)
 
 
 def _all(times: Mapping[K, int], step_ms: int) -> dict[K, int]:

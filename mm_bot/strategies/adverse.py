@@ -21,7 +21,6 @@ from mm_bot.core.exact import add, multiply
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import Missing, View
-from mm_bot.core.snapshot import Fill
 from mm_bot.strategies.draft import GUARD_ACTIVE, SIDES, Draft, Step, guard_active
 from mm_bot.strategies.markouts import (
     HORIZONS_S,
@@ -31,6 +30,8 @@ from mm_bot.strategies.markouts import (
     Hits,
     Mark,
     Tape,
+    hit,
+    marked,
     markout,
     noted,
 )
@@ -71,6 +72,14 @@ class Adverse:
     def tape(self, side: Side) -> Tape:
         return self.bid if side is Side.BUY else self.ask
 
+    def stepped(self, step_ms: int) -> Adverse:
+        return Adverse(
+            mark=None if self.mark is None else self.mark.stepped(step_ms),
+            hits=self.hits.stepped(step_ms),
+            bid=self.bid.stepped(step_ms),
+            ask=self.ask.stepped(step_ms),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdverseSelection(Step):
@@ -94,21 +103,21 @@ class AdverseSelection(Step):
     def look(self, view: View, state: object) -> Adverse:
         assert isinstance(state, Adverse)
         tapes = {side: state.tape(side) for side in Side}
-        mark = _mark(view, state)
-        new = tuple(_hit(fill, view) for fill in view.fills if fill.is_maker)
+        mark = marked(view, state.mark)
+        new = tuple(hit(fill, view, fill.price) for fill in view.fills if fill.is_maker)
         over, hits = state.hits.over(view.now_ms)
         hits, lost = hits.with_new(new, view.now_ms - self._kept_ms, RING)
         learned: set[Side] = set()
-        for i, hit in over:
-            moved = markout(hit, HORIZONS_S[i] * 1000, state.mark, mark)
-            tapes[hit.side] = noted(tapes[hit.side], hit, i, moved)
+        for i, one in over:
+            moved = markout(one, HORIZONS_S[i] * 1000, state.mark, mark)
+            tapes[one.side] = noted(tapes[one.side], one, i, moved)
             if HORIZONS_S[i] == TOXIC_S and moved is not None:
-                learned.add(hit.side)
-        for i, hit in lost:
-            tapes[hit.side] = noted(tapes[hit.side], hit, i, None)
+                learned.add(one.side)
+        for i, one in lost:
+            tapes[one.side] = noted(tapes[one.side], one, i, None)
         for side in Side if new or learned else ():
             causes = [self._toxic(tapes[side])] if side in learned else []
-            if any(hit.side is side for hit in new):
+            if any(one.side is side for one in new):
                 causes += [self._run(hits.fills, side, view.now_ms)]
                 causes += [self._surge(hits.fills, side, view.now_ms)]
             cause = next((each for each in causes if each), "")
@@ -124,10 +133,10 @@ class AdverseSelection(Step):
 
     def _run(self, fills: Sequence[Hit], side: Side, now_ms: int) -> str:
         ids: set[str] = set()
-        for hit in reversed(fills if self.run_orders else ()):
-            if hit.side is not side:
+        for one in reversed(fills if self.run_orders else ()):
+            if one.side is not side:
                 return ""
-            ids.add(hit.order_id)
+            ids.add(one.order_id)
             if len(ids) == self.run_orders:
                 first_ms = min(each.at_ms for each in fills if each.order_id in ids)
                 inside = now_ms - first_ms <= self.run_window_ms
@@ -140,14 +149,14 @@ class AdverseSelection(Step):
         since_ms = now_ms - self.surge_window_ms
         base_ms = since_ms - self.surge_base_ms
         now, usual, orders = ZERO, ZERO, set()
-        for hit in reversed(fills):
-            if hit.side is not side or hit.at_ms < base_ms:
+        for one in reversed(fills):
+            if one.side is not side or one.at_ms < base_ms:
                 continue
-            if hit.at_ms >= since_ms:
-                now = add(now, hit.size)
+            if one.at_ms >= since_ms:
+                now = add(now, one.size)
             else:
-                usual = add(usual, hit.size)
-                orders.add(hit.order_id)
+                usual = add(usual, one.size)
+                orders.add(one.order_id)
         if len(orders) < LEAST_ORDERS:
             return ""
         left = multiply(now, Decimal(self.surge_base_ms))
@@ -204,23 +213,6 @@ class AdverseSelection(Step):
                 labels = (side.value, str(horizon_s))
                 found.append(Measure(name=MARKOUT.name, labels=labels, value=tape.mean(i)))
         return tuple(found)
-
-
-def _hit(fill: Fill, view: View) -> Hit:
-    return Hit(
-        order_id=fill.order_id,
-        side=fill.side,
-        price=fill.price,
-        size=fill.size.value,
-        at_ms=fill.at_ms,
-        source=view.source.value,
-    )
-
-
-def _mark(view: View, state: Adverse) -> Mark | None:
-    if view.reference is None or view.reference_ms is None:
-        return state.mark
-    return Mark(source=view.source.value, price=view.reference, at_ms=view.reference_ms)
 
 
 def _build(options: Options, quote: QuotePolicy) -> Step | None:

@@ -22,7 +22,7 @@ from mm_bot.core.exact import NO_AMOUNT, Amount, Price, exact
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import View
 from mm_bot.strategies.draft import Step
-from mm_bot.strategies.markouts import Hit, Mark, price_after
+from mm_bot.strategies.markouts import Hit, Mark, hit, marked, price_after
 from mm_bot.strategies.options import Feature, Option, Options, Place, Sort
 
 _ON, _HORIZON = "MM_PNL_ATTRIBUTION", "MM_PNL_ADVERSE_SECONDS"
@@ -52,6 +52,10 @@ class Attribution:
     """The reference of the last cycle, by its own time and source."""
     at_last_fill: tuple[str, ...] = ()
     """What is saved."""
+
+    def stepped(self, step_ms: int) -> Attribution:
+        seen = None if self.seen is None else self.seen.stepped(step_ms)
+        return changed(self, seen=seen, waiting=tuple(one.stepped(step_ms) for one in self.waiting))
 
     @property
     def paid(self) -> Amount:
@@ -99,11 +103,11 @@ class PnlAttribution(Step):
             state = Attribution(
                 mark=mark, worth_at_start=worth, worth=worth, fees_at_start=fees, fees=fees
             )
-            return changed(state, seen=_seen(view, state), at_last_fill=_texts(state))
+            return changed(state, seen=marked(view, state.seen), at_last_fill=_texts(state))
         before, at_old_mark = state.mark, _worth(view, state.mark)
         filled = state.fees != fees or at_old_mark != state.worth or bool(view.fills)
         waiting, lost = self._waiting(view, state, before) if view.fills else (state.waiting, 0)
-        now = _seen(view, state)
+        now = marked(view, state.seen)
         waiting, adverse, unknown = self._told(view, waiting, state.seen, now)
         state = Attribution(
             mark=mark,
@@ -128,17 +132,7 @@ class PnlAttribution(Step):
         self, view: View, state: Attribution, before: Price
     ) -> tuple[tuple[Hit, ...], int]:
         """Those that wait, with the new fills, and how many were forgotten for them."""
-        new = tuple(
-            Hit(
-                order_id=fill.order_id,
-                side=fill.side,
-                price=before,
-                size=fill.size.value,
-                at_ms=fill.at_ms,
-                source=view.source.value,
-            )
-            for fill in view.fills
-        )
+        new = tuple(hit(fill, view, before) for fill in view.fills)
         waiting = (*state.waiting, *new)
         lost = max(0, len(waiting) - WAITING)
         return waiting[lost:], lost
@@ -149,16 +143,16 @@ class PnlAttribution(Step):
         """Those that wait still; and of every fill whose horizon is over what the reference did to
         it within, or that nobody can tell."""
         adverse, unknown, left = NO_AMOUNT, 0, []
-        for hit in waiting:
-            if view.now_ms < hit.at_ms + self.horizon_ms:
-                left.append(hit)
+        for one in waiting:
+            if view.now_ms < one.at_ms + self.horizon_ms:
+                left.append(one)
                 continue
-            price = price_after(hit, self.horizon_ms, before, now)
+            price = price_after(one, self.horizon_ms, before, now)
             if price is None:
                 unknown += 1
                 continue
-            moved = Amount((price - hit.price).value).times(Decimal(hit.side.sign))
-            adverse += moved.times(hit.size).times(view.market.multiplier)
+            moved = Amount((price - one.price).value).times(Decimal(one.side.sign))
+            adverse += moved.times(one.size).times(view.market.multiplier)
         return tuple(left), adverse, unknown
 
     def measures(self, view: View, state: object) -> tuple[Measure, ...]:
@@ -180,12 +174,6 @@ class PnlAttribution(Step):
 def _worth(view: View, mark: Price) -> Amount:
     held = (mark * view.fill_totals.position).times(view.market.multiplier)
     return view.fill_totals.cash + held
-
-
-def _seen(view: View, state: Attribution) -> Mark | None:
-    if view.reference is None or view.reference_ms is None:
-        return state.seen
-    return Mark(source=view.source.value, price=view.reference, at_ms=view.reference_ms)
 
 
 def _texts(state: Attribution) -> tuple[str, ...]:

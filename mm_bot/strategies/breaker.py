@@ -68,6 +68,10 @@ class Breaker:
     refused: str = ""
     """What of a saved state was not believed."""
 
+    def stepped(self, step_ms: int) -> Breaker:
+        held = self.halted_until_ms and self.halted_until_ms + step_ms
+        return changed(self, halted_until_ms=held)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossBreaker(Step):

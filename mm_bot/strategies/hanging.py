@@ -62,6 +62,13 @@ class HangingState:
     filled_ms: tuple[tuple[int, int], ...] = ()
     """By index, when an order of its pair was filled."""
 
+    def stepped(self, step_ms: int) -> HangingState:
+        return HangingState(
+            pairs=tuple(changed(pair, seen_ms=pair.seen_ms + step_ms) for pair in self.pairs),
+            since_ms=tuple((order_id, at_ms + step_ms) for order_id, at_ms in self.since_ms),
+            filled_ms=tuple((index, at_ms + step_ms) for index, at_ms in self.filled_ms),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HangingOrders(Step):

@@ -12,6 +12,8 @@ from decimal import Decimal
 from mm_bot.core.changed import changed
 from mm_bot.core.exact import BPS, Price, multiply
 from mm_bot.core.instrument import Side
+from mm_bot.core.quoting import View
+from mm_bot.core.snapshot import Fill
 from mm_bot.strategies.statistics import S
 
 HORIZONS_S = (1, 5, 30, 300)
@@ -29,6 +31,10 @@ class Mark:
     price: Price
     at_ms: int
 
+    def stepped(self, step_ms: int) -> Mark:
+        """With its time moved by a step of our clock."""
+        return changed(self, at_ms=self.at_ms + step_ms)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
@@ -41,6 +47,10 @@ class Hit:
     at_ms: int
     source: str
 
+    def stepped(self, step_ms: int) -> Hit:
+        """With its time moved by a step of our clock."""
+        return changed(self, at_ms=self.at_ms + step_ms)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hits:
@@ -49,6 +59,10 @@ class Hits:
     fills: tuple[Hit, ...] = ()
     told: tuple[int, ...] = (0,) * len(HORIZONS_S)
     """Of how many of them, from the oldest, each horizon is over."""
+
+    def stepped(self, step_ms: int) -> Hits:
+        """With their times moved by a step of our clock."""
+        return changed(self, fills=tuple(one.stepped(step_ms) for one in self.fills))
 
     def over(self, now_ms: int) -> tuple[list[tuple[int, Hit]], Hits]:
         """Horizons, by index, that are over since the last time, and what is left."""
@@ -93,9 +107,33 @@ class Tape:
     until_ms: int = 0
     cause: str = ""
 
+    def stepped(self, step_ms: int) -> Tape:
+        """With the end of its pause moved by a step of our clock."""
+        return changed(self, until_ms=self.until_ms + step_ms)
+
     def mean(self, i: int) -> Decimal | None:
         """Of that horizon, weighted by size, in bps; None where nothing is known."""
         return S.divide(self.weighted[i], self.size[i]) if self.size[i] else None
+
+
+def hit(fill: Fill, view: View, price: Price) -> Hit:
+    """A fill that is new in this cycle. It was made before it is heard of, whatever the clocks of
+    the exchange and of ours say."""
+    return Hit(
+        order_id=fill.order_id,
+        side=fill.side,
+        price=price,
+        size=fill.size.value,
+        at_ms=min(fill.at_ms, view.now_ms),
+        source=view.source.value,
+    )
+
+
+def marked(view: View, before: Mark | None) -> Mark | None:
+    """The reference of this cycle, else the one before."""
+    if view.reference is None or view.reference_ms is None:
+        return before
+    return Mark(source=view.source.value, price=view.reference, at_ms=view.reference_ms)
 
 
 def price_after(hit: Hit, horizon_ms: int, before: Mark | None, now: Mark | None) -> Price | None:

@@ -66,6 +66,14 @@ class Regime:
     before_ms: tuple[int, ...] = ()
     """Those that processes before this one sent."""
 
+    def stepped(self, step_ms: int) -> Regime:
+        return changed(
+            self,
+            read_ms=None if self.read_ms is None else self.read_ms + step_ms,
+            sent_ms=tuple(at_ms + step_ms for at_ms in self.sent_ms),
+            before_ms=tuple(at_ms + step_ms for at_ms in self.before_ms),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionRegime(Step):

@@ -50,6 +50,17 @@ class Shock:
     refused: str = ""
     """What of a saved state was not believed."""
 
+    def stepped(self, step_ms: int) -> Shock:
+        return changed(
+            self,
+            windows={
+                source: tuple(changed(s, at_ms=s.at_ms + step_ms) for s in window)
+                for source, window in self.windows.items()
+            },
+            in_force_ms={source: at_ms + step_ms for source, at_ms in self.in_force_ms.items()},
+            until_ms=None if self.until_ms is None else self.until_ms + step_ms,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShockPull(Step):
@@ -64,12 +75,15 @@ class ShockPull(Step):
     pause_ms: int
 
     def begin(self, saved: object, now_ms: int) -> Shock:
-        if type(saved) is not int:
+        if saved is None:
             return Shock()
-        if saved <= now_ms + self.pause_ms + DAY_MS:
-            return Shock(until_ms=saved)
-        # a clock that was wrong must not hold the bot for years
-        return Shock(until_ms=now_ms + self.pause_ms, refused=too_far_ahead(saved, now_ms))
+        refused = "the state file's shock cannot be read: it pauses as after one"
+        if type(saved) is int:
+            if saved <= now_ms + self.pause_ms + DAY_MS:
+                return Shock(until_ms=saved)
+            # a clock that was wrong must not hold the bot for years
+            refused = too_far_ahead(saved, now_ms)
+        return Shock(until_ms=now_ms + self.pause_ms, refused=refused)
 
     def look(self, view: View, state: object) -> Shock:
         assert isinstance(state, Shock)

@@ -62,6 +62,10 @@ class Volatility:
     saved: Mapping[str, Saved] = field(default_factory=dict)
     """As they were when they were last handed out to be saved."""
 
+    def stepped(self, step_ms: int) -> Volatility:
+        sums = {source: changed(s, at_ms=s.at_ms + step_ms) for source, s in self.sums.items()}
+        return Volatility(sums=sums, saved=_texts(sums))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolatilitySpread(Step):

@@ -7,9 +7,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 from mm_bot.core.balances import Holdings
+from mm_bot.core.clock_step import shifted
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Instrument, Side
+from mm_bot.core.memory import Memory
 from mm_bot.core.policy import OperatorMode, Policy
 from mm_bot.core.quoting import Kept, Quotes, SourcePrice, Strategy, View
 from mm_bot.core.reference import ReferenceSource
@@ -84,6 +86,10 @@ class Asked:
         quotes = self.strategy.quote(seen, self.kept)
         self.kept = quotes.kept
         return quotes
+
+    def step_clock(self, step_ms: int) -> None:
+        """Somebody set the machine's clock while the bot ran."""
+        self.kept = shifted(Memory(started_ms=0, strategy=self.kept), step_ms).strategy
 
     def restart(self) -> None:
         """Only what survives a restart is left."""
