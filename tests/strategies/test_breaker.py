@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mm_bot.core.exact import Amount, Size
 from mm_bot.core.fills import FillTotals, count
 from mm_bot.core.instrument import Side
-from tests.core.builders import SPOT, fill
+from mm_bot.core.quoting import Quotes
+from tests.core.builders import NOW_MS, SPOT, fill
 from tests.strategies.views import Asked, halts, measure, policy, view
 
 DAY_S = 86_400
@@ -70,17 +71,23 @@ def test_with_cooldown_it_resumes_with_a_new_budget_a_few_times() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.integers(1, 400), st.integers(1560, 1640), st.integers(-50, 50)),
+        st.tuples(
+            st.sampled_from((1, 60, 300, 301, 40_000)),
+            st.integers(1560, 1640),
+            st.integers(-50, 50),
+        ),
         min_size=2,
         max_size=12,
     ),
-    st.integers(0, 11),
+    st.sets(st.integers(0, 11), max_size=3),
+    st.sampled_from(("next_day", "cooldown")),
 )
 def test_a_restart_at_any_point_changes_no_halt(
-    path: list[tuple[int, int, int]], restart_at: int
+    path: list[tuple[int, int, int]], restarts: set[int], resume: str
 ) -> None:
-    """The same world with and without a restart: the same halts in every cycle."""
-    one, other = Asked(ON), Asked(ON)
+    """The same world with and without restarts, over days too: the same halts in every cycle."""
+    chosen = policy(max_daily_loss="1000", breaker_resume=resume, breaker_max_trips="2")
+    one, other = Asked(chosen), Asked(chosen)
     at_s, fill_totals, found = 0, FillTotals(), []
     for i, (wait_s, price, size) in enumerate(path):
         at_s += wait_s
@@ -89,11 +96,58 @@ def test_a_restart_at_any_point_changes_no_halt(
             position=fill_totals.position + Size.of(size),
             cash=fill_totals.cash - Amount.of(size * price),
         )
-        if i == restart_at:
+        if i in restarts:
             other.restart()
         seen = view(str(price), at_s=float(at_s), base="0", fill_totals=fill_totals)
         found.append((halts(one.quote(seen)), halts(other.quote(seen))))
     assert all(left == right for left, right in found)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from((-400, -5, 1, 200, 400, 50_000)), st.integers(1500, 1700)),
+        min_size=3,
+        max_size=12,
+    )
+)
+def test_two_trips_never_shorten_the_cooldown(path: list[tuple[int, int]]) -> None:
+    """Whatever the clock of the views says: the end on disk only grows."""
+    asked = Asked(policy(max_daily_loss="1000", breaker_resume="cooldown", breaker_max_trips="99"))
+    at_s, ends, held = 0, [0], bought("100", "1600")
+    for wait_s, price in path:
+        at_s = max(0, at_s + wait_s)
+        quotes = asked.quote(view(str(price), at_s=at_s, base="100", fill_totals=held))
+        saved = quotes.kept.durable["breaker"]
+        assert isinstance(saved, dict)
+        ends.append(saved["halted_until_ms"])
+    assert ends == sorted(ends)
+
+
+@given(st.lists(st.tuples(st.integers(1500, 1700), st.integers(-9, 9)), min_size=2, max_size=20))
+def test_the_days_add_up_to_the_whole(path: list[tuple[int, int]]) -> None:
+    """Four looks a day, the last one in its last second and the first in the next day's first, at
+    the same price: the days' results are what all of it earned."""
+    asked, fill_totals, days = Asked(policy(max_daily_loss="1000000")), FillTotals(), Decimal(0)
+    price = 0
+    start_s = DAY_S - (NOW_MS // 1000) % DAY_S
+    for day, (price, size) in enumerate(path):
+        traded = Amount.of(size * (price + 1))
+        position = fill_totals.position + Size.of(size)
+        seen: list[Quotes] = []
+        for second in (0, DAY_S - 1):
+            if second:
+                fill_totals = replace(
+                    fill_totals, position=position, cash=fill_totals.cash - traded
+                )
+            at_s = start_s + day * DAY_S + second
+            opens = path[day - 1][0] if day and not second else price
+            base = str(fill_totals.position)
+            seen.append(
+                asked.quote(view(str(opens), at_s=at_s, base=base, fill_totals=fill_totals))
+            )
+        assert measure(seen[0], "mm_bot_daily_pnl") == 0
+        days += measure(seen[1], "mm_bot_daily_pnl") or 0
+    assert days == fill_totals.cash.value + fill_totals.position.value * price
 
 
 def test_a_loss_in_dollars_is_held_against_the_reference() -> None:

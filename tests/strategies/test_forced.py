@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.exact import Amount, Size
+from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.plan import CancelCategory, Plan, ReconcileInput, SignedRoom
 from mm_bot.core.policy import OperatorMode
@@ -66,6 +66,23 @@ def test_it_is_the_same_below() -> None:
     held(asked, "-250")
     forced = held(asked, "-250", 1)
     assert (order(forced), halts(forced)) == (("buy", "150", "1608"), [SHORT])
+
+
+def test_the_worst_price_is_outwards_to_the_tick_and_needs_no_margin() -> None:
+    """33 bps from 1600.07 is 1594.789769 and 1605.350231: on a tick of a cent 1594.78 and 1605.36.
+    To reduce a margined position needs no cash."""
+    cents = replace(FUTURE, price_tick=Price.of("0.01"))
+    for held_now, expected in (
+        ("250", ("sell", "150", "1594.78")),
+        ("-250", ("buy", "150", "1605.36")),
+    ):
+        asked = Asked(
+            policy(LIMITED, **HARD, forced_reduction="true", reduce_max_slippage_bps="33")
+        )
+        for at_s in (0, 1):
+            seen = view("1600.07", market=cents, base=held_now, cash="0", at_s=at_s)
+            quotes = asked.quote(seen)
+        assert order(quotes) == expected
 
 
 def test_a_rest_that_cannot_be_traded_ends_it() -> None:

@@ -13,9 +13,9 @@ from mm_bot.core.balances import Holdings
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.policy import OperatorMode, QuotePolicy
-from mm_bot.core.quoting import Kept, Ladder, MissingReason, View
+from mm_bot.core.quoting import NONE_HANGS, Kept, Ladder, MissingReason, View
 from mm_bot.core.reference import ReferenceSource
-from mm_bot.strategies import founding
+from mm_bot.strategies import founding, options
 from tests.core.builders import FUTURE, LADDER_OF_THREE, POLICY, QUOTES, SPOT
 from tests.strategies.founding_formula import founding_formula
 
@@ -299,6 +299,22 @@ def test_with_every_feature_off_the_ladder_is_the_founding_formula(
     )
     policy = replace(policy, level_size_mult=Decimal(size_mult))
     assert repr(quote(seen, policy)) == repr(founding_formula(seen, policy))
+
+
+@given(inputs, policies)
+def test_with_every_feature_off_nothing_else_is_said(seen: View, policy: QuotePolicy) -> None:
+    """No halt, no reduction, nothing that hangs or is remembered, no gauge but the half-spread, and
+    only the founding steps speak: with options that leave every feature off as with none."""
+    strategy = founding(replace(POLICY, quote=policy))
+    quotes = strategy.quote(seen, Kept())
+    assert (quotes.halts, quotes.reduction, quotes.hanging) == ((), None, NONE_HANGS)
+    assert quotes.kept == Kept(value={})
+    assert {m.name for m in quotes.measures} == {"mm_bot_half_spread_bps"}
+    spoke = {e.step.split()[0] for e in quotes.explanations}
+    assert spoke <= {"bootstrap", "widening", "spread", "skew", "price", "passive", "bound", "size"}
+    defaults = {option.name: option.default for option in options() if option.default is not None}
+    written = founding(replace(POLICY, quote=policy, options=defaults))
+    assert [type(s) for s in written.steps] == [type(s) for s in strategy.steps]
 
 
 @given(inputs, policies)

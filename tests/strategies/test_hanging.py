@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from mm_bot.core.decide import decide
 from mm_bot.core.exact import Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import OpenOrder
@@ -14,8 +15,21 @@ from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import NONE_HANGS, Hanging, Quotes
 from mm_bot.core.reconcile import plan
 from mm_bot.core.snapshot import Fill
+from mm_bot.strategies import founding
 from mm_bot.strategies.hanging import FILLED_ORDER_DELAY
-from tests.core.builders import NOW_MS, POLICY, RECONCILES, SPOT, fill, open_order
+from tests.core.builders import (
+    NOW_MS,
+    POLICY,
+    RECONCILES,
+    SPOT,
+    fill,
+    observation,
+    open_order,
+    own_orders,
+    row,
+    running,
+    snapshot,
+)
 from tests.strategies.views import Asked, measure, policy, view
 
 ON = policy(POLICY, hanging_orders="true", hanging_cancel_bps="500")
@@ -99,6 +113,25 @@ def test_it_goes_by_distance_age_and_what_would_reach_it() -> None:
     assert [c.reason for c in made.cancels] == ["hanging_order_over"]
     (bid,) = (p for p in made.places if p.level.side is Side.BUY)
     assert bid.after == (ASK.order_id,), "the bid waits until it is gone"
+
+
+def test_it_goes_with_its_side_and_in_every_halt() -> None:
+    """Reduce-only short of the limit takes asks away, and the ask that hangs with them; in a halt
+    everything is cancelled, what hangs too."""
+    short = replace(POLICY, quote=replace(POLICY.quote, max_short=Size.of(9_000)))
+    hard = policy(short, hanging_orders="true", hard_short_inventory="8000")
+    asked = hung(hard)
+    growing = replace(view(at_s=2, base="8999"), open_orders=(ASK,))
+    quotes = asked.quote(growing)
+    assert quotes.hanging == Hanging(over=frozenset({ASK.order_id}))
+    rows = own_orders(row(Side.SELL, "1604", nonce=2))
+    kept = replace(running(), open_orders=(ASK,), strategy=hung(hard).kept)
+    now = snapshot(venue=observation(rows))
+    assert not decide(now, kept, hard, SPOT, founding(hard)).plan.cancels
+    stale = replace(now, now_ms=now.now_ms + 60_000)
+    halted = decide(stale, kept, hard, SPOT, founding(hard))
+    assert halted.halts
+    assert [c.order_id for c in halted.plan.cancels] == [ASK.order_id]
 
 
 def test_of_more_than_the_levels_of_a_side_the_farthest_goes() -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import Price, Size
@@ -19,7 +19,7 @@ from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.snapshot import BookOrder
 from mm_bot.strategies.micro_price import micro_price
 from mm_bot.strategies.size_skew import SIZE_SKEW, factors
-from tests.core.builders import FUTURE, LADDER_OF_THREE, POLICY, others
+from tests.core.builders import FUTURE, LADDER_OF_THREE, POLICY, SPOT, others
 from tests.strategies.views import Asked, best, policy, view
 
 CENTS = replace(FUTURE, price_tick=Price.of("0.01"))
@@ -63,6 +63,54 @@ def test_a_target_equal_to_the_stock_gives_the_plain_ladder(held: int) -> None:
     assert skewed.ladder.asks == flat.ladder.asks
 
 
+@settings(max_examples=50)
+@given(st.integers(-500, 1000), st.integers(-900, 1400), st.integers(0, 60))
+def test_the_skew_is_antisymmetric_monotone_and_bounded(target: int, held: int, skew: int) -> None:
+    """As far below the target as above it, of the room of that side: the same skew the other way;
+    more stock never raises a quote, and no shift is above the skew. Bid below ask always."""
+    chosen = replace(SKEWED, quote=replace(SKEWED.quote, skew_bps=Decimal(skew)))
+    asked = policy(chosen, target_inventory=str(target))
+    here, more = (one(asked, view(market=CENTS, base=str(base))) for base in (held, held + 7))
+    assert -skew <= here.ladder.skew_bps <= more.ladder.skew_bps <= skew
+    room = Fraction(1000 - target if held > target else target + 500)
+    share = Fraction((held > target) - (held < target))
+    if room > 0:
+        share = max(min(Fraction(held - target) / room, Fraction(1)), Fraction(-1))
+    assert here.ladder.skew_bps == Decimal(str(round(float(skew * share), 4)))
+    for quotes in (here, more):
+        for bid, ask in zip(quotes.ladder.bids, quotes.ladder.asks, strict=False):
+            assert bid.price < ask.price
+    mirrored = policy(
+        replace(
+            chosen,
+            quote=replace(chosen.quote, max_long=Size.of(500), max_short=Size.of(-1000)),
+        ),
+        target_inventory=str(-target),
+    )
+    assert (
+        one(mirrored, view(market=CENTS, base=str(-held))).ladder.skew_bps == -here.ladder.skew_bps
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "held", "skew_bps"), [("1000", "1001", 15), ("-500", "-501", -15)]
+)
+def test_without_room_the_skew_is_whole(target: str, held: str, skew_bps: int) -> None:
+    """A target at the limit: beyond it there is no fraction to take."""
+    quotes = one(policy(SKEWED, target_inventory=target), view(market=CENTS, base=held))
+    assert quotes.ladder.skew_bps == skew_bps
+
+
+def test_a_percentage_is_floored_to_the_lot() -> None:
+    """A third of 1,000 and 100 more at 1600: 363.33 of which lots of 10 leave 360."""
+    market = replace(SPOT, size_step=Size.of(10), notional_step=None)
+    wide = replace(SKEWED, quote=replace(SKEWED.quote, max_long=Size.of(50_000)))
+    asked = policy(wide, target_base_pct="33.03")
+    quotes = one(asked, view(market=market, base="1000", cash="160000"))
+    said = {e.step: e.texts for e in quotes.explanations}["target"]
+    assert (said["target"], said["excess"]) == ("360", "640")
+
+
 def test_a_percentage_of_the_whole_is_a_target() -> None:
     """Half of 10,000 USDC and as much cNGN: the target is the stock, and there is no skew."""
     wide = replace(SKEWED, quote=replace(SKEWED.quote, max_long=Size.of(50_000)))
@@ -81,9 +129,19 @@ def test_a_percentage_of_the_whole_is_a_target() -> None:
     ],
 )
 def test_the_size_factors_of_the_specification(base: int, cash: int, bid: str, ask: str) -> None:
-    """At 1600, half of everything, a range of 200 base."""
+    """At 1600, half of everything, a range of 200 base: both sides' orders of 100, once."""
     found = divided(base * 1600, cash, 50, 200 * 1600)
     assert found == (Fraction(bid), Fraction(ask))
+    quotes = one(policy(size_skew="true"), view(base=str(base), cash=str(cash)))
+    said = {e.step: e.texts for e in quotes.explanations}["size_skew"]
+    assert (said["bid_factor"], said["ask_factor"]) == (bid, ask)
+    for side, factor in ((Side.BUY, bid), (Side.SELL, ask)):
+        sizes = [level.size for level in quotes.ladder.side(side)]
+        # an ask cannot be of more than there is
+        least = Size(
+            min(Decimal(factor) * 100, Decimal(base) if side is Side.SELL else Decimal(500))
+        )
+        assert sizes == ([least] if least.value else [])
 
 
 def divided(base: int, cash: int, pct: int, reach: int) -> tuple[Fraction, Fraction]:
@@ -102,6 +160,10 @@ def test_both_size_factors_add_up_and_fall_with_the_stock(
     moved = min(cash, 1000)
     more = divided(base + moved, cash - moved, pct, reach)
     assert more[0] <= found[0]
+    # continuous: no jump is larger than the narrower half of the range allows
+    whole = base + cash
+    left = min(Fraction(reach), Fraction(whole, 2), Fraction(whole * pct, 100) or Fraction(whole))
+    assert found[0] - more[0] <= (Fraction(moved) / left if whole else 0)
 
 
 def test_a_level_without_size_is_missing_for_the_skew() -> None:
@@ -110,6 +172,13 @@ def test_a_level_without_size_is_missing_for_the_skew() -> None:
     (gap,) = quotes.ladder.missing
     assert (gap.side, gap.reason) == (Side.BUY, SIZE_SKEW)
     assert str(quotes.ladder.asks[0].size) == "200"
+
+
+def test_a_larger_factor_passes_no_bound() -> None:
+    """Twice 100 wanted, 130 of room: 130."""
+    near = replace(POLICY, quote=replace(POLICY.quote, max_long=Size.of(130)))
+    quotes = one(policy(near, size_skew="true"), view(base="0", cash="16000000"))
+    assert [str(level.size) for level in quotes.ladder.bids] == ["130"]
 
 
 def test_dollars_are_sizes_on_spot_and_contracts_on_a_future() -> None:
@@ -144,6 +213,39 @@ def test_it_is_never_more_aggressive_and_passes_dust_over() -> None:
     dusty = others(Side.BUY, "1595", "1"), others(Side.BUY, "1580", "60")
     assert jumped(*dusty, penny_jump_depth="50")[0] == "1580.01"
     assert jumped(others(Side.BUY, "1595.99")) == ("1596", "1604"), "a tick is not worth it"
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.tuples(st.integers(158_000, 162_000), st.integers(1, 90)), max_size=6),
+    st.integers(0, 120),
+    st.integers(1, 4),
+)
+def test_it_gives_back_width_and_nothing_else(
+    seen: list[tuple[int, int]], depth: int, ticks: int
+) -> None:
+    """Bids at or below the model's and a tick above others' at most, asks likewise; one that moved
+    gained at least the ticks it must; alone it is the model."""
+    orders = [
+        others(Side.BUY if cents < 160_000 else Side.SELL, str(Decimal(cents) / 100), str(size))
+        for cents, size in seen
+        if cents != 160_000
+    ]
+    orders.sort(key=lambda o: o.side.best_first(o.price))
+    on = policy(penny_jump="true", penny_jump_depth=str(depth), penny_jump_min_ticks=str(ticks))
+    quotes = one(on, view(others=orders))
+    tick, model = Decimal("0.01"), {Side.BUY: Decimal(1596), Side.SELL: Decimal(1604)}
+    for side in Side:
+        total, top = Decimal(0), None
+        for order in (o for o in orders if o.side is side):
+            total += order.size.value
+            if total > depth:
+                top = order.price.value
+                break
+        price = quotes.ladder.side(side)[0].price.value
+        back = (model[side] - price) * side.sign
+        gain = Decimal(0) if top is None else (model[side] - top) * side.sign - tick
+        assert back == (gain if gain >= ticks * tick else 0)
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 30))

@@ -46,6 +46,10 @@ def test_without_aversion_the_width_is_one_over_k() -> None:
         assert float(half) == pytest.approx(1 / 1.5, rel=1e-5)
         half, _ = avellaneda_stoikov(gamma=gamma, sigma=Decimal(2), k=k, tau_s=Decimal(1))
         assert float(half) == pytest.approx(1 / 1.5, rel=1e-5)
+    _, skew = glft(gamma=tiny, sigma=Decimal(2), k=k, a=Decimal(140))
+    assert float(skew) == pytest.approx(2 * sqrt(1e-12 * exp(1) / (2 * 140 * 1.5)), rel=1e-5)
+    _, risk = avellaneda_stoikov(gamma=Decimal("0.1"), sigma=Decimal(2), k=k, tau_s=Decimal("0.5"))
+    assert risk == Decimal("0.2"), "gamma sigma^2 (T - t)"
 
 
 def test_a_model_is_chosen_by_name_and_explains_itself() -> None:
@@ -154,20 +158,21 @@ def runs(gamma: str, *, by_inventory: bool) -> tuple[list[float], list[int]]:
 @pytest.mark.parametrize(
     ("gamma", "inventory", "symmetric"),
     [
-        ("0.1", (64.87, 6.54), (68.21, 13.44)),
-        ("0.01", (68.38, 8.94), (68.67, 13.68)),
-        ("1", (31.45, 4.83), (43.84, 10.82)),
+        ("0.1", (64.87, 6.54, 2.93), (68.21, 13.44, 8.38)),
+        ("0.01", (68.38, 8.94, 5.21), (68.67, 13.68, 8.70)),
+        ("1", (31.45, 4.83, 1.64), (43.84, 10.82, 5.19)),
     ],
 )
 def test_the_tables_of_avellaneda_and_stoikov(
-    gamma: str, inventory: tuple[float, float], symmetric: tuple[float, float]
+    gamma: str, inventory: tuple[float, ...], symmetric: tuple[float, ...]
 ) -> None:
-    """Mean and spread of the profit of 1,000 runs are the paper's within chance, and leaning by the
-    inventory keeps it smaller."""
+    """Mean and spread of the profit of 1,000 runs and the spread of what is held at the end are the
+    paper's within chance, and leaning by the inventory keeps it smaller."""
     spreads = []
-    for by_inventory, (mean, std) in ((True, inventory), (False, symmetric)):
+    for by_inventory, (mean, std, std_held) in ((True, inventory), (False, symmetric)):
         profits, held = runs(gamma, by_inventory=by_inventory)
         assert abs(statistics.mean(profits) - mean) < 4 * std / sqrt(RUNS)
         assert abs(statistics.stdev(profits) - std) < 3.5 * std / sqrt(2 * RUNS)
         spreads.append(statistics.stdev(held))
+        assert abs(spreads[-1] - std_held) < 3.5 * std_held / sqrt(2 * RUNS)
     assert spreads[0] < spreads[1]

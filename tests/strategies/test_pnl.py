@@ -53,6 +53,41 @@ def test_average_cost_goes_through_shorts_and_flips(
         assert fill_totals.cost == Amount.of(90)
 
 
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(Side), st.integers(1, 9), st.integers(-30, 30)), max_size=12
+    ),
+    st.integers(1, 8),
+)
+def test_sides_mirror_and_splitting_changes_nothing(
+    trades: list[tuple[Side, int, int]], part_of_one: int
+) -> None:
+    """Sides swapped and prices mirrored around 1600: the same result. A fill in two parts: the
+    same books. The fills of one price in any order: the same worth."""
+    rows = [fill(n, s, str(1600 + d), str(v)) for n, (s, v, d) in enumerate(trades, start=1)]
+    mirrored = [
+        fill(n, s.opposite, str(1600 - d), str(v)) for n, (s, v, d) in enumerate(trades, start=1)
+    ]
+    books, other = booked(*rows), booked(*mirrored)
+    assert (books.realised, books.position) == (other.realised, -other.position)
+    split = booked(
+        *(
+            fill(2 * n + i + 1, f.side, str(f.price), str(f.size.value * eighths / 8))
+            for n, f in enumerate(rows)
+            for i, eighths in enumerate((part_of_one, 8 - part_of_one))
+            if eighths
+        )
+    )
+    assert (split.cash, split.position, split.fees) == (books.cash, books.position, books.fees)
+    # what was paid for a part of a position is a quotient
+    assert abs((split.realised - books.realised).value) < Decimal("1e-15")
+    assert split.adds_up
+    level = [fill(n, s, "1600", str(v)) for n, (s, v, _) in enumerate(trades, start=1)]
+    turned = [fill(n, s, "1600", str(v)) for n, (s, v, _) in enumerate(trades[::-1], start=1)]
+    assert booked(*level).cash == booked(*turned).cash
+    assert booked(*level).position == booked(*turned).position
+
+
 STEPS = st.lists(
     st.tuples(
         st.integers(1500, 1700),

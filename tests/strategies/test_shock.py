@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mm_bot.core.reference import ReferenceSource
@@ -153,3 +154,45 @@ def test_a_saved_end_of_another_time_is_refused_with_its_cause() -> None:
         (halt,) = asked.quote(view("1600")).halts
         assert ("refused" in dict(halt.numbers)) is refused
         assert dict(halt.numbers)["calm_in_ms"] == ("30000" if refused else str(ahead_ms))
+
+
+def by_the_specification(path: list[tuple[float, str | None]]) -> list[bool]:
+    """Section 2 word by word, of one source that is heard at whole seconds."""
+    window: list[tuple[float, Fraction]] = []
+    until: float | None = None
+    found = []
+    for at_s, text in path:
+        now = Fraction(text or 0)
+        recent = [price for s, price in window if at_s - s <= 10]
+        if any(abs(now - price) * 10_000 > 200 * price for price in recent):
+            until, window = max(until or 0, at_s + 30), [(at_s, now)]
+        else:
+            window.append((at_s, now))
+            if until is not None and at_s >= until:
+                last = [price for s, price in window if at_s - s <= 30]
+                calm = (max(last) - min(last)) * 10_000 < 50 * min(last)
+                until = None if calm and len(last) > 1 else at_s + 30
+                window = [(at_s, now)] if until is None else window
+        found.append(until is not None)
+    return found
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 25), st.sampled_from((0, 1, -3, 5, -9, 31, -32, 33, -40, 70))),
+        min_size=5,
+        max_size=12,
+    ),
+    st.sampled_from((0, 0, 2, 9)),
+)
+def test_every_path_is_judged_as_specified(moves: list[tuple[int, int]], swing: int) -> None:
+    """Steps of up to 4 %, each held for a while, still or swinging."""
+    price, at_s, path = 1600, 0, [(0.0, "1600")]
+    for seconds, move in moves:
+        price += move
+        for _ in range(seconds):
+            at_s += 1
+            path.append((float(at_s), str(price + swing * (at_s % 2))))
+    asked_for: list[tuple[float, str | None]] = [*path]
+    assert states(asked_for) == by_the_specification(asked_for)

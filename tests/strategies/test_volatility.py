@@ -12,6 +12,7 @@ from mm_bot.core.exact import plain
 from mm_bot.core.quoting import Quotes
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.strategies.volatility import Volatility
+from tests.core.builders import LADDER_OF_THREE, POLICY
 from tests.strategies.views import Asked, measure, policy, view
 
 ON = policy(volatility_spread_mult="1")
@@ -52,11 +53,9 @@ def test_a_warm_estimate_widens_by_the_horizon() -> None:
     path = tuple((float(i), "1600" if i % 2 else "1600.16") for i in range(600))
     quotes = after(path, asked)
     sigma = measure(quotes, SIGMA)
-    assert sigma is not None
-    assert abs(sigma - 1) < Decimal("0.0002")
+    assert sigma == Decimal("1.0000"), "0.99995, quantised outwards"
     half = measure(quotes, HALF, "buy")
-    assert half is not None
-    assert abs(half - Decimal("30.4773")) < Decimal("0.002")
+    assert half == Decimal("30.4773")
     told = [e.sentence for e in quotes.explanations if e.step == "volatility"]
     assert told == [f"{plain(sigma)} bps/sqrt(s): half-spread 25 -> {half} bps"]
 
@@ -164,3 +163,64 @@ def test_twice_the_returns_are_twice_the_volatility(moves: list[int]) -> None:
     assert half is not None
     assert half_of_two is not None
     assert half <= half_of_two
+
+
+def test_the_half_spread_of_the_vector() -> None:
+    """Sigma 4.9947 over 30 s widens 25 to 52.3571: the sums of the known path, which are warm only
+    for a shorter half-life."""
+    asked = Asked(policy(volatility_spread_mult="1", volatility_half_life_seconds="60"))
+    after(PATH, asked)
+    warm = Asked(policy(volatility_spread_mult="1", volatility_half_life_seconds="11"))
+    warm.kept = asked.kept
+    quotes = warm.quote(view("1601.6", at_s=6))
+    assert measure(quotes, SIGMA) == Decimal("4.9947")
+    assert [measure(quotes, HALF, side) for side in ("buy", "sell")] == [Decimal("52.3571")] * 2
+
+
+def test_what_is_warm_and_what_is_too_old() -> None:
+    """Half a half-life of seconds is enough, and exactly three of them are not too old."""
+    for half_life, warm in (("2", True), ("2.1", False)):
+        asked = Asked(policy(volatility_spread_mult="1", volatility_half_life_seconds=half_life))
+        quotes = after(((0.0, "1600"), (1.0, "1600")), asked)
+        assert (measure(quotes, HALF, "buy") == 25) is warm
+    asked = Asked(policy(volatility_spread_mult="1", volatility_half_life_seconds="2"))
+    after(((0.0, "1600"), (1.0, "1600")), asked)
+    for age_ms, half in ((6_000, 25), (6_001, 75)):
+        late = view("1600", at_s=1)
+        late = replace(late, now_ms=late.now_ms + age_ms)
+        assert measure(asked.quote(late), HALF, "buy") == half
+
+
+def test_a_sample_is_taken_once_a_second_and_only_of_a_source_that_moved_on() -> None:
+    """Neither half a second later nor under the same time of the source."""
+    asked = Asked(ON)
+    after(((0.0, "1600"), (1.0, "1600.8")), asked)
+    known = sums(asked)
+    after(((1.5, "1610"), (1.999, "1590")), asked)
+    later = view("1590", at_s=9)
+    asked.quote(replace(later, reference_ms=later.now_ms - 8_000))
+    assert sums(asked) == known
+    after(((2.0, "1590"),), asked)
+    assert sums(asked) != known
+
+
+def test_levels_may_scale_with_the_width() -> None:
+    """25 to 75 bps: the steps of 20 become 60 with the option, and stay without."""
+    for option, second in (("true", "1578.4"), ("false", "1584.8")):
+        three = replace(POLICY, quote=LADDER_OF_THREE)
+        asked = Asked(policy(three, volatility_spread_mult="1", volatility_scale_levels=option))
+        bids = [str(level.price) for level in asked.quote(view()).ladder.bids]
+        assert bids[:2] == ["1588", second]
+
+
+def test_an_earlier_decision_is_made_again_bit_for_bit() -> None:
+    """What is seen later changes nothing of it."""
+    asked, kept, found = Asked(ON), [], []
+    for i in range(80):
+        kept.append(asked.kept)
+        found.append(asked.quote(view(str(1600 + i % 7), at_s=i)))
+    for i in (0, 30, 79):
+        asked.kept = kept[i]
+        again = asked.quote(view(str(1600 + i % 7), at_s=i))
+        assert again.ladder == found[i].ladder
+        assert repr(again.kept) == repr(found[i].kept)
