@@ -6,26 +6,30 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from mm_bot.app.anchors import started_anchors
+from mm_bot.app.state import read_only_state_file
 from mm_bot.app.strategy import strategy_of
 from mm_bot.app.venue import venue_of
 from mm_bot.clock import SystemClock
 from mm_bot.core.decide import Decision, decide
 from mm_bot.core.instrument import Instrument
-from mm_bot.core.memory import Memory
 from mm_bot.core.snapshot import Snapshot
-from mm_bot.core.watching import watch
+from mm_bot.core.watching import fills_after, watch
 from mm_bot.host.kill_switch import KillSwitch
 from mm_bot.host.mode_file import ModeFile
+from mm_bot.host.persistence import first_memory
 from mm_bot.settings import Settings
 
 
 async def fresh_decision(settings: Settings) -> tuple[Decision, Instrument]:
-    """What the bot would decide now, with an empty memory; nothing is sent, no lock is taken.
+    """What a bot that starts now would decide, by its state file; nothing is sent or written, no
+    lock is taken.
 
     Raises:
-        BotError: where the exchange cannot be opened, as at the bot's own start.
+        BotError: where the exchange cannot be opened or the state file cannot be read, as at the
+            bot's own start.
     """
     clock = SystemClock()
+    known = read_only_state_file(settings).load(clock.now_ms()).state
     async with AsyncExitStack() as cleanup:
         exchange = venue_of(settings.model_copy(update={"dry_run": True}), clock)
         cleanup.push_async_callback(exchange.aclose)
@@ -33,8 +37,15 @@ async def fresh_decision(settings: Settings) -> tuple[Decision, Instrument]:
         market = exchange.instrument
         anchor, external = await started_anchors(settings, exchange, clock, cleanup)
         # Not a start-up: then the guards against churn hold, by the age of each row.
-        memory = Memory(started_ms=clock.now_ms(), startup=False)
-        seen = await exchange.observe(watch((), fills_after=None, first=False))
+        memory = replace(first_memory(known, clock.now_ms()), startup=False)
+        seen = await exchange.observe(
+            watch(
+                memory.open_orders,
+                memory.settlements,
+                fills_after=fills_after(memory),
+                first=False,
+            )
+        )
         snapshot = Snapshot(
             now_ms=clock.now_ms(),
             venue=seen,

@@ -47,6 +47,7 @@ async def serve(
         ready=health.reasons,
         status=health.status,
         metrics=metrics.scrape,
+        why=health.why,
         history=telemetry.history.shown,
         page=page,
         redact=log.redactor,

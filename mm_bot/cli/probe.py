@@ -40,8 +40,8 @@ def bot_url(environment: Mapping[str, str], url: str | None) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def ask(url: str, *, needed: str = "not_ready_because") -> dict[str, object]:
-    """`/status` of the bot there; what has no member `needed` is none.
+def ask(url: str, *, needed: str = "not_ready_because", page: str = "/status") -> dict[str, object]:
+    """What the bot there says on a page; what has no member `needed` is none.
 
     Raises:
         UnreachableError: where nothing answers, or what answers is no bot.
@@ -51,7 +51,7 @@ def ask(url: str, *, needed: str = "not_ready_because") -> dict[str, object]:
         parts.hostname or "", parts.port or 80, timeout=_TIMEOUT_S
     )
     try:
-        connection.request("GET", parts.path.rstrip("/") + "/status")
+        connection.request("GET", parts.path.rstrip("/") + page)
         answer = connection.getresponse()
         content: object = orjson.loads(answer.read(MOST_BYTES))  # has a bound on nesting
     except OSError as error:
@@ -70,10 +70,12 @@ def ask(url: str, *, needed: str = "not_ready_because") -> dict[str, object]:
     return content
 
 
-def ask_if_there(url: str) -> dict[str, object] | None:
+def ask_if_there(
+    url: str, *, needed: str = "not_ready_because", page: str = "/status"
+) -> dict[str, object] | None:
     """The same; None where no bot answers."""
     try:
-        return ask(url)
+        return ask(url, needed=needed, page=page)
     except UnreachableError:
         return None
 

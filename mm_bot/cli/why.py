@@ -1,9 +1,9 @@
 """`why bid|ask`: the price and size of that side, or why there is none, step by step.
 
-The world is read anew, with everything that the bot reads, and the bot's own `decide` is asked;
-nothing is sent, no lock is taken. What only a running bot knows (outcomes under way, its budget of
-cancels, when it last replaced) is missing from that, so where one answers its own word is the last
-step, and wins where the two differ.
+Where the bot of these settings runs, it tells its last decision itself, with all that it alone
+knows: pauses, what hangs, outcomes under way. Where none answers the world is read anew and decided
+as a start would now, from the state file; nothing is sent, no lock is taken. The last step says
+which.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mm_bot.app.look import fresh_decision
 from mm_bot.cli.call import Call
-from mm_bot.cli.probe import Status, ask_if_there, bot_url, entries, same_bot
+from mm_bot.cli.probe import Status, ask_if_there, bot_url, entries, members, same_bot
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderId
 from mm_bot.errors import SettingsError
@@ -30,16 +30,19 @@ def run(call: Call) -> int:
     settings = call.settings()
     side = Side.BUY if call.text("side") == "bid" else Side.SELL
     url = bot_url(call.environment, call.text("url"))
-    decision, market = asyncio.run(fresh_decision(settings))
     status = ask_if_there(url)
     if status is not None and not _of(settings, status):
         status = None
-    steps = (*explain(decision, side), _running(status, url, side))
+    told = () if status is None else _told(url, side)
+    if not told:
+        decision, _ = asyncio.run(fresh_decision(settings))
+        told = explain(decision, side)
+    steps = (*told, _running(status, url, side))
     output = call.output
     if output.as_json:
         output.json(
             {
-                "market": market.symbol,
+                "market": settings.market_symbol,
                 "side": name(side),
                 "steps": [
                     {"step": step.step, "says": step.says, "numbers": step.numbers}
@@ -50,7 +53,7 @@ def run(call: Call) -> int:
             }
         )
         return 0
-    output.line(f"why this {name(side)} on {market.symbol}", "bold")
+    output.line(f"why this {name(side)} on {settings.market_symbol}", "bold")
     width = max(len(step.step) for step in steps)
     for step in steps:
         style = {"verdict": "bold", "halt": "bad"}.get(step.step, "")
@@ -92,6 +95,19 @@ def _time(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
+def _told(url: str, side: Side) -> tuple[Line, ...]:
+    """What the bot there says of that side; nothing before its first cycle."""
+    page = ask_if_there(url, needed=name(side), page="/why") or {}
+    return tuple(
+        Line(
+            step=str(each.get("step")),
+            says=str(each.get("says")),
+            numbers={key: str(value) for key, value in members(each.get("numbers")).items()},
+        )
+        for each in entries(page.get(name(side)))
+    )
+
+
 def _of(settings: Settings, status: Status) -> bool:
     return same_bot(
         status,
@@ -103,7 +119,10 @@ def _of(settings: Settings, status: Status) -> bool:
 
 def _running(status: Status | None, url: str, side: Side) -> Line:
     if status is None:
-        return Line(step="running bot", says=f"none of this market and subaccount at {url}")
+        return Line(
+            step="running bot",
+            says=f"none of this market and subaccount at {url}: as a start would",
+        )
     live = [
         f"{each.get('size')} at {each.get('price')}"
         for each in entries(status.get("live"))

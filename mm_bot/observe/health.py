@@ -8,6 +8,7 @@ from mm_bot.clock import Clock
 from mm_bot.core.exact import plain
 from mm_bot.core.instrument import Side
 from mm_bot.observe import health_status as parts
+from mm_bot.observe.explain import explain, name
 from mm_bot.observe.health_limits import limits
 from mm_bot.observe.health_reconciled import reconciliation
 from mm_bot.observe.telemetry import Telemetry
@@ -94,6 +95,19 @@ class Health:
             "events": {"source": self._telemetry.hears_from, "why": self._telemetry.hears_why},
         }
         return found if view is None else {**found, **self._of(view)}
+
+    def why(self) -> dict[str, object]:
+        """The last decision step by step, for each side; nothing before the first."""
+        view = self._telemetry.view
+        if view is None:
+            return {}
+        return {
+            name(side): [
+                {"step": line.step, "says": line.says, "numbers": line.numbers}
+                for line in explain(view.decision, side)
+            ]
+            for side in Side
+        }
 
     def _of(self, view: View) -> dict[str, object]:
         decision, memory = view.decision, view.memory

@@ -4,6 +4,7 @@
 /readyz   200 with no reasons, else 503 with all of them at once
 /metrics  the exposition for Prometheus
 /status   everything an operator asks, as JSON
+/why      the last decision, step by step for each side, as JSON
 /history  the last hour, as JSON, for the page's pictures
 
 Providers are asked at each request. Every text goes through `redact` on its way out, since reasons
@@ -35,6 +36,7 @@ class Pages:
     """Every reason not to be ready; none means ready."""
     status: Callable[[], Mapping[str, object]]
     metrics: Callable[[], bytes]
+    why: Callable[[], Mapping[str, object]] | None = None
     history: Callable[[], Mapping[str, object]] | None = None
     page: Callable[[], bytes] | None = None
     redact: Callable[[str], str] = _as_it_is
@@ -46,6 +48,8 @@ class Pages:
             "/metrics": self._metrics,
             "/status": self._status,
         }
+        if self.why is not None:
+            routes["/why"] = self._why
         if self.history is not None:
             routes["/history"] = self._history
         if self.page is not None:
@@ -65,6 +69,10 @@ class Pages:
 
     def _status(self, query: str) -> Response:
         return self._redacted(json_response(self.status()))
+
+    def _why(self, query: str) -> Response:
+        assert self.why is not None
+        return self._redacted(json_response(self.why()))
 
     def _history(self, query: str) -> Response:
         assert self.history is not None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,6 +147,26 @@ def test_why_explains_a_missing_side_by_the_number_that_bound_it(bots: Bots) -> 
     ask = run(bots.bare.environment, "why", "ask")
     assert "fits and is kept" in ask.out
     assert "clamp(500 / 1000, -1, 1) x 15 = 7.5 bps" in ask.out
+
+
+def test_why_is_the_running_bots_own_word(bots: Bots) -> None:
+    """What it last decided, whatever the settings here say; where none answers, what a start would
+    decide by these settings and the state file, a pause that is saved there included."""
+    here = {**bots.healthy.environment, "MM_HALF_SPREAD_BPS": "99", "MM_SHOCK_BPS": "200"}
+    told = run(here, "why", "bid", "--json").json
+    assert "half-spread 25 bps" in str(told["steps"])
+    assert told["verdict"].startswith("bid 100 at ")
+    known = Path(here["MM_STATE_FILE"])
+    state = json.loads(known.read_text())
+    state["strategy"]["shock"] = (time.time_ns() // 1_000_000) + 20_000
+    saved = known.with_name("paused.json")
+    saved.write_text(json.dumps(state))
+    alone = run({**here, "MM_STATE_FILE": str(saved)}, "why", "bid", "--url", "127.0.0.1:9")
+    assert "half-spread 99 bps" in alone.out
+    assert "price shock; ends when MM_SHOCK_PAUSE_SECONDS are over" in alone.out
+    assert "no bid: halted" in alone.out
+    assert "none of this market and subaccount at http://127.0.0.1:9" in alone.out
+    assert json.loads(saved.read_text()) == state, "it is only read"
 
 
 def test_config_masks_secrets_and_lists_faults(bots: Bots) -> None:
