@@ -7,25 +7,39 @@ them alike.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from mm_bot.core.exact import Amount, Price
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.policy import Policy
-from mm_bot.strategies.usd_levels import USD
+from mm_bot.strategies.usd_levels import USD, size_of
 
 
 def market_faults(policy: Policy, market: Instrument) -> Iterator[str]:
     """Why no level could ever be quoted there."""
-    if policy.options.get(USD, "0") != "0":
-        return  # sizes are by the price then, and each gap says what it lacks
-    wanted, least = policy.quote.order_size, market.least_size or market.size_step
+    usd = Decimal(policy.options.get(USD, "0"))
+    least = market.least_size or market.size_step
+    low, high = policy.reference.low, policy.reference.high
+    name, wanted = "MM_ORDER_SIZE", policy.quote.order_size
+    if usd:
+        most = size_of(usd, market, low)
+        if most is None:
+            return
+        name, wanted = USD, most
     if market.notional_step is None and market.floor_size(wanted) < least:
         yield (
-            f"MM_ORDER_SIZE={wanted} is below {least}, the smallest order of {market.symbol}: give "
-            f"at least that, or another MM_MARKET_SYMBOL"
+            f"{name}={usd or wanted} is below {least}, the smallest order of {market.symbol}: give "
+            f"{'more' if usd else 'at least that'}, or another MM_MARKET_SYMBOL"
         )
         return
-    low = policy.reference.low
+    if high and not market.tradable(high, wanted):
+        yield (
+            f"{name}={usd or wanted} is worth less than {market.notional_step} {market.quote}, the "
+            f"smallest order of {market.symbol}, even at MM_ANCHOR_MAX_PRICE={high}: give more"
+        )
+        return
+    if usd:
+        return  # what a limit leaves of them is by their price, and each gap says what it lacks
     if low is None:
         return
     smallest = market.notional_step or market.notional(low, least)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mm_bot.core.changed import changed
-from mm_bot.core.exact import Price, Size, floor_to_step, multiply
-from mm_bot.core.instrument import Side
+from mm_bot.core.exact import NO_SIZE, Price, Size, floor_to_step, multiply
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import View
 from mm_bot.strategies.draft import Draft, Step
@@ -43,20 +43,24 @@ class UsdLevels(Step):
         )
 
     def _side(self, view: View, prices: tuple[Price, ...]) -> tuple[Size, ...]:
-        market, usd, sizes = view.market, self.usd, []
+        usd, sizes = self.usd, []
         for price in prices:
-            if market.base in DOLLARS:
-                size = Size(usd) if market.is_spot else self._lots(view, usd, market.multiplier)
-            elif price.value > 0:
-                size = self._lots(view, usd, multiply(price.value, market.multiplier))
-            else:
-                size = Size(Decimal(0))
-            sizes.append(size)
+            sizes.append(size_of(usd, view.market, price) or NO_SIZE)
             usd = multiply(usd, self.level_size_mult)
         return tuple(sizes)
 
-    def _lots(self, view: View, usd: Decimal, each: Decimal) -> Size:
-        return Size(floor_to_step(usd, each, view.market.size_step.value))
+
+def size_of(usd: Decimal, market: Instrument, price: Price | None) -> Size | None:
+    """So many dollars on the grid; None where that takes a price and there is none."""
+    each = market.multiplier
+    if market.base in DOLLARS:
+        if market.is_spot:
+            return Size(usd)
+    elif price:
+        each = multiply(price.value, each)
+    else:
+        return None
+    return Size(floor_to_step(usd, each, market.size_step.value))
 
 
 def _build(options: Options, quote: QuotePolicy) -> Step | None:

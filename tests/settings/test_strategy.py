@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from mm_bot.core.exact import Amount, Price, Size
+from mm_bot.core.instrument import Instrument
 from mm_bot.core.policy import Policy
 from mm_bot.settings.market_fit import market_faults
 from tests.core.builders import FUTURE, POLICY, SPOT
@@ -121,6 +123,9 @@ INSIDE = replace(
     risk=replace(POLICY.risk, max_signed_liability=Amount.of(10_000_000)),
     reference=replace(POLICY.reference, low=Price.of(100)),
 )
+ETHER = replace(
+    SPOT, symbol="ETH-USD", base="ETH", quote="USD", notional_step=None, size_step=Size.of("0.001")
+)
 TINY = replace(INSIDE.quote, order_size=Size.of("0.0009"))
 POOR = replace(INSIDE.quote, max_notional_per_side=Amount.of("999.9"))
 MEAN = replace(INSIDE.risk, max_signed_liability=Amount.of("9999999.9"))
@@ -141,5 +146,25 @@ def test_what_no_order_can_fit_on_the_market_is_refused(outside: Policy, other: 
     assert not list(market_faults(replace(INSIDE, risk=POLICY.risk), SPOT))
     (told,) = market_faults(outside, FUTURE)
     assert other in told
-    dollars = replace(outside, options={"MM_LEVEL_SIZE_USD": "5"})
+    dollars = replace(outside, options={"MM_LEVEL_SIZE_USD": "10"})
     assert not list(market_faults(dollars, FUTURE))
+
+
+@pytest.mark.parametrize(
+    ("usd", "market", "says"),
+    [
+        ("9.99", FUTURE, "MM_LEVEL_SIZE_USD=9.99 is below 0.001, the smallest order of"),
+        ("0.000009", SPOT, "worth less than 1 cNGN, the smallest order of USDCcNGN-SPOT, even at "),
+        ("0.099", ETHER, "MM_LEVEL_SIZE_USD=0.099 is below 0.001, the smallest order of ETH"),
+    ],
+)
+def test_dollars_that_never_make_an_order_are_refused(
+    usd: str, market: Instrument, says: str
+) -> None:
+    """A contract is 10,000 dollars; spot counts whole cNGN, at 100,000 at most; elsewhere the price
+    decides, 100 at least. A little more passes."""
+    bounded = replace(INSIDE, reference=replace(INSIDE.reference, high=Price.of(100_000)))
+    (told,) = market_faults(replace(bounded, options={"MM_LEVEL_SIZE_USD": usd}), market)
+    assert says in told
+    enough = str(Decimal(usd) * Decimal("1.12"))
+    assert not list(market_faults(replace(bounded, options={"MM_LEVEL_SIZE_USD": enough}), market))
