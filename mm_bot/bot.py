@@ -54,6 +54,8 @@ class Bot:
         self._edges = edges
         self._strategy = strategy
         self._poll_interval_ms = poll_interval_ms
+        self.looked = asyncio.Event()
+        """Set once the first cycle is over."""
         self._wake = asyncio.Event()
         self._woken_at: float | None = None
         """When the event came that the next cycle answers."""
@@ -158,6 +160,7 @@ class Bot:
             started_ms = self._edges.clock.monotonic_ms()
             self._wake.clear()
             decision = await self.cycle()
+            self.looked.set()
             await self._pause(started_ms, decision)
 
     async def _pause(self, started_ms: float, decision: Decision) -> None:

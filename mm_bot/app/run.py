@@ -100,7 +100,7 @@ class _Process:
         bot, store = await self._built(exchange, state_file, highest_nonce)
         health.waiting = "first cycle"
         soak = asyncio.create_task(self._soak())
-        hearing = asyncio.create_task(exchange.events(bot.wake, self._telemetry.hears))
+        hearing = asyncio.create_task(self._hear(exchange, bot))
         try:
             with self._mode.following(bot):
                 await bot.run(self._shutdown.requested)
@@ -219,6 +219,12 @@ class _Process:
             price_tick=market.price_tick,
         )
         return highest_nonce
+
+    async def _hear(self, exchange: LiveVenue, bot: Bot) -> None:
+        """From the first cycle on: to load and connect it would hold up the first quote. What
+        came in between is seen by the look that each new connection starts."""
+        await bot.looked.wait()
+        await exchange.events(bot.wake, self._telemetry.hears)
 
     async def _soak(self) -> None:
         interval_ms = self._settings.soak_log_interval_ms

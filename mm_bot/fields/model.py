@@ -43,6 +43,7 @@ class Model(BaseModel):
         validate_by_alias=True,
         arbitrary_types_allowed=True,
         hide_input_in_errors=True,
+        defer_build=True,  # many are only declared: their validators are made by the first reading
     )
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:

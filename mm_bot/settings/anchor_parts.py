@@ -7,6 +7,7 @@ which is carried to a future's expiry, but for those `OF_THIS_MARKET`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mm_bot.fields.model import Reading
@@ -38,7 +39,7 @@ class Parts:
 
     reading: Reading
     given: AnchorVariables
-    sources: dict[str, SourceSettings]
+    sources: Mapping[str, SourceSettings]
     limits: LimitSettings
     market: MarketSettings
     chain: OnChain

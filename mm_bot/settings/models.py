@@ -106,9 +106,24 @@ class Models:
     run: RunSettings
     observe: ObserveSettings
     anchor: AnchorVariables
-    sources: dict[str, SourceSettings]
+    sources: Mapping[str, SourceSettings]
     external: ExternalVariables
     zero_ex: ZeroExSettings
+
+
+class _Sources(dict[str, SourceSettings]):
+    """Every source's model, by its word. One of which nothing is set has no fault, and is read by
+    whoever looks at it: to make the models of all is a part of a start."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        for word, section in SOURCE_SECTIONS.items():
+            if any(reading.is_set(each.name) for each in section.variables):
+                self[word] = reading.read(section)
+
+    def __missing__(self, word: str) -> SourceSettings:
+        self[word] = self._reading.read(SOURCE_SECTIONS[word])
+        return self[word]
 
 
 def read_all(environment: Mapping[str, str], venue: VenueModule) -> tuple[Reading, Models]:
@@ -126,7 +141,7 @@ def read_all(environment: Mapping[str, str], venue: VenueModule) -> tuple[Readin
         run=reading.read(RUN),
         observe=reading.read(OBSERVE),
         anchor=reading.read(ANCHOR),
-        sources={word: reading.read(section) for word, section in SOURCE_SECTIONS.items()},
+        sources=_Sources(reading),
         external=reading.read(EXTERNAL_ANCHOR),
         zero_ex=reading.read(ZERO_EX),
     )

@@ -62,7 +62,7 @@ def rivals(
                 rival.stop()
     finally:
         for rival in both:
-            rival.kill()
+            rival.close()
         for anchor in anchors:
             anchor.close()
 

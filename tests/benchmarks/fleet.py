@@ -48,7 +48,7 @@ def fleet(
                 folder=supervisor.folder,
                 plain=False,
             )
-            cleanup.callback(rival.kill)
+            cleanup.callback(rival.close)
             rival.start(poll_ms=_POLL_MS)
             rival.wait_for_new(set(), 2)
             started.append(rival)
