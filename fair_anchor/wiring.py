@@ -170,4 +170,6 @@ def _eth_call(settings: Settings, cleanup: AsyncExitStack) -> EthCall | None:
 
     client = open_client("", settings.timeout_ms)
     cleanup.push_async_callback(client.aclose)
-    return Chain(client, settings.rpc_url).eth_call
+    chain = Chain(client, settings.rpc_url)
+    cleanup.push_async_callback(chain.aclose)
+    return chain.eth_call

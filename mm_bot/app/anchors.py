@@ -28,7 +28,7 @@ from mm_bot.prices.witness import AGREEMENT_BPS_DEFAULT, Witnesses
 from mm_bot.settings import AnchorSettings, Settings
 from mm_bot.settings.anchor_variables import MEDIAN
 from mm_bot.settings.anchors import AnchorPart
-from mm_bot.venues.base import LiveVenue
+from mm_bot.venues.base import LiveVenue, OnBlock, TellsBlocks
 from mm_bot.venues.numo.chain import Chain
 
 READ_TIMEOUT_MS = 2_000
@@ -44,14 +44,17 @@ def build_anchors(
     clock: Clock,
     cleanup: AsyncExitStack,
     witnesses: Witnesses | None = None,
+    on_block: OnBlock | None = None,
 ) -> tuple[AnchorRunner | None, AnchorRunner | None]:
-    """The market's anchor and the bootstrap anchor, not yet started; None where one is off."""
+    """The market's anchor and the bootstrap anchor, not yet started; None where one is off. What is
+    read by `eth_call` is read at each block that `on_block` tells of."""
     witnesses = witnesses or Witnesses()
     anchor = build(
         anchor_config(settings.anchor, market, settings.poll_interval_ms),
         SourceContext(
             clock=clock,
             eth_call=eth_call,
+            on_block=on_block,
             witnesses=witnesses,
             max_age_ms=settings.anchor.max_age_ms,
         ),
@@ -62,7 +65,9 @@ def build_anchors(
     if chosen.rpc_url != settings.venue_config.rpc_url:
         client = open_client("", chosen.timeout_ms)
         cleanup.push_async_callback(client.aclose)
-        eth_call = Chain(client, chosen.rpc_url).eth_call
+        chain = Chain(client, chosen.rpc_url)
+        cleanup.push_async_callback(chain.aclose)
+        eth_call, on_block = chain.eth_call, None
     external = build(
         AnchorConfig(
             source=chosen.spec,
@@ -71,7 +76,7 @@ def build_anchors(
             timeout_ms=chosen.timeout_ms,
             name=chosen.provider.value,
         ),
-        SourceContext(clock=clock, eth_call=eth_call, witnesses=witnesses),
+        SourceContext(clock=clock, eth_call=eth_call, on_block=on_block, witnesses=witnesses),
     )
     return anchor, external
 
@@ -85,7 +90,13 @@ async def started_anchors(
 ) -> tuple[AnchorRunner | None, AnchorRunner | None]:
     """The same, running until `cleanup`, each with a first reading if one came within a second."""
     anchor, external = build_anchors(
-        settings, exchange.instrument, exchange.eth_call, clock, cleanup, witnesses
+        settings,
+        exchange.instrument,
+        exchange.eth_call,
+        clock,
+        cleanup,
+        witnesses,
+        exchange.on_block if isinstance(exchange, TellsBlocks) else None,
     )
     running = [runner for runner in (anchor, external) if runner is not None]
     for runner in running:

@@ -35,7 +35,7 @@ from mm_bot.observe.telemetry import Telemetry
 from mm_bot.observe.totals import Totals
 from mm_bot.settings import Settings
 from mm_bot.settings.market_fit import market_faults
-from mm_bot.venues.base import LiveVenue
+from mm_bot.venues.base import LiveVenue, TellsBlocks
 
 CANCEL_ALL_WITHIN_MS = 10_000
 CYCLE_OVERDUE_LEAST_MS = 10_000
@@ -224,7 +224,11 @@ class _Process:
         """From the first cycle on: to load and connect it would hold up the first quote. What
         came in between is seen by the look that each new connection starts."""
         await bot.looked.wait()
-        await exchange.events(bot.wake, self._telemetry.hears)
+        async with asyncio.TaskGroup() as hearing:
+            hearing.create_task(exchange.events(bot.wake, self._telemetry.hears))
+            if isinstance(exchange, TellsBlocks):
+                exchange.on_block(bot.wake)
+                hearing.create_task(exchange.blocks(self._telemetry.hears_blocks))
 
     async def _soak(self) -> None:
         interval_ms = self._settings.soak_log_interval_ms

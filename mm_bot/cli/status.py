@@ -53,6 +53,9 @@ def headlines(status: Status) -> Iterator[tuple[str, str]]:
     events = members(status.get("events"))
     if events.get("source") == "poll" and status.get("cycle"):
         yield f"  no events, the poll alone: {events.get('why')}", "bad"
+    blocks = members(status.get("blocks"))
+    if blocks.get("source") == "poll":
+        yield f"  no word of new blocks, the poll alone: {blocks.get('why')}", "bad"
     reasons = status.get("not_ready_because")
     for reason in reasons if isinstance(reasons, list) else []:
         yield f"  not ready: {reason}", "bad"

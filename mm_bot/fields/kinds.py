@@ -24,6 +24,7 @@ from mm_bot.fields.texts import (
     base_url,
     database_url,
     http_url,
+    node_url,
     redis_url,
     refuse,
     show_database,
@@ -244,7 +245,7 @@ HTTP_URL = Kind(takes="an http:// or https:// URL", parse=http_url, show=show_ur
 BASE_URL = Kind(takes="an http:// or https:// URL", parse=base_url, show=show_url)
 WEBSOCKET_URL = Kind(takes="a ws:// or wss:// URL", parse=websocket_url, show=show_url)
 REDIS_URL = Kind(takes="a redis:// or rediss:// URL", parse=redis_url, show=show_url)
-NODE_URL = Kind(takes="an http:// or https:// URL", parse=http_url, show=show_host)
+NODE_URL = Kind(takes="an http(s):// or ws(s):// URL", parse=node_url, show=show_host)
 DATABASE_URL = Kind(
     takes="a postgres:// or postgresql:// URL", parse=database_url, show=show_database
 )

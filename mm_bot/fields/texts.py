@@ -38,6 +38,11 @@ def websocket_url(text: str) -> str:
     return _host_url(text, ("ws", "wss"), "a ws:// or wss:// URL with a host")
 
 
+def node_url(text: str) -> str:
+    schemes = ("http", "https", "ws", "wss")
+    return _host_url(text, schemes, "an http(s):// or ws(s):// URL with a host")
+
+
 def redis_url(text: str) -> str:
     return _host_url(text, ("redis", "rediss"), "a redis:// or rediss:// URL with a host")
 

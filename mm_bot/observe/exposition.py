@@ -20,7 +20,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from mm_bot.core.declared import Declared
 from mm_bot.observe.counts import Counts
 from mm_bot.observe.gauges import every_gauge
-from mm_bot.observe.metrics import HEARS_FROM
+from mm_bot.observe.metrics import BLOCKS_FROM, HEARS_FROM
 
 if TYPE_CHECKING:
     from mm_bot.observe.metrics import Metrics
@@ -100,6 +100,15 @@ class Exposition:
         for source in HEARS_FROM:
             hears.add_metric((source,), int(self._of.hears_from == source))
         yield hears
+        blocks = GaugeMetricFamily(
+            "mm_bot_blocks_source",
+            "1 for what tells of new blocks: subscription of the node, where MM_RPC_URL is a "
+            "WebSocket, or poll where only MM_POLL_INTERVAL_MS counts; else 0.",
+            labels=("source",),
+        )
+        for source in BLOCKS_FROM:
+            blocks.add_metric((source,), int(self._of.blocks_from == source))
+        yield blocks
         for gauge in self._gauges:
             yield gauge.family(self._of.view)
         yield from self._sources()

@@ -92,7 +92,10 @@ class Health:
             "at_ms": self._clock.now_ms(),
             **self._about,
             "control": dict(self._control()),
-            "events": {"source": self._telemetry.hears_from, "why": self._telemetry.hears_why},
+            **{
+                what: {"source": source, "why": why}
+                for what, (source, why) in self._telemetry.heard.items()
+            },
         }
         return found if view is None else {**found, **self._of(view)}
 

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from mm_bot.observe.exposition import Exposition
 
 FRESH_FOR_S = 0.1
+EVENTS = "events"
 POLL = "poll"
 HEARS_FROM = ("listen", "socket", POLL)
+BLOCKS_FROM = ("subscription", POLL)
 """What may wake the loop: the database, the exchange's stream, nothing but its own poll."""
 
 
@@ -80,7 +82,7 @@ class Metrics:
         self.dropped_lines: Callable[[], int] = lambda: 0
         self.mirror: Callable[[], tuple[bool, int]] | None = None
         """Whether the copy in Redis is kept, and how often that failed; None without one."""
-        self.hears_from = POLL
+        self.hears_from = self.blocks_from = POLL
         self.view: View | None = None
         self.anchor: Refreshes | None = None
         self.external: Refreshes | None = None

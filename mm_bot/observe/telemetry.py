@@ -13,7 +13,7 @@ from mm_bot.core.memory import Memory
 from mm_bot.core.remember import Report
 from mm_bot.observe.history import History
 from mm_bot.observe.log import Log
-from mm_bot.observe.metrics import POLL, Metrics, Refreshes
+from mm_bot.observe.metrics import EVENTS, POLL, Metrics, Refreshes
 from mm_bot.observe.narrator import Narrator
 from mm_bot.observe.totals import Totals
 from mm_bot.observe.view import FILLS_KEPT, Reconciled, View, noted, seconds
@@ -31,8 +31,8 @@ class Telemetry:
         self.view: View | None = None
         """Of the last cycle; None before the first has ended."""
         self.history = History()
-        self.hears_from, self.hears_why = POLL, "not asked yet"
-        self._told_source = ""
+        self.heard = {EVENTS: (POLL, "not asked yet")}
+        """Of each stream its source and why there is no better; `blocks` where there is one."""
         self._clock = clock or SystemClock()
         self._metrics = metrics
         self._log = log
@@ -40,6 +40,7 @@ class Telemetry:
         self._market: Instrument | None = None
         self._narrator = Narrator(log)
         self._newest_trade = -1
+        self._told: dict[str, str] = {}
         self._unreadable: set[str] = set()
         self._alarms: set[str] = set()
         self._undeclared: set[str] = set()
@@ -53,12 +54,21 @@ class Telemetry:
 
     def hears(self, source: str, why: str) -> None:
         """What wakes the loop beside its poll; `poll` is nothing, and `why` there is no better."""
-        news = source != self._told_source
-        self._told_source = self.hears_from = self._metrics.hears_from = source
-        self.hears_why = why
-        if news:
+        self._metrics.hears_from = source
+        self._hears(EVENTS, source, why)
+
+    def hears_blocks(self, source: str, why: str) -> None:
+        """The same of new blocks, where the node's address is of a kind that may tell of them."""
+        self._metrics.blocks_from = source
+        self._hears("blocks", source, why)
+
+    def _hears(self, what: str, source: str, why: str) -> None:
+        """Each change is told once, a loss as a warning."""
+        self.heard[what] = (source, why)
+        if self._told.get(what) != source:
+            self._told[what] = source
             tell = self._log.warning if source == POLL else self._log.info
-            tell("events", source=source, why=why or None)
+            tell(what, source=source, why=why or None)
 
     def event(self, name: str, /, **fields: object) -> None:
         self._log.warning(name, **fields)

@@ -34,6 +34,8 @@ class OracleSpec:
 
     def build(self, context: SourceContext) -> OracleSource:
         assert context.eth_call is not None, "the feed needs an eth_call"
+        if context.on_block is not None:
+            context.on_block(context.moved.set)
         return OracleSource(
             self.address, context.eth_call, name="cngn-price-oracle", max_age_ms=self.max_age_ms
         )

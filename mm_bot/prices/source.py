@@ -22,6 +22,7 @@ from mm_bot.core.exact import Price
 from mm_bot.errors import EdgeError
 
 EthCall = Callable[[str, bytes], Awaitable[bytes]]
+OnBlock = Callable[[Callable[[], None]], None]
 """`eth_call(address, calldata) -> returned bytes` at the latest block; EdgeError where it fails."""
 
 

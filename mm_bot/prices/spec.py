@@ -21,7 +21,7 @@ from mm_bot.core.exact import Price
 from mm_bot.fields.kinds import POSITIVE, decimal, mapped
 from mm_bot.fields.model import Model
 from mm_bot.fields.texts import show_text
-from mm_bot.prices.source import AnchorSource, EthCall
+from mm_bot.prices.source import AnchorSource, EthCall, OnBlock
 from mm_bot.prices.witness import Witnesses
 
 PRICE = mapped(decimal("cNGN per USDC", POSITIVE), Price)
@@ -36,6 +36,8 @@ class SourceContext:
     clock: Clock
     eth_call: EthCall | None = None
     """For the on-chain feed."""
+    on_block: OnBlock | None = None
+    """Registers who reads by `eth_call` at each new block; None where nobody tells of those."""
     witnesses: Witnesses = field(default_factory=Witnesses)
     """Shared by all guards of a process."""
     max_age_ms: int | None = None

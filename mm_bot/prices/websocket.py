@@ -6,17 +6,14 @@ compressed, proxies are not used; names are looked up and certificates trusted a
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.uri import parse_uri
 
-from mm_bot.io.dial import dial, trust_store
 from mm_bot.io.errors import describe
-from mm_bot.io.websocket import NoRedirects
+from mm_bot.io.websocket import opened
 from mm_bot.prices.source import AnchorError, RejectReason
 
 __all__ = ["ClientConnection", "connected", "refused_from"]
@@ -32,18 +29,9 @@ async def connected(
         AnchorError: of `source`, where it does not open or breaks.
     """
     try:
-        where = parse_uri(url)
-        async with asyncio.timeout(timeout_ms / 1000):
-            dialled = await dial(where.host, where.port)
-        async with NoRedirects(
-            url,
-            sock=dialled,
-            ssl=trust_store() if where.secure else None,
-            proxy=None,
-            compression=None,
-            max_size=message_bytes_max,
-            open_timeout=timeout_ms / 1000,
-            close_timeout=1,
+        timeout_s = timeout_ms / 1000
+        async with await opened(
+            url, timeout_s=timeout_s, message_bytes_max=message_bytes_max
         ) as connection:
             yield connection
     except (WebSocketException, OSError, UnicodeError) as error:

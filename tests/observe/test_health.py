@@ -94,8 +94,17 @@ def test_what_wakes_the_loop_is_told_in_status_metric_and_log() -> None:
         for each in ("listen", "socket", "poll"):
             name = ("mm_bot_events_source", f'source="{each}"')
             assert exported[name] == (each == source)
+    assert "blocks" not in watched.health.status(), "nobody follows them"
+    for source, why in (("subscription", ""), ("poll", "the node ended the WebSocket")):
+        watched.telemetry.hears_blocks(source, why)
+        assert watched.health.status()["blocks"] == {"source": source, "why": why}
+        exported = parts(watched.metrics)
+        for each in ("subscription", "poll"):
+            assert exported["mm_bot_blocks_source", f'source="{each}"'] == (each == source)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert [(each["level"], each["source"], each["why"]) for each in lines] == [
-        ("info", "listen", None),
-        ("warning", "poll", "LISTEN ended: gone"),
+    assert [(each["event"], each["level"], each["source"], each["why"]) for each in lines] == [
+        ("events", "info", "listen", None),
+        ("events", "warning", "poll", "LISTEN ended: gone"),
+        ("blocks", "info", "subscription", None),
+        ("blocks", "warning", "poll", "the node ended the WebSocket"),
     ]

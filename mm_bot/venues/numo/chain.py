@@ -1,4 +1,5 @@
-"""Reads of the chain: raw JSON-RPC, one HTTP request a read, calldata packed by hand.
+"""Reads of the chain: raw JSON-RPC, one request a read, calldata packed by hand. Over HTTP, or over
+one WebSocket where the node's URL is of one; that tells of new blocks too.
 
 **Balances and their block belong together.** A batch of "latest block" and "call at latest" may be
 answered from two blocks, or by two backends. So the balances are asked by a single `eth_call` of a
@@ -19,9 +20,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 import orjson
@@ -41,6 +42,9 @@ from mm_bot.venues.numo.account import (
     word,
 )
 from mm_bot.venues.signing import address_word, uint_word
+
+if TYPE_CHECKING:
+    from mm_bot.venues.numo.node_socket import NodeSocket
 
 _REVERTED: Final = 3
 """JSON-RPC error code of a call that the contract reverted."""
@@ -73,9 +77,27 @@ class Chain:
     def __init__(self, client: LeanClient, rpc_url: str) -> None:
         self._client = client
         self._rpc_url = rpc_url
+        self._socket = _socket(rpc_url, client.timeout.read)
         self._ids = itertools.count(1)
         self._program_pause_s = 0.0
         self._program_not_before_s = 0.0
+
+    def on_block(self, told: Callable[[], None]) -> None:
+        """`told` is called for each new block while `blocks` runs, where the node tells of them. It
+        must not wait."""
+        if self._socket is not None:
+            self._socket.told.append(told)
+
+    async def blocks(self, on_source: Callable[[str, str], None]) -> None:
+        """Hears of new blocks until cancelled, where the URL is a WebSocket's. `on_source` is told
+        `subscription`, or `poll` and why."""
+        if self._socket is not None:
+            await self._socket.follow(lambda: self._request("eth_subscribe", "newHeads"), on_source)
+
+    async def aclose(self) -> None:
+        """Close what is not the client's."""
+        if self._socket is not None:
+            await self._socket.aclose()
 
     async def chain_id(self) -> int:
         return _quantity(await self._request("eth_chainId"), "eth_chainId")
@@ -166,16 +188,32 @@ class Chain:
     async def _request(self, method: str, *params: object) -> object:
         request_id = next(self._ids)
         body = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
-        with edge(NODE):
-            response = await self._client.post_json(self._rpc_url, orjson.dumps(body))
-        if response.status_code != httpx.codes.OK:
-            raise EdgeError(NODE, f"{method} {answered(response, _error_text(response.content))}")
-        answer = _read.members(_read.json(response.content), method)
+        if self._socket is not None:
+            answer = await self._socket.ask(request_id, orjson.dumps(body))
+        else:
+            answer = await self._posted(method, orjson.dumps(body))
         if answer.get("error") is not None:
             raise _rpc_error(method, _read.members(answer["error"], f"{method}.error"))
         if answer.get("id") != request_id:
             raise EdgeError(NODE, f"{method} was answered with another request's id")
         return _read.member(answer, "result", method)
+
+    async def _posted(self, method: str, body: bytes) -> Members:
+        with edge(NODE):
+            response = await self._client.post_json(self._rpc_url, body)
+        if response.status_code != httpx.codes.OK:
+            raise EdgeError(NODE, f"{method} {answered(response, _error_text(response.content))}")
+        return _read.members(_read.json(response.content), method)
+
+
+def _socket(rpc_url: str, timeout_s: float | None) -> NodeSocket | None:
+    """None where the URL is not of a WebSocket, and nothing of that is loaded."""
+    if not rpc_url.lower().startswith(("ws:", "wss:")):
+        return None
+    from mm_bot.venues.numo.node_socket import NodeSocket
+
+    assert timeout_s is not None, "every client of ours has its timeouts"
+    return NodeSocket(rpc_url, timeout_s)
 
 
 def _rpc_error(method: str, error: Members) -> EdgeError:

@@ -217,8 +217,17 @@ class NumoVenue:
         )
         await heard.run()
 
+    def on_block(self, told: Callable[[], None]) -> None:
+        """See `TellsBlocks`."""
+        self._chain.on_block(told)
+
+    async def blocks(self, on_source: Callable[[str, str], None]) -> None:
+        """See `TellsBlocks`."""
+        await self._chain.blocks(on_source)
+
     async def aclose(self) -> None:
         """Close every connection; the lock goes with its session."""
+        await self._chain.aclose()
         await self._session.aclose()
         await self._api.aclose()
         await self._node.aclose()

@@ -44,7 +44,10 @@ class NumoSettings(Model, title="The exchange, and who trades there"):
         "MM_API_BASE_URL", "The markets API, without its `/v1`.", required=True
     )
     rpc_url: Annotated[str, NODE_URL] = variable(
-        "MM_RPC_URL", "A node of the chain; only read from.", required=True
+        "MM_RPC_URL",
+        "A node of the chain; only read from. A WebSocket tells of new blocks too, each of which "
+        "starts a cycle and a read of on-chain anchors.",
+        required=True,
     )
     database_url: Annotated[str | None, DATABASE_URL] = variable(
         "MM_DATABASE_URL",
