@@ -12,11 +12,17 @@ from decimal import Decimal
 from mm_bot.core.exact import Amount, Price
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.policy import Policy
+from mm_bot.strategies.target import TARGET_PCT, TARGET_SIZE
 from mm_bot.strategies.usd_levels import USD, size_of
 
 
 def market_faults(policy: Policy, market: Instrument) -> Iterator[str]:
-    """Why no level could ever be quoted there."""
+    """Why no level could ever be quoted there, or not as it was meant."""
+    if TARGET_PCT in policy.options and not market.is_spot:
+        yield (
+            f"{TARGET_PCT} is for spot alone, and MM_MARKET_SYMBOL={market.symbol} is none: give "
+            f"{TARGET_SIZE}"
+        )
     usd = Decimal(policy.options.get(USD, "0"))
     least = market.least_size or market.size_step
     low, high = policy.reference.low, policy.reference.high

@@ -17,7 +17,7 @@ from mm_bot.core.exact import Price, exact
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.fields.kinds import BOOLEAN, Kind, Range, decimal, one_of, seconds, token, whole
 from mm_bot.fields.model import Model, Reading, variable
-from mm_bot.strategies.options import Option, Sort
+from mm_bot.strategies.options import Option, Options, Sort
 from mm_bot.strategies.price_band import CEILING, FLOOR
 
 _BUILT_IN = ", ".join(strategies.BUILT_IN)
@@ -114,6 +114,26 @@ def unused(reading: Reading, given: StrategySettings, quote: QuotePolicy) -> Ite
         name = option.name
         if name not in used and reading.is_set(name) and texts.get(name) != option.default:
             yield f"{name} is set, and nothing that is on uses it"
+
+
+def too_slow(given: StrategySettings, poll_ms: int) -> Iterator[str]:
+    """Features that compare readings which may be further apart than they look back."""
+    options = Options(strategies.options(), given.options)
+    for switch, name, times, what in (
+        ("MM_SHOCK_BPS", "MM_SHOCK_WINDOW_SECONDS", 1, "sees no two prices to compare"),
+        ("MM_SHOCK_BPS", "MM_SHOCK_PAUSE_SECONDS", 1, "hears no two prices that say it is calm"),
+        (
+            "MM_VOLATILITY_SPREAD_MULT",
+            "MM_VOLATILITY_HALF_LIFE_SECONDS",
+            3,
+            "finds every sample too old",
+        ),
+    ):
+        if options.number(switch) and times * options.ms(name) < poll_ms:
+            yield (
+                f"{name} with MM_POLL_INTERVAL_MS={poll_ms}: where nothing wakes a cycle between, "
+                f"{switch} {what}; give at least as long"
+            )
 
 
 def check_contradictions(reading: Reading, given: StrategySettings, quote: QuotePolicy) -> None:

@@ -13,7 +13,7 @@ from mm_bot.fields.model import Reading
 from mm_bot.settings.anchor_variables import BOOTSTRAP_MARKET, EXTERNAL, ORACLE_CARRY
 from mm_bot.settings.models import Models
 from mm_bot.settings.quoting import quote_policy, reference_min_size
-from mm_bot.settings.strategy import unused
+from mm_bot.settings.strategy import too_slow, unused
 from mm_bot.strategies.models import AS, GLFT
 
 _LONG_LIFE_MS = 3_600_000
@@ -127,11 +127,12 @@ def _of_strategy(reading: Reading, given: Models) -> Iterator[str]:
     quotes, strategy = given.quotes, given.strategy
     if strategy.strategy not in (AS, GLFT) and quotes.skew_bps > quotes.half_spread_bps:
         yield (
-            f"MM_INVENTORY_SKEW_BPS, {plain(quotes.skew_bps)}, is above MM_HALF_SPREAD_BPS, "
+            f"MM_INVENTORY_SKEW_BPS is above MM_HALF_SPREAD_BPS, {plain(quotes.skew_bps)} and "
             f"{plain(quotes.half_spread_bps)}: a full inventory moves the quote that reduces it "
             "past the reference"
         )
     yield from unused(reading, strategy, quote_policy(quotes, given.limits, _ONE, _ONE))
+    yield from too_slow(strategy, given.run.poll_interval_ms)
     if given.anchor.source == ORACLE_CARRY and reading.is_set("MM_SHOCK_BPS"):
         yield (
             "MM_SHOCK_BPS with MM_ANCHOR_SOURCE_TYPE=oracle_carry: a feed that updates less often "

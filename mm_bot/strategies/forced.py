@@ -112,6 +112,7 @@ FORCED_OPTIONS = (
         default="50",
         unit="basis points",
         least="0",
+        most="9999",
     ),
     Option(
         name=_LIFE,

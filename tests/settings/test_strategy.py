@@ -105,8 +105,33 @@ def test_what_is_just_inside_is_taken_without_a_word() -> None:
 def test_a_skew_beyond_the_half_spread_is_said() -> None:
     """It is allowed, up to the wall; with a model both numbers are the model's."""
     (told,) = settings(MM_INVENTORY_SKEW_BPS="25.1").warnings
-    assert told.startswith("MM_INVENTORY_SKEW_BPS, 25.1, is above MM_HALF_SPREAD_BPS, 25: ")
+    assert told.startswith("MM_INVENTORY_SKEW_BPS is above MM_HALF_SPREAD_BPS, 25.1 and 25: ")
     assert not settings(MM_INVENTORY_SKEW_BPS="25.1", **GLFT).warnings
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "switch"),
+    [
+        ({"MM_SHOCK_WINDOW_SECONDS": "4"}, "MM_SHOCK_WINDOW_SECONDS", "MM_SHOCK_BPS"),
+        ({"MM_SHOCK_PAUSE_SECONDS": "4"}, "MM_SHOCK_PAUSE_SECONDS", "MM_SHOCK_BPS"),
+        (
+            {"MM_VOLATILITY_HALF_LIFE_SECONDS": "1"},
+            "MM_VOLATILITY_HALF_LIFE_SECONDS",
+            "MM_VOLATILITY_SPREAD_MULT",
+        ),
+    ],
+)
+def test_what_looks_back_less_far_than_to_the_cycle_before_is_said(
+    changes: dict[str, str], name: str, switch: str
+) -> None:
+    """Cycles 5 s apart; 3 half-lives of 1.7 s are enough, and 5 s are."""
+    on = {"MM_SHOCK_BPS": "200", "MM_VOLATILITY_SPREAD_MULT": "1"}
+    on |= {"MM_POLL_INTERVAL_MS": "5000", "MM_SHOCK_WINDOW_SECONDS": "5"}
+    on |= {"MM_SHOCK_PAUSE_SECONDS": "5", "MM_VOLATILITY_HALF_LIFE_SECONDS": "2"}
+    assert not settings(**on).warnings
+    (told,) = settings(**on | changes).warnings
+    assert told.startswith(f"{name} with MM_POLL_INTERVAL_MS=5000: ")
+    assert f"{switch} " in told
 
 
 @pytest.mark.parametrize(
@@ -168,3 +193,12 @@ def test_dollars_that_never_make_an_order_are_refused(
     assert says in told
     enough = str(Decimal(usd) * Decimal("1.12"))
     assert not list(market_faults(replace(bounded, options={"MM_LEVEL_SIZE_USD": enough}), market))
+
+
+def test_a_percentage_of_what_is_owned_is_refused_on_a_future() -> None:
+    """It would quote without any skew there."""
+    half = replace(INSIDE, options={"MM_TARGET_BASE_PCT": "50"})
+    assert not list(market_faults(half, SPOT))
+    (told,) = market_faults(half, FUTURE)
+    assert told.startswith("MM_TARGET_BASE_PCT is for spot alone, and MM_MARKET_SYMBOL=")
+    assert told.endswith("give MM_TARGET_INVENTORY")

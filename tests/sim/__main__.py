@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 
 from tests.sim.many import EVERY, all_caught, results
 from tests.sim.run import simulate
@@ -53,17 +54,21 @@ def _one(text: str, wanted: str | None, *, wire: bool, only: str | None) -> int:
 
 def _many(first: int, count: int, *, features: bool, wire: bool) -> int:
     begin, failed, cycles, posts, fills = time.perf_counter(), 0, 0, 0, 0
+    met: Counter[str] = Counter()
     every = results(range(first, first + count), features=features, wire=wire)
     for done, (seed, result) in enumerate(every):
         if done and done % 100 == 0:
             print(f"{done} of {count} seeds, {failed} with a violation", file=sys.stderr)
         cycles, posts, fills = cycles + result.cycles, posts + result.placed, fills + result.fills
+        met.update(result.met)
         if result.violations:
             failed += 1
             print(explained(seed, result, features=features, wire=wire), flush=True)
     took_s = time.perf_counter() - begin
     print(f"{count} seeds from {first}, {failed} with a violation, in {took_s:.0f} s")
     print(f"{cycles} cycles, {posts} posts, {fills} fills")
+    for what, seeds in sorted(met.items() if features else ()):
+        print(f"{seeds:6} seeds with {what}")
     return 1 if failed else 0
 
 

@@ -125,6 +125,7 @@ class Features:
     _source: str = ""
     _durable: Mapping[str, object] = field(default_factory=dict)
     _state: set[str] = field(default_factory=set)
+    _day: int | None = None
     _held_until_ms: int = 0
     """Until when what was on disk at the start of the process says that nothing is quoted."""
 
@@ -168,6 +169,9 @@ class Features:
         told = {gap.reason.value for gap in decision.missing}
         self._state = {halt.reason.value for halt in decision.halts} | set(decision.degraded)
         self._state |= told & {"reduce_only", "adverse_selection", "size_skew"}
+        day, self._day = self._day, decision.now_ms // DAY_MS
+        if day is not None and day < self._day:
+            self.met |= {"day roll", *(f"day roll in {each}" for each in self._state)}
         if decision.quotes.hanging.stay:
             self._state.add("hanging")
         if decision.quotes.reduction is not None:

@@ -33,6 +33,8 @@ class People:
         self._count = 0
         self.jumps: Random | None = None
         """Where it is set, the anchor jumps now and then by more than a shock."""
+        self.done: set[str] = set()
+        """What of their deeds a feature is for."""
 
     def anchor_quote(self) -> AnchorQuote:
         at_ms = self._anchor_frozen_ms or self._model.clock.now_ms()
@@ -135,6 +137,7 @@ class People:
             bps = self._random.choice((1, 4, 10, 60)) * self._random.choice((-1, 1))
             if self.jumps is not None and self.jumps.random() < 0.15:
                 bps = self.jumps.choice((-300, -250, 250, 300))
+                self.done.add("price jump")
             self._anchor = self._on_tick(self._anchor * (1 + Decimal(bps) / 10_000))
 
     def informed(self) -> None:
@@ -143,6 +146,7 @@ class People:
         best = self._best_of_all(side)
         if best is None or self._scenario.alone:
             return
+        self.done.add("informed taker")
         row = self._add("informed", side.opposite, best.price.value, best.left)
         loop = asyncio.get_running_loop()
         loop.call_later(2.0, self._model.cancel, row.owner, row.nonce)
@@ -160,6 +164,7 @@ class People:
 
     def pay(self) -> None:
         """The operator moves one of the balances; now and then past the limit of inventory."""
+        self.done.add("deposit or withdrawal")
         quote = self._scenario.policy.quote
         size, chance = quote.order_size.value, self._random.random()
         if chance < 0.3:
@@ -173,6 +178,7 @@ class People:
 
     def overfill(self) -> None:
         """So much is paid in, or out of a future, that the inventory passes any hard limit."""
+        self.done.add("deposit or withdrawal")
         quote, spot = self._scenario.policy.quote, self._scenario.market.is_spot
         far = quote.order_size.value * 4
         if spot or self._random.random() < 0.5:

@@ -48,5 +48,5 @@ def simulate(
         fills=len(world.model.matches),
         processes=world.checker.generation,
         script=tuple(world.script.lines),
-        met=frozenset(world.features.met),
+        met=frozenset(world.features.met | world.people.done),
     )
