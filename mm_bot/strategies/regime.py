@@ -143,6 +143,9 @@ class PositionRegime(Step):
         forced = Halt(reason=reason, numbers=(("inventory", held), ("reducing_to", soft)))
         if len(state.sent_ms) < self.forcing.per_hour:
             return (forced,)
+        sent_ms = view.reductions_ms
+        if sent_ms and view.now_ms - sent_ms[-1] < self.forcing.life_ms:
+            return (forced,)  # the last one has its whole life
         limit = ("limit", str(self.forcing.per_hour))
         return forced, Halt(reason=HaltReason.REDUCTION_BUDGET, numbers=(*spent, limit))
 
