@@ -3,8 +3,9 @@
 1. It is written after the state file and never before, the latest state alone, by a task of its
    own: no cycle waits for it, and a Redis that is away costs a warning and a metric.
 2. Nothing is read from it but at a start without a state file: then the times until which the
-   breaker and the shock pause hold win over a fresh beginning, and so do the day's trips. The base
-   of the day's result is of books that are lost, so it begins anew.
+   breaker and the shock pause hold win over a fresh beginning, and so do the day's trips and the
+   forced reductions of the last hour. The base of the day's result is of books that are lost, so it
+   begins anew.
 3. Two keys for each market and account: `<prefix><chain>:<owner>:<market>:<subaccount>:state`, the
    state file's own text, and `...:quote`, the best order of each side.
 """
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 WITHIN_S = 2.0
 RETRY_S = 1.0
 LAST_WORD_S = 0.5
-_HOLDS = ("breaker", "shock")
+_HOLDS = ("breaker", "shock", "regime")
 """Whose times win, by the name of the step."""
 Tell = Callable[..., None]
 

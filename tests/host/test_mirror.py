@@ -25,7 +25,7 @@ from mm_bot.host.mirror import Mirror
 from mm_bot.host.persistent import LiveOrder, PersistentState, StateIdentity
 from mm_bot.host.state_file import StateFile
 from mm_bot.host.state_text import encode
-from tests.strategies.views import Asked, halts, policy, view
+from mm_bot.strategies.trial import Asked, halts, policy, view
 
 WHO = StateIdentity(chain_id=8453, owner="0xAB", market="USDCcNGN-SPOT", subaccount_id=7)
 KEY = "mm:8453:0xab:USDCcNGN-SPOT:7"
@@ -37,7 +37,9 @@ BREAKER = {
     "base": ["1", "2", "3", "4"],
 }
 DAY_MS = 86_400_000
-STATE = PersistentState(strategy={"breaker": BREAKER, "shock": 88, "attribution": ["x"]})
+STATE = PersistentState(
+    strategy={"breaker": BREAKER, "shock": 88, "regime": [77], "attribution": ["x"]}
+)
 
 
 class Server:
@@ -177,7 +179,11 @@ def test_at_a_start_without_a_file_what_holds_wins(server: Server) -> None:
         await mirror.aclose()
 
     asyncio.run(put())
-    assert asyncio.run(held(WHO)) == {"breaker": {**BREAKER, "base": None}, "shock": 88}
+    assert asyncio.run(held(WHO)) == {
+        "breaker": {**BREAKER, "base": None},
+        "shock": 88,
+        "regime": [77],
+    }
     assert asyncio.run(held(replace(WHO, market="OTHER"))) == {}
     server.stop()
     assert asyncio.run(held(WHO)) == {}
