@@ -238,8 +238,12 @@ class _Demo:
 
 def _given(fixed: Mapping[str, str]) -> dict[str, str]:
     """The MM_* variables that the demo was started with: they are the bots' too, but for what leads
-    them to this exchange."""
-    return {n: v for n, v in os.environ.items() if n.startswith("MM_") and n not in fixed}
+    them to this exchange. So is PYTHONPATH, by which they find a strategy of one's own."""
+    return {
+        n: v
+        for n, v in os.environ.items()
+        if n == "PYTHONPATH" or (n.startswith("MM_") and n not in fixed)
+    }
 
 
 def _not_lived(symbol: str, bot: BotProcess) -> list[str]:

@@ -8,9 +8,9 @@ fault of a built-in one is a bug, and ends the process.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from traceback import extract_tb
 from typing import cast
 
@@ -75,9 +75,12 @@ def imported(path: str, built_in: tuple[str, ...]) -> Factory:
             "'mypackage.quotes:Mine'"
         )
     try:
-        factory: object = getattr(import_module(module), name, None)
+        factory: object = getattr(importlib.import_module(module), name, None)
     except Exception as error:  # whatever its own code does there
-        raise UnknownStrategyError(f"{path!r} cannot be imported: {_where(error)}") from None
+        why = _where(error)
+        if isinstance(error, ModuleNotFoundError):
+            why += "; install it beside mm-bot, or name the folder that it is in by PYTHONPATH"
+        raise UnknownStrategyError(f"{path!r} cannot be imported: {why}") from None
     if factory is None:
         raise UnknownStrategyError(f"{path!r}: {module} has no {name}")
     if not callable(factory):
@@ -112,7 +115,7 @@ def _where(error: Exception) -> str:
 
 def _is_theirs(filename: str) -> bool:
     """Not of this file, and not of the machinery that imports."""
-    return filename != __file__ and not filename.startswith("<")
+    return filename not in (__file__, importlib.__file__) and not filename.startswith("<")
 
 
 def _kind(value: object) -> str:

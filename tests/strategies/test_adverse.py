@@ -17,8 +17,8 @@ from mm_bot.core.quoting import Quotes, View
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.snapshot import Fill
 from mm_bot.strategies.adverse import ADVERSE_SELECTION, Adverse
+from mm_bot.strategies.trial import Asked, measure, policy, view
 from tests.core.builders import NOW_MS, fill
-from tests.strategies.views import Asked, measure, policy, view
 
 RUN = policy(run_orders="5")
 

@@ -13,8 +13,8 @@ from mm_bot.core.exact import Amount, Size
 from mm_bot.core.fills import FillTotals, count
 from mm_bot.core.instrument import Side
 from mm_bot.core.quoting import Quotes
+from mm_bot.strategies.trial import Asked, halts, measure, policy, view
 from tests.core.builders import NOW_MS, SPOT, fill
-from tests.strategies.views import Asked, halts, measure, policy, view
 
 DAY_S = 86_400
 ON = policy(max_daily_loss="1000")

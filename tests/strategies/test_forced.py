@@ -17,9 +17,9 @@ from mm_bot.core.quoting import Ladder, MissingReason, Quotes, Reduction
 from mm_bot.core.reconcile import cancel_everything
 from mm_bot.core.reduction import planned
 from mm_bot.core.risk import Halt, HaltReason
+from mm_bot.strategies.trial import Asked, halts, measure, policy, view
 from tests.core.builders import FUTURE, NOW_MS, SPOT, level, open_order, row
 from tests.strategies.test_regime import LIMITED
-from tests.strategies.views import Asked, halts, measure, policy, view
 
 HARD = {"hard_long_inventory": "200", "hard_short_inventory": "-200"}
 FORCED = policy(LIMITED, **HARD, forced_reduction="true", reduce_max_per_hour="3")
@@ -105,8 +105,8 @@ def test_a_single_read_and_the_soft_limit_force_nothing() -> None:
 
 
 def test_the_next_one_waits_and_a_budget_ends_it() -> None:
-    """Five seconds after the last, on balances read after it; after three in an hour it halts with
-    the numbers, over a restart too."""
+    """Five seconds after the last, on balances read after it; once the last of three in an hour
+    had its ten seconds it halts with the numbers, over a restart too."""
     asked = Asked(FORCED)
     held(asked, "250")
     assert order(held(asked, "250", 1)) is not None
@@ -118,6 +118,7 @@ def test_the_next_one_waits_and_a_budget_ends_it() -> None:
     )
     assert order(asked.quote(stale)) is None
     assert order(held(asked, "240", 8, 1)) == ("sell", "140", "1592")
+    assert halts(held(asked, "230", 29.9, 1, 8, 20)) == [LONG], "the last one has its whole life"
     spent = held(asked, "230", 30, 1, 8, 20)
     assert order(spent) is None
     assert halts(spent) == [LONG, "forced reduction budget used up"]

@@ -17,6 +17,7 @@ from mm_bot.core.reconcile import plan
 from mm_bot.core.snapshot import Fill
 from mm_bot.strategies import founding
 from mm_bot.strategies.hanging import FILLED_ORDER_DELAY
+from mm_bot.strategies.trial import Asked, measure, policy, view
 from tests.core.builders import (
     NOW_MS,
     POLICY,
@@ -30,7 +31,6 @@ from tests.core.builders import (
     running,
     snapshot,
 )
-from tests.strategies.views import Asked, measure, policy, view
 
 ON = policy(POLICY, hanging_orders="true", hanging_cancel_bps="500")
 BID = open_order(Side.BUY, "1596", nonce=1, created_ms=NOW_MS)

@@ -17,9 +17,9 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import Kept, Quotes, View
 from mm_bot.strategies import features
+from mm_bot.strategies.trial import Asked, measure, policy, view
 from tests.core.builders import FUTURE, NOW_MS, POLICY, fill, open_order
 from tests.strategies.test_regime import LIMITED
-from tests.strategies.views import Asked, measure, policy, view
 
 World = Callable[[int], View]
 BID = open_order(Side.BUY, "1596", nonce=1, created_ms=NOW_MS)

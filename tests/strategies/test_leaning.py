@@ -19,8 +19,8 @@ from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.snapshot import BookOrder
 from mm_bot.strategies.micro_price import micro_price
 from mm_bot.strategies.size_skew import SIZE_SKEW, factors
+from mm_bot.strategies.trial import Asked, best, policy, view
 from tests.core.builders import FUTURE, LADDER_OF_THREE, POLICY, SPOT, others
-from tests.strategies.views import Asked, best, policy, view
 
 CENTS = replace(FUTURE, price_tick=Price.of("0.01"))
 SKEWED = replace(

@@ -19,8 +19,8 @@ from mm_bot.strategies import founding
 from mm_bot.strategies.draft import Step
 from mm_bot.strategies.models import ModelQuotes, avellaneda_stoikov, glft
 from mm_bot.strategies.options import Place
+from mm_bot.strategies.trial import Asked, measure, policy, view
 from tests.core.builders import FUTURE, POLICY, QUOTES
-from tests.strategies.views import Asked, measure, policy, view
 
 CAPPED = str(POLICY.quote.max_long), str(POLICY.quote.max_long + POLICY.quote.max_long)
 GLFT = {

@@ -26,6 +26,7 @@ from mm_bot.observe.log import Level, Log
 from mm_bot.observe.telemetry import Telemetry
 from mm_bot.observe.totals import Totals
 from mm_bot.strategies import UnknownStrategyError, build, declared, features, find
+from mm_bot.strategies.trial import policy, view
 from tests.core.builders import (
     NOW_MS,
     POLICY,
@@ -38,7 +39,6 @@ from tests.core.builders import (
     snapshot,
 )
 from tests.observe.metrics_helpers import new_metrics, parts, telemetry_of
-from tests.strategies.views import policy, view
 
 PAGE = Path(__file__).parents[2] / "docs" / "strategies.md"
 OWN, TEST = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -150,8 +150,11 @@ def test_a_gauge_that_cannot_be_exported_is_named_at_start(kind: MeasureKind, sa
 @pytest.mark.parametrize("path", ["nothing", "no.such.module:Mine", "mm_bot.strategies:Nothing"])
 def test_what_cannot_be_loaded_is_named(path: str) -> None:
     """The message has the path and what would be valid or what is missing."""
-    with pytest.raises(UnknownStrategyError, match=path.split(":")[0]):
+    with pytest.raises(UnknownStrategyError, match=path.split(":")[0]) as told:
         find(path)
+    if path.startswith("no."):
+        remedy = "No module named 'no'; install it beside mm-bot, or name the folder that it is in"
+        assert remedy in str(told.value)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +170,7 @@ def test_what_cannot_be_loaded_is_named(path: str) -> None:
         ("def Mine(policy) return 1", "cannot be imported: SyntaxError: "),
         ("from mm_bot.core.quoting import Vew", "cannot be imported: ImportError: cannot import"),
         ("Mine = undefined", "cannot be imported: NameError: name 'undefined'"),
+        ("import no_such", "No module named 'no_such' at "),
     ],
 )
 def test_what_cannot_be_made_is_named_with_its_line(

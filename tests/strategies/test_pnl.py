@@ -15,8 +15,8 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.quoting import Quotes
 from mm_bot.core.snapshot import Fill
 from mm_bot.strategies.attribution import Attribution
+from mm_bot.strategies.trial import Asked, measure, policy, view
 from tests.core.builders import fill
-from tests.strategies.views import Asked, measure, policy, view
 
 ON = policy(pnl_attribution="true")
 

@@ -12,8 +12,8 @@ from mm_bot.core.exact import Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.quoting import Quotes
 from mm_bot.strategies.regime import REDUCE_ONLY, halting_limits
+from mm_bot.strategies.trial import Asked, measure, policy, view
 from tests.core.builders import FUTURE, POLICY
-from tests.strategies.views import Asked, measure, policy, view
 
 LIMITED = replace(
     POLICY,

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mm_bot.core.reference import ReferenceSource
+from mm_bot.strategies.trial import Asked, halts, measure, policy, seen, view
 from tests.core.builders import NOW_MS
-from tests.strategies.views import Asked, halts, measure, policy, seen, view
 
 ON = policy(shock_bps="200")
 SHOCK = ["price shock"]

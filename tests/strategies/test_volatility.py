@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from mm_bot.core.exact import plain
 from mm_bot.core.quoting import Quotes
 from mm_bot.core.reference import ReferenceSource
+from mm_bot.strategies.trial import Asked, measure, policy, view
 from mm_bot.strategies.volatility import Volatility
 from tests.core.builders import LADDER_OF_THREE, POLICY
-from tests.strategies.views import Asked, measure, policy, view
 
 ON = policy(volatility_spread_mult="1")
 PATH = ((0, "1600"), (1, "1600.8"), (2, "1600"), (5, "1601.6"), (6, "1601.6"))
