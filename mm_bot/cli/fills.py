@@ -1,7 +1,8 @@
 """`fills`: the last fills of our orders in this market, newest first, as the exchange has them.
 
-It is asked for fills after a trade id; trade ids are shared by all markets, so the
-look back widens until enough of ours are found or there are no older ones.
+It is asked for fills after a number; numbers are shared by all markets, or are times, so the
+look back widens until enough of ours are found or there are no older ones. Then the orders of those
+fills are asked for: whether a fill completed its order is told only where its order is shown.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ from datetime import UTC, datetime
 from mm_bot.cli.call import Call
 from mm_bot.cli.orders import ALL_LIVE, STYLES
 from mm_bot.cli.reach import asked, commanding
+from mm_bot.core.orders import OrderId
 from mm_bot.core.snapshot import Fill, OwnOrders
-from mm_bot.errors import SettingsError
+from mm_bot.errors import EdgeError, SettingsError
 from mm_bot.settings import Settings
+from mm_bot.venues.answers import completing
+from mm_bot.venues.base import LiveVenue
 
 _FIRST_LOOK_BACK = 1_000
+_FIRST_PART = 10**8
+"""Or this part of all numbers there are, where numbers are times."""
 _MOST = 10_000
 
 
@@ -26,7 +32,7 @@ def run(call: Call) -> int:
     if not 1 <= wanted <= _MOST:
         raise SettingsError([f"--last {wanted}: give a number between 1 and {_MOST}"])
     settings = call.settings()
-    told = [_entry(fill) for fill in asyncio.run(_fills(settings, wanted))]
+    told = [_entry(fill, known) for fill, known in asyncio.run(_told(settings, wanted))]
     output = call.output
     if output.as_json:
         output.json({"market": settings.market_symbol, "fills": told})
@@ -46,28 +52,41 @@ def run(call: Call) -> int:
     return 0
 
 
-async def _fills(settings: Settings, wanted: int) -> list[Fill]:
+async def _told(settings: Settings, wanted: int) -> list[tuple[Fill, bool]]:
+    """The newest fills, newest first, each with whether its order is shown."""
     async with commanding(settings) as venue:
         await venue.connect()
-
-        async def after(trade_id: int | None) -> OwnOrders:
-            questions = replace(ALL_LIVE, fills_after=trade_id)
-            return await asked(venue.own_orders(questions))
-
-        newest = (await after(None)).newest_trade_id or 0
-        back, found = max(_FIRST_LOOK_BACK, wanted), list[Fill]()
-        while True:
-            cursor = max(0, newest - back)
-            start, found = cursor, []
-            while page := (await after(cursor)).fills:
-                found = [*found, *page][-wanted:]
-                cursor = page[-1].trade_id
-            if len(found) >= wanted or start == 0:
-                return found[::-1]
-            back *= 10
+        found = await _fills(venue, wanted)
+        ids = (fill.order_id for fill in found if OrderId.parse(fill.order_id) is not None)
+        asking = replace(ALL_LIVE, order_ids=tuple(dict.fromkeys(ids)))
+        try:
+            rows = (await venue.own_orders(asking)).rows
+        except EdgeError:  # so many that they are not all shown: the fills are told all the same
+            rows = ()
+        shown = {row.order_id for row in rows}
+        return [(fill, fill.order_id in shown) for fill in completing(found, rows)[::-1]]
 
 
-def _entry(fill: Fill) -> dict[str, object]:
+async def _fills(venue: LiveVenue, wanted: int) -> list[Fill]:
+    """The newest, oldest of them first."""
+
+    async def after(trade_id: int | None) -> OwnOrders:
+        return await asked(venue.own_orders(replace(ALL_LIVE, fills_after=trade_id)))
+
+    newest = (await after(None)).newest_trade_id or 0
+    back = max(_FIRST_LOOK_BACK, wanted, newest // _FIRST_PART)
+    while True:
+        cursor = max(0, newest - back)
+        start, found = cursor, list[Fill]()
+        while page := (await after(cursor)).fills:
+            found = [*found, *page][-wanted:]
+            cursor = page[-1].trade_id
+        if len(found) >= wanted or start == 0:
+            return found
+        back *= 10
+
+
+def _entry(fill: Fill, order_is_shown: bool) -> dict[str, object]:
     at = datetime.fromtimestamp(fill.at_ms / 1000, UTC)
     return {
         "at": at.strftime("%Y-%m-%d %H:%M:%S"),
@@ -79,5 +98,5 @@ def _entry(fill: Fill) -> dict[str, object]:
         "size": str(fill.size),
         "notional_cngn": str(fill.notional),
         "role": "maker" if fill.is_maker else "taker",
-        "completes_order": fill.completes_order,
+        "completes_order": fill.completes_order if order_is_shown else None,
     }

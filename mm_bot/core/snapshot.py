@@ -86,7 +86,7 @@ class Fill:
     at_ms: int
     is_maker: bool
     completes_order: bool
-    """Whether nothing was left of the order after it."""
+    """Whether nothing was left of the order after it; false where its order was not read."""
     steps: int
     """What it filled of the order, in whole steps, counted as `RestingOrder.filled_steps` counts;
     0 where the adapter leaves that at 0."""

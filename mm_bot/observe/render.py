@@ -19,16 +19,17 @@ import orjson
 
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 _MAX_DEPTH = 20
+_MOST_BITS = 64
 _LONG_NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d{7,}(?![\w.])", re.ASCII)
 _SIXTH = Decimal("0.000001")
 
 
 def to_json(value: object) -> bytes:
-    """One line of JSON."""
+    """One line of JSON. An integer beyond 64 bits becomes its text: parsers make a float of it."""
     try:
         return orjson.dumps(value, default=_leaf, option=_OPTIONS)
     except (TypeError, ValueError, RecursionError):
-        # An integer beyond 64 bits, a key that is no text, a cycle: slower, but it always works.
+        # A long integer, a key that is no text, a cycle: slower, but it always works.
         return json.dumps(_plain(value, _MAX_DEPTH), ensure_ascii=False).encode(errors="replace")
 
 
@@ -100,6 +101,8 @@ def _object(value: object) -> object:
 def _plain(value: object, depth: int) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None  # as orjson does; JSON has no such number
+    if type(value) is int and value.bit_length() > _MOST_BITS:
+        return str(value)
     if value is None or type(value) in (str, bool, int, float):
         return value
     if depth == 0:

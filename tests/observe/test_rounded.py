@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
-from mm_bot.observe.render import rounded
+from mm_bot.observe.render import rounded, to_json
 
 
 @pytest.mark.parametrize(
@@ -23,3 +24,12 @@ from mm_bot.observe.render import rounded
 def test_people_see_six_decimals(text: str, shown: str) -> None:
     """Numbers of more than six decimals are rounded, half to even; everything else stays."""
     assert rounded(text) == shown
+
+
+def test_a_number_that_parsers_would_damage_is_text() -> None:
+    """An integer beyond 64 bits comes back as its digits; a shorter one stays a number."""
+    content = to_json({"trade_id": 33124785717097105096306317437857, "nonce": 2**63})
+    assert orjson.loads(content) == {
+        "trade_id": "33124785717097105096306317437857",
+        "nonce": 2**63,
+    }

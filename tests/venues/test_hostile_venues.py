@@ -125,9 +125,7 @@ CASES = {
     "coinbase order": Case(
         dict(of_coinbase.ORDER), lambda body: coinbase.order(body, of_coinbase.LENS)
     ),
-    "coinbase fill": Case(
-        COINBASE_FILL, lambda body: coinbase.fill(body, of_coinbase.LENS, {}, {})
-    ),
+    "coinbase fill": Case(COINBASE_FILL, lambda body: coinbase.fill(body, of_coinbase.LENS, {})),
     "coinbase book": Case(COINBASE_BOOK, lambda body: book_after(None, body, 1)),
     "coinbase polled": Case({"pricebook": {"bids": [], "asks": []}}, lambda b: polled_book(b, 1)),
     "coinbase wallets": Case(
@@ -138,9 +136,7 @@ CASES = {
         dict(PRODUCT),
         lambda body: ethereal.instrument(body, price_tick=None, margin_rate=Decimal("0.2")),
     ),
-    "ethereal fill": Case(
-        ETHEREAL_FILL, lambda body: ethereal.fill(body, of_ethereal.LENS, {}, {})
-    ),
+    "ethereal fill": Case(ETHEREAL_FILL, lambda body: ethereal.fill(body, of_ethereal.LENS, {})),
     "ethereal book": Case(dict(of_ethereal.FULL), lambda body: levels.followed(None, body)),
     "ethereal polled": Case({"timestamp": 1, "bids": [], "asks": []}, levels.polled),
     "derive instrument": Case(
@@ -150,7 +146,7 @@ CASES = {
     "derive order": Case(
         DERIVE_ORDER, lambda body: derive.order(body, THERE, ("manual:",), THEIRS)
     ),
-    "derive fill": Case(DERIVE_TRADE, lambda body: derive.fill(body, THERE, {}, THEIRS)),
+    "derive fill": Case(DERIVE_TRADE, lambda body: derive.fill(body, THERE, THEIRS)),
     "derive trade": Case(DERIVE_TRADE, lambda body: derive.trade(body, THEIRS)),
     "derive book": Case(DERIVE_BOOK, lambda body: derive.book(body, ())),
     "derive account": Case(ACCOUNT, lambda body: derive.holdings(body, THERE)),
@@ -196,7 +192,7 @@ def test_an_order_of_any_size_is_counted_in_whole_steps(price: str, size: str) -
     seen = coinbase.order(body, of_coinbase.LENS)
     assert seen.filled_steps == int(size) * 10**8
     market: Instrument = of_ethereal.MARKET
-    found = ethereal.fill({**ETHEREAL_FILL, "filled": size}, of_ethereal.LENS, {}, {})
+    found = ethereal.fill({**ETHEREAL_FILL, "filled": size}, of_ethereal.LENS, {})
     assert found.steps == market.steps(found.size)
 
 

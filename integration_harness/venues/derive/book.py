@@ -98,12 +98,12 @@ class Book:
         for other in self.opposite(order):
             if not order.left or not crosses(order, other):
                 break
-            amount = min(order.left, other.left)
+            amount, at_ms = min(order.left, other.left), int(self.now_s() * 1000)
             for each, role in ((order, "taker"), (other, "maker")):
                 each.filled += amount
                 if not each.left:
                     each.status = "filled"
-                trade = self._trade(each, other.price, amount, role)
+                trade = self._trade(each, other.price, amount, role, at_ms)
                 if each is order:
                     made.append(trade)
             self._push_order(other)
@@ -114,7 +114,7 @@ class Book:
         self._push("orderbook", None)
         return made
 
-    def _trade(self, order: Order, price: Decimal, amount: Decimal, role: str) -> Json:
+    def _trade(self, order: Order, price: Decimal, amount: Decimal, role: str, at_ms: int) -> Json:
         trade = {
             "trade_id": str(uuid.uuid4()),
             "order_id": order.order_id,
@@ -124,7 +124,7 @@ class Book:
             "trade_amount": format(amount, "f"),
             "trade_fee": "0",
             "liquidity_role": role,
-            "timestamp": int(self.now_s() * 1000),
+            "timestamp": at_ms,
             "label": order.label,
             "subaccount_id": order.subaccount_id,
             "tx_hash": None,

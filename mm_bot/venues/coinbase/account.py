@@ -41,8 +41,10 @@ class AccountReads:
         self._names = names
         self._their_ms = their_ms
         self._newest = 0
+        self._own_trades: frozenset[int] = frozenset()
+        """Numbers of our fills, and of the public trades that they were."""
         self._trade_ids: set[str] = set()
-        """The exchange's names of the public trades that our fills were."""
+        """The exchange's names of the latter, of the last read."""
 
     async def own(self, watch: Watch, trades: Mapping[str, Trade]) -> OwnOrders:
         """Our orders, then the fills. Of the public `trades` by their names, ours are told by the
@@ -50,6 +52,10 @@ class AccountReads:
         rows, unreadable = await self._rows(watch.order_ids, also_recent=watch.include_unexpired)
         self.recent_fills = await self._fills(watch.fills_after, rows)
         numbers = [fill.trade_id for fill in self.recent_fills]
+        named = (t.trade_id for name, t in trades.items() if name in self._trade_ids)
+        self._own_trades = answers.own_trades(
+            self._own_trades, self.recent_fills, trades.values(), named
+        )
         before = fill_numbers.before(self._their_ms() - TOLD_MS)
         told = [trade.trade_id for trade in trades.values() if trade.trade_id < before]
         if watch.fills_after is None:
@@ -60,9 +66,7 @@ class AccountReads:
             rows=rows,
             lookups=answers.lookups(rows, watch.nonces),
             fills=tuple(f for f in self.recent_fills if after is not None and f.trade_id > after),
-            own_trade_ids=frozenset(
-                [t.trade_id for name, t in trades.items() if name in self._trade_ids] + numbers
-            ),
+            own_trade_ids=self._own_trades,
             newest_trade_id=self._newest,
             others=(),
             reserved_elsewhere=Reserved(),
@@ -154,7 +158,7 @@ class AccountReads:
     ) -> tuple[Fill, ...]:
         """Since some minutes before the cursor, oldest first. In which order the list comes is not
         documented, so before the first read all of the last minutes are asked for."""
-        lens, left = self._lens(), {row.order_id: row.size for row in rows}
+        lens = self._lens()
         newest_ms = self._their_ms() if fills_after is None else fill_numbers.time_ms(fills_after)
         since = wire.time_text(max(0, newest_ms - FILLS_BACK_MS))
         entries = await self._api.all(
@@ -169,12 +173,12 @@ class AccountReads:
             theirs = read.text(members, "order_id", "fill")
             if theirs not in self._names.ours:
                 await self._one(theirs)
-            fill = wire.fill(entry, lens, left, self._names.ours)
+            fill = wire.fill(entry, lens, self._names.ours)
             if fill is not None:
                 found[fill.trade_id] = fill
                 trade_ids.add(str(members.get("trade_id")))
         self._trade_ids = trade_ids
-        return tuple(found[number] for number in sorted(found))
+        return answers.completing(found.values(), rows)
 
 
 def reserved(

@@ -207,11 +207,9 @@ def _side(members: Members, where: str) -> Side:
     return Side(side.lower())
 
 
-def fill(
-    entry: object, lens: Lens, left: Mapping[str, Size], ours: Mapping[str, str]
-) -> Fill | None:
-    """A fill of ours; None for what is no trade, such as a correction. `left` is what remains of
-    each order by our id, `ours` are our ids by the exchange's."""
+def fill(entry: object, lens: Lens, ours: Mapping[str, str]) -> Fill | None:
+    """A fill of ours; None for what is no trade, such as a correction. `ours` are our ids by the
+    exchange's; `answers.completing` tells which fills complete an order."""
     members, market = read.members(entry, "fill"), lens.market
     if members.get("trade_type", "FILL") != "FILL":
         return None
@@ -230,7 +228,7 @@ def fill(
         notional=market.notional(Price(price), Size(size)),
         at_ms=at_ms - lens.ahead_ms,
         is_maker=members.get("liquidity_indicator") == "MAKER",
-        completes_order=order_id in left and not left[order_id],
+        completes_order=False,
         steps=market.steps(Size(size)),
     )
 

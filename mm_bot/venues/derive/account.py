@@ -15,7 +15,7 @@ from mm_bot.clock import Clock
 from mm_bot.core.commands import Watch
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.orders import OrderId, RestingOrder
-from mm_bot.core.snapshot import Fill, OwnOrders, Reserved
+from mm_bot.core.snapshot import Fill, OwnOrders, Reserved, Trade
 from mm_bot.errors import EdgeError
 from mm_bot.venues import answers, fill_numbers
 from mm_bot.venues.derive import wire
@@ -23,6 +23,8 @@ from mm_bot.venues.derive.api import DERIVE, DeriveApi
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.their_clock import TheirClock
 
+TOLD_MS: Final = 2_000
+"""How long the list of our fills may lag behind the public trades."""
 PAGE: Final = 100
 PAGES: Final = 50
 """More pages than this in one read are an answer that never ends."""
@@ -42,10 +44,14 @@ class AccountReads:
     clock: Clock
     their_clock: TheirClock
     market: Callable[[], Instrument]
+    public: Callable[[], Iterable[Trade]]
+    """The market's public trades that are known."""
     venue_ids: dict[str, str]
     """The exchange's ids of our orders, by ours."""
     rows: tuple[RestingOrder, ...] = ()
     """Live ones, as of the last read."""
+    own_trades: frozenset[int] = frozenset()
+    """Numbers of our fills, and of the public trades that they were, the newest."""
     unsettled: tuple[str, ...] = ()
     """The newest trades whose settlement failed, as far as they were read or pushed."""
 
@@ -84,12 +90,13 @@ class AccountReads:
         rows = await self.rows_of(account, watch.order_ids)
         self.rows = tuple(row for row in rows if row.live)
         fills = await self._fills(watch, rows)
+        told_ms = self.clock.now_ms() - (TOLD_MS if watch.fills_after is not None else 0)
         return OwnOrders(
             rows=rows,
             lookups=answers.lookups(rows, watch.nonces),
             fills=fills,
-            own_trade_ids=frozenset(fill.trade_id for fill in fills),
-            newest_trade_id=fill_numbers.before(self.their_clock.theirs(self.clock.now_ms())),
+            own_trade_ids=self.own_trades,
+            newest_trade_id=fill_numbers.before(self.their_clock.theirs(told_ms)),
             others=(),
             reserved_elsewhere=Reserved(),
         )
@@ -120,16 +127,17 @@ class AccountReads:
         if watch.fills_after is None:
             return ()
         since_ms = fill_numbers.time_ms(watch.fills_after) - LOOK_BACK_MS
-        left = {row.order_id: row.size for row in rows}
         found: dict[int, Fill] = {}
         failed: list[str] = []
         async for entry in self._history("private/get_trade_history", "trades", since_ms):
-            fill = wire.fill(entry, self.market(), left, self.their_clock)
-            if fill is not None and fill.trade_id > watch.fills_after:
+            fill = wire.fill(entry, self.market(), self.their_clock)
+            if fill is not None:
                 found[fill.trade_id] = fill
             failed.extend(wire.unsettled(entry))
         self.note_unsettled(failed)
-        return tuple(found[number] for number in sorted(found))
+        fills = answers.completing(found.values(), rows)
+        self.own_trades = answers.own_trades(self.own_trades, fills, self.public())
+        return tuple(fill for fill in fills if fill.trade_id > watch.fills_after)
 
     async def _history(self, method: str, name: str, since_ms: int) -> AsyncIterator[object]:
         """Every entry since then, newest first, page by page."""

@@ -42,6 +42,7 @@ FIRST_BACK_OFF_S: Final = 0.25
 LAST_BACK_OFF_S: Final = 15.0
 PING_S: Final = 20.0
 LARGEST_MESSAGE: Final = 4 * 2**20
+_PRIVATE: Final = "private/"
 _PERSONAL: Final = b"\x19Ethereum Signed Message:\n"
 
 Push = Callable[[str, Any], None]
@@ -89,6 +90,9 @@ class DeriveApi:
         """Why the socket is down; empty while it is up."""
         self.denied = False
         """Whether that is because of who we are."""
+        self.logged_in = False
+        """Whether the socket of now has proven who we are; else private methods go over HTTP, where
+        each request proves it."""
         self.up = asyncio.Event()
         self.down = asyncio.Event()
 
@@ -143,7 +147,7 @@ class DeriveApi:
         return "0x" + self._signer.sign(digest).hex()
 
     async def _call(self, method: str, params: object) -> Any:
-        if self._socket is not None:
+        if self._socket is not None and (self.logged_in or not method.startswith(_PRIVATE)):
             return await self.over_socket(method, params)
         return await self._over_http(method, params)
 
@@ -170,7 +174,7 @@ class DeriveApi:
 
     async def _over_http(self, method: str, params: object) -> Any:
         headers = {"content-type": "application/json"}
-        if method.startswith("private/"):
+        if method.startswith(_PRIVATE):
             stamp = self._stamp()
             headers["X-DeriveWallet"] = self._config.owner
             headers["X-DeriveTimestamp"] = stamp
@@ -233,7 +237,7 @@ class DeriveApi:
             finally:
                 self.up.clear()
                 self.down.set()
-                self._socket = None
+                self._socket, self.logged_in = None, False
                 reading.cancel()
                 for answer in self._waiting.values():
                     if not answer.done():

@@ -59,6 +59,8 @@ class DeriveConfig:
     requests_per_minute: int
     """This bot's part of the account's limit: to the matching engine, and of everything else."""
     dry_run: bool
+    commanding: bool = False
+    """Of one command, beside a bot that may run."""
     wait_for_lock: bool
     request_timeout_ms: int
     reach_timeout_ms: int = 5000
@@ -68,6 +70,12 @@ class DeriveConfig:
         return (self.signer_key,)
 
     @property
+    def only_reads(self) -> bool:
+        """Whether no order leaves it. Then no socket logs in: where cancel-on-disconnect is on, the
+        end of any logged-in socket of the wallet cancels what the bot rests."""
+        return self.dry_run or self.commanding
+
+    @property
     def rpc_url(self) -> None:
         """Nothing is read of a chain."""
 
@@ -75,6 +83,7 @@ class DeriveConfig:
         """See `base.VenueConfig`."""
         return replace(
             self,
+            commanding=True,
             wait_for_lock=False,
             request_timeout_ms=timeout_ms,
             reach_timeout_ms=timeout_ms,

@@ -63,11 +63,15 @@ async def socket(
         else:
             checks.silent("API", "socket", told)
         return False
-    checks.ok("API", "socket", f"logged in as {config.owner}")
+    whose = "answers; the API knows" if config.only_reads else "logged in as"
+    checks.ok("API", "socket", f"{whose} {config.owner}")
     compare_clocks(checks, "API", session.clock.ahead_ms)
-    if session.armed:
+    if session.dead_man:
         checks.ok("API", "dead man", "cancel-on-disconnect is armed")
-    elif not config.dry_run:
+    elif config.only_reads:
+        told = "cancel-on-disconnect is off: a start arms it, and ends with 3 where it cannot"
+        checks.note("API", "dead man", told)
+    else:
         checks.wrong("API", "dead man", f"cancel-on-disconnect cannot be armed: {_SCOPE}")
     allowed, ours = session.requests_per_minute, config.requests_per_minute
     if allowed is not None and allowed < ours:

@@ -50,6 +50,7 @@ class DeriveVenue:
             clock=clock,
             their_clock=self._their_clock,
             market=lambda: self.instrument,
+            public=lambda: self._market.trades().value or (),
             venue_ids={},
         )
         self._entry = OrderEntry(config, self._api, self._their_clock, self._reads)

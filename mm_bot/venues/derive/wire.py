@@ -225,11 +225,9 @@ def _side(members: Members) -> Side:
     return Side(direction)
 
 
-def fill(
-    entry: object, market: Instrument, left: dict[str, Size], clock: TheirClock
-) -> Fill | None:
-    """A private trade; None for one of another instrument. `left` is what remains of each order of
-    ours, by its id. Its number is by the exchange's own time, whatever our clock does."""
+def fill(entry: object, market: Instrument, clock: TheirClock) -> Fill | None:
+    """A private trade; None for one of another instrument. Its number is by the exchange's own
+    time, whatever our clock does; `answers.completing` tells which fills complete an order."""
     members = _read.members(entry, "trade")
     if _read.text(members, "instrument_name", "trade") != market.symbol:
         return None
@@ -246,7 +244,7 @@ def fill(
         notional=market.notional(price, size),
         at_ms=clock.ours(at_ms),
         is_maker=_read.text(members, "liquidity_role", "trade") == "maker",
-        completes_order=order_id in left and not left[order_id],
+        completes_order=False,
         steps=0,
         fee=Amount(_signed(members, "trade_fee")),
     )

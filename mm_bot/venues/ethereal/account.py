@@ -44,6 +44,8 @@ class AccountReads:
         self._names = names
         self._their_ms = their_ms
         self._newest = 0
+        self._own_trades: frozenset[int] = frozenset()
+        """Numbers of our fills, and of the public trades that were like them."""
 
     async def own(
         self, watch: Watch, trades: Sequence[Trade] = (), own_trades: Iterable[int] = ()
@@ -57,8 +59,9 @@ class AccountReads:
         rows, unreadable = await self._rows(watch.order_ids)
         self.recent_fills = await self._fills(watch.fills_after, rows)
         numbers = [fill.trade_id for fill in self.recent_fills]
-        alike = {(fill.at_ms, fill.price.value, fill.size.value) for fill in self.recent_fills}
-        like_ours = (t for t in trades if (t.at_ms, t.price.value, t.size.value) in alike)
+        self._own_trades = answers.own_trades(
+            self._own_trades, self.recent_fills, trades, own_trades
+        )
         before = fill_numbers.before(self._their_ms() - TOLD_MS)
         told = [trade.trade_id for trade in trades if trade.trade_id < before]
         self._newest = max([self._newest, *numbers, *told])
@@ -67,7 +70,7 @@ class AccountReads:
             rows=rows,
             lookups=answers.lookups(rows, watch.nonces),
             fills=tuple(f for f in self.recent_fills if after is not None and f.trade_id > after),
-            own_trade_ids=frozenset([*numbers, *own_trades, *(t.trade_id for t in like_ours)]),
+            own_trade_ids=self._own_trades,
             newest_trade_id=self._newest,
             others=(),
             reserved_elsewhere=Reserved(),
@@ -149,7 +152,7 @@ class AccountReads:
     ) -> tuple[Fill, ...]:
         """Since a minute before the cursor, oldest first; before the first read the newest alone,
         to begin from."""
-        lens, left = self._lens(), {row.order_id: row.size for row in rows}
+        lens = self._lens()
         where = {
             "subaccountId": self.subaccount_id,
             "productIds": listing(lens.market).product_id,
@@ -166,9 +169,9 @@ class AccountReads:
             )
         found = {}
         for entry in entries:
-            fill = wire.fill(entry, lens, left, self._names.ours)
+            fill = wire.fill(entry, lens, self._names.ours)
             found[fill.trade_id] = fill
-        return tuple(found[number] for number in sorted(found))
+        return answers.completing(found.values(), rows)
 
 
 def _stranger(entry: object, lens: Lens) -> str | None:

@@ -8,12 +8,12 @@ it to the next read of our orders, `AlreadyFilled` and `NotFound` too: an index 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from mm_bot.core.commands import Outcome, Verdict
 from mm_bot.errors import EdgeError
-from mm_bot.venues.ethereal.api import NotSentError, RefusedError
+from mm_bot.venues.ethereal.api import NotSentError
 from mm_bot.venues.ethereal.wire import read
 
 MOST: Final = 200
@@ -22,12 +22,16 @@ Send = Callable[[list[str], list[str]], Awaitable[object]]
 """Client ids and ids of the exchange in, its answer out."""
 
 
+Waiting = tuple[str, bool, asyncio.Future[Outcome]]
+"""A name, whether it is a client id, and where the outcome goes."""
+
+
 class Cancels:
     """`cancel` one; what goes out together is nobody's business."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._waiting: list[tuple[str, bool, asyncio.Future[Outcome]]] = []
+        self._waiting: list[Waiting] = []
         self._sending: set[asyncio.Task[None]] = set()
 
     async def cancel(self, name: str, *, is_client_id: bool) -> Outcome:
@@ -45,20 +49,27 @@ class Cancels:
         waiting, self._waiting = self._waiting, []
         for begin in range(0, len(waiting), MOST):
             part = waiting[begin : begin + MOST]
-            names = {
-                is_client: [n for n, c, _ in part if c is is_client] for is_client in (True, False)
-            }
             try:
-                results = _results(await self._send(names[True], names[False]))
-                outcomes = [_outcome(results.get(name)) for name, _, _ in part]
-            except (NotSentError, RefusedError) as error:
-                verdict = Verdict.REFUSED if isinstance(error, NotSentError) else Verdict.UNKNOWN
-                outcomes = [Outcome(verdict=verdict, detail=error.reason)] * len(part)
-            except EdgeError as error:
-                outcomes = [Outcome(verdict=Verdict.UNKNOWN, detail=error.reason)] * len(part)
+                outcomes = await self._sent(part)
+            except Exception as error:  # a bug: told by each who waits, and the next part goes out
+                for _, _, answer in part:
+                    if not answer.done():
+                        answer.set_exception(error)
+                continue
             for (_, _, answer), outcome in zip(part, outcomes, strict=True):
                 if not answer.done():
                     answer.set_result(outcome)
+
+    async def _sent(self, part: Sequence[Waiting]) -> list[Outcome]:
+        names = {
+            is_client: [n for n, c, _ in part if c is is_client] for is_client in (True, False)
+        }
+        try:
+            results = _results(await self._send(names[True], names[False]))
+        except EdgeError as error:
+            verdict = Verdict.REFUSED if isinstance(error, NotSentError) else Verdict.UNKNOWN
+            return [Outcome(verdict=verdict, detail=error.reason)] * len(part)
+        return [_outcome(results.get(name)) for name, _, _ in part]
 
 
 def _results(answer: object) -> Mapping[str, str]:

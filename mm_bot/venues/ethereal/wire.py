@@ -183,9 +183,9 @@ def _side(members: Members, where: str, name: str = "side") -> Side:
     return SIDES[number]
 
 
-def fill(entry: object, lens: Lens, left: dict[str, Size], names: dict[str, str]) -> Fill:
-    """A fill of ours. `left` is what remains of each order, by our id; `names` are our ids by the
-    exchange's, for fills without a client id."""
+def fill(entry: object, lens: Lens, names: dict[str, str]) -> Fill:
+    """A fill of ours. `names` are our ids by the exchange's, for fills without a client id;
+    `answers.completing` tells which fills complete an order."""
     members, market = read.members(entry, "fill"), lens.market
     at_ms = read.integer(members, "createdAt", "fill")
     price = Price(read.number(members, "price", "fill"))
@@ -201,7 +201,7 @@ def fill(entry: object, lens: Lens, left: dict[str, Size], names: dict[str, str]
         notional=market.notional(price, size),
         at_ms=lens.our_ms(at_ms),
         is_maker=read.truth(members, "isMaker", "fill"),
-        completes_order=order_id in left and not left[order_id],
+        completes_order=False,
         steps=market.steps(size),
     )
 

@@ -140,16 +140,16 @@ FILL = {
 def test_a_fill_is_known_by_its_entry_and_a_correction_is_none() -> None:
     """The same entry has the same number, whatever else is said of it."""
     names = {"1111": OURS}
-    seen = wire.fill(FILL, LENS, {}, names)
+    seen = wire.fill(FILL, LENS, names)
     assert seen is not None
     assert (seen.order_id, str(seen.notional), seen.is_maker) == (OURS, "12.998002", True)
     assert seen.steps == seen.size.value / LENS.market.size_step.value > 0
-    again = wire.fill({**FILL, "commission": "0.1"}, LENS, {}, {})
+    again = wire.fill({**FILL, "commission": "0.1"}, LENS, {})
     assert again is not None
     assert (again.trade_id, again.order_id) == (seen.trade_id, "venue:1111")
-    assert wire.fill({**FILL, "trade_type": "CORRECTION"}, LENS, {}, names) is None
+    assert wire.fill({**FILL, "trade_type": "CORRECTION"}, LENS, names) is None
     with pytest.raises(EdgeError):
-        wire.fill({**FILL, "size_in_quote": True}, LENS, {}, names)
+        wire.fill({**FILL, "size_in_quote": True}, LENS, names)
 
 
 @pytest.mark.parametrize(

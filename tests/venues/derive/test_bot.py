@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from eth_account import Account
 
 from integration_harness.anchor_server import AnchorServer
 from integration_harness.venues.derive.model import Order
@@ -20,43 +19,18 @@ from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.venues.derive.config import NETWORKS, DeriveConfig
 from mm_bot.venues.derive.venue import DeriveVenue
+from tests.cli.bench import run
 from tests.venues.bots import REDUCING, Start, starting, wait
+from tests.venues.derive.account import OWNER, SESSION_KEY, SIGNER, SUBACCOUNT, environment
 
-OWNER = Account.from_key("0x" + "a1" * 32).address
-SESSION_KEY = "0x" + "b2" * 32
 CYCLES = "mm_bot_cycle_duration_seconds_count"
-SUBACCOUNT = 75723
-
-
-@pytest.fixture
-def server() -> Iterator[DeriveServer]:
-    """The exchange, with our wallet and its session key."""
-    running = DeriveServer()
-    running.add_trader(OWNER, SUBACCOUNT, Account.from_key(SESSION_KEY).address)
-    running.start()
-    yield running
-    running.close()
 
 
 @pytest.fixture
 def start(server: DeriveServer, tmp_path: Path) -> Iterator[Start]:
     """Starts a bot there; the same state file each time."""
-    environment = {
-        "MM_VENUE": "derive",
-        "MM_DERIVE_NETWORK": "testnet",
-        "MM_DERIVE_SOCKET_URL": server.socket_url,
-        "MM_DERIVE_HTTP_URL": server.http_url,
-        "MM_DERIVE_LOCK_FILE": str(tmp_path / "lock"),
-        "MM_OWNER_ADDRESS": OWNER,
-        "MM_SIGNER_PRIVATE_KEY": SESSION_KEY,
-        "MM_SUBACCOUNT_ID": str(SUBACCOUNT),
-        "MM_MARKET_SYMBOL": server.symbol,
-        "MM_MAX_LONG_INVENTORY": "10",
-        "MM_MAX_SHORT_INVENTORY": "-10",
-        "MM_ANCHOR_FIXED_PRICE": "3000",
-        "MM_ANCHOR_MAX_PRICE": "100000",
-    }
-    with starting(tmp_path, environment) as started:
+    limits = {"MM_MAX_LONG_INVENTORY": "10", "MM_MAX_SHORT_INVENTORY": "-10"}
+    with starting(tmp_path, {**environment(server, tmp_path), **limits}) as started:
         yield started
 
 
@@ -197,6 +171,35 @@ def test_a_restart_adopts_what_rests(server: DeriveServer, start: Start) -> None
     assert set(live(server)) == before
 
 
+def test_a_look_leaves_the_quotes(server: DeriveServer, start: Start) -> None:
+    """Cancel-on-disconnect is of the wallet: commands and a dry run beside the bot log no socket
+    in, so what rests goes on resting. They tell fills whole, and their own trade is the reference
+    of nobody, however many reads later."""
+    bot = start()
+    wait("two quotes", lambda: quoted(server), bot)
+    server.take("sell", "0.2")
+    server.take("sell", "0.3")
+    wait("both are counted", lambda: bot.metrics()['mm_bot_fills_total{side="buy"}'] == 2, bot)
+    wait("the bid is back", lambda: quoted(server), bot)
+    counted = bot.metrics()[CYCLES]
+    wait("later reads", lambda: bot.metrics()[CYCLES] > counted + 2, bot)
+    why_not = {each["source"]: each["why_not"] for each in bot.status()["reference"]["candidates"]}
+    assert why_not["trade"] == "none of others within the maximum age"
+    before = set(live(server))
+    told = run(bot.environment, "fills", "--json").json["fills"]
+    assert [(each["size"], each["completes_order"]) for each in told] == [
+        ("0.3", True),
+        ("0.2", False),
+    ]
+    assert [each["trade_id"] for each in bot.status()["recent_fills"]] == [
+        each["trade_id"] for each in told
+    ]
+    for words in (("check",), ("why", "bid"), ("orders",)):
+        assert run(bot.environment, *words).code == 0, words
+    assert {order.order_id for order in server.orders.values() if order.cancel_reason} == set()
+    assert set(live(server)) == before
+
+
 def test_a_dropped_socket_ends_exposure_and_comes_back(server: DeriveServer, start: Start) -> None:
     """Cancel-on-disconnect takes the orders; the bot reconnects by itself and quotes anew."""
     bot = start()
@@ -254,7 +257,7 @@ def test_a_sending_that_is_held_back_does_not_end_an_unknown_order(
         chain_id=NETWORKS["testnet"].chain_id,
         owner=OWNER.lower(),
         signer_key=bytes.fromhex(SESSION_KEY[2:]),
-        signer=Account.from_key(SESSION_KEY).address.lower(),
+        signer=SIGNER.lower(),
         subaccount_id=SUBACCOUNT,
         market_symbol=server.symbol,
         price_tick=None,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from eth_account import Account
 
 from integration_harness.venues.derive.server import DeriveServer
 from mm_bot.clock import SystemClock
@@ -15,39 +13,12 @@ from mm_bot.settings import load
 from mm_bot.venues.checks import Check, Result
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.venue import DeriveVenue
-
-_OWNER = Account.from_key("0x" + "a1" * 32).address
-_KEY = "0x" + "b2" * 32
-
-
-@pytest.fixture
-def server() -> Iterator[DeriveServer]:
-    running = DeriveServer()
-    running.add_trader(_OWNER, 75723, Account.from_key(_KEY).address)
-    running.start()
-    yield running
-    running.close()
+from tests.venues.derive.account import environment
 
 
 def checked(server: DeriveServer, tmp_path: Path, **settings: str) -> dict[str, Check]:
     """What was found, by name, with these variables."""
-    environment = {
-        "MM_VENUE": "derive",
-        "MM_DERIVE_NETWORK": "testnet",
-        "MM_DERIVE_SOCKET_URL": server.socket_url,
-        "MM_DERIVE_HTTP_URL": server.http_url,
-        "MM_DERIVE_LOCK_FILE": str(tmp_path / "lock"),
-        "MM_OWNER_ADDRESS": _OWNER,
-        "MM_SIGNER_PRIVATE_KEY": _KEY,
-        "MM_SUBACCOUNT_ID": "75723",
-        "MM_MARKET_SYMBOL": server.symbol,
-        "MM_ANCHOR_SOURCE_TYPE": "fixed",
-        "MM_ANCHOR_FIXED_PRICE": "3000",
-        "MM_ANCHOR_MIN_PRICE": "100",
-        "MM_ANCHOR_MAX_PRICE": "100000",
-        **settings,
-    }
-    config = load(environment).venue_config
+    config = load({**environment(server, tmp_path), **settings}).venue_config
     assert isinstance(config, DeriveConfig)
 
     async def run() -> dict[str, Check]:
@@ -66,7 +37,7 @@ def checked(server: DeriveServer, tmp_path: Path, **settings: str) -> dict[str, 
         (
             {"MM_SIGNER_PRIVATE_KEY": "0x" + "c3" * 32},
             "socket",
-            "14014: invalid signature; is MM_S",
+            "wallet header missing; is MM_S",
         ),
         ({"MM_SUBACCOUNT_ID": "1"}, "socket", "10003: subaccount 1 is none of this wallet's: [75"),
         ({"MM_DERIVE_NETWORK": "mainnet"}, "signing", "is MM_DERIVE_NETWORK right?"),
