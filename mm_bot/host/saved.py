@@ -52,6 +52,7 @@ def told(settlements: Mapping[str, Settlement]) -> list[dict[str, object]]:
             "price": plain(entry.price.value),
             "lot": plain(entry.lot.value),
             "trades": sorted(entry.trades),
+            "odd_since_ms": entry.odd_since_ms,
             **{name: getattr(entry, name) for name in _COUNTS},
         }
         for order_id, entry in sorted(settlements.items())
@@ -59,7 +60,8 @@ def told(settlements: Mapping[str, Settlement]) -> list[dict[str, object]]:
 
 
 def settlements(state: PersistentState, now_ms: int) -> dict[str, Settlement]:
-    """As `told` told them; how long each waits begins anew.
+    """As `told` told them. How long each waits for the chain begins anew; since when it disagrees
+    does not, so that no number of restarts puts the halt off, or ends it.
 
     Raises:
         ValueError, TypeError, KeyError: where `told` would not have written that.
@@ -70,9 +72,11 @@ def settlements(state: PersistentState, now_ms: int) -> dict[str, Settlement]:
         raise ValueError(f"settlements is {entries!r:.40}")
     for entry in entries:
         counts = {name: entry[name] for name in _COUNTS}
-        whole = [*counts.values(), *entry["trades"]]
-        if not all(type(each) is int and each >= 0 for each in whole):
-            raise ValueError(f"settlements has {entry!r:.80}")
+        for each in (*counts.values(), *entry["trades"]):
+            _whole(each)
+        odd_since_ms = entry.get("odd_since_ms")  # earlier versions did not write it
+        if odd_since_ms is not None:
+            odd_since_ms = min(_whole(odd_since_ms), now_ms)
         parts = OrderId.parse(entry["order_id"])
         found[entry["order_id"]] = Settlement(
             nonce=0 if parts is None else parts.nonce,
@@ -83,9 +87,16 @@ def settlements(state: PersistentState, now_ms: int) -> dict[str, Settlement]:
             since_ms=now_ms,
             since_block_ms=None,
             trades=frozenset(entry["trades"]),
+            odd_since_ms=odd_since_ms,
             **counts,
         )
     return found
+
+
+def _whole(number: object) -> int:
+    if type(number) is not int or number < 0:
+        raise ValueError(f"settlements has {number!r:.40}")
+    return number
 
 
 def _positive(text: object) -> Decimal:

@@ -41,7 +41,9 @@ from mm_bot.io.http_connection import Connection, StreamedBody
 from mm_bot.io.resolver import SYSTEM, Resolver
 
 CONNECTIONS_LIMIT: Final = 64
-ANSWER_LIMIT_BYTES: Final = 16 * 2**20
+ANSWER_LIMIT_BYTES: Final = 8 * 2**20
+"""Several times the largest that any venue gives; all reads of a cycle may hold some five times
+this."""
 IDLE_LIMIT_S: Final = 4.0
 """Servers close idle connections after five seconds and more."""
 RETRY_AFTER_LIMIT_S: Final = 60

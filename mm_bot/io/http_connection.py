@@ -1,7 +1,9 @@
 """One HTTP/1.1 connection, one request at a time, every byte of an answer counted.
 
 The head of an answer (status, headers, interim answers, trailers) is at most `HEAD_LIMIT_BYTES`;
-the body at most what its reader allows. Beyond either the connection is cut at once.
+the body at most what its reader allows, in pieces of `PIECE_BYTES` on average once there are many,
+and on the wire at most twice that. Beyond any of it the connection is cut at once, and what it held
+is freed.
 """
 
 from __future__ import annotations
@@ -18,10 +20,13 @@ from mm_bot.io.errors import UnsentError
 HEAD_LIMIT_BYTES: Final = 64 * 2**10
 STREAM_BUFFER_BYTES: Final = 256 * 2**10
 """Of a streamed body at most about this is held; reading pauses meanwhile."""
+PIECES_FREE: Final = 4096
+PIECE_BYTES: Final = 64
+"""The least mean size of further pieces: one byte a chunk costs the loop as much as a kilobyte."""
 
 
 class AnswerTooLargeError(httpx.RemoteProtocolError):
-    """More than is allowed of a head or a body."""
+    """More than is allowed of a head or a body, or in more pieces."""
 
 
 class Connection(asyncio.Protocol):
@@ -72,6 +77,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         self._lost = True
+        self._body = bytearray()  # parser and connection name each other: nothing else frees it
         if self._transport is not None:
             self._transport.abort()
 
@@ -85,6 +91,7 @@ class Connection(asyncio.Protocol):
         if self._answer is None and self._stream is None:
             self.abort()  # nobody asked: whatever this is, the next answer would be mistaken for it
             return
+        self._read_bytes += len(data)
         self._head_bytes += 0 if self._headers_complete else len(data)
         try:
             self._parser.feed_data(data)
@@ -93,6 +100,8 @@ class Connection(asyncio.Protocol):
             self._fail(httpx.RemoteProtocolError(f"it is no HTTP: {type(error).__name__}{hint}"))
         if not self._headers_complete and self._head_bytes > HEAD_LIMIT_BYTES:
             self._fail(AnswerTooLargeError(f"a head of over {HEAD_LIMIT_BYTES} bytes"))
+        if self._stream is None and self._read_bytes > HEAD_LIMIT_BYTES + 2 * self._limit_bytes:
+            self._fail(AnswerTooLargeError("an answer that is mostly the sizes of its chunks"))
 
     def eof_received(self) -> bool:
         return False
@@ -136,9 +145,14 @@ class Connection(asyncio.Protocol):
         if self._stream is not None:
             self._stream.feed(body)
             return
+        if self._lost:
+            return  # the rest of what was read when it was cut
         self._body += body
+        self._pieces += 1
         if len(self._body) > self._limit_bytes:
             self._fail(AnswerTooLargeError(f"a body of over {self._limit_bytes} bytes"))
+        elif (self._pieces - PIECES_FREE) * PIECE_BYTES > len(self._body):
+            self._fail(AnswerTooLargeError(f"a body in over {PIECES_FREE} pieces of a few bytes"))
 
     def on_message_complete(self) -> None:
         if not self._headers_complete:
@@ -148,7 +162,8 @@ class Connection(asyncio.Protocol):
             stream, self._stream = self._stream, None
             stream.end(None)
         else:
-            self._give(httpx.ByteStream(bytes(self._body)))
+            body, self._body = bytes(self._body), bytearray()
+            self._give(httpx.ByteStream(body))
 
     def _give(self, stream: httpx.AsyncByteStream) -> None:
         if self._answer is not None and not self._answer.done():
@@ -162,6 +177,8 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._until_end = False
         self._body = bytearray()
+        self._pieces = 0
+        self._read_bytes = 0
 
     def _fail(self, error: httpx.TransportError) -> None:
         if self._answer is not None and not self._answer.done():
@@ -193,7 +210,8 @@ class StreamedBody(httpx.AsyncByteStream):
     def feed(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
         self._held_bytes += len(chunk)
-        if self._held_bytes > STREAM_BUFFER_BYTES and not self._paused:
+        over = self._held_bytes > STREAM_BUFFER_BYTES or len(self._chunks) > PIECES_FREE
+        if over and not self._paused:
             self._paused = True
             self._connection.pause(True)
         self._moved.set()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -11,7 +13,13 @@ import httpx
 import pytest
 
 from mm_bot.io.errors import NOT_SENT, AskedToWaitError, answered, describe
-from mm_bot.io.http import URGENT_AT_ONCE, LeanClient, open_client, retry_after_s
+from mm_bot.io.http import (
+    ANSWER_LIMIT_BYTES,
+    URGENT_AT_ONCE,
+    LeanClient,
+    open_client,
+    retry_after_s,
+)
 from mm_bot.io.http_connection import AnswerTooLargeError
 
 Answer = Callable[["Server", asyncio.StreamWriter], Awaitable[None]]
@@ -277,18 +285,38 @@ def test_trailers_without_end_are_cut_off() -> None:
     with_server(flood, use, timeout_ms=10_000)
 
 
-def test_a_body_beyond_its_limit_is_cut_off() -> None:
-    """Chunk after chunk without an end."""
+PIECES = {
+    "large": (b"10000\r\n" + b" " * 0x10000 + b"\r\n", "a body of over"),
+    "one byte each": (b"1\r\n \r\n" * 10_000, "pieces of a few bytes"),
+    "all extension": (b"1;" + b"x" * 60_000 + b"\r\n \r\n", "mostly the sizes of its chunks"),
+}
+
+
+@pytest.mark.parametrize("kind", PIECES)
+def test_a_body_beyond_its_limit_is_cut_off_and_freed(kind: str) -> None:
+    """Chunk after chunk without an end, large or tiny: an error of its own, and nothing of it is
+    held any more, though no collection of garbage ran."""
+    piece, says = PIECES[kind]
 
     async def flood(server: Server, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
         while True:
-            writer.write(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+            writer.write(piece)
             await writer.drain()
 
     async def use(client: httpx.AsyncClient, server: Server) -> None:
-        with pytest.raises(AnswerTooLargeError):
-            await client.get("/")
+        gc.collect()
+        gc.disable()
+        tracemalloc.start()
+        try:
+            for _ in range(2):
+                with pytest.raises(AnswerTooLargeError, match=says):
+                    await client.get("/")
+            held_bytes, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+        assert held_bytes < ANSWER_LIMIT_BYTES / 2
 
     with_server(flood, use, timeout_ms=20_000)
 
