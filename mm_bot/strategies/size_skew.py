@@ -21,7 +21,7 @@ from mm_bot.strategies.options import Contradiction, Feature, Option, Options, P
 from mm_bot.strategies.target import FEATURE as TARGET
 from mm_bot.strategies.target import TARGET_PCT, target_of
 
-_ON, _PCT, _RANGE = "MM_SIZE_SKEW", "MM_SIZE_SKEW_TARGET_PCT", "MM_SIZE_SKEW_RANGE_MULT"
+ON, _PCT, _RANGE = "MM_SIZE_SKEW", "MM_SIZE_SKEW_TARGET_PCT", "MM_SIZE_SKEW_RANGE_MULT"
 SIZE_SKEW = StepReason(
     value="size_skew", means="the stock is so far from its target that this side has no size"
 )
@@ -88,14 +88,14 @@ class SizeSkew(Step):
 
 
 def _build(options: Options, quote: QuotePolicy) -> Step | None:
-    if not options.switch(_ON):
+    if not options.switch(ON):
         return None
     return SizeSkew(pct=options.number(_PCT), range_mult=options.number(_RANGE))
 
 
 def _contradictions(options: Options, quote: QuotePolicy) -> Iterator[Contradiction]:
     other = target_of(options).pct
-    if options.switch(_ON) and other is not None and other != options.number(_PCT):
+    if options.switch(ON) and other is not None and other != options.number(_PCT):
         yield _PCT, f"{TARGET_PCT} is {other}: sizes and prices would lean to two targets"
 
 
@@ -106,7 +106,7 @@ FEATURE = Feature(
     options=(
         *TARGET.options,
         Option(
-            name=_ON,
+            name=ON,
             sort=Sort.SWITCH,
             meaning="Sizes lean by the stock: more of the side that brings it back; spot alone.",
             default="false",

@@ -60,6 +60,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "strategies.volatility",
         "return ceil4(S.sqrt(S.divide(found.a, found.b)))",
         "return ceil4(S.sqrt(S.multiply(S.divide(found.a, found.b), Decimal(31_536_000))))",
+        5,
     ),
     _fault(
         "hanging_at_any_distance",
@@ -176,6 +177,6 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "core.reduction",
         "open_orders = [c for c in given.open_orders if not c.cancel_acked]",
         "open_orders = [c for c in given.open_orders if not c.cancel_acked and c.signed is None]",
-        27,
+        56,
     ),
 )

@@ -18,7 +18,7 @@ from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import Kept, Quotes, View
 from mm_bot.strategies import features
 from mm_bot.strategies.trial import Asked, measure, policy, view
-from tests.core.builders import FUTURE, NOW_MS, POLICY, fill, open_order
+from tests.core.builders import FUTURE, NOW_MS, POLICY, fill, open_order, others
 from tests.strategies.test_regime import LIMITED
 
 World = Callable[[int], View]
@@ -68,6 +68,12 @@ def fills_one(at_s: int) -> View:
     )
 
 
+def flows(at_s: int) -> View:
+    """Bids that grow by 10 a second, for 40 s."""
+    bids = others(Side.BUY, "1599", str(100 + 10 * min(at_s, 40)))
+    return view(at_s=at_s, others=(bids, others(Side.SELL, "1601")))
+
+
 HANGS = {"hanging_orders": "true", "hanging_max_age_seconds": "40"}
 FORCED = {"hard_long_inventory": "200", "forced_reduction": "true", "reduce_retry_seconds": "30"}
 COOLS = {
@@ -82,6 +88,7 @@ LIVES: list[tuple[str, Policy, World]] = [
     ("breaker", policy(**COOLS), loses),
     ("regime", policy(LIMITED, **FORCED), beyond),
     ("hanging", policy(POLICY, **HANGS, filled_order_delay_seconds="30"), fills_one),
+    ("order_flow", policy(order_flow_seconds="15"), flows),
     ("attribution", policy(pnl_attribution="true"), loses),
 ]
 

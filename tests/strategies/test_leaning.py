@@ -19,7 +19,7 @@ from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.snapshot import BookOrder
 from mm_bot.strategies.micro_price import micro_price
 from mm_bot.strategies.size_skew import SIZE_SKEW, factors
-from mm_bot.strategies.trial import Asked, best, policy, view
+from mm_bot.strategies.trial import Asked, best, measure, policy, view
 from tests.core.builders import FUTURE, LADDER_OF_THREE, POLICY, SPOT, others
 
 CENTS = replace(FUTURE, price_tick=Price.of("0.01"))
@@ -308,3 +308,53 @@ def test_one_large_order_moves_it_by_the_cap_and_small_ones_count_for_nothing() 
         assert said["price"] == "1600.32"
     anchored = one(on, view(others=orders))
     assert "micro_price" not in {e.step for e in anchored.explanations}
+
+
+@pytest.mark.parametrize(
+    ("held", "bid", "ask"),
+    [
+        ("10000", "60.65", "100"),
+        ("9800", "100", "100"),
+        ("9700", "100", "77.88"),
+        ("15000", "0", "100"),
+    ],
+)
+def test_the_growing_side_shrinks_by_the_excess(held: str, bid: str, ask: str) -> None:
+    """exp(-0.25 q) with q in orders of 100 over 9,800, floored to 0.0001; what it leaves nothing of
+    is missing for the skew."""
+    asked = policy(size_shape_factor="0.25", target_inventory="9800")
+    quotes = one(asked, view(market=replace(SPOT, notional_step=None), base=held))
+    found = {s: [str(x.size) for x in quotes.ladder.side(s)] or ["0"] for s in Side}
+    assert found == {Side.BUY: [bid], Side.SELL: [ask]}
+    assert {gap.reason for gap in quotes.ladder.missing} == ({SIZE_SKEW} if bid == "0" else set())
+
+
+@given(st.lists(st.tuples(*[st.integers(1, 4), st.integers(1, 9)] * 2), min_size=2, max_size=6))
+def test_the_order_flow_is_the_formula_of_its_paper(looks: list[tuple[int, int, int, int]]) -> None:
+    """Summed over the window, others' best orders alone; mirrored books give the other sign, and a
+    book without a side begins anew."""
+    asked, other = (Asked(policy(order_flow_seconds="5")) for _ in range(2))
+    expected: list[tuple[int, int]] = []
+    before: tuple[int, int, int, int] | None = None
+    for at_s, (below, bids, above, asks) in enumerate(looks):
+        for bot, (b, qb, a, qa) in (
+            (asked, (below, bids, above, asks)),
+            (other, (above, asks, below, bids)),
+        ):
+            seen = (
+                others(Side.BUY, str(1600 - b), str(qb)),
+                others(Side.SELL, str(1600 + a), str(qa)),
+            )
+            quotes = bot.quote(view(at_s=at_s, others=seen))
+            told = measure(quotes, "mm_bot_order_flow_imbalance")
+            if bot is asked:
+                if before is not None:
+                    pb, qb0, pa, qa0 = before
+                    e = qb * (b <= pb) - qb0 * (b >= pb) - qa * (a <= pa) + qa0 * (a >= pa)
+                    expected.append((at_s, e))
+                mine = told
+        before = (below, bids, above, asks)
+        assert mine == sum(e for at, e in expected if at_s - at < 5)
+        assert told == -mine
+    quotes = asked.quote(view(at_s=99, others=(others(Side.BUY, "1599"),)))
+    assert measure(quotes, "mm_bot_order_flow_imbalance") is None
