@@ -30,6 +30,7 @@ from mm_bot.strategies.volatility import MAX_HALF
 AS, GLFT = "avellaneda-stoikov", "glft"
 _GAMMA, _SIGMA, _K, _A = "MM_MODEL_GAMMA", "MM_MODEL_SIGMA", "MM_MODEL_K", "MM_MODEL_A"
 _HORIZON, _LEAST_HALF = "MM_MODEL_HORIZON_SECONDS", "MM_MODEL_MIN_HALF_SPREAD_BPS"
+_HALF_MULT, _SKEW_MULT = "MM_MODEL_HALF_SPREAD_MULT", "MM_MODEL_SKEW_MULT"
 ONE, TWO = Decimal(1), Decimal(2)
 Widths = tuple[Decimal, Decimal]
 """(half-spread, skew for one order of excess), in units of the price."""
@@ -117,7 +118,10 @@ def _build(model: str, options: Options, quote: QuotePolicy) -> Step | None:
         widths = glft(gamma=gamma, sigma=sigma, k=k, a=options.number(_A))
     return ModelQuotes(
         model=model,
-        widths=widths,
+        widths=(
+            S.multiply(options.number(_HALF_MULT), widths[0]),
+            S.multiply(options.number(_SKEW_MULT), widths[1]),
+        ),
         order_size=quote.order_size,
         target=target_of(options),
         max_long=quote.max_long,
@@ -171,6 +175,22 @@ _NUMBERS = (
         meaning="Time to go that avellaneda-stoikov quotes for, always the same.",
         default="60",
         above="0",
+    ),
+    Option(
+        name=_HALF_MULT,
+        sort=Sort.NUMBER,
+        meaning="Times the half-spread of the model, before its bounds.",
+        default="1",
+        unit="times",
+        above="0",
+    ),
+    Option(
+        name=_SKEW_MULT,
+        sort=Sort.NUMBER,
+        meaning="Times the skew of the model.",
+        default="1",
+        unit="times",
+        least="0",
     ),
     Option(
         name=_LEAST_HALF,

@@ -79,6 +79,24 @@ def test_the_width_of_a_model_is_held_between_its_bounds(bounds: dict[str, str],
     assert far[0].ladder.skew_bps == far[1].ladder.skew_bps
 
 
+def test_width_and_skew_of_a_model_can_be_scaled() -> None:
+    """Twice the one, half the other: 28.7119 bps and what an excess of three orders leans by."""
+    chosen = policy(model_sigma="0.3", model_k="0.2", model_a="0.5")
+    scaled = policy(
+        replace(chosen, strategy="glft"),
+        **{name.removeprefix("MM_").lower(): text for name, text in chosen.options.items()},
+        model_half_spread_mult="2",
+        model_skew_mult="0.5",
+    )
+    one, other = (
+        Asked(replace(each, strategy="glft")).quote(view(base="300")) for each in (chosen, scaled)
+    )
+    halves = [measure(quotes, "mm_bot_half_spread_bps", "buy") for quotes in (one, other)]
+    assert halves == [Decimal("28.7119"), Decimal("57.4237")]
+    assert abs(other.ladder.skew_bps * 2 - one.ladder.skew_bps) <= Decimal("0.0006")
+    assert one.ladder.skew_bps > 0
+
+
 S0, SIGMA, DT, K, A, STEPS, RUNS = 100.0, 2.0, 0.005, 1.5, 140.0, 200, 1000
 MARKET = replace(
     FUTURE,
