@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mm_bot.core.again import again
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size, add
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.orders import Ownership, RestingOrder
@@ -56,20 +57,33 @@ def holdings(
 ) -> Holdings:
     """What is there and what is free, given our live orders here and elsewhere, and fills that the
     balances may lack: those have used up what they cost, and brought nothing."""
+    return _holdings(market, balances.base, balances.quote, elsewhere, tuple(rows), pending)
+
+
+@again(1)
+def _holdings(
+    market: Instrument,
+    base: Size,
+    quote: Amount,
+    elsewhere: Reserved,
+    rows: tuple[RestingOrder, ...],
+    pending: Pending,
+) -> Holdings:
+    """Of the totals alone: a new block mostly says the same."""
     live = [row for row in rows if row.live]
     managed = reserved(market, (r for r in live if r.ownership is Ownership.MANAGED))
     fixed = reserved(market, (r for r in live if r.ownership is not Ownership.MANAGED))
     fixed = _plus(fixed, elsewhere)
     spent = pending.bought_for if market.is_spot else NO_AMOUNT
     return Holdings(
-        base_total=balances.base,
+        base_total=base,
         base_reserved=fixed.base + managed.base,
-        base_available=max(balances.base - fixed.base - pending.sold, NO_SIZE),
-        quote_total=balances.quote,
+        base_available=max(base - fixed.base - pending.sold, NO_SIZE),
+        quote_total=quote,
         quote_reserved=fixed.quote + managed.quote,
-        quote_available=max(balances.quote - fixed.quote - spent, NO_AMOUNT),
-        base_highest=balances.base + pending.bought,
-        base_lowest=balances.base - pending.sold,
+        quote_available=max(quote - fixed.quote - spent, NO_AMOUNT),
+        base_highest=base + pending.bought,
+        base_lowest=base - pending.sold,
     )
 
 

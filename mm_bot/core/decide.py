@@ -22,11 +22,13 @@ from mm_bot.core import (
     risk,
 )
 from mm_bot.core.balances import Holdings
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_AMOUNT, Amount
+from mm_bot.core.exposure import open_notional
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.freshness import Freshness
 from mm_bot.core.instrument import Instrument, Side
-from mm_bot.core.ledger import OpenOrder, Stage, Tracked
+from mm_bot.core.ledger import Stage, Tracked
 from mm_bot.core.liability import worth
 from mm_bot.core.memory import Memory
 from mm_bot.core.plan import CancelCategory, Plan, ReconcileInput, SignedRoom
@@ -119,7 +121,7 @@ def decide(
         now.freshness,
         now.holdings,
         market,
-        replace(policy, risk=risk_policy),
+        changed(policy, risk=risk_policy),
     )
     quotes = degrade.withdrawn(quotes, causes, market)
     given = _reconcile_input(now, quotes, strategy.levels)
@@ -248,7 +250,7 @@ def _risk_input(now: Situation, due: bool, levels: int) -> risk.RiskInput:
         anchor_age_ms=fresh.anchor_ms,
         deviation_bps=now.reference.deviation_bps,
         oldest_quote_age_ms=max((snapshot.now_ms - c.created_ms for c in live), default=0),
-        open_notional=_open_notional(tracked.open_orders),
+        open_notional=open_notional(tracked.open_orders),
         highest=balances.base + waiting.bought if balances else None,
         lowest=balances.base - waiting.sold if balances else None,
         holdings=now.holdings,
@@ -258,15 +260,6 @@ def _risk_input(now: Situation, due: bool, levels: int) -> risk.RiskInput:
         levels=levels,
         disagreeing=disagreeing(now.settlements, snapshot.now_ms),
     )
-
-
-def _open_notional(open_orders: tuple[OpenOrder, ...]) -> Amount:
-    """The larger side's cNGN of what may be live."""
-    sides = (
-        sum((c.notional for c in open_orders if c.side is side and not c.cancel_acked), NO_AMOUNT)
-        for side in Side
-    )
-    return max(sides)
 
 
 def _halted_plan(given: ReconcileInput, found: tuple[Halt, ...]) -> Plan:

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from mm_bot.core.exact import NO_AMOUNT, floor_to_step, multiply
+from mm_bot.core.again import again
+from mm_bot.core.exact import NO_AMOUNT, Amount, floor_to_step, multiply
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.plan import Plan, ReconcileInput
-from mm_bot.core.quoting import Bound, MissingReason, Room
+from mm_bot.core.quoting import Bound, MissingReason
+from mm_bot.core.room import Room
 
 
 def beside_what_stays(
@@ -49,6 +51,8 @@ def within_bounds(given: ReconcileInput, found: Plan) -> Plan:
     """Invariant 8: places are dropped, outermost first, until what stays and what comes fits each
     bound of its side together. Unknown and held orders count; a dropped replace keeps its order,
     unless that order is itself too large."""
+    if not found.places:
+        return found
     sizes = {c.order_id: c.size for c in given.open_orders}
     for side in Side:
         if not _used(given, found, side, cancelled=True).exceeded:
@@ -81,6 +85,16 @@ def within_signed_room(given: ReconcileInput, found: Plan) -> Plan:
             worse = old is not None and priced_worse(old, last.level) and not found.renews(last)
             found = found.without(last, MissingReason.SIGNED_LIABILITY, keep_cancel=worse)
     return found
+
+
+@again(1)
+def open_notional(open_orders: tuple[OpenOrder, ...]) -> Amount:
+    """The larger side's cNGN of what may be live."""
+    sides = (
+        sum((c.notional for c in open_orders if c.side is side and not c.cancel_acked), NO_AMOUNT)
+        for side in Side
+    )
+    return max(sides)
 
 
 def priced_worse(order: OpenOrder, level: Level) -> bool:
@@ -139,6 +153,5 @@ def _room(
     if bounds is None:
         bounds = (given.ladder.bounds or {}).get(side, ())
     room = Room(given.market, bounds)
-    for order in orders:
-        room.use(order.price, order.size)
+    room.use_all(orders)
     return room

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from mm_bot.core.again import again
 from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Capabilities, Side
 from mm_bot.core.ledger import Tracked
@@ -104,17 +105,21 @@ def _lost_rows(tracked: Tracked) -> Iterator[str]:
 def _ghosts(book: Book, memory: Memory, tracked: Tracked) -> Iterator[str]:
     """In the book, though its row is known to be dead."""
     ended = {each.order.order_id for each in tracked.ended}
-    for side in Side:
-        for order in book.side(side):
-            if order.order_id in memory.retired or order.order_id in ended:
-                yield f"book still lists {order.order_id}"
+    for order_id in _listed(book):
+        if order_id in memory.retired or order_id in ended:
+            yield f"book still lists {order_id}"
+
+
+@again(1)
+def _listed(book: Book) -> frozenset[str]:
+    return frozenset(order.order_id for side in Side for order in book.side(side))
 
 
 def _unlisted(book: Book, snapshot: Snapshot, depth: int | None) -> Iterator[str]:
     """Active in its row, and not in the part of the book that is listed."""
     read = snapshot.venue.orders.value
     assert read is not None
-    shown = {order.order_id for side in Side for order in book.side(side)}
+    shown = _listed(book)
     for row in read.rows:
         if row.status is not OrderStatus.ACTIVE or row.expiry_ms <= snapshot.now_ms:
             continue

@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from mm_bot.core.again import again
 from mm_bot.core.commands import PreparedOrder
-from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
+from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Side
-from mm_bot.core.orders import OrderId, OrderStatus, Ownership, RestingOrder
+from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder
 from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
 
 ARRIVAL_GRACE_MS = 5_000
@@ -131,9 +132,16 @@ class Tracked:
 
 def track(open_orders: tuple[OpenOrder, ...], part: Part[OwnOrders], now_ms: int) -> Tracked:
     """The ledger brought up to date; unchanged where the order table was not read."""
-    if part.value is None or part.as_of_ms is None:
+    read, read_ms = part.value, part.as_of_ms
+    if read is None or read_ms is None or as_known(open_orders, read.rows):
         return Tracked(open_orders=open_orders, ended=(), unmanaged=())
-    read = part.value
+    return followed(open_orders, read, read_ms, now_ms)
+
+
+def followed(
+    open_orders: tuple[OpenOrder, ...], read: OwnOrders, read_ms: int, now_ms: int
+) -> Tracked:
+    """The same of a read that began at `read_ms`, each order by its row."""
     rows = {row.order_id: row for row in read.rows}
     foreign = {lookup.order_id for lookup in read.lookups if lookup.foreign}
     taken = {lookup.nonce: lookup for lookup in read.lookups}
@@ -142,7 +150,7 @@ def track(open_orders: tuple[OpenOrder, ...], part: Part[OwnOrders], now_ms: int
     for known in open_orders:
         row = rows.pop(known.order_id, None)
         if row is not None and row.live:
-            kept.append(_seen(known, row, part.as_of_ms))
+            kept.append(_seen(known, row, read_ms))
         elif row is not None:
             ended.append(_ended(known, row))
         elif known.order_id in foreign or _nonce_taken(known, taken):
@@ -156,7 +164,7 @@ def track(open_orders: tuple[OpenOrder, ...], part: Part[OwnOrders], now_ms: int
             ending = Ending.EXPIRED if arrived else Ending.NEVER_ARRIVED
             ended.append(Ended(order=known, ending=ending))
         else:
-            kept.append(_absent(known, part.as_of_ms))
+            kept.append(_absent(known, read_ms))
     unknown_rows = [row for row in rows.values() if row.live]
     managed = [row for row in unknown_rows if row.ownership is Ownership.MANAGED]
     kept.extend(_discovered(row) for row in managed)
@@ -165,6 +173,19 @@ def track(open_orders: tuple[OpenOrder, ...], part: Part[OwnOrders], now_ms: int
         open_orders=tuple(sorted(kept, key=lambda c: c.order_id)),
         ended=tuple(ended),
         unmanaged=tuple(sorted(unmanaged, key=lambda row: row.order_id)),
+    )
+
+
+@again(1)
+def as_known(open_orders: tuple[OpenOrder, ...], rows: tuple[RestingOrder, ...]) -> bool:
+    """Whether each of them, sorted by id, has its row, which says nothing new, and no other row is
+    there: then nothing changes, whatever was asked about besides. The fast path of `followed`."""
+    by_id = {row.order_id: row for row in rows}
+    ids = [known.order_id for known in open_orders]
+    return (
+        len(rows) == len(open_orders)
+        and ids == sorted(by_id)
+        and all(says_nothing_new(known, by_id[known.order_id]) for known in open_orders)
     )
 
 
@@ -182,31 +203,6 @@ def stuck(known: OpenOrder, now_ms: int) -> bool:
     """Whether the exchange's matcher holds an order so long that it cannot be a slow match."""
     since_ms = known.matching_since_ms
     return since_ms is not None and now_ms - since_ms > STUCK_AFTER_MS
-
-
-def remembered(
-    order_id: str, *, price: Price, size: Size, notional: Amount, expiry_ms: int, now_ms: int
-) -> OpenOrder | None:
-    """An order that a state file names as possibly live, as it was last known (zeros where it was
-    not): its id is enough to cancel it and to ask for its row. None for an id that is not of the
-    convention."""
-    parts = OrderId.parse(order_id)
-    if parts is None:
-        return None
-    return OpenOrder(
-        order_id=order_id,
-        nonce=parts.nonce,
-        side=parts.side,
-        price=price,
-        size=size,
-        notional=notional,
-        lot=NO_SIZE,
-        created_ms=now_ms,
-        expiry_ms=expiry_ms,
-        stage=Stage.UNKNOWN,
-        sends=0,
-        next_send_ms=now_ms,
-    )
 
 
 def _discovered(row: RestingOrder) -> OpenOrder:

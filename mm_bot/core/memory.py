@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mm_bot.core.exact import Price, Size
+from mm_bot.core.exact import NO_SIZE, Amount, Price, Size
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
-from mm_bot.core.ledger import OpenOrder
+from mm_bot.core.ledger import OpenOrder, Stage
 from mm_bot.core.liability import Signatures
+from mm_bot.core.orders import OrderId
 from mm_bot.core.plan import Slot
 from mm_bot.core.quoting import Kept
 from mm_bot.core.risk import Halt, HaltReason
@@ -76,3 +77,28 @@ class Memory:
     """When `inventory` last changed, by our clock."""
     accepted: Mapping[str, Accepted] = field(default_factory=dict)
     """The last accepted price of each outside source: a witness for the next process."""
+
+
+def remembered(
+    order_id: str, *, price: Price, size: Size, notional: Amount, expiry_ms: int, now_ms: int
+) -> OpenOrder | None:
+    """An order that a state file names as possibly live, as it was last known (zeros where it was
+    not): its id is enough to cancel it and to ask for its row. None for an id that is not of the
+    convention."""
+    parts = OrderId.parse(order_id)
+    if parts is None:
+        return None
+    return OpenOrder(
+        order_id=order_id,
+        nonce=parts.nonce,
+        side=parts.side,
+        price=price,
+        size=size,
+        notional=notional,
+        lot=NO_SIZE,
+        created_ms=now_ms,
+        expiry_ms=expiry_ms,
+        stage=Stage.UNKNOWN,
+        sends=0,
+        next_send_ms=now_ms,
+    )

@@ -28,9 +28,8 @@ def pair(
     Orders of one price have no order of their own (several levels may be moved behind the same
     taker): there each goes where its size belongs.
     """
-    orders = sorted(orders, key=lambda c: c.side.best_first(c.price))
     if len({c.price.value for c in orders}) < len(orders):
-        orders.sort(key=lambda c: (c.side.best_first(c.price), _nearest(levels, c)))
+        orders = sorted(orders, key=lambda c: (c.side.best_first(c.price), _nearest(levels, c)))
     worth = worth_of(levels, orders)
     fits = uncontested(worth)
     if fits is None:
@@ -50,7 +49,7 @@ def _nearest(levels: Sequence[Level], order: OpenOrder) -> int:
 
 def uncontested(worth: Worth) -> dict[int, int] | None:
     """The fast path of `by_table`: the pairs that fit, where none of them is in another's way."""
-    found = [(i, j) for i, row in enumerate(worth) for j, fit in enumerate(row) if fit]
+    found = [(i, j) for i, row in enumerate(worth) if any(row) for j, fit in enumerate(row) if fit]
     columns = [j for _, j in found]
     if len(dict(found)) == len(found) and columns == sorted(set(columns)):
         return dict(found)

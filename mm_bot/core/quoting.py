@@ -17,8 +17,8 @@ Invariants of a ladder, whatever the strategy (behaviour.md section 4; tests cit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 from typing import Protocol
@@ -30,10 +30,8 @@ from mm_bot.core.exact import (
     Amount,
     Price,
     Size,
-    add,
     floor_to_step,
     multiply,
-    subtract,
 )
 from mm_bot.core.explained import Explained, Explanation
 from mm_bot.core.fills import FillTotals
@@ -131,50 +129,6 @@ def fit(
         if largest < size:
             size, binding = largest, bound
     return market.floor_size(size), binding
-
-
-class Room:
-    """What the bounds of one side leave, used up by one order after the other.
-
-    The fast path of every ladder: it divides only where something may be cut. `fit` over bounds
-    that are made anew after each order is the same, slowly.
-    """
-
-    __slots__ = ("_bounds", "_market", "_size", "_step", "_worth")
-
-    def __init__(self, market: Instrument, bounds: tuple[Bound, ...]) -> None:
-        self._market = market
-        self._step = market.size_step.value
-        self._bounds = bounds
-        self._size = self._worth = NO_SIZE.value
-
-    def use(self, price: Price, size: Size) -> None:
-        """An order of that price and size takes its part."""
-        self._size = add(self._size, size.value)
-        self._worth = add(self._worth, multiply(price.value, size.value))
-
-    def fit(self, price: Price, wanted: Size) -> tuple[Size, Bound | None]:
-        """As `fit` over what is left."""
-        if self.is_enough(price, wanted):
-            return self._market.floor_size(wanted), None
-        return fit(self._market, self._now(), price, wanted)
-
-    def is_enough(self, price: Price, size: Size) -> bool:
-        """Whether so much more fits every bound, with a step to spare."""
-        more = add(size.value, self._step)
-        return self._within(add(self._size, more), add(self._worth, multiply(price.value, more)))
-
-    @property
-    def exceeded(self) -> bool:
-        """Whether more was used than one of the bounds allows."""
-        return not self._within(self._size, self._worth)
-
-    def _within(self, size: Decimal, worth: Decimal) -> bool:
-        return all(bound.takes(size, worth) <= bound.left for bound in self._bounds)
-
-    def _now(self) -> Iterator[Bound]:
-        for bound in self._bounds:
-            yield replace(bound, left=subtract(bound.left, bound.takes(self._size, self._worth)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

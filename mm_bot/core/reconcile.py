@@ -25,10 +25,10 @@ Invariants (behaviour.md sections 5 and 6; property tests and the simulator cite
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from mm_bot.core import hanging
-from mm_bot.core.exact import BPS, distance, multiply
+from mm_bot.core.changed import changed
+from mm_bot.core.exact import BPS, Price, distance, multiply
 from mm_bot.core.exposure import (
     beside_what_stays,
     within_bounds,
@@ -52,7 +52,15 @@ from mm_bot.core.plan import (
 )
 from mm_bot.core.policy import ReconcilePolicy
 from mm_bot.core.quoting import NONE_HANGS, Missing, MissingReason
-from mm_bot.core.slots import SIZE_FAULT, fill, hold_or_replace, patient, worth_of
+from mm_bot.core.slots import (
+    SIZE_FAULT,
+    as_wanted,
+    fill,
+    hold_or_replace,
+    patient,
+    rests,
+    worth_of,
+)
 
 DEVIATION = "price_deviation"
 
@@ -63,17 +71,22 @@ def plan(given: ReconcileInput, policy: ReconcilePolicy) -> Plan:
     sides = (_side_plan(given, policy, side) for side in Side)
     found = Plan.merged((hanging.planned(given), *sides))
     cancels.extend(found.cancels)
-    found = replace(found, cancels=tuple(cancels))
+    found = changed(found, cancels=tuple(cancels))
     found = _sendable(given, within_signed_room(given, within_bounds(given, found)))
     found = _without_far(given, policy, found)
     if given.market.capabilities.atomic_replace:
-        places = (replace(p, atomic=_is_atomic(given, found, p)) for p in found.places)
-        found = replace(found, places=tuple(places))
-    return replace(
+        places = (changed(p, atomic=_is_atomic(given, found, p)) for p in found.places)
+        found = changed(found, places=tuple(places))
+    return changed(
         found,
         cancels=tuple(sorted(found.cancels, key=lambda c: c.order_id)),
-        places=tuple(sorted(found.places, key=lambda p: (p.level.side.value, p.level.index))),
+        places=tuple(sorted(found.places, key=_by_slot)),
     )
+
+
+def _by_slot(place: Place) -> tuple[bool, int]:
+    """Sort key: bids first, best first."""
+    return place.level.side is Side.SELL, place.level.index
 
 
 def _is_atomic(given: ReconcileInput, found: Plan, place: Place) -> bool:
@@ -104,7 +117,7 @@ def _without_far(given: ReconcileInput, policy: ReconcilePolicy, found: Plan) ->
     gone = {c.order_id for c in far}
     slots = [held.slot for held in found.held if held.order_id in gone]
     pending = MissingReason.CANCEL_PENDING
-    return replace(
+    return changed(
         found,
         cancels=(*found.cancels, *(cancel_of(c, CancelCategory.RISK, DEVIATION) for c in far)),
         held=tuple(held for held in found.held if held.order_id not in gone),
@@ -138,6 +151,9 @@ def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Pl
     orders.sort(key=lambda c: (side.best_first(c.price), c.nonce))
     category = CancelCategory.STARTUP if given.startup else CancelCategory.REPLACE_DRIVEN
     counted = not given.startup
+    whole = as_wanted(levels, tuple(orders), policy)
+    if whole and all(rests(given, c) for c in orders):
+        return Plan(kept=whole)
     if not levels:
         gone = [c for c in orders if cancellable(given, c, counted=counted)]
         why = "strategy_not_quoting_side"
@@ -195,7 +211,7 @@ def _slots_plan(
             made = hold_or_replace(given, patient(policy, level, order), level, order, blocking)
         if level.index in pairs and stuck(pairs[level.index], given.now_ms):
             gone = gap(level, MissingReason.STUCK_IN_MATCHING)  # neither in the book nor to cancel
-            made = replace(made, missing=(gone,))
+            made = changed(made, missing=(gone,))
         yield made
 
 
@@ -210,24 +226,27 @@ def _duplicates(
     gone = [c for c in orders if cancellable(given, c, counted=counted)]
     cancels = tuple(cancel_of(c, category, "duplicate_side", counted) for c in gone)
     filled = fill(given, level, tuple(c.order_id for c in orders))
-    return replace(filled, cancels=cancels)
+    return changed(filled, cancels=cancels)
 
 
 def _sendable(given: ReconcileInput, found: Plan) -> Plan:
     """Invariants 1, 2 and 9: a place waits for the cancels of everything in its way, and is dropped
     where one of those is not planned; then its own predecessor stays as well."""
+    if not found.places:
+        return found
     own = {side: _OwnSide(given, side) for side in Side}
+    near = {side: _is_near(given, found, own, side) for side in Side}
     while True:
         cancelled = {cancel.order_id for cancel in found.cancels}
         places = []
         for place in found.places:
             side = place.level.side
-            best = given.touch.get(side.opposite)
+            best = given.touch.get(side.opposite) if near[side] else None
             if best is not None and side.reaches(place.level.price, best):
                 stale = not found.renews(place)
                 found = found.without(place, MissingReason.CROSSED_BY_OTHERS, keep_cancel=stale)
                 break
-            reached = own[side.opposite].reached_by(place.level)
+            reached = own[side.opposite].reached_by(place.level.price, side) if near[side] else ()
             if not (cancelled.issuperset(place.after) and cancelled.issuperset(reached)):
                 reason = MissingReason.OWN_ORDER_IN_THE_WAY
                 if not reached:
@@ -235,10 +254,21 @@ def _sendable(given: ReconcileInput, found: Plan) -> Plan:
                 found = found.without(place, reason)
                 break  # a dropped cancel may be what another place waits for: look again
             if reached or len(place.after) > 1:
-                place = replace(place, after=tuple(sorted({*place.after, *reached})))
+                place = changed(place, after=tuple(sorted({*place.after, *reached})))
             places.append(place)
         else:
-            return replace(found, places=tuple(places))
+            return changed(found, places=tuple(places))
+
+
+def _is_near(given: ReconcileInput, found: Plan, own: Mapping[Side, _OwnSide], side: Side) -> bool:
+    """Whether the best place of that side would meet anything of the other; else none does."""
+    prices = [place.level.price for place in found.places if place.level.side is side]
+    if not prices:
+        return False
+    nearest, best = min(prices, key=side.best_first), given.touch.get(side.opposite)
+    if best is not None and side.reaches(nearest, best):
+        return True
+    return bool(own[side.opposite].reached_by(nearest, side))
 
 
 class _OwnSide:
@@ -252,8 +282,9 @@ class _OwnSide:
         self._blind = len(prices) < len(mine)
         self._best = min(prices, key=side.best_first, default=None)
 
-    def reached_by(self, level: Level) -> list[str]:
-        best, reaches = self._best, level.side.reaches
-        if not self._blind and (best is None or not reaches(level.price, best)):
-            return []
-        return [name for price, name in self._orders if not price or reaches(level.price, price)]
+    def reached_by(self, price: Price, side: Side) -> Sequence[str]:
+        """Ids of those that an order of the other side `side` at that price would meet."""
+        best, reaches = self._best, side.reaches
+        if not self._blind and (best is None or not reaches(price, best)):
+            return ()
+        return [name for at, name in self._orders if not at or reaches(price, at)]

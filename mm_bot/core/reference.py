@@ -19,6 +19,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Protocol
 
+from mm_bot.core.again import again
 from mm_bot.core.exact import (
     BPS,
     NO_AMOUNT,
@@ -124,6 +125,7 @@ def as_of_ms(snapshot: Snapshot, source: ReferenceSource) -> int | None:
     return None if source is ReferenceSource.NONE else part.as_of_ms
 
 
+@again(1)
 def deviation_bps(local: Price | None, outside: Price | None) -> Decimal | None:
     """|local - outside| / outside in basis points, half-even to four decimals."""
     if local is None or outside is None or outside.value <= 0:
@@ -137,12 +139,15 @@ def others(venue: Observation) -> Others:
     The public book leaves out what the matcher holds at that moment, so the best live rows of
     others, `matching` ones included, are put back in.
     """
-    found: dict[str, BookOrder] = {}
     book, read = venue.book.value, venue.orders.value
-    if book is not None:
-        found.update((o.order_id, o) for o in (*book.bids, *book.asks) if not o.ours)
-    if read is not None:
-        found.update((o.order_id, o) for o in read.others if not o.ours)
+    shown = () if book is None else (book.bids, book.asks)
+    return _others((*shown, () if read is None else read.others))
+
+
+@again(1)
+def _others(shown: tuple[tuple[BookOrder, ...], ...]) -> Others:
+    """Of one id the last one counts."""
+    found = {o.order_id: o for orders in shown for o in orders if not o.ours}
     return {side: _best_first((o for o in found.values() if o.side is side), side) for side in Side}
 
 
@@ -188,10 +193,15 @@ def _best_first(orders: Iterable[BookOrder], side: Side) -> tuple[BookOrder, ...
 
 
 def _book_candidate(venue: Observation, strangers: Others, policy: ReferencePolicy) -> Candidate:
+    if venue.book.value is None:
+        return Candidate(source=ReferenceSource.BOOK, price=None, why_not="book never read")
+    return _mid(strangers, policy)
+
+
+@again(1)
+def _mid(strangers: Others, policy: ReferencePolicy) -> Candidate:
     bids, asks = strangers[Side.BUY], strangers[Side.SELL]
     source = ReferenceSource.BOOK
-    if venue.book.value is None:
-        return Candidate(source=source, price=None, why_not="book never read")
     if not bids or not asks:
         missing = "bid" if not bids else "ask"
         return Candidate(source=source, price=None, why_not=f"no {missing} of others")

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mm_bot.core.again import again
 from mm_bot.core.exact import BPS, add, distance, multiply, subtract
 from mm_bot.core.exposure import pace_ms, past_a_bound, priced_worse
-from mm_bot.core.instrument import Level
+from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder, Stage
 from mm_bot.core.plan import (
     RENEWAL,
@@ -19,6 +20,7 @@ from mm_bot.core.plan import (
     Place,
     Plan,
     ReconcileInput,
+    Slot,
     cancel_of,
     cancellable,
     due_for_renewal,
@@ -51,6 +53,29 @@ def _size_fits(open_order: OpenOrder, level: Level, policy: ReconcilePolicy) -> 
     return not apart or apart <= add(policy.size_tolerance.value, open_order.lot.value)
 
 
+@again(len(Side))
+def as_wanted(
+    levels: tuple[Level, ...], orders: tuple[OpenOrder, ...], policy: ReconcilePolicy
+) -> tuple[tuple[Slot, str], ...]:
+    """The slots of a side and the ids of their orders, where each level has an order that fits it
+    and each order a level; both best first. Empty where that is not so plain: then they are paired
+    and judged one by one (`pair`, `hold_or_replace`), which says the same where all of it `rests`.
+    """
+    if len({order.price.value for order in orders}) < len(levels) or len(orders) > len(levels):
+        return ()  # which of two at one price is whose depends on their sizes
+    pairs = tuple(zip(levels, orders, strict=True))
+    if any(fault(order, level, policy) for level, order in pairs):
+        return ()
+    return tuple(((level.side, level.index), order.order_id) for level, order in pairs)
+
+
+def rests(given: ReconcileInput, order: OpenOrder) -> bool:
+    """Whether an order that fits its slot simply stays there."""
+    if order.stage is Stage.UNKNOWN or order.matching_since_ms is not None:
+        return False
+    return not due_for_renewal(given, order)
+
+
 def worth_of(
     levels: Sequence[Level], orders: Sequence[OpenOrder], policy: ReconcilePolicy
 ) -> list[list[int]]:
@@ -58,15 +83,16 @@ def worth_of(
     where `fault` finds none. The fast path of pairing: what each price may be is worked out once.
     """
     less, more = (part(BPS, policy.stale_threshold_bps) for part in (subtract, add))
-    prices = [multiply(order.price.value, BPS) for order in orders]
+    priced = [(multiply(order.price.value, BPS), order) for order in orders]
     worth = []
     for level in levels:
         low, high = multiply(level.price.value, less), multiply(level.price.value, more)
-        row = [0] * len(orders)
-        for column, price in enumerate(prices):
-            if low <= price <= high:
-                row[column] = 1 + _size_fits(orders[column], level, policy)
-        worth.append(row)
+        worth.append(
+            [
+                1 + _size_fits(order, level, policy) if low <= price <= high else 0
+                for price, order in priced
+            ]
+        )
     return worth
 
 
@@ -120,7 +146,7 @@ def hold_or_replace(
         return Plan(cancels=(cancel,), missing=(gap(level, given.hold_places),))
     first_try = not (given.startup or blocking or order.cancels) and bool(order.price)
     together = policy.together and first_try
-    after = () if together else tuple(sorted({order.order_id, *blocking}))
+    after = () if together else tuple(sorted((order.order_id, *blocking)))
     place = Place(level=level, after=after, replaces=order.order_id)
     return Plan(cancels=(cancel,), places=(place,))
 

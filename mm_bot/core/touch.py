@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mm_bot.core import reference
+from mm_bot.core.again import again
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Stage, Tracked
 from mm_bot.core.policy import ReferencePolicy
-from mm_bot.core.snapshot import BookOrder, Snapshot
+from mm_bot.core.snapshot import Book, BookOrder, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +32,26 @@ def touch(
     snapshot: Snapshot, strangers: reference.Others, tracked: Tracked, policy: ReferencePolicy
 ) -> Touch:
     """The touch beside our managed orders."""
+    book, read = snapshot.venue.book, snapshot.venue.orders.value
+    shown = book.value if book.error is None else None
+    return _touch(shown, () if read is None else read.others, strangers, tracked, policy)
+
+
+@again(1)
+def _touch(
+    book: Book | None,
+    held: tuple[BookOrder, ...],
+    strangers: reference.Others,
+    tracked: Tracked,
+    policy: ReferencePolicy,
+) -> Touch:
+    """`held` are orders that the matcher may hold, so that no book shows them."""
     managed = {c.order_id for c in tracked.open_orders}
     managed.update(ended.order.order_id for ended in tracked.ended)
     every: dict[Side, Price] = {}
     firm: dict[Side, Price] = {}
     for side in Side:
-        shown = _own_shown(snapshot, side)
+        shown = _own_shown(book, held, side)
         ours = [row.price for row in tracked.unmanaged if row.side is side]
         ours += [order.price for order in shown if order.order_id not in managed]
         orders = strangers[side]
@@ -67,13 +82,11 @@ def _standing(orders: Sequence[BookOrder], side: Side, tracked: Tracked) -> Sequ
     return [order for order in orders if not side.reaches(order.price, best)]
 
 
-def _own_shown(snapshot: Snapshot, side: Side) -> Iterator[BookOrder]:
+def _own_shown(book: Book | None, held: tuple[BookOrder, ...], side: Side) -> Iterator[BookOrder]:
     """Our owner's orders in the book, and those of its other subaccounts that the matcher holds."""
-    book, read = snapshot.venue.book, snapshot.venue.orders.value
-    if book.value is not None and book.error is None:
-        yield from (o for o in book.value.side(side) if o.ours)
-    if read is not None:
-        yield from (o for o in read.others if o.side is side and o.ours)
+    if book is not None:
+        yield from (o for o in book.side(side) if o.ours)
+    yield from (o for o in held if o.side is side and o.ours)
 
 
 def unmanaged_resting(tracked: Tracked) -> dict[Side, tuple[Size, Amount]]:

@@ -15,8 +15,8 @@ from mm_bot.core.commands import NewOrder
 from mm_bot.core.exact import Amount, Price, Size, exact
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
-from mm_bot.core.ledger import LOST_REQUEST_MS, remembered
-from mm_bot.core.memory import Accepted, Memory
+from mm_bot.core.ledger import LOST_REQUEST_MS
+from mm_bot.core.memory import Accepted, Memory, remembered
 from mm_bot.core.quoting import Kept
 from mm_bot.core.risk import HaltReason
 from mm_bot.errors import EdgeError

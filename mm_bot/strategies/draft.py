@@ -57,10 +57,10 @@ class Draft:
         """For people: rounded to 0.0001."""
         return round_half_even(self.shift, self.shift_per, 4)
 
-    def wanted(self, side: Side, index: int) -> Size:
-        """What that level should have, if nothing bounds it."""
-        size, factor = self.sizes[side][index], self.size_factor[side]
-        return size if factor == ONE else size.times(factor)
+    def wanted(self, side: Side) -> tuple[Size, ...]:
+        """What each level should have, if nothing bounds it."""
+        sizes, factor = self.sizes[side], self.size_factor[side]
+        return sizes if factor == ONE else tuple([size.times(factor) for size in sizes])
 
     def says(
         self,

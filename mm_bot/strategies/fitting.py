@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from mm_bot.core.again import again
 from mm_bot.core.changed import changed
+from mm_bot.core.declared import StepReason
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Price, Size, multiply
 from mm_bot.core.explained import Explanation, said
-from mm_bot.core.instrument import Level, Margin, Side
+from mm_bot.core.instrument import Instrument, Level, Margin, Side
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import Bound, Missing, MissingReason, Reason, Room, View
+from mm_bot.core.quoting import Bound, Missing, MissingReason, Reason, View
+from mm_bot.core.room import Room
 from mm_bot.strategies.draft import Draft, Step
 
 
@@ -84,39 +87,57 @@ class Sizes(Step):
         return changed(draft, ladder=ladder)
 
     def _side(self, view: View, draft: Draft, side: Side) -> tuple[Draft, tuple[Level, ...]]:
-        market, room = view.market, Room(view.market, draft.bounds[side])
-        levels: list[Level] = []
-        tried: list[_Try] = []
-        gaps: tuple[Missing, ...] = ()
-        cut: Bound | None = None
-        for index, price in enumerate(draft.prices[side]):
-            wanted = draft.wanted(side, index)
-            if price.value <= 0:
-                tried.append((price, NO_SIZE, wanted, None, False))
-                gaps = (Missing(side=side, index=index, reason=MissingReason.PRICE_TOO_LOW),)
-                break
-            size, binding = room.fit(price, wanted)
-            notional = market.notional(price, size)
-            # The last one gets what is left: behind a level that was cut there is none, though
-            # its lower price may make room for a lot more.
-            fits = market.reaches_least(size, notional) and cut is None
-            binding = binding or cut
-            tried.append((price, size, wanted, binding, fits))
-            if not fits:
-                # what does not fit here fits no outer level either (invariant 5)
-                reason: Reason = binding.reason if binding else MissingReason.PRICE_TOO_LOW
-                if binding is None and draft.no_size is not None:
-                    reason = draft.no_size
-                numbers = _numbers(binding, wanted, size, price)
-                gaps = (Missing(side=side, index=index, reason=reason, numbers=numbers),)
-                break
-            levels.append(Level(side=side, index=index, price=price, size=size, notional=notional))
-            room.use(price, size)
-            cut = binding
+        wanted, bounds = draft.wanted(side), draft.bounds[side]
+        levels, tried, gaps = _fitted(
+            view.market, side, draft.prices[side], wanted, bounds, draft.no_size
+        )
         told = (*draft.said, lambda: _sizes(side, tried))
         lasting = (*draft.lasting, *map(_gap, gaps)) if gaps else draft.lasting
         draft = changed(draft, gaps=draft.gaps + gaps, said=told, lasting=lasting)
-        return draft, tuple(levels)
+        return draft, levels
+
+
+@again(len(Side))
+def _fitted(
+    market: Instrument,
+    side: Side,
+    prices: tuple[Price, ...],
+    each_wanted: tuple[Size, ...],
+    bounds: tuple[Bound, ...],
+    no_size: StepReason | None,
+) -> tuple[tuple[Level, ...], tuple[_Try, ...], tuple[Missing, ...]]:
+    """The levels, how each was tried, and the first that fell away with all behind it."""
+    room = Room(market, bounds)
+    ample = room.is_ample(prices, each_wanted)
+    levels: list[Level] = []
+    tried: list[_Try] = []
+    gaps: tuple[Missing, ...] = ()
+    cut: Bound | None = None
+    for index, (price, wanted) in enumerate(zip(prices, each_wanted, strict=False)):
+        if price.value <= 0:
+            tried.append((price, NO_SIZE, wanted, None, False))
+            gaps = (Missing(side=side, index=index, reason=MissingReason.PRICE_TOO_LOW),)
+            break
+        size, binding = (market.floor_size(wanted), None) if ample else room.fit(price, wanted)
+        notional = market.notional(price, size)
+        # The last one gets what is left: behind a level that was cut there is none, though
+        # its lower price may make room for a lot more.
+        fits = market.reaches_least(size, notional) and cut is None
+        binding = binding or cut
+        tried.append((price, size, wanted, binding, fits))
+        if not fits:
+            # what does not fit here fits no outer level either (invariant 5)
+            reason: Reason = binding.reason if binding else MissingReason.PRICE_TOO_LOW
+            if binding is None and no_size is not None:
+                reason = no_size
+            numbers = _numbers(binding, wanted, size, price)
+            gaps = (Missing(side=side, index=index, reason=reason, numbers=numbers),)
+            break
+        levels.append(Level(side=side, index=index, price=price, size=size, notional=notional))
+        if not ample:
+            room.use(price, size)
+        cut = binding
+    return tuple(levels), tuple(tried), gaps
 
 
 _Try = tuple[Price, Size, Size, Bound | None, bool]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from mm_bot.core.again import again
 from mm_bot.core.changed import changed
 from mm_bot.core.exact import (
     BPS,
@@ -22,7 +23,7 @@ from mm_bot.core.exact import (
     subtract,
 )
 from mm_bot.core.explained import Explanation, said
-from mm_bot.core.instrument import Side
+from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.quoting import View
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.strategies.draft import Draft, Step, on_tick
@@ -86,15 +87,19 @@ class InventorySkew(Step):
         if not cap:
             return draft.says(self.name, "0: both inventory caps are 0", skew_bps=Decimal(0))
         inventory = clamp(view.holdings.base_total.value, -cap, cap)
-        draft = changed(draft, shift=multiply(inventory, self.skew_bps), shift_per=cap)
-        return draft.says(
+        skewed = changed(draft, shift=multiply(inventory, self.skew_bps), shift_per=cap)
+        held = view.holdings.base_total
+        return changed(skewed, said=(*draft.said, lambda: self._said(skewed, held)))
+
+    def _said(self, skewed: Draft, held: Size) -> Iterator[Explanation]:
+        yield said(
             self.name,
             "clamp({inventory} / {cap}, -1, 1) x {full_bps} = {skew_bps} bps: moves both quotes "
-            + _way(draft.shift),
-            inventory=view.holdings.base_total,
-            cap=cap,
+            + _way(skewed.shift),
+            inventory=held,
+            cap=skewed.shift_per,
             full_bps=self.skew_bps,
-            skew_bps=draft.shift_bps,
+            skew_bps=skewed.shift_bps,
         )
 
 
@@ -120,21 +125,37 @@ class Prices(Step):
     name = "price"
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
-        prices = {}
-        denominator = multiply(BPS, draft.shift_per)
-        step = multiply(draft.reference.value, multiply(draft.step_bps, draft.shift_per))
-        for side in Side:
-            half = draft.half_bps[side]
-            outward = subtract(BPS, half) if side is Side.BUY else add(BPS, half)
-            factor = subtract(multiply(outward, draft.shift_per), draft.shift)
-            numerator = multiply(draft.reference.value, factor)
-            further = subtract if side is Side.BUY else add
-            found = []
-            for _ in range(draft.levels):
-                found.append(on_tick(view, side, numerator, denominator))
-                numerator = further(numerator, step)
-            prices[side] = tuple(found)
+        skew = draft.shift, draft.shift_per
+        more = draft.step_bps, skew, draft.levels
+        prices = {
+            side: _spaced(view.market, side, draft.reference, draft.half_bps[side], *more)
+            for side in Side
+        }
         return changed(draft, prices=prices, said=(*draft.said, lambda: _prices(draft, prices)))
+
+
+@again(len(Side))
+def _spaced(
+    market: Instrument,
+    side: Side,
+    reference: Price,
+    half_bps: Decimal,
+    step_bps: Decimal,
+    skew: tuple[Decimal, Decimal],
+    levels: int,
+) -> tuple[Price, ...]:
+    """Best first; `skew` is the draft's shift as a fraction."""
+    bid, (shift, shift_per) = side is Side.BUY, skew
+    further, to_tick = (subtract, market.floor_price) if bid else (add, market.ceil_price)
+    denominator = multiply(BPS, shift_per)
+    step = multiply(reference.value, multiply(step_bps, shift_per))
+    factor = subtract(multiply(further(BPS, half_bps), shift_per), shift)
+    numerator = multiply(reference.value, factor)
+    found = []
+    for _ in range(levels):
+        found.append(to_tick(numerator, denominator))
+        numerator = further(numerator, step)
+    return tuple(found)
 
 
 def _prices(draft: Draft, prices: Mapping[Side, tuple[Price, ...]]) -> Iterator[Explanation]:
@@ -169,7 +190,8 @@ class Passive(Step):
         prices = dict(draft.prices)
         for side in Side:
             best = view.touch.get(side.opposite)
-            if best is None:
+            nearest = min(draft.prices[side], key=side.best_first, default=None)
+            if best is None or nearest is None or not side.reaches(nearest, best):
                 continue
             behind = best - tick if side is Side.BUY else best + tick
             moved = on_tick(view, side, behind.value, Decimal(1))

@@ -134,7 +134,8 @@ async def alone(exchange: LocalExchange, *, turns: int) -> list[Figure]:
                     lambda: key.sign_recoverable(b"\x01" * 32, hasher=None),
                 )
             kept, moved = await _decisions(ours)
-            kept_us, moved_us = interleaved(turns, kept, moved)
+            # Not in turns: a decision on what was decided on before finds some of it known.
+            (kept_us,), (moved_us,) = interleaved(turns, kept), interleaved(turns, moved)
     mine, theirs, bare = signing
     return [
         Figure(
@@ -148,7 +149,8 @@ async def alone(exchange: LocalExchange, *, turns: int) -> list[Figure]:
 
 
 async def _decisions(ours: Measured) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Deciding again over a full ladder that rests: as it is, and where the anchor has moved."""
+    """Deciding again over a full ladder that rests: as it is, and where the anchor has moved, each
+    time elsewhere."""
     bot, market = ours.bot, ours.venue.instrument
     for _ in range(TRIES):
         decision = await bot.cycle()
@@ -156,12 +158,15 @@ async def _decisions(ours: Measured) -> tuple[Callable[[], object], Callable[[],
             break
     seen, memory, policy, strategy = decision.snapshot, bot.memory, bot.policy, founding(bot.policy)
     assert seen.anchor is not None, "there is one"
-    moved = replace(seen, anchor=replace(seen.anchor, price=Price(PRICES[1])))
-    first = decide(moved, memory, policy, market, strategy)
-    assert len(decision.plan.kept) == len(first.plan.places) == 2 * LEVELS, "the whole ladder"
+    prices = (PRICES[1], PRICES[1] + Decimal("0.08"))
+    moved = [replace(seen, anchor=replace(seen.anchor, price=Price(price))) for price in prices]
+    plans = [decide(each, memory, policy, market, strategy).plan for each in moved]
+    places = {len(plan.places) for plan in plans}
+    assert {len(decision.plan.kept)} == places == {2 * LEVELS}, "the whole ladder"
+    turns = cycle(moved)
     return (
         lambda: decide(seen, memory, policy, market, strategy),
-        lambda: decide(moved, memory, policy, market, strategy),
+        lambda: decide(next(turns), memory, policy, market, strategy),
     )
 
 

@@ -10,13 +10,35 @@ from hypothesis import strategies as st
 
 from mm_bot.core.exact import Amount, Price, Size, subtract
 from mm_bot.core.instrument import Instrument, Side
-from mm_bot.core.ledger import OpenOrder, Stage, says_nothing_new, updated
+from mm_bot.core.ledger import (
+    OpenOrder,
+    Stage,
+    Tracked,
+    as_known,
+    followed,
+    says_nothing_new,
+    stuck,
+    updated,
+)
 from mm_bot.core.liability import GRACE_MS, Signature, Signed
-from mm_bot.core.orders import OrderStatus
-from mm_bot.core.pairing import by_table, uncontested
-from mm_bot.core.quoting import Bound, MissingReason, Room, fit
-from mm_bot.core.slots import fault, price_fits, worth_of
-from tests.core.builders import FUTURE, NOW_MS, RECONCILES, SPOT, level, open_order, row
+from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder
+from mm_bot.core.pairing import by_table, pair, uncontested
+from mm_bot.core.plan import Plan
+from mm_bot.core.quoting import Bound, Ladder, MissingReason, fit
+from mm_bot.core.reconcile import plan
+from mm_bot.core.room import Room
+from mm_bot.core.slots import as_wanted, fault, hold_or_replace, price_fits, rests, worth_of
+from tests.core.builders import (
+    FUTURE,
+    NOW_MS,
+    RECONCILES,
+    SPOT,
+    level,
+    open_order,
+    own_orders,
+    row,
+)
+from tests.core.reconcile_inputs import desk_of, ladder_of
 
 steps = st.integers(1, 60)
 bounds = st.lists(
@@ -50,6 +72,30 @@ def test_room_fits_what_bounds_made_anew_fit(
         assert room.exceeded == any(b.left < 0 for b in left)
 
 
+@given(
+    bounds=bounds,
+    orders=st.lists(st.tuples(st.integers(-1, 60), steps), max_size=5),
+    market=st.sampled_from((SPOT, replace(FUTURE, size_step=Size(Decimal("0.25"))))),
+)
+def test_a_room_that_is_ample_cuts_nothing(
+    bounds: list[Bound], orders: list[tuple[int, int]], market: Instrument
+) -> None:
+    """Whether it is tells `fit` after every order; used up by all at once it is as by each."""
+    prices = [Price(Decimal(eighths) / 8) for eighths, _ in orders]
+    sizes = [Size(Decimal(quarters) / 4) for _, quarters in orders]
+    room, at_once = Room(market, tuple(bounds)), Room(market, tuple(bounds))
+    ample = room.is_ample(prices, sizes)
+    for price, size in zip(prices, sizes, strict=True):
+        assert not ample or room.fit(price, size) == (market.floor_size(size), None)
+        room.use(price, size)
+    at_once.use_all(
+        replace(level(Side.BUY, "1"), price=price, size=size)
+        for price, size in zip(prices, sizes, strict=True)
+    )
+    assert at_once.exceeded == room.exceeded
+    assert not (ample and room.exceeded)
+
+
 @given(st.integers(0, 5).flatmap(lambda n: st.lists(
     st.lists(st.sampled_from((0, 0, 0, 1, 2)), min_size=n, max_size=n), max_size=5
 )))  # fmt: skip
@@ -75,6 +121,52 @@ def test_the_score_of_a_pair_is_its_fault(
     assert worth_of((wanted,), (order,), policy) == [[slow]]
 
 
+ORDERS = st.builds(
+    open_order,
+    side=st.just(Side.BUY),
+    price=st.sampled_from(("1596", "1595.9", "1592.8", "1589.6")),
+    size=st.sampled_from(("100", "100", "90")),
+    nonce=st.integers(1, 9),
+    stage=st.sampled_from((Stage.LIVE, Stage.LIVE, Stage.UNKNOWN)),
+    created_ms=st.sampled_from((NOW_MS - 1_000, NOW_MS - 250_000)),
+)
+
+
+@given(
+    orders=st.lists(ORDERS, max_size=3, unique_by=lambda order: order.order_id),
+    held=st.sampled_from((None, None, NOW_MS - 6_000)),
+    levels=st.integers(0, 3),
+)
+def test_a_side_that_is_as_wanted_is_kept(
+    orders: list[OpenOrder], held: int | None, levels: int
+) -> None:
+    """Where the fast path has an answer, pairing and judging one by one give the same."""
+    mine = [replace(order, matching_since_ms=held) for order in orders]
+    mine.sort(key=lambda order: (Side.BUY.best_first(order.price), order.nonce))
+    wanted = ladder_of(levels).bids
+    given = desk_of(*mine, ladder=Ladder(bids=wanted))
+    whole = as_wanted(wanted, tuple(mine), RECONCILES)
+    if whole and all(rests(given, order) for order in mine):
+        pairs, surplus = pair(wanted, mine, lambda slots, its: worth_of(slots, its, RECONCILES))
+        judged = (
+            hold_or_replace(given, RECONCILES, level, pairs[level.index], ()) for level in wanted
+        )
+        assert not surplus
+        assert Plan.merged(judged) == Plan(kept=whole) == plan(given, RECONCILES)
+        assert not any(stuck(order, NOW_MS) for order in mine)
+
+
+def test_a_whole_side_at_rest_takes_the_fast_path() -> None:
+    """Three orders at their levels are as wanted; two at one price, or one too many, are not."""
+    bids = ladder_of(3).bids
+    mine = tuple(open_order(Side.BUY, str(b.price), nonce=b.index + 1) for b in bids)
+    slots = tuple(((Side.BUY, b.index), c.order_id) for b, c in zip(bids, mine, strict=True))
+    assert as_wanted(bids, mine, RECONCILES) == slots
+    assert as_wanted(bids[:2], mine, RECONCILES) == ()
+    twice = (mine[0], replace(mine[1], price=mine[0].price))
+    assert as_wanted((bids[0], replace(bids[1], price=bids[0].price)), twice, RECONCILES) == ()
+
+
 KNOWN = open_order(Side.BUY, "1596")
 variants = st.builds(
     replace,
@@ -98,6 +190,36 @@ def test_a_row_that_says_nothing_new_changes_nothing(known: OpenOrder, status: O
     seen = row(Side.BUY, "1596", status=status)
     assert not says_nothing_new(known, seen) or updated(known, seen, NOW_MS) == known
     assert says_nothing_new(KNOWN, row(Side.BUY, "1596"))
+
+
+@given(
+    known=variants,
+    seen=st.lists(
+        st.builds(
+            row,
+            side=st.just(Side.BUY),
+            price=st.just("1596"),
+            nonce=st.sampled_from((1, 2)),
+            status=st.sampled_from((OrderStatus.ACTIVE, OrderStatus.FILLED)),
+            ownership=st.sampled_from(Ownership),
+        ),
+        max_size=2,
+    ),
+)
+def test_a_table_that_is_as_known_changes_nothing(
+    known: OpenOrder, seen: list[RestingOrder]
+) -> None:
+    """Where the fast path leaves the ledger as it is, so do its rows one by one."""
+    read = own_orders(*seen)
+    if as_known((known,), read.rows):
+        assert followed((known,), read, NOW_MS, NOW_MS) == Tracked(
+            open_orders=(known,), ended=(), unmanaged=()
+        )
+    assert as_known((KNOWN,), (row(Side.BUY, "1596"),))
+    two = (KNOWN, open_order(Side.BUY, "1592", nonce=2))
+    rows = (row(Side.BUY, "1596"), row(Side.BUY, "1592", nonce=2))
+    assert as_known(two, rows)
+    assert not as_known(two[::-1], rows), "it gives them sorted by id"
 
 
 signatures = st.dictionaries(

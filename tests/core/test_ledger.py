@@ -16,9 +16,9 @@ from mm_bot.core.ledger import (
     OpenOrder,
     Stage,
     Tracked,
-    remembered,
     track,
 )
+from mm_bot.core.memory import remembered
 from mm_bot.core.orders import OrderStatus, Ownership
 from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
 from mm_bot.core.watching import watch

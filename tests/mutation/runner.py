@@ -31,6 +31,7 @@ from typing import Any, NoReturn
 import hypothesis
 import pytest
 
+from mm_bot.core.again import Again
 from tests.mutation.mutants import CORE, NOTES, ROOT, Mutant, codes, modules, noting
 
 PROFILE = "mutants"
@@ -124,7 +125,7 @@ class _Noting:
         self.lines: dict[str, dict[str, list[int]]] = {}
         self.seconds: dict[str, float] = {}
         self._met: dict[str, set[int]] = {module: set() for module in modules()}
-        self._caches: list[functools._lru_cache_wrapper[Any]] = []
+        self._caches: list[functools._lru_cache_wrapper[Any] | Again[..., Any]] = []
         code = {module: noting(module) for module in modules()}
         sys.meta_path.insert(0, _Instead(code, self._met))
 
@@ -214,8 +215,9 @@ def _functions() -> dict[tuple[str, str, int], list[FunctionType]]:
     return found
 
 
-def _caches() -> list[functools._lru_cache_wrapper[Any]]:
-    return [each for each in gc.get_objects() if isinstance(each, functools._lru_cache_wrapper)]
+def _caches() -> list[functools._lru_cache_wrapper[Any] | Again[..., Any]]:
+    every = gc.get_objects()
+    return [e for e in every if isinstance(e, functools._lru_cache_wrapper | Again)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 
+from mm_bot.core.again import Again
+
 
 @dataclass(frozen=True, slots=True)
 class Break:
@@ -50,6 +52,10 @@ def broken(breaks: tuple[Break, ...]) -> Iterator[None]:
     finally:
         for function, code in right:
             function.__code__ = code
+        for name in {each.module for each in breaks}:
+            for value in vars(importlib.import_module(name)).values():
+                if isinstance(value, Again):
+                    value.cache_clear()
 
 
 def _codes(whole: CodeType) -> dict[str, CodeType]:
@@ -68,6 +74,7 @@ def _functions(module: ModuleType) -> Iterator[FunctionType]:
         for value in vars(owner).values():
             inner = value.fget if isinstance(value, property) else value
             inner = inner.__func__ if isinstance(inner, staticmethod) else inner
+            inner = inner.afresh if isinstance(inner, Again) else inner
             if isinstance(inner, FunctionType) and inner.__code__.co_filename == module.__file__:
                 yield inner
 
