@@ -25,7 +25,6 @@ from mm_bot.core.exact import (
     Amount,
     Price,
     Size,
-    ceil_to_step,
     exact,
     floor_to_step,
     multiply,
@@ -106,7 +105,7 @@ def to_engine(
     """
     limit_price = _chain_price(market, side, price)
     if market.is_spot:
-        amount = int(floor_to_step(notional.value, WHOLE_CNGN, _ONE)) * CHAIN_ONE
+        amount = int(notional.value) * CHAIN_ONE
     else:
         amount = int(floor_to_step(size.value, FUTURE_LOT.value, _ONE)) * _CHAIN_LOT
     if limit_price <= 0 or amount <= 0:
@@ -197,12 +196,9 @@ def _chain_price(market: Instrument, side: Side, price: Price) -> int:
     """The limit price; a human bid is rounded down and an ask up, which the inversion mirrors."""
     if price.value <= 0:
         raise ValueError(f"price {price} is not positive")
-    one = Decimal(CHAIN_ONE)
+    numerator, denominator = price.value.as_integer_ratio()
     if market.is_spot:
-        numerator, denominator = one, price.value
-        upwards = side is Side.BUY
-    else:
-        numerator, denominator = multiply(price.value, one), _ONE
-        upwards = side is Side.SELL
-    rounded = ceil_to_step if upwards else floor_to_step
-    return int(rounded(numerator, denominator, _ONE))
+        numerator, denominator = denominator, numerator
+    scaled = numerator * CHAIN_ONE
+    upwards = (side is Side.BUY) is market.is_spot
+    return -(-scaled // denominator) if upwards else scaled // denominator
