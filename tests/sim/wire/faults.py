@@ -34,8 +34,8 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "rounded_the_wrong_way",
         Claim.AS_DECIDED,
         "venues.numo.units",
-        "upwards = side is Side.BUY",
-        "upwards = side is Side.SELL",
+        "upwards = (side is Side.BUY) is market.is_spot",
+        "upwards = (side is Side.SELL) is market.is_spot",
         1,
     ),
     _fault(
