@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mm_bot.core.commands import Verdict
+from mm_bot.core.decide import Decision
 from mm_bot.core.exact import plain
 from mm_bot.core.freshness import own_limit
 from mm_bot.core.instrument import Side
@@ -131,13 +132,16 @@ def missing(gap: Missing) -> dict[str, object]:
     }
 
 
-def order(c: OpenOrder, now_ms: int) -> dict[str, object]:
+def order(c: OpenOrder, decision: Decision) -> dict[str, object]:
+    now_ms = decision.now_ms
     return {
         "order_id": c.order_id,
         "side": c.side.value,
         "price": str(c.price),
         "size": str(c.size),
         "stage": c.stage.value,
+        "hangs": c.order_id in decision.quotes.hanging.stay,
+        "reduces": c.reduces,
         "age_ms": max(0, now_ms - c.created_ms),
         "expires_in_ms": c.expiry_ms - now_ms,
         "sends": c.sends,

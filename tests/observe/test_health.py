@@ -7,7 +7,9 @@ from dataclasses import replace
 from io import StringIO
 
 from mm_bot.core.instrument import Instrument, Side
+from mm_bot.core.quoting import Hanging
 from mm_bot.core.remember import Report
+from mm_bot.observe.explain import explain
 from mm_bot.observe.health import Health
 from mm_bot.observe.log import Level, Log
 from mm_bot.observe.telemetry import Telemetry
@@ -43,6 +45,27 @@ def test_a_market_past_its_end_is_not_ready_at_once() -> None:
     decision = decided()
     watched.telemetry.cycle(decision, Report(), after(decision, Report()), {"total": 1.0})
     assert watched.health.reasons() == ["the market has expired"]
+
+
+def test_a_hanging_order_is_told_as_one_and_why_is_the_last_decision() -> None:
+    """Of the live orders the one that the strategy keeps beside the ladder; before the first cycle
+    there is nothing to explain."""
+    watched = Watched(SPOT)
+    assert watched.health.why() == {}
+    asks = [open_order(Side.SELL, price, nonce=n) for n, price in ((2, "1604"), (3, "1610"))]
+    rows = own_orders(row(Side.SELL, "1604", nonce=2), row(Side.SELL, "1610", nonce=3))
+    decision = decided(snapshot(rows), running(*asks))
+    hanging = Hanging(stay=frozenset({asks[1].order_id}))
+    decision = replace(decision, quotes=replace(decision.quotes, hanging=hanging))
+    memory = after(decision, Report(), running(*asks))
+    watched.telemetry.cycle(decision, Report(), memory, {"total": 1.0})
+    live = watched.health.status()["live"]
+    assert isinstance(live, list)
+    assert [(o["price"], o["hangs"]) for o in live] == [("1604", False), ("1610", True)]
+    told = watched.health.why()["bid"]
+    assert isinstance(told, list)
+    last = explain(decision, Side.BUY)[-1]
+    assert told[-1] == {"step": "verdict", "says": last.says, "numbers": {}}
 
 
 def test_a_side_refused_again_and_again_is_not_ready_after_the_limit_and_says_why() -> None:
