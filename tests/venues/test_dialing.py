@@ -10,7 +10,7 @@ import threading
 
 import httpx
 import pytest
-from websockets.asyncio.server import serve
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import InvalidStatus
 
 from mm_bot.io.dial import alternating, dial
@@ -18,7 +18,7 @@ from mm_bot.io.errors import describe
 from mm_bot.io.http import open_client
 from mm_bot.io.postgres_address import addresses
 from mm_bot.io.resolver import Address, Resolver
-from mm_bot.io.websocket import connecting
+from mm_bot.io.websocket import PIECE_BYTES, connecting
 from tests.venues.test_http import Server, fine
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -201,6 +201,62 @@ def test_a_venue_s_socket_uses_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None
             port = next(iter(server.sockets)).getsockname()[1]
             async with connecting(f"ws://127.0.0.1:{port}", open_timeout=10) as socket:
                 assert await socket.recv() == "heard"
+
+    asyncio.run(use())
+
+
+def test_a_flood_of_tiny_frames_leaves_the_loop_to_others() -> None:
+    """Messages of one byte, written at once, arrive whole, in order and with the end behind them,
+    and all else on the loop has a turn after every few kilobytes."""
+    count, frame = 20_000, b"\x81\x01"
+    digits = [b"%d" % (number % 10) for number in range(count)]
+
+    async def flood(socket: ServerConnection) -> None:
+        socket.transport.write(b"".join(frame + digit for digit in digits))
+
+    async def use() -> None:
+        turns, heard = 0, []
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        async with serve(flood, "127.0.0.1", 0) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            async with connecting(f"ws://127.0.0.1:{port}", open_timeout=10) as socket:
+                heard.append(await socket.recv())
+                beside = asyncio.create_task(others())
+                heard += [message async for message in socket]
+                beside.cancel()
+        assert heard == [digit.decode() for digit in digits]
+        assert turns > 3 * count // PIECE_BYTES
+
+    asyncio.run(use())
+
+
+def test_a_socket_that_nobody_reads_holds_up_its_server() -> None:
+    """It cannot fill our memory: after some messages the server can write no more."""
+    sent = 0
+
+    async def flood(socket: ServerConnection) -> None:
+        nonlocal sent
+        while sent < 24 * 2**20:
+            await socket.send("x" * 65_536)
+            sent += 65_536
+
+    async def use() -> None:
+        async with serve(flood, "127.0.0.1", 0, compression=None) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            async with connecting(f"ws://127.0.0.1:{port}", open_timeout=10) as socket:
+                await socket.recv()
+                before = -1
+                while before < sent:  # until it stands still
+                    before = sent
+                    await asyncio.sleep(0.2)
+                assert sent < 24 * 2**20
+                assert len([await socket.recv() for _ in range(100)]) == 100
 
     asyncio.run(use())
 
