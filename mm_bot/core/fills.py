@@ -13,17 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 
-from mm_bot.core.exact import (
-    NO_AMOUNT,
-    NO_SIZE,
-    Amount,
-    Price,
-    Size,
-    multiply,
-    round_half_even,
-)
+from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size, multiply, round_half_even
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.settlement import Settlements
 from mm_bot.core.snapshot import Fill
@@ -99,7 +90,7 @@ def count(
         elif fill.trade_id <= cursor and _owed(fill, settlements, new):
             fill_totals = _booked(fill_totals, fill)
             new.append(fill)
-    return _advanced(fill_totals, newest_trade_id, now_ms), tuple(new)
+    return _advanced(fill_totals, cursor, newest_trade_id, now_ms), tuple(new)
 
 
 def _owed(fill: Fill, settlements: Settlements, new: Iterable[Fill]) -> bool:
@@ -119,9 +110,8 @@ def reverted(fill_totals: FillTotals, settlements: Settlements, market: Instrume
         change = out - fill_totals.reverted.get(order_id, 0)
         if not change:
             continue
-        size = entry.size(change if entry.side is Side.BUY else -change)
-        worth = entry.notional(market, abs(change))
-        worth = worth if (change > 0) == (entry.side is Side.BUY) else -worth
+        steps = change if entry.side is Side.BUY else -change
+        size, worth = entry.size(steps), entry.notional(market, steps)
         cost, realised = _settle(fill_totals, -size, -worth)
         kept = dict(list({**fill_totals.reverted, order_id: out}.items())[-REVERTED_KEPT:])
         volume = entry.size(change)
@@ -158,35 +148,38 @@ def _booked(fill_totals: FillTotals, fill: Fill) -> FillTotals:
 
 
 def _settle(fill_totals: FillTotals, signed: Size, worth: Amount) -> tuple[Amount, Amount]:
-    """Average cost. A fill that reduces the position realises its share of the cost; one that
-    turns it around closes all of it and opens the rest at the fill's own price. The shares are
-    rounded to 1e-18 cNGN; invariant 3 holds throughout."""
-    held = fill_totals.position
-    grows = not held or (held > NO_SIZE) == (signed > NO_SIZE)
-    if grows:
-        return fill_totals.cost + worth, fill_totals.realised
-    if abs(signed) <= abs(held):
-        closed = Amount(_share(fill_totals.cost.value, abs(signed), abs(held)))
-        return fill_totals.cost - closed, fill_totals.realised - worth - closed
-    closing = Amount(_share(worth.value, abs(held), abs(signed)))
-    return worth - closing, fill_totals.realised - closing - fill_totals.cost
+    """Cost and realised result with the fill. Average cost: a fill against the position closes the
+    smaller of the two, at that one's share of the cost and of the fill's worth; what is left of
+    the fill opens a position at its own price. A share that is not the whole is rounded to 1e-18
+    cNGN; invariant 3 holds throughout."""
+    cost, realised, held = fill_totals.cost, fill_totals.realised, fill_totals.position
+    if held.value.is_signed() == signed.value.is_signed():
+        return cost + worth, realised
+    closed = min(abs(held), abs(signed))
+    cost_closed = _share(cost, closed, abs(held))
+    worth_closed = _share(worth, closed, abs(signed))
+    return cost - cost_closed + worth - worth_closed, realised - cost_closed - worth_closed
 
 
-def _share(total: Decimal, part: Size, whole: Size) -> Decimal:
-    return round_half_even(multiply(total, part.value), whole.value, 18)
+def _share(total: Amount, part: Size, whole: Size) -> Amount:
+    if part == whole:
+        return total
+    return Amount(round_half_even(multiply(total.value, part.value), whole.value, 18))
 
 
-def _advanced(fill_totals: FillTotals, newest_trade_id: int, now_ms: int) -> FillTotals:
+def _advanced(
+    fill_totals: FillTotals, before: int, newest_trade_id: int, now_ms: int
+) -> FillTotals:
     if fill_totals.checkpoint is None:
         return replace(fill_totals, checkpoint=(newest_trade_id, now_ms))
     settled_id, since_ms = fill_totals.checkpoint
     if now_ms - since_ms < SETTLING_MS:
         return fill_totals
-    cursor = max(fill_totals.cursor or 0, settled_id)
+    cursor = max(before, settled_id)
     return replace(
         fill_totals,
         cursor=cursor,
-        past=(*fill_totals.past, fill_totals.cursor or 0)[-PAST_KEPT:],
+        past=(*fill_totals.past, before)[-PAST_KEPT:],
         seen=frozenset(key for key in fill_totals.seen if key[0] > cursor),
         checkpoint=(newest_trade_id, now_ms),
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.exact import Amount, Price
-from mm_bot.core.fills import FillTotals, count
-from mm_bot.core.instrument import Side
+from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
+from mm_bot.core.fills import FillTotals, count, reverted
+from mm_bot.core.instrument import Instrument, Side
+from mm_bot.core.settlement import Settlement
 from mm_bot.core.snapshot import Fill
 from tests.core.builders import FUTURE, NOW_MS, SPOT, fill
 
@@ -111,12 +113,174 @@ def test_before_the_first_read_nothing_is_ours() -> None:
     assert (fill_totals.cursor, new) == (41, ())
 
 
-def test_a_round_trip_realises_its_spread() -> None:
-    """Bought at 1596, sold at 1604, one hundred each: 800 cNGN realised, nothing left."""
-    rows = [fill(1, Side.BUY, "1596", "100"), fill(2, Side.SELL, "1604", "100")]
-    fill_totals, _ = count(STARTED, rows, 2, NOW_MS)
-    assert (str(fill_totals.realised), str(fill_totals.position), str(fill_totals.cost)) == (
-        "800",
-        "0",
-        "0",
+@pytest.mark.parametrize(
+    ("rows", "position", "cash", "cost", "realised", "fees"),
+    [
+        ("buy 100 1596, sell 100 1604", "0", "800", "0", "800", "0"),
+        ("sell 1 100, buy 1 90", "0", "10", "0", "10", "0"),
+        ("buy 1 100, sell 2 110, buy 1 105", "0", "15", "0", "15", "0"),
+        ("buy 1 100, sell 2 110", "-1", "120", "-110", "10", "0"),
+        ("sell 2 100, buy 3 90", "1", "-70", "90", "20", "0"),
+        ("buy 1 100, buy 1 110, sell 0.5 120", "1.5", "-150", "157.5", "7.5", "0"),
+        ("sell 1 100 2, buy 1 90 -0.5", "0", "8.5", "0", "10", "1.5"),
+        (
+            "buy 3 10.00000000000000001, sell 1 11",
+            "2",
+            "-19.00000000000000003",
+            "20.00000000000000002",
+            "0.99999999999999999",
+            "0",
+        ),
+        (
+            "buy 3 0.0000000000000000001, sell 1 0",
+            "2",
+            "-0.0000000000000000003",
+            "0.0000000000000000003",
+            "0",
+            "0",
+        ),
+        ("buy 1 0.0000000000000000001, sell 1 0", "0", "-1E-19", "0", "-1E-19", "0"),
+    ],
+)
+def test_a_fill_is_booked_at_average_cost_through_shorts_and_flips(
+    rows: str, position: str, cash: str, cost: str, realised: str, fees: str
+) -> None:
+    """`side size price fee`; the third to fifth are the vectors of the specification, section 13.
+    Fees are paid beside what is realised, and a rebate is a negative one. Shares of a cost are
+    rounded at 1e-18 cNGN, the whole of it never, so that nothing held costs nothing."""
+    made = []
+    for number, text in enumerate(rows.split(", "), start=1):
+        side, size, price, *fee = text.split()
+        one = fill(number, Side(side), price, size)
+        worth = one.price * one.size
+        made.append(replace(one, notional=worth, fee=Amount.of(fee[0]) if fee else NO_AMOUNT))
+    books, _ = count(STARTED, made, len(made), NOW_MS)
+    assert (books.position, books.cash, books.cost, books.realised, books.fees) == (
+        Size.of(position),
+        *(Amount.of(each) for each in (cash, cost, realised, fees)),
     )
+    assert books.adds_up
+
+
+def entry(
+    market: Instrument, side: Side = Side.BUY, *, filled: int, unbooked: int = 0, out: int = 0
+) -> Settlement:
+    """Of an order at 1600 whose fills were all counted but for `unbooked`, of which the chain has
+    none of the last `out`."""
+    return Settlement(
+        nonce=1,
+        side=side,
+        price=Price.of(1600),
+        lot=Size.of("0.000625" if market is SPOT else "0.001"),
+        filled=filled,
+        settled=filled - out,
+        asked=True,
+        since_ms=NOW_MS,
+        since_block_ms=NOW_MS,
+        expiry_ms=NOW_MS,
+        unbooked=unbooked,
+        reverted=out,
+        booked=filled - unbooked,
+    )
+
+
+@given(
+    st.sampled_from([SPOT, FUTURE]),
+    st.lists(
+        st.tuples(st.sampled_from(Side), st.integers(1, 9), st.integers(0, 9)),
+        min_size=1,
+        max_size=5,
+    ),
+)
+def test_books_without_what_reverted_are_those_of_the_rest(
+    market: Instrument, orders: list[tuple[Side, int, int]]
+) -> None:
+    """Of orders of so many steps the last so many revert: position, cash and volumes are as if
+    only the rest had been filled, asked once or twice, and whole again should all of it settle
+    after all; what earned them adds up at any time."""
+
+    def filled(*steps: int) -> FillTotals:
+        rows = [
+            fill(number, side, "1600", str(entry(market, filled=1).size(each)), market=market)
+            for number, (side, each) in enumerate(zip(sides, steps, strict=True), start=1)
+            if each
+        ]
+        return count(STARTED, rows, len(rows), NOW_MS)[0]
+
+    def flow(books: FillTotals) -> tuple[object, ...]:
+        assert books.adds_up
+        assert books.position or not books.cost
+        return books.position, books.cash, books.bought, books.sold
+
+    sides = [side for side, _, _ in orders]
+    whole, gone = [each for _, each, _ in orders], [min(each, out) for _, each, out in orders]
+    books = filled(*whole)
+    entries = {
+        str(i): entry(market, side, filled=each, out=out)
+        for i, (side, each, out) in enumerate(zip(sides, whole, gone, strict=True))
+    }
+    without = reverted(books, entries, market)
+    assert flow(without) == flow(
+        filled(*(each - out for each, out in zip(whole, gone, strict=True)))
+    )
+    assert reverted(without, entries, market) == without
+    settled = {order_id: replace(each, reverted=0) for order_id, each in entries.items()}
+    assert flow(reverted(without, settled, market)) == flow(books)
+    assert (without.buys, without.sells) == (books.buys, books.sells)
+
+
+@pytest.mark.parametrize(
+    ("filled", "unbooked", "out", "taken"),
+    [(10, 0, 3, 3), (10, 4, 5, 1), (10, 4, 4, 0), (10, 4, 2, 0), (10, 9, 10, 1)],
+)
+def test_only_what_was_booked_is_taken_out(
+    filled: int, unbooked: int, out: int, taken: int
+) -> None:
+    """What was filled before the books began is the first of an order to revert."""
+    entries = {"a": entry(FUTURE, filled=filled, unbooked=unbooked, out=out)}
+    books = reverted(STARTED, entries, FUTURE)
+    assert books.reverted == ({"a": taken} if taken else {})
+    assert books.position == -entry(FUTURE, filled=1).size(taken)
+    more = {"a": replace(entries["a"], reverted=100)}
+    assert reverted(STARTED, more, FUTURE).reverted == {"a": filled - unbooked}
+
+
+@pytest.mark.parametrize(
+    ("rows", "counted"),
+    [
+        ("a 10 60", "a 10 60"),
+        ("a 4 60", "a 4 60"),
+        ("a 3 60", ""),
+        ("a 5 60", ""),
+        ("a 4 61", ""),
+        ("a 4 0", ""),
+        ("a 4 1", "a 4 1"),
+        ("a 4 30, a 6 30", "a 4 30, a 6 30"),
+        ("a 4 30, a 6 31", "a 4 30"),
+        ("a 4 30, b 6 40, a 7 30", "a 4 30, b 6 40, a 7 30"),
+        ("c 4 1", ""),
+    ],
+)
+def test_behind_the_cursor_a_row_counts_where_its_order_lacks_it(rows: str, counted: str) -> None:
+    """`order trade steps`, the cursor at trade 10. Order a lacks 60 steps, its trade 5 is counted
+    and nobody knows of those up to 3; b lacks 40, and of c nothing is known."""
+
+    def made(text: str) -> tuple[Fill, ...]:
+        parts = (each.split() for each in text.split(", ") if each)
+        return tuple(
+            replace(fill(int(trade), Side.BUY, "1600", "1", order_id=order), steps=int(steps))
+            for order, trade, steps in parts
+        )
+
+    lacking = replace(entry(SPOT, filled=100), booked=40, trades=frozenset({5}), counts_after=3)
+    known = {"a": lacking, "b": replace(lacking, booked=60)}
+    _, new = count(FillTotals(cursor=10), made(rows), 10, NOW_MS, known)
+    assert new == made(counted)
+
+
+def test_the_books_begin_empty() -> None:
+    """Nothing is held, earned or paid before the first fill."""
+    begun = FillTotals()
+    assert (begun.position, begun.bought, begun.sold) == (NO_SIZE, NO_SIZE, NO_SIZE)
+    assert (begun.buys, begun.sells) == (0, 0)
+    assert begun.adds_up

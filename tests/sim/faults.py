@@ -88,8 +88,8 @@ FAULTS: tuple[Mutation, ...] = (
         "wrong_sign_through_zero",
         Claim.FILLS_ONCE,
         "core.fills",
-        "return worth - closing, fill_totals.realised - closing - fill_totals.cost",
-        "return closing - worth, fill_totals.realised - closing - fill_totals.cost",
+        "return cost - cost_closed + worth - worth_closed,",
+        "return cost - cost_closed + worth_closed - worth,",
         5,
     ),
     fault(

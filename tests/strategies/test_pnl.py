@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.exact import Amount, Size
+from mm_bot.core.exact import Amount
 from mm_bot.core.fills import FillTotals, count
 from mm_bot.core.instrument import Side
 from mm_bot.core.quoting import Quotes
@@ -27,30 +27,6 @@ def booked(*fills: Fill, fill_totals: FillTotals | None = None) -> FillTotals:
 
 def part(quotes: Quotes, name: str) -> Decimal | None:
     return measure(quotes, "mm_bot_pnl_attribution", name)
-
-
-@pytest.mark.parametrize(
-    ("fills", "realised", "position"),
-    [
-        (["sell 1 100", "buy 1 90"], "10", "0"),
-        (["buy 1 100", "sell 2 110", "buy 1 105"], "15", "0"),
-        (["buy 1 100", "sell 2 110"], "10", "-1"),
-        (["sell 2 100", "buy 3 90"], "20", "1"),
-    ],
-)
-def test_average_cost_goes_through_shorts_and_flips(
-    fills: list[str], realised: str, position: str
-) -> None:
-    """The vectors of the specification, section 13; the long 1 of the last one cost 90."""
-    rows = []
-    for number, text in enumerate(fills, start=1):
-        side, size, price = text.split()
-        rows.append(fill(number, Side(side), price, size))
-    fill_totals = booked(*rows)
-    assert (fill_totals.realised, fill_totals.position) == (Amount.of(realised), Size.of(position))
-    assert fill_totals.adds_up
-    if position == "1":
-        assert fill_totals.cost == Amount.of(90)
 
 
 @given(
