@@ -61,7 +61,6 @@ class Decision:
     memory: Memory
     policy: Policy
     startup: bool
-    orders_unread: bool
     plan: Plan
     halts: tuple[Halt, ...]
     reference: Reference
@@ -141,7 +140,6 @@ def decide(
         memory=memory,
         policy=policy,
         startup=memory.startup,
-        orders_unread=snapshot.venue.orders.value is None,
         plan=wanted,
         halts=found,
         reference=now.reference,

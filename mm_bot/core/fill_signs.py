@@ -23,24 +23,23 @@ Signs = Counter[tuple[str, Side]]
 
 def signs(before: Memory, decision: Decision, market: Instrument, newest_trade: int) -> Signs:
     """What each lower step saw in this cycle. `newest_trade` is the newest trade id of the last
-    one; trades up to it are old."""
+    one, and trades up to it are old; in a first cycle it is negative, and every trade is old."""
     found: Signs = Counter()
     for order_id in _shrunk(before, decision, market):
         parts = OrderId.parse(order_id)
         if parts is not None:
             found["order_state", parts.side] += 1
     for trade in decision.snapshot.venue.trades.value or ():
-        if trade.trade_id <= newest_trade or newest_trade < 0:
-            continue
-        for order_id in (trade.maker_order_id, trade.taker_order_id):
-            parts = OrderId.parse(order_id)
+        parties = (trade.maker_order_id, trade.taker_order_id)
+        for parts in map(OrderId.parse, parties if 0 <= newest_trade < trade.trade_id else ()):
             if parts is not None and parts.market == market.symbol:
                 found["trade_stream", parts.side] += 1
     balances = decision.snapshot.venue.balances.value
     if balances is not None and before.inventory is not None:
-        moved = (balances.base - before.inventory).value
-        if moved:
-            found["inventory_delta", Side.BUY if moved > 0 else Side.SELL] += 1
+        if balances.base > before.inventory:
+            found["inventory_delta", Side.BUY] += 1
+        elif balances.base < before.inventory:
+            found["inventory_delta", Side.SELL] += 1
     return found
 
 
@@ -63,8 +62,6 @@ def disagreements(before: Memory, decision: Decision, market: Instrument) -> tup
 
 def _shrunk(before: Memory, decision: Decision, market: Instrument) -> dict[str, Amount]:
     """What each order read as live before has lost since, as `Instrument.counted`."""
-    if decision.orders_unread:
-        return {}
     left = {c.order_id: market.counted(c.size, c.notional) for c in decision.tracked.open_orders}
     left |= {
         e.order.order_id: NO_AMOUNT for e in decision.tracked.ended if e.ending is Ending.FILLED

@@ -115,7 +115,10 @@ def test_a_lost_lock_counts_as_an_unread_order_table() -> None:
     memory = replace(running(), orders_read_ms=NOW_MS - 100)
     decision = decided(snapshot(venue=venue), memory)
     assert decision.plan.quiet
-    assert decision.orders_unread
+    unlocked = decision.snapshot.venue.orders
+    assert (unlocked.value, unlocked.error) == (None, "the one-writer lock is not held")
+    down = snapshot(venue=replace(venue, orders=replace(venue.orders, error="down")))
+    assert decided(down, memory).snapshot.venue.orders.error == "down"
     stale = decided(snapshot(venue=venue), replace(memory, orders_read_ms=NOW_MS - 20_000))
     assert [h.reason for h in stale.halts] == [HaltReason.MARKET_DATA_STALE]
     assert not stale.plan.cancels
