@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol, TypeVar, runtime_checkable
 
+from mm_bot.core.fills import FillTotals
 from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.memory import Memory
 from mm_bot.core.quoting import Kept
@@ -29,10 +30,7 @@ class Timed(Protocol):
 def shifted(memory: Memory, step_ms: int) -> Memory:
     """The memory as it would be had the clock always shown what it shows now. `step_ms` is
     negative where the clock was set back."""
-
-    def moved(at_ms: int | None) -> int | None:
-        return None if at_ms is None else at_ms + step_ms
-
+    last = memory.last_reference
     return replace(
         memory,
         started_ms=memory.started_ms + step_ms,
@@ -42,13 +40,15 @@ def shifted(memory: Memory, step_ms: int) -> Memory:
         replace_cancels_ms=tuple(at_ms + step_ms for at_ms in memory.replace_cancels_ms),
         reductions_ms=tuple(at_ms + step_ms for at_ms in memory.reductions_ms),
         strategy=_kept(memory.strategy, step_ms),
-        fills_since_ms=moved(memory.fills_since_ms),
-        last_fill_seen_ms=moved(memory.last_fill_seen_ms),
-        last_quote_update_ms=moved(memory.last_quote_update_ms),
-        orders_read_ms=moved(memory.orders_read_ms),
+        fill_totals=_fill_totals(memory.fill_totals, step_ms),
+        fills_since_ms=_moved(memory.fills_since_ms, step_ms),
+        last_fill_seen_ms=_moved(memory.last_fill_seen_ms, step_ms),
+        last_reference=None if last is None else replace(last, at_ms=last.at_ms + step_ms),
+        last_quote_update_ms=_moved(memory.last_quote_update_ms, step_ms),
+        orders_read_ms=_moved(memory.orders_read_ms, step_ms),
         contradictions=_all(memory.contradictions, step_ms),
         retired=_all(memory.retired, step_ms),
-        inventory_at_ms=moved(memory.inventory_at_ms),
+        inventory_at_ms=_moved(memory.inventory_at_ms, step_ms),
         accepted={
             source: replace(price, at_ms=price.at_ms + step_ms)
             for source, price in memory.accepted.items()
@@ -57,24 +57,29 @@ def shifted(memory: Memory, step_ms: int) -> Memory:
             order_id: replace(
                 entry,
                 since_ms=entry.since_ms + step_ms,
-                odd_since_ms=moved(entry.odd_since_ms),
+                odd_since_ms=_moved(entry.odd_since_ms, step_ms),
             )
             for order_id, entry in memory.settlements.items()
         },
     )
 
 
+def _fill_totals(known: FillTotals, step_ms: int) -> FillTotals:
+    if known.checkpoint is None:
+        return known
+    newest_trade_id, at_ms = known.checkpoint
+    return replace(known, checkpoint=(newest_trade_id, at_ms + step_ms))
+
+
 def _open_order(known: OpenOrder, step_ms: int) -> OpenOrder:
-    acked_ms, absent_ms = known.cancel_acked_ms, known.absent_since_ms
-    matching_ms = known.matching_since_ms
     return replace(
         known,
         created_ms=known.created_ms + step_ms,
         next_send_ms=known.next_send_ms + step_ms,
         next_cancel_ms=known.next_cancel_ms + step_ms,
-        cancel_acked_ms=None if acked_ms is None else acked_ms + step_ms,
-        matching_since_ms=None if matching_ms is None else matching_ms + step_ms,
-        absent_since_ms=None if absent_ms is None else absent_ms + step_ms,
+        cancel_acked_ms=_moved(known.cancel_acked_ms, step_ms),
+        matching_since_ms=_moved(known.matching_since_ms, step_ms),
+        absent_since_ms=_moved(known.absent_since_ms, step_ms),
     )
 
 
@@ -87,6 +92,10 @@ def _kept(kept: Kept, step_ms: int) -> Kept:
         for name, state in kept.value.items()
     }
     return replace(kept, value=value)
+
+
+def _moved(at_ms: int | None, step_ms: int) -> int | None:
+    return None if at_ms is None else at_ms + step_ms
 
 
 def _all(times: Mapping[K, int], step_ms: int) -> dict[K, int]:

@@ -9,6 +9,7 @@ import pytest
 
 from mm_bot.core.clock_step import shifted
 from mm_bot.core.exact import Price, Size
+from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.settlement import Settlement
@@ -25,6 +26,7 @@ SETTLEMENT = Settlement(
     since_ms=NOW_MS,
     since_block_ms=NOW_MS,
     expiry_ms=NOW_MS,
+    odd_since_ms=NOW_MS,
 )
 GIVEN_BY_OTHERS = {"last_fill_made_ms", "expiry_ms"}
 
@@ -51,7 +53,9 @@ def test_every_time_of_ours_is_moved_and_no_other(step_ms: int) -> None:
         contradictions={"a": NOW_MS},
         retired={"b": NOW_MS},
         accepted={"a": Accepted(price=Price.of(1), at_ms=NOW_MS)},
+        last_reference=Accepted(price=Price.of(1), at_ms=NOW_MS),
         settlements={"c": SETTLEMENT},
+        fill_totals=FillTotals(cursor=3, checkpoint=(7, NOW_MS)),
     )
     moved = shifted(memory, step_ms)
     expected = NOW_MS + step_ms
@@ -63,8 +67,25 @@ def test_every_time_of_ours_is_moved_and_no_other(step_ms: int) -> None:
         assert set(mapping.values()) == {expected}
     assert moved.retired == {"b": expected}
     assert moved.accepted["a"].at_ms == expected
-    assert moved.settlements["c"] == replace(SETTLEMENT, since_ms=expected)
+    assert moved.last_reference == Accepted(price=Price.of(1), at_ms=expected)
+    assert moved.fill_totals == FillTotals(cursor=3, checkpoint=(7, expected))
+    assert moved.settlements["c"] == replace(SETTLEMENT, since_ms=expected, odd_since_ms=expected)
     (after,) = moved.open_orders
     for name in (f.name for f in fields(after) if f.name.endswith("_ms")):
         assert getattr(after, name) == (NOW_MS if name in GIVEN_BY_OTHERS else expected), name
     assert moved.last_fill_made_ms == NOW_MS
+
+
+def test_what_never_was_stays_so() -> None:
+    """A time that is not known is none in whatever clock."""
+    order = open_order(Side.BUY, "1600")
+    entry = replace(SETTLEMENT, odd_since_ms=None)
+    memory = Memory(started_ms=NOW_MS, open_orders=(order,), settlements={"c": entry})
+    moved = shifted(memory, -5)
+    assert (
+        replace(moved, started_ms=NOW_MS, open_orders=(order,), settlements={"c": entry}) == memory
+    )
+    (after,) = moved.open_orders
+    unknown = {f.name for f in fields(order) if getattr(order, f.name) is None}
+    assert {f.name for f in fields(after) if getattr(after, f.name) is None} == unknown
+    assert moved.settlements["c"].odd_since_ms is None
