@@ -48,5 +48,5 @@ def _may_repeat(
     half, then = limit // 2, len(sent_ms) + repeats
     if then <= half or not sent_ms:
         return then <= limit
-    paced = now_ms - max(sent_ms) >= MINUTE_MS * repeats // max(half, 1)
+    paced = (now_ms - max(sent_ms)) * half >= MINUTE_MS * repeats
     return paced and then + 2 * levels <= limit

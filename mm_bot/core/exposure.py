@@ -25,11 +25,8 @@ def beside_what_stays(
     """The levels of one side, those for which no order stays cut to what the bounds leave beside
     those that do: these may take more than their own levels (an older price, a lot, a guard)."""
     side = levels[0].side
-    new = [level for level in levels if level.index not in stays]
     hanging = (c for c in given.open_orders if c.side is side and c.order_id in given.hanging)
     standing = (*stays.values(), *(c for c in hanging if not c.cancel_acked))
-    if not new or _room(given, side, (*standing, *new[:-1])).is_enough(new[-1].price, new[-1].size):
-        return tuple(levels)  # nothing is to be cut, the usual case
     room = _room(given, side, standing)
     cut = []
     for level in levels:

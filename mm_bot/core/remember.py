@@ -24,7 +24,9 @@ from mm_bot.core.snapshot import Snapshot
 
 REFUSED_RETRY_MS = 1_000
 """A refused order is tried again, newly signed, within two seconds: after one."""
+RESEND_MS = 50
 RESEND_MAX_MS = 1_000
+"""The first and the longest pause before the bytes of an order of unknown outcome go out again."""
 STUCK_RETRY_MAX_MS = 10_000
 """The longest pause between two cancels of an order that the matcher does not give back."""
 HOUR_MS = 3_600_000
@@ -176,8 +178,13 @@ def _cancelled(known: OpenOrder, result: CancelResult) -> OpenOrder:
     longest_ms = RESEND_MAX_MS if known.stage is Stage.UNKNOWN else CANCEL_RETRY_MAX_MS
     if stuck(known, result.done_ms):
         longest_ms = STUCK_RETRY_MAX_MS
-    pause_ms = min(CANCEL_RETRY_MS * 2 ** min(tries - 1, 10), longest_ms)
+    pause_ms = _pause_ms(CANCEL_RETRY_MS, tries, longest_ms)
     return replace(known, cancels=tries, next_cancel_ms=result.done_ms + pause_ms)
+
+
+def _pause_ms(first_ms: int, tries: int, longest_ms: int) -> int:
+    """After so many tries: each pause is twice the one before, up to the longest."""
+    return min(first_ms << min(tries - 1, 10), longest_ms)
 
 
 def _placed(open_orders: dict[str, OpenOrder], result: PlaceResult) -> None:
@@ -193,7 +200,7 @@ def _placed(open_orders: dict[str, OpenOrder], result: PlaceResult) -> None:
         return
     stage = Stage.ACCEPTED if verdict is Verdict.ACCEPTED else Stage.UNKNOWN
     sends = known.sends + 1 if known else 1
-    pause_ms = min(50 * 2 ** min(sends - 1, 10), RESEND_MAX_MS)
+    pause_ms = _pause_ms(RESEND_MS, sends, RESEND_MAX_MS)
     open_orders[order.order_id] = OpenOrder(
         order_id=order.order_id,
         nonce=order.nonce,

@@ -24,6 +24,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.liability import Signatures
@@ -111,7 +112,8 @@ class Past:
 
     cursor: int | None
     """The fills' cursor; None where no fill was counted yet."""
-    newest_trade_id: int
+    newest_trade_id: int | None
+    """Of the exchange; None where it has none."""
     continued: bool
     """A first read, of a process that goes on with the books of an earlier one."""
     live: Collection[str]
@@ -124,7 +126,7 @@ class Past:
         """The new entry with what is known of the fills that it has already."""
         entry = replace(entry, reverted=self.taken_out.get(order_id, 0))
         if self.cursor is None:
-            return replace(entry, unbooked=entry.filled, counts_after=self.newest_trade_id)
+            return replace(entry, unbooked=entry.filled, counts_after=self.newest_trade_id or 0)
         if self.continued and order_id not in self.live:
             return replace(entry, booked=entry.filled, counts_after=self.cursor)
         return entry
@@ -242,24 +244,19 @@ def _expired(expiry_ms: int, balances: Balances | None) -> bool:
 
 
 def _read(row: RestingOrder, before: Settlement | None, now_ms: int) -> Settlement:
-    grown = before is None or row.filled_steps > before.filled
-    return Settlement(
+    if before is None:
+        before = _unread(row.order_id, row.side, row.price, now_ms)
+    grown = row.filled_steps > before.filled
+    return changed(
+        before,
         nonce=row.nonce,
         side=row.side,
         price=row.price,
         lot=row.lot,
-        filled=row.filled_steps if before is None else max(row.filled_steps, before.filled),
-        settled=0 if before is None else before.settled,
-        asked=before is not None and before.asked,
-        since_ms=before.since_ms if before and not grown else now_ms,
-        since_block_ms=before.since_block_ms if before and not grown else None,
+        filled=max(row.filled_steps, before.filled),
+        since_ms=now_ms if grown else before.since_ms,
+        since_block_ms=None if grown else before.since_block_ms,
         expiry_ms=row.expiry_ms,
-        unbooked=0 if before is None else before.unbooked,
-        reverted=0 if before is None else before.reverted,
-        booked=0 if before is None else before.booked,
-        trades=frozenset() if before is None else before.trades,
-        counts_after=0 if before is None else before.counts_after,
-        odd_since_ms=None if before is None else before.odd_since_ms,
     )
 
 

@@ -151,7 +151,7 @@ def _settlements(
         snapshot.now_ms,
         past=Past(
             cursor=memory.fill_totals.cursor,
-            newest_trade_id=(read.newest_trade_id if read is not None else None) or 0,
+            newest_trade_id=read.newest_trade_id if read is not None else None,
             continued=not memory.signatures_known,
             live={each.order_id for each in memory.open_orders},
             taken_out=memory.fill_totals.reverted,

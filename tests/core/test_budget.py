@@ -8,7 +8,9 @@ from itertools import pairwise
 
 import pytest
 
+from mm_bot.core import budget
 from mm_bot.core.instrument import Side
+from mm_bot.core.plan import Cancel, CancelCategory, Plan
 from mm_bot.core.policy import OperatorMode
 from mm_bot.core.remember import CancelResult, Report
 from tests.core.builders import NOW_MS, POLICY, open_order, own_orders, row, running, snapshot
@@ -68,3 +70,71 @@ def test_an_exchange_that_answers_no_cancel_uses_up_no_budget(
     if limit > 4:
         assert max(pauses) <= pace_ms + 2 * _LATER_MS, pauses
     assert max(pauses) <= _MINUTE_MS, pauses
+
+
+COUNTED = Cancel(
+    order_id="x", nonce=1, category=CancelCategory.REPLACE_DRIVEN, reason="x", counted=True
+)
+
+
+@pytest.mark.parametrize(
+    ("ages_ms", "counted", "limit", "passes"),
+    [
+        ([1, 59_999], 1, 3, False),
+        ([1, 59_999], 2, 3, True),
+        ([1, 60_000], 2, 3, False),
+        ([1, 2, 3, 4], 0, 3, False),
+        ([], 4, 3, True),
+        ([1, 2, 3], 9, None, False),
+    ],
+)
+def test_a_plan_passes_the_budget_with_one_too_many_in_any_minute(
+    ages_ms: list[int], counted: int, limit: int | None, passes: bool
+) -> None:
+    """What was sent a whole minute ago counts no more; cancels of a halt never do."""
+    memory = replace(running(), replace_cancels_ms=tuple(NOW_MS - age for age in ages_ms))
+    plan = Plan(cancels=(COUNTED,) * counted + (replace(COUNTED, counted=False),) * 9)
+    assert budget.over(memory, NOW_MS, limit, plan) is passes
+
+
+@pytest.mark.parametrize(
+    ("ages_ms", "repeats", "limit", "levels", "go"),
+    [
+        ([], 5, 10, 1, True),
+        ([], 10, 10, 1, True),
+        ([], 11, 10, 1, False),
+        ([1, 1], 3, 10, 1, True),
+        ([1, 1], 4, 10, 1, False),
+        ([24_000, 23_999], 2, 10, 1, True),
+        ([40_000, 23_999], 4, 10, 1, False),
+        ([48_000, 50_000], 4, 10, 1, True),
+        ([47_999, 50_000], 4, 10, 1, False),
+        ([50_000] * 4, 4, 10, 1, True),
+        ([50_000] * 5, 4, 10, 1, False),
+        ([50_000] * 4, 2, 10, 2, True),
+        ([50_000] * 5, 2, 10, 2, False),
+        ([50_000] * 10, 2, 20, 4, True),
+        ([50_000] * 10, 2, 20, 5, False),
+        ([12_000] * 5, 1, 11, 1, True),
+        ([11_999] * 5, 1, 11, 1, False),
+        ([59_999], 1, 1, 1, False),
+        ([59_999] * 9, 9, None, 1, True),
+        ([60_000] * 9, 10, 10, 1, True),
+    ],
+)
+def test_repeats_go_together_within_half_of_the_minute_then_at_its_pace(
+    ages_ms: list[int], repeats: int, limit: int | None, levels: int, go: bool
+) -> None:
+    """Half of the limit goes at once, or all of it where nothing was sent; beyond it so many wait
+    for their part of a minute since the last, and for room to replace every level once. Orders
+    whose cancel is not due, is acknowledged or was never sent wait for nothing."""
+    memory = replace(running(), replace_cancels_ms=tuple(NOW_MS - age for age in ages_ms))
+    order = replace(open_order(Side.BUY, "1600"), cancels=1, next_cancel_ms=NOW_MS)
+    due = [replace(order, order_id=str(number)) for number in range(repeats)]
+    others = (
+        replace(order, next_cancel_ms=NOW_MS + 1),
+        replace(order, cancel_acked_ms=NOW_MS - 1),
+        replace(order, cancels=0),
+    )
+    found = budget.waiting(memory, NOW_MS, limit, levels, (*others, *due))
+    assert found == (frozenset() if go else frozenset(each.order_id for each in due))

@@ -10,13 +10,16 @@ from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import (
     ARRIVAL_GRACE_MS,
+    DEAD_AFTER_MS,
     STUCK_AFTER_MS,
     UNHEARD_MS,
     Ending,
     OpenOrder,
     Stage,
     Tracked,
+    stuck,
     track,
+    without_dead_rows,
 )
 from mm_bot.core.memory import remembered
 from mm_bot.core.orders import OrderStatus, Ownership
@@ -36,8 +39,10 @@ def _track(*known: OpenOrder, read: OwnOrders | None, now_ms: int = NOW_MS) -> T
 @pytest.mark.parametrize("stage", Stage)
 def test_nothing_is_closed_without_a_read(stage: Stage) -> None:
     """Invariant 1: where the order table was not read, everything stays as it was."""
-    known = open_order(Side.BUY, "1596", stage=stage)
-    assert _track(known, read=None, now_ms=NOW_MS + 10**9).open_orders == (known,)
+    known, later_ms = open_order(Side.BUY, "1596", stage=stage), NOW_MS + 10**9
+    assert _track(known, read=None, now_ms=later_ms).open_orders == (known,)
+    of_no_time = Part(value=own_orders(), as_of_ms=None)
+    assert track((known,), of_no_time, later_ms).open_orders == (known,)
 
 
 def test_an_order_unheard_of_since_its_last_sending_never_arrived() -> None:
@@ -121,6 +126,12 @@ def test_a_conflict_is_resolved_by_who_holds_the_nonce() -> None:
     taken = _track(conflict, read=replace(own_orders(), lookups=(other,)))
     assert [ended.ending for ended in taken.ended] == [Ending.NONCE_TAKEN]
     assert _track(conflict, read=own_orders()).open_orders == (conflict,)
+    own = replace(other, order_id=conflict.order_id)
+    stolen = _track(UNKNOWN, read=replace(own_orders(), lookups=(own,)))
+    assert [ended.ending for ended in stolen.ended] == [Ending.NONCE_TAKEN]
+    ours = replace(own_orders(), lookups=(replace(own, foreign=False),))
+    for known in (conflict, UNKNOWN):
+        assert _track(known, read=ours).open_orders == (known,)
 
 
 def test_a_first_conflict_puts_the_nonce_in_doubt() -> None:
@@ -196,3 +207,24 @@ def test_an_order_that_the_matcher_gives_back_is_cancelled_at_once() -> None:
         seen = row(Side.SELL, "1604", "100", nonce=held.nonce, status=status)
         (known,) = _track(held, read=own_orders(seen)).open_orders
         assert known.next_cancel_ms == due_ms
+
+
+@pytest.mark.parametrize("status", OrderStatus)
+def test_a_row_is_dead_once_it_is_past_its_expiry_for_long(status: OrderStatus) -> None:
+    """Invariant 1: half a minute later a live status is out of date, a terminal one still says how
+    it ended; rows beside it stay as they are."""
+    old, young = row(Side.BUY, "1596", status=status), row(Side.SELL, "1604", nonce=2)
+    read = own_orders(old, replace(young, expiry_ms=old.expiry_ms + 1))
+    last_ms = old.expiry_ms + DEAD_AFTER_MS
+    assert without_dead_rows(read, last_ms) is read
+    dead = OrderStatus.EXPIRED if status.live else status
+    statuses = [each.status for each in without_dead_rows(read, last_ms + 1).rows]
+    assert statuses == [dead, OrderStatus.ACTIVE]
+
+
+def test_an_order_is_stuck_that_the_matcher_holds_for_more_than_five_seconds() -> None:
+    """One that it does not hold never is."""
+    held = replace(LIVE, matching_since_ms=NOW_MS)
+    assert not stuck(held, NOW_MS + STUCK_AFTER_MS)
+    assert stuck(held, NOW_MS + STUCK_AFTER_MS + 1)
+    assert not stuck(LIVE, NOW_MS + 10**9)

@@ -11,14 +11,10 @@ from hypothesis import strategies as st
 
 from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Side
-from mm_bot.core.plan import CancelCategory, Plan, ReconcileInput, SignedRoom
 from mm_bot.core.policy import OperatorMode
-from mm_bot.core.quoting import Ladder, MissingReason, Quotes, Reduction
-from mm_bot.core.reconcile import cancel_everything
-from mm_bot.core.reduction import planned
-from mm_bot.core.risk import Halt, HaltReason
+from mm_bot.core.quoting import Quotes
 from mm_bot.strategies.trial import Asked, halts, measure, policy, view
-from tests.core.builders import FUTURE, NOW_MS, SPOT, level, open_order, row
+from tests.core.builders import FUTURE, NOW_MS
 from tests.strategies.test_regime import LIMITED
 
 HARD = {"hard_long_inventory": "200", "hard_short_inventory": "-200"}
@@ -201,65 +197,3 @@ def test_it_stays_within_the_price_band() -> None:
     asked = Asked(policy(LIMITED, **HARD, **band, forced_reduction="true"))
     held(asked, "-250")
     assert order(held(asked, "-250", 1)) == ("buy", "150", "1604")
-
-
-ASK = level(Side.SELL, "1592", "50")
-FULL = Amount.of(100_000)
-WANTED = Reduction(side=Side.SELL, level=ASK, life_ms=10_000)
-HALTED = (Halt(reason=HaltReason.MAX_LONG),)
-
-
-def desk(*, startup: bool = False, hold: MissingReason | None = None) -> ReconcileInput:
-    return ReconcileInput(
-        now_ms=NOW_MS,
-        market=SPOT,
-        startup=startup,
-        levels=1,
-        ladder=Ladder(),
-        open_orders=(),
-        unmanaged=(),
-        last_replace_ms={},
-        refused_until_ms={},
-        hold_places=hold,
-    )
-
-
-def sent(given: ReconcileInput, wanted: Reduction | None = WANTED, *more: HaltReason) -> Plan:
-    gone = cancel_everything(given, CancelCategory.RISK, "risk_halt")
-    return planned(given, gone, wanted, (*HALTED, *(Halt(reason=r) for r in more)))
-
-
-def test_it_is_sent_alone_and_stays_for_its_life() -> None:
-    """Once nothing of ours may be live; under way it is not cancelled, and after its life it is."""
-    (place,) = sent(desk()).places
-    assert (place.level, place.reduce_ms) == (ASK, 10_000)
-    quote = open_order(Side.BUY, "1590")
-    with_quote = sent(replace(desk(), open_orders=(quote,)))
-    assert (with_quote.places, [c.order_id for c in with_quote.cancels]) == ((), [quote.order_id])
-    gone = replace(quote, cancel_acked_ms=NOW_MS)
-    assert sent(replace(desk(), open_orders=(gone,))).places
-    reducing = replace(open_order(Side.SELL, "1592", created_ms=NOW_MS - 9_000), reduces=True)
-    assert sent(replace(desk(), open_orders=(reducing,))).quiet
-    old = replace(reducing, created_ms=NOW_MS - 10_000)
-    assert [c.order_id for c in sent(replace(desk(), open_orders=(old,))).cancels] == [old.order_id]
-    assert sent(replace(desk(), open_orders=(reducing,)), None).cancels, "nobody wants it any more"
-
-
-def test_what_holds_it_back() -> None:
-    """Another halt, balances that lack a fill, a start-up under way, a refusal of just now, an
-    own order that it would meet."""
-    assert not sent(desk(), WANTED, HaltReason.PRICE_SHOCK).places
-    assert not sent(desk(), WANTED, HaltReason.MIN_BASE).places
-    assert sent(desk(), WANTED, HaltReason.MIN_QUOTE).places, "selling is what brings the quote"
-    assert not sent(desk(hold=MissingReason.BALANCES_BEHIND_FILLS)).places
-    assert not sent(desk(startup=True)).places
-    signed = replace(desk(), signed_room={Side.SELL: SignedRoom(left=Amount.of(0), limit=FULL)})
-    assert [gap.reason for gap in sent(signed).missing] == [MissingReason.SIGNED_LIABILITY]
-    assert not sent(signed).places
-    some = {Side.SELL: SignedRoom(left=Amount.of(31_840), limit=FULL)}
-    (cut,) = sent(replace(desk(), signed_room=some)).places
-    assert str(cut.level.size) == "20", "as much as may still be signed"
-    refused = replace(desk(), refused_until_ms={(Side.SELL, 0): NOW_MS + 1})
-    assert not sent(refused).places
-    assert not sent(replace(desk(), unmanaged=(row(Side.BUY, "1593"),))).places
-    assert sent(replace(desk(), unmanaged=(row(Side.BUY, "1591"),))).places

@@ -1,0 +1,94 @@
+"""Sizes on their grid, the smallest order, and what an order holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
+from mm_bot.core.instrument import Capabilities, Instrument, Kind, Margin, Side
+from tests.core.builders import FUTURE, SPOT
+
+PERPETUAL = replace(
+    FUTURE, kind=Kind.PERPETUAL, margin=Margin.QUOTE, expiry_ms=None, least_size=Size.of("0.01")
+)
+
+
+def test_each_side_is_the_mirror_of_the_other() -> None:
+    """A bid adds, its best price is the highest, and it meets an ask at or below itself."""
+    assert (Side.BUY.opposite, Side.SELL.opposite) == (Side.SELL, Side.BUY)
+    assert (Side.BUY.sign, Side.SELL.sign) == (1, -1)
+    low, mid, high = (Price.of(price) for price in (1, 2, 3))
+    assert min((mid, high, low), key=Side.BUY.best_first) is high
+    assert min((mid, high, low), key=Side.SELL.best_first) is low
+    assert [Side.BUY.reaches(mid, each) for each in (low, mid, high)] == [True, True, False]
+    assert [Side.SELL.reaches(mid, each) for each in (low, mid, high)] == [False, True, True]
+
+
+def test_an_exchange_can_nothing_unless_it_says_so() -> None:
+    """The plainest shows orders and fills at one moment, and names the orders of its book."""
+    assert Capabilities() == Capabilities(
+        reduce_only=False,
+        atomic_replace=False,
+        least_order_life_ms=0,
+        resend_safe=False,
+        nonce_is_time_ns=False,
+        fills_with_orders=True,
+        book_names_orders=True,
+        book_depth=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("market", "price", "size", "floored", "worth", "tradable"),
+    [
+        (SPOT, "1600", "1.00055", "1.00055", "1600", True),
+        (SPOT, "1600", "0.000625", "0.000625", "1", True),
+        (SPOT, "1600", "0.000624", "0.000624", "0", False),
+        (FUTURE, "1600", "1.0019", "1.001", "16030400", True),
+        (FUTURE, "1600", "0.001", "0.001", "16000", True),
+        (FUTURE, "1600", "0.0009", "0", "14400", False),
+        (PERPETUAL, "1600", "0.01", "0.01", "160000", True),
+        (PERPETUAL, "1600", "0.009", "0.009", "144000", False),
+    ],
+)
+def test_an_order_is_on_its_grid_and_no_smaller_than_the_smallest(
+    market: Instrument, price: str, size: str, floored: str, worth: str, tradable: bool
+) -> None:
+    """The grid is of whole cNGN on spot and of lots elsewhere; the smallest is one step of it, or
+    what the market says."""
+    at, much = Price.of(price), Size.of(size)
+    assert market.floor_size(much) == Size.of(floored)
+    assert market.notional(at, much) == Amount.of(worth)
+    assert market.tradable(at, much) is tradable
+    in_what_counts = Amount.of(worth) if market is SPOT else Amount.of(size)
+    assert market.counted(much, market.notional(at, much)) == in_what_counts
+
+
+@pytest.mark.parametrize(
+    ("margin", "side", "base", "quote"),
+    [
+        (Margin.FUNDED, Side.BUY, NO_SIZE, Amount.of(48_000)),
+        (Margin.FUNDED, Side.SELL, Size.of(3), NO_AMOUNT),
+        (Margin.BASE, Side.BUY, NO_SIZE, Amount.of(6_000)),
+        (Margin.BASE, Side.SELL, NO_SIZE, Amount.of(6_000)),
+        (Margin.QUOTE, Side.BUY, NO_SIZE, Amount.of(9_600)),
+        (Margin.QUOTE, Side.SELL, NO_SIZE, Amount.of(9_600)),
+    ],
+)
+def test_a_resting_order_holds_its_funds_or_its_margin(
+    margin: Margin, side: Side, base: Size, quote: Amount
+) -> None:
+    """Of 3 contracts of 10,000, worth 48,000, at a fifth."""
+    market = replace(FUTURE, margin=margin)
+    assert market.held_by(side, Size.of(3), Amount.of(48_000)) == (base, quote)
+
+
+def test_a_market_is_open_until_it_expires() -> None:
+    """At that very moment it is not; one without expiry always is."""
+    assert FUTURE.expiry_ms is not None
+    assert FUTURE.is_open(FUTURE.expiry_ms - 1)
+    assert not FUTURE.is_open(FUTURE.expiry_ms)
+    assert SPOT.is_open(10**18)
+    assert (SPOT.is_spot, FUTURE.is_spot, PERPETUAL.is_spot) == (True, False, False)
