@@ -18,7 +18,6 @@ from mm_bot.core.plan import Cancel, CancelCategory
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.remember import (
     RESEND_MAX_MS,
-    RETIRED_KEPT,
     RETIRED_KEPT_MS,
     CancelResult,
     PlaceResult,
@@ -447,7 +446,7 @@ def test_the_dead_are_remembered_for_ten_minutes_and_the_newest_of_many() -> Non
     """The oldest stand first; one that died again is as young as its last death."""
     gone = row(Side.BUY, "1596", status=OrderStatus.FILLED)
     dies = decided(snapshot(own_orders(gone)), running(LIVE))
-    kept_ms = NOW_MS - RETIRED_KEPT_MS + 1
+    kept_ms = NOW_MS - 600_000 + 1
     old = {"gone": kept_ms - 1, LIVE.order_id: kept_ms, "kept": kept_ms}
     later = after(dies, Report(), replace(running(LIVE), retired=old))
     assert list(later.retired.items()) == [("kept", kept_ms), (LIVE.order_id, NOW_MS)]
@@ -455,7 +454,7 @@ def test_the_dead_are_remembered_for_ten_minutes_and_the_newest_of_many() -> Non
     assert after(decided(memory=young), Report(), young).retired is young.retired
     over = replace(running(), retired={"gone": kept_ms - 1, "kept": kept_ms})
     assert after(decided(memory=over), Report(), over).retired == {"kept": kept_ms}
-    many = replace(running(LIVE), retired={str(n): NOW_MS for n in range(RETIRED_KEPT)})
+    many = replace(running(LIVE), retired={str(n): NOW_MS for n in range(500)})
     assert list(after(dies, Report(), many).retired) == [
-        *map(str, range(1, RETIRED_KEPT)), LIVE.order_id
+        *map(str, range(1, 500)), LIVE.order_id
     ]  # fmt: skip
