@@ -10,7 +10,6 @@ from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import (
     ARRIVAL_GRACE_MS,
-    DEAD_AFTER_MS,
     STUCK_AFTER_MS,
     UNHEARD_MS,
     Ending,
@@ -215,7 +214,7 @@ def test_a_row_is_dead_once_it_is_past_its_expiry_for_long(status: OrderStatus) 
     it ended; rows beside it stay as they are."""
     old, young = row(Side.BUY, "1596", status=status), row(Side.SELL, "1604", nonce=2)
     read = own_orders(old, replace(young, expiry_ms=old.expiry_ms + 1))
-    last_ms = old.expiry_ms + DEAD_AFTER_MS
+    last_ms = old.expiry_ms + 30_000
     assert without_dead_rows(read, last_ms) is read
     dead = OrderStatus.EXPIRED if status.live else status
     statuses = [each.status for each in without_dead_rows(read, last_ms + 1).rows]
@@ -225,6 +224,59 @@ def test_a_row_is_dead_once_it_is_past_its_expiry_for_long(status: OrderStatus) 
 def test_an_order_is_stuck_that_the_matcher_holds_for_more_than_five_seconds() -> None:
     """One that it does not hold never is."""
     held = replace(LIVE, matching_since_ms=NOW_MS)
-    assert not stuck(held, NOW_MS + STUCK_AFTER_MS)
-    assert stuck(held, NOW_MS + STUCK_AFTER_MS + 1)
+    assert not stuck(held, NOW_MS + 5_000)
+    assert stuck(held, NOW_MS + 5_001)
     assert not stuck(LIVE, NOW_MS + 10**9)
+
+
+def test_an_order_is_held_since_the_first_of_the_reads_that_show_it() -> None:
+    """Every read in between shows `matching`; one that shows it resting ends it."""
+    held = row(Side.BUY, "1596", status=OrderStatus.MATCHING)
+    known, since = LIVE, []
+    for later_ms, seen in ((1, held), (2, held), (3, row(Side.BUY, "1596")), (4, held)):
+        (known,) = _track(known, read=own_orders(seen), now_ms=NOW_MS + later_ms).open_orders
+        since.append(known.matching_since_ms)
+    assert since == [NOW_MS + 1, NOW_MS + 1, None, NOW_MS + 4]
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_a_row_is_absent_since_the_first_read_that_lacks_it(stage: Stage) -> None:
+    """Where it should be there: of an order that may not have arrived none need be."""
+    known, since = open_order(Side.BUY, "1596", stage=stage), []
+    for later_ms in (1, 2):
+        (known,) = _track(known, read=own_orders(), now_ms=NOW_MS + later_ms).open_orders
+        since.append(known.absent_since_ms)
+    assert since == [None if stage is Stage.UNKNOWN else NOW_MS + 1] * 2
+
+
+def test_an_order_found_by_its_row_is_what_the_row_says() -> None:
+    """Nothing was sent for it by this process, and nothing of it waits."""
+    seen = row(Side.SELL, "1604", "7", nonce=5)
+    assert _track(read=own_orders(seen)).open_orders == (
+        OpenOrder(
+            order_id=seen.order_id,
+            nonce=5,
+            side=Side.SELL,
+            price=seen.price,
+            size=seen.size,
+            notional=seen.notional,
+            lot=seen.lot,
+            created_ms=seen.created_ms,
+            expiry_ms=seen.expiry_ms,
+            stage=Stage.LIVE,
+            signed=None,
+            conflict=False,
+            resend_refused=False,
+            sends=1,
+            next_send_ms=0,
+            cancels=0,
+            next_cancel_ms=0,
+            cancel_acked_ms=None,
+            replaces=None,
+            reduces=False,
+            cancel_category=None,
+            ack_contradicted=False,
+            matching_since_ms=None,
+            absent_since_ms=None,
+        ),
+    )
