@@ -85,7 +85,8 @@ def test_a_terminal_row_says_how_it_ended(
     known = replace(LIVE, cancels=cancels)
     tracked = _track(known, read=own_orders(row(Side.BUY, "1596", status=status)))
     assert not tracked.open_orders
-    assert [ended.ending for ended in tracked.ended] == [ending]
+    proven = ending is Ending.CANCELLED_BY_US
+    assert [(ended.ending, ended.cancel_proven) for ended in tracked.ended] == [(ending, proven)]
 
 
 @pytest.mark.parametrize("acked_ms", [None, NOW_MS - 1])
