@@ -18,7 +18,6 @@ from mm_bot.core.quoting import MissingReason
 from mm_bot.core.remember import Report, remember
 from mm_bot.core.risk import HaltReason
 from mm_bot.core.settlement import (
-    DISAGREES_AFTER_MS,
     REVERTED_AFTER_MS,
     Past,
     Pending,
@@ -408,8 +407,8 @@ def test_a_disagreement_is_as_old_as_its_first_look() -> None:
     assert still is not None
     assert over is not None
     assert (still.odd_since_ms, over.odd_since_ms) == (NOW_MS - 7, None)
-    assert disagreeing({ID: before}, NOW_MS - 7 + DISAGREES_AFTER_MS) == {}
-    assert disagreeing({ID: before}, NOW_MS - 6 + DISAGREES_AFTER_MS) == {ID: before}
+    assert disagreeing({ID: before}, NOW_MS - 7 + 600_000) == {}
+    assert disagreeing({ID: before}, NOW_MS - 6 + 600_000) == {ID: before}
     assert disagreeing({ID: KNOWN}, 10**15) == {}
 
 
