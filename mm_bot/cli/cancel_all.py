@@ -13,8 +13,8 @@ arrive. Exit 0 then, 5 otherwise, with what is not proven:
 
 A bot that quotes here would place anew at once. So the one-writer lock is taken for the time of
 the command; where another process holds it, it must be halted by its kill switch or `--force`d.
-A cancelled signature stays executable on chain until it expires: the latest expiry is told, of
-earlier orders too, with how many rows were seen and at which block.
+Where there is a chain, a cancelled signature stays executable on it until it expires: the latest
+expiry is told, of earlier orders too, with how many rows were seen and at which block.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ from mm_bot.cli.cancel_run import CancelAll
 from mm_bot.cli.probe import bot_url
 from mm_bot.cli.reach import commanding
 from mm_bot.errors import NotProvenError
+from mm_bot.settings import Settings
 
 STYLES = {"gone": "good", "NOT PROVEN": "bad", "LIVE": "bad"}
 
 
 def run(call: Call) -> int:
-    books, doubts = asyncio.run(_run(call))
+    settings = call.settings()
+    books, doubts = asyncio.run(_run(call, settings))
     output = call.output
     orders = sorted(books.orders.values(), key=lambda each: each.order_id)
     proven = not doubts
@@ -62,7 +64,7 @@ def run(call: Call) -> int:
         )
     else:
         output.line("no order of ours is known")
-    if expires_s is not None:
+    if expires_s is not None and settings.chain_id:
         until = datetime.fromtimestamp(expires_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
         output.line(f"what was signed stays executable on chain until {until} UTC", "dim")
     if proven:
@@ -72,8 +74,7 @@ def run(call: Call) -> int:
     raise NotProvenError("not proven empty: " + "; ".join(doubts))
 
 
-async def _run(call: Call) -> tuple[Books, list[str]]:
-    settings = call.settings()
+async def _run(call: Call, settings: Settings) -> tuple[Books, list[str]]:
     url = bot_url(call.environment, None)
     async with commanding(settings, timeout_s=2.0) as venue:
         job = CancelAll(settings, venue, url, force=call.flag("force"))

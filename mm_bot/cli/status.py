@@ -37,8 +37,8 @@ def show(output: Output, status: Status) -> None:
 
 def headlines(status: Status) -> Iterator[tuple[str, str]]:
     """The few lines that matter first, each with its style."""
-    where = f"{status.get('market')}  chain {status.get('chain_id')}"
-    yield f"{where}  subaccount {status.get('subaccount_id')}", "bold"
+    chain = f"  chain {status['chain_id']}" if status.get("chain_id") else ""
+    yield f"{status.get('market')}{chain}  subaccount {status.get('subaccount_id')}", "bold"
     yield f"owner {status.get('owner')}", "dim"
     mode = f"mode {status.get('mode', 'unknown')}"
     control = members(status.get("control"))

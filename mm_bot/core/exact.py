@@ -202,21 +202,21 @@ _put = _Quantity.__dict__["value"].__set__  # the slot itself, past `__setattr__
 
 
 class Size(_Quantity):
-    """How much of the base side: USDC on spot, contracts on a future. Signed where it is a
+    """How much of the base side: the base on spot, contracts on a future. Signed where it is a
     position, else not negative."""
 
     __slots__ = ()
 
 
 class Amount(_Quantity):
-    """How much of a quote side. Each field says of what: cNGN where it is a notional or a spot
-    balance, USDC where it is the cash that margins a future."""
+    """How much of a quote side. Each field says of what: the quote where it is a notional or a spot
+    balance, the collateral where it is the cash that margins a future."""
 
     __slots__ = ()
 
 
 class Price(_Quantity):
-    """A human price: cNGN per USDC, always, also for spot, whose engine counts the other way."""
+    """A human price: quote per base, always, also where the engine counts the other way."""
 
     __slots__ = ()
 

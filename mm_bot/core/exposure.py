@@ -86,7 +86,7 @@ def within_signed_room(given: ReconcileInput, found: Plan) -> Plan:
 
 @again(1)
 def open_notional(open_orders: tuple[OpenOrder, ...]) -> Amount:
-    """The larger side's cNGN of what may be live."""
+    """The larger side's worth of what may be live, in the quote."""
     sides = (
         sum((c.notional for c in open_orders if c.side is side and not c.cancel_acked), NO_AMOUNT)
         for side in Side

@@ -30,7 +30,7 @@ REVERTED_KEPT = 500
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillTotals:
     """Fills since the state file began. `position` and `cash` start at zero: they are the flow of
-    our fills, not balances. `cash`, `cost`, `realised` and `fees` are cNGN."""
+    our fills, not balances. `cash`, `cost`, `realised` and `fees` are in the quote."""
 
     cursor: int | None = None
     """Every row up to this trade id is counted or not ours; None before the first read."""
@@ -56,7 +56,7 @@ class FillTotals:
     """By order id, in steps, what was booked and then taken out: its match reverted on chain."""
 
     def unrealised(self, market: Instrument, price: Price) -> Amount:
-        """What closing the position at `price` would add, in cNGN."""
+        """What closing the position at `price` would add, in the quote."""
         return (price * self.position).times(market.multiplier) - self.cost
 
     @property

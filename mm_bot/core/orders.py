@@ -90,9 +90,9 @@ class RestingOrder:
     side: Side
     price: Price
     size: Size
-    """What is left: USDC on spot, contracts on a future."""
+    """What is left: of the base on spot, contracts on a future."""
     notional: Amount
-    """cNGN that the rest is worth; on spot the exact whole cNGN left."""
+    """What the rest is worth, in the quote; where the size grid is on it, exact."""
     original_size: Size
     lot: Size
     """One step of the amount, as a size: how far flooring may have moved `size`."""

@@ -33,7 +33,7 @@ RENEWAL = "renewal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """Cancel one order. `left` is the cNGN it was last known to have left, where that was known;
+    """Cancel one order. `left` is its last known rest's worth in the quote, where that was known;
     `counted` says whether it uses up the replace budget."""
 
     order_id: str

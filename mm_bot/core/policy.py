@@ -60,7 +60,7 @@ class QuotePolicy:
     max_short: Size
     """Effective cap, zero or negative: max(short cap, -net cap)."""
     max_notional_per_side: Amount | None
-    """cNGN; None is no limit."""
+    """In the quote; None is no limit."""
     external_spread_mult: Decimal
     external_size_mult: Decimal
 

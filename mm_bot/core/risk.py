@@ -77,7 +77,7 @@ class RiskInput:
     deviation_bps: Decimal | None
     oldest_quote_age_ms: int
     open_notional: Amount
-    """The larger side's cNGN of managed orders, unknown ones included."""
+    """The larger side's worth of managed orders, in the quote, unknown ones included."""
     highest: Size | None
     """The inventory with every buy that the balances were found to lack, and without every sale."""
     lowest: Size | None

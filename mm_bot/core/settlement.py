@@ -3,7 +3,7 @@
 The table tells a fill before the chain has it: the executor waits for no receipt, nodes lag, and a
 match that was booked can still revert. The chain's own count of an order (`TradeModule.filled`),
 read at the very block of the balances, says what those balances contain. Amounts are steps, the
-whole numbers that orders are counted in: one cNGN on spot, one lot on a future.
+whole numbers that orders are counted in: steps of the grid, which is on the quote or the base.
 
 Invariants (behaviour.md section 2):
 1. What the row of an order says is filled and the chain's count lacks is pending: exposure and

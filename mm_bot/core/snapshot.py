@@ -82,7 +82,8 @@ class Fill:
     price: Price
     size: Size
     notional: Amount
-    """cNGN that changed hands; on spot exact, on a future price x size x contract size."""
+    """What changed hands, in the quote: exact where the grid is on it, else price x size x
+    multiplier."""
     at_ms: int
     is_maker: bool
     completes_order: bool
@@ -158,9 +159,9 @@ class Balances:
     """On-chain totals of the subaccount at one block."""
 
     base: Size
-    """Spot: USDC (cash). Future: the signed position in contracts."""
+    """Spot: what we have of the base. Else the signed position."""
     quote: Amount
-    """Spot: wrapped cNGN. Future: cash in USDC."""
+    """The collateral: the quote on spot, else what margins are paid in."""
     block_number: int
     block_time_ms: int
     settled: Mapping[str, int] = field(default_factory=dict)

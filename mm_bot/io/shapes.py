@@ -74,6 +74,12 @@ class Reader:
             raise self.fault(f"{where}.{name}", text, "a plain decimal")
         return Decimal(text)
 
+    def signed(self, entry: Members, name: str, where: str) -> Decimal:
+        """The same with a minus where it is negative."""
+        text = self.text(entry, name, where)
+        size = self.number({name: text.removeprefix("-")}, name, where)
+        return -size if text.startswith("-") else size
+
     def step(self, entry: Members, name: str, where: str) -> Decimal:
         """A plain decimal that other numbers are multiples of: above zero."""
         number = self.number(entry, name, where)

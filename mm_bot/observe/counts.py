@@ -2,7 +2,7 @@
 
 A name, once exported, is somebody's alert: names are only ever added. Every label combination
 exists from the first scrape on, so that a rate over it is defined. Sizes are in the market's base
-unit, money is cNGN, times are seconds.
+unit, money is in the quote, times are seconds.
 """
 
 from __future__ import annotations
@@ -180,11 +180,11 @@ class Counts:
         )
         self._size = self._counter(
             "mm_bot_filled_size",
-            "Sum of the sizes of all fills: USDC on spot, contracts on a future.",
+            "Sum of the sizes of all fills: the base on spot, contracts on a future.",
             SIDES,
         )
         self._notional = self._counter(
-            "mm_bot_filled_notional_cngn", "cNGN that all fills were worth.", SIDES
+            "mm_bot_filled_notional_cngn", "What all fills were worth, in the quote.", SIDES
         )
         self._captured = self._histogram(
             "mm_bot_spread_captured_bps",

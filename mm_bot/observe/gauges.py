@@ -1,7 +1,7 @@
 """Every gauge of the bot that tells of itself: its state, its quotes, its results.
 
-A name, once exported, is somebody's alert: names are only ever added. Prices are human (cNGN per
-USDC), results in cNGN, sizes in the market's base unit (USDC on spot, contracts on a future), times
+A name, once exported, is somebody's alert: names are only ever added. Prices are human (quote per
+base), results in the quote, sizes in the market's base unit (contracts on a dated future), times
 in seconds.
 """
 
@@ -58,7 +58,7 @@ def _state() -> Iterator[Gauge]:
     )
     yield Gauge(
         name="mm_bot_lock_held",
-        help="1 while this process holds the one-writer lock in Postgres; always 1 in dry runs.",
+        help="1 while this process holds the one-writer lock; always 1 in dry runs.",
         read=lambda v: v.decision.snapshot.venue.lock_held,
     )
     yield Gauge(
@@ -108,15 +108,15 @@ def _quotes(reasons: tuple[str, ...]) -> Iterator[Gauge]:
     )
     yield Gauge(
         name="mm_bot_quote_price",
-        help="Price of the best own live order of the side, cNGN per USDC; NaN where none.",
+        help="Price of the best own live order of the side, quote per base; NaN where none.",
         labels=SIDES,
         start=math.nan,
         read=lambda v: {(side.value,): c.price.value for side, c in v.best.items()},
     )
     yield Gauge(
         name="mm_bot_quote_size",
-        help="What is left of the best own live order of the side: USDC on spot, contracts on a "
-        "future; NaN where none.",
+        help="What is left of the best own live order of the side: of the base on spot, "
+        "contracts on a future; NaN where none.",
         labels=SIDES,
         start=math.nan,
         read=lambda v: {(side.value,): c.size.value for side, c in v.best.items()},
@@ -143,7 +143,7 @@ def _quotes(reasons: tuple[str, ...]) -> Iterator[Gauge]:
     yield Gauge(
         name="mm_bot_signed_liability",
         help="Size that all unexpired signatures of the side, cancelled or not, could still fill: "
-        "USDC on spot, contracts on a future.",
+        "the base on spot, contracts on a future.",
         labels=SIDES,
         read=lambda v: {(side.value,): size.value for side, size in v.liability.items()},
     )
@@ -170,33 +170,33 @@ def _quotes(reasons: tuple[str, ...]) -> Iterator[Gauge]:
 def _results() -> Iterator[Gauge]:
     yield Gauge(
         name="mm_bot_realised_result_cngn",
-        help="Result of closed positions since the books began, in cNGN, before fees.",
+        help="Result of closed positions since the books began, in the quote, before fees.",
         start=math.nan,
         read=lambda v: v.decision.fill_totals.realised.value,
     )
     yield Gauge(
         name="mm_bot_unrealised_result_cngn",
-        help="Result of the open position at the reference price, in cNGN; NaN without one.",
+        help="Result of the open position at the reference price, in the quote; NaN without one.",
         start=math.nan,
         read=lambda v: v.unrealised.value if v.unrealised is not None else None,
     )
     yield Gauge(
         name="mm_bot_fees_paid_cngn",
-        help="Fees paid since the books began, in cNGN.",
+        help="Fees paid since the books began, in the quote.",
         start=math.nan,
         read=lambda v: v.decision.fill_totals.fees.value,
     )
     yield Gauge(
         name="mm_bot_net_inventory",
-        help="On-chain base balance: USDC on spot, the signed position in contracts on a future; "
+        help="Base balance: the base on spot, the signed position in contracts on a future; "
         "NaN before the first read.",
         start=math.nan,
         read=lambda v: v.memory.inventory.value if v.memory.inventory is not None else None,
     )
     yield Gauge(
         name="mm_bot_balance",
-        help="Balances of the subaccount. base: USDC on spot, contracts on a future; quote: cNGN "
-        "on spot, USDC cash on a future.",
+        help="Balances of the subaccount. base: of the base on spot, contracts on a future; "
+        "quote: of the quote on spot, cash on a future.",
         labels={"asset": ("base", "quote"), "kind": ("total", "reserved", "available")},
         start=math.nan,
         read=_balances,

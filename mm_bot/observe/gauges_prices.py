@@ -105,7 +105,7 @@ def _age(name: str, what: str, read: Callable[[View], Values]) -> Gauge:
 
 
 def _price(name: str, what: str, read: Callable[[View], Values]) -> Gauge:
-    text = f"{what}, cNGN per USDC; NaN where there is none."
+    text = f"{what}, quote per base; NaN where there is none."
     return Gauge(name=name, help=text, start=math.nan, read=read)
 
 

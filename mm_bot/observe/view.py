@@ -2,7 +2,7 @@
 readiness, the log and the page are read.
 
 What only some readers want is worked out when the first of them asks, and kept. Sizes and prices
-are exact, money is cNGN, ages are milliseconds as of the cycle.
+are exact, money is in the quote, ages are milliseconds as of the cycle.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from mm_bot.fields.kinds import (
 )
 from mm_bot.fields.model import Model, Reading, variable
 
-_UNIT = "USDC (spot) or contracts"
+_UNIT = "the base (spot) or contracts"
 _SIZE = mapped(decimal(_UNIT, NOT_NEGATIVE), Size)
 _AGE = zero_is_off(SECONDS)
 _A_TENTH = Decimal("0.1")
@@ -80,20 +80,20 @@ class LimitSettings(Model, title="Limits"):
         default="0",
     )
     max_notional_per_side: Annotated[
-        Amount | None, zero_is_off(mapped(decimal("cNGN", NOT_NEGATIVE), Amount))
+        Amount | None, zero_is_off(mapped(decimal("the quote", NOT_NEGATIVE), Amount))
     ] = variable(
         "MM_MAX_NOTIONAL_PER_SIDE", "Most that the open orders of one side are worth.", default="0"
     )
-    min_base: Annotated[Size | None, zero_is_off(mapped(decimal("USDC", NOT_NEGATIVE), Size))] = (
-        variable(
-            "MM_MIN_BASE_BALANCE",
-            "Halts below this available base balance; not on futures.",
-            default="0",
-        )
+    min_base: Annotated[
+        Size | None, zero_is_off(mapped(decimal("the base", NOT_NEGATIVE), Size))
+    ] = variable(
+        "MM_MIN_BASE_BALANCE",
+        "Halts below this available base balance; not on futures.",
+        default="0",
     )
     min_quote: Annotated[
         Amount | None,
-        zero_is_off(mapped(decimal("cNGN (spot) or USDC cash", NOT_NEGATIVE), Amount)),
+        zero_is_off(mapped(decimal("the quote (spot) or of cash", NOT_NEGATIVE), Amount)),
     ] = variable("MM_MIN_QUOTE_BALANCE", "Halts below this available quote balance.", default="0")
     degrade: Annotated[bool, BOOLEAN] = variable(
         "MM_DEGRADE_BEFORE_HALT",
@@ -144,7 +144,7 @@ class LimitSettings(Model, title="Limits"):
     )
 
     max_signed_liability: Annotated[
-        Amount | None, zero_is_off(mapped(decimal("cNGN", NOT_NEGATIVE), Amount))
+        Amount | None, zero_is_off(mapped(decimal("the quote", NOT_NEGATIVE), Amount))
     ] = variable(
         "MM_MAX_SIGNED_LIABILITY",
         "Most that the unexpired signatures of one side may be worth, cancelled ones and those of "

@@ -249,7 +249,7 @@ FEATURE = Feature(
             name=_LOSS,
             sort=Sort.NUMBER,
             meaning="Halts when trading lost this much since midnight UTC; 0 is off.",
-            unit="cNGN",
+            unit="the quote",
             least="0",
         ),
         Option(

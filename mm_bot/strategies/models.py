@@ -146,21 +146,21 @@ _NUMBERS = (
     Option(
         name=_GAMMA,
         sort=Sort.NUMBER,
-        meaning="Risk aversion of the model, 1/(cNGN x order size).",
+        meaning="Risk aversion of the model, 1/(quote x order size).",
         default="0.05",
         least="0",
     ),
     Option(
         name=_SIGMA,
         sort=Sort.NUMBER,
-        meaning="Volatility of the price for the model, cNGN per square root of a second.",
-        unit="cNGN",
+        meaning="Volatility of the price for the model, in the quote per square root of a second.",
+        unit="the quote",
         least="0",
     ),
     Option(
         name=_K,
         sort=Sort.NUMBER,
-        meaning="How fast fills thin out with the distance, 1/cNGN; fitted.",
+        meaning="How fast fills thin out with the distance, 1/quote; fitted.",
         least="0",
     ),
     Option(

@@ -82,7 +82,7 @@ FEATURE = Feature(
             name=_DEPTH,
             sort=Sort.NUMBER,
             meaning="Others' size up to this much is passed over as dust.",
-            unit="USDC (spot) or contracts",
+            unit="the base (spot) or contracts",
             least="0",
         ),
         Option(

@@ -255,14 +255,14 @@ def _options() -> Iterator[Option]:
         sort=Sort.NUMBER,
         meaning="The inventory that halts; between `MM_MAX_LONG_INVENTORY` and it only asks are "
         "quoted. 0: the soft limit halts.",
-        unit="USDC (spot) or contracts",
+        unit="the base (spot) or contracts",
         least="0",
     )
     yield Option(
         name=HARD_SHORT,
         sort=Sort.NUMBER,
         meaning="The same below `MM_MAX_SHORT_INVENTORY`; negative. 0: the soft limit halts.",
-        unit="USDC (spot) or contracts",
+        unit="the base (spot) or contracts",
         most="0",
     )
 

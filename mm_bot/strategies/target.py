@@ -116,7 +116,7 @@ FEATURE = Feature(
             meaning="The inventory to come back to; quotes lean by what is held beyond it.",
             default=None,
             absent="0, with the skew by the larger limit",
-            unit="USDC (spot) or contracts",
+            unit="the base (spot) or contracts",
         ),
         Option(
             name=TARGET_PCT,

@@ -24,6 +24,7 @@ from mm_bot.io.shapes import Reader
 from mm_bot.venues.coinbase import wire as coinbase
 from mm_bot.venues.coinbase.stream import Socket, book_after, polled_book
 from mm_bot.venues.coinbase.token import Tokens
+from mm_bot.venues.derive import levels as derive_levels
 from mm_bot.venues.derive import wire as derive
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.their_clock import TheirClock
@@ -147,11 +148,11 @@ CASES = {
         DERIVE_ORDER, lambda body: derive.order(body, THERE, ("manual:",), THEIRS)
     ),
     "derive fill": Case(DERIVE_TRADE, lambda body: derive.fill(body, THERE, THEIRS)),
-    "derive trade": Case(DERIVE_TRADE, lambda body: derive.trade(body, THEIRS)),
-    "derive book": Case(DERIVE_BOOK, lambda body: derive.book(body, ())),
+    "derive trade": Case(DERIVE_TRADE, lambda body: derive_levels.trade(body, THEIRS)),
+    "derive book": Case(DERIVE_BOOK, lambda body: derive_levels.book(body, ())),
     "derive account": Case(ACCOUNT, lambda body: derive.holdings(body, THERE)),
     "derive open orders": Case(ACCOUNT, derive.open_orders),
-    "derive limits": Case({"instrument_ticker": {"minp": "1", "maxp": "2"}}, derive.limits),
+    "derive limits": Case({"instrument_ticker": {"minp": "1", "maxp": "2"}}, derive_levels.limits),
 }
 
 

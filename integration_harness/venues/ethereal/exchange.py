@@ -46,10 +46,6 @@ class Exchange:
     def fills(self) -> list[Json]:
         return self.telling.fills
 
-    @property
-    def trades(self) -> list[Json]:
-        return self.telling.trades
-
     def levels(self, symbol: str) -> Json:
         """Both sides as they are pushed, best first."""
         self.expire()

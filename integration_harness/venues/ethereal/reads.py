@@ -198,7 +198,7 @@ class Reads:
         return _page(found if asked.get("order") == "asc" else found[::-1], asked)
 
     def list_trades(self, asked: Json) -> Json:
-        found = [t for t in self.exchange.trades if t["productId"] == asked["productId"]]
+        found = [t for t in self.exchange.telling.trades if t["productId"] == asked["productId"]]
         return _page(found[::-1], asked)
 
     def _position(self, trader: Trader, product: Product) -> Json | None:

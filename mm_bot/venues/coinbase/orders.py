@@ -20,6 +20,7 @@ from typing import Any, Final
 import orjson
 
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
+from mm_bot.core.exact import plain
 from mm_bot.core.instrument import Instrument
 from mm_bot.errors import EdgeError
 from mm_bot.venues.coinbase import wire
@@ -46,8 +47,8 @@ class OrderEntry:
         """The body of `POST /orders`: post-only but for a forced reduction, and over at its end
         time, the one dead man's switch there is."""
         terms = {
-            "base_size": wire.amount(order.size.value),
-            "limit_price": wire.amount(order.price.value),
+            "base_size": plain(order.size.value),
+            "limit_price": plain(order.price.value),
             "end_time": wire.time_text(order.expiry_s * 1000 + self.ahead_ms),
             "post_only": not order.may_take,
         }

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from mm_bot.core.exact import Amount, Price, Size, add, plain, subtract
+from mm_bot.core.exact import NO_AMOUNT, Amount, Price, Size, add, subtract
 from mm_bot.core.instrument import (
     Capabilities,
     Instrument,
@@ -230,7 +230,15 @@ def fill(entry: object, lens: Lens, ours: Mapping[str, str]) -> Fill | None:
         is_maker=members.get("liquidity_indicator") == "MAKER",
         completes_order=False,
         steps=market.steps(Size(size)),
+        fee=_fee(members),
     )
+
+
+def _fee(fill: Members) -> Amount:
+    """Its commission, in the quote, beside the price; none where none is told."""
+    if not fill.get("commission"):
+        return NO_AMOUNT
+    return Amount(read.signed(fill, "commission", "fill"))
 
 
 def trade(entry: object, lens: Lens) -> Trade:
@@ -270,11 +278,6 @@ def wallets(entries: list[object]) -> dict[str, Wallet]:
             total=add(known.total, add(free, held)), held=add(known.held, held)
         )
     return found
-
-
-def amount(value: Decimal) -> str:
-    """A number as the exchange takes it: never with an exponent."""
-    return plain(value)
 
 
 def reason(answer: Mapping[str, Any]) -> str:

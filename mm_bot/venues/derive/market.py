@@ -15,7 +15,7 @@ from mm_bot.clock import Clock
 from mm_bot.core.orders import RestingOrder
 from mm_bot.core.snapshot import Book, Part, PriceLimits, Trade
 from mm_bot.errors import EdgeError
-from mm_bot.venues.derive import wire
+from mm_bot.venues.derive import levels
 from mm_bot.venues.derive.their_clock import TheirClock
 
 TRADES_KEPT: Final = 100
@@ -47,11 +47,11 @@ class MarketView:
             self._note_book(data)
         elif kind == "ticker_slim":
             with suppress(EdgeError):  # one that cannot be read changes nothing
-                self.price_limits = wire.limits(data)
+                self.price_limits = levels.limits(data)
         elif kind == "trades":
             for entry in data if isinstance(data, list) else ():
                 with suppress(EdgeError):  # a stranger's trade that cannot be read is no reference
-                    self._trades.append(wire.trade(entry, self.their_clock))
+                    self._trades.append(levels.trade(entry, self.their_clock))
         else:
             return False
         return True
@@ -61,7 +61,7 @@ class MarketView:
         is down, None while it is up."""
         if self._data is not None:
             try:
-                _, seen = wire.book(self._data, resting)
+                _, seen = levels.book(self._data, resting)
                 self._book = Part(value=seen, as_of_ms=self._data_ms)
             except EdgeError as error:
                 self._book = self._kept(error.reason)

@@ -6,11 +6,11 @@ engine refuses what is finer. What is signed and what is said are the same numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from mm_bot.core.exact import (
     NO_AMOUNT,
@@ -32,7 +32,7 @@ from mm_bot.core.instrument import (
     Side,
 )
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder, classify
-from mm_bot.core.snapshot import Book, BookOrder, Fill, PriceLimits, Trade
+from mm_bot.core.snapshot import Fill
 from mm_bot.errors import EdgeError
 from mm_bot.io.shapes import Members, Reader
 from mm_bot.venues.derive.api import DERIVE
@@ -133,51 +133,10 @@ def chain(value: Decimal) -> int:
     return int(scaled)
 
 
-def book(data: object, resting: Iterable[RestingOrder]) -> tuple[int, Book]:
-    """A snapshot of the order book without us: `publish_id`, and levels less what we rest there."""
-    entry = _read.members(data, "book")
-    own: dict[tuple[Side, Decimal], Decimal] = {}
-    for row in resting:
-        key = (row.side, row.price.value)
-        own[key] = add(own.get(key, Decimal(0)), row.size.value)
-    sides = {side: _levels(entry, name, side, own) for side, name in _SIDES.items()}
-    number = _read.integer(entry, "publish_id", "book")
-    return number, Book(bids=sides[Side.BUY], asks=sides[Side.SELL])
-
-
-_SIDES: Final = {Side.BUY: "bids", Side.SELL: "asks"}
-
-
 def open_orders(account: object) -> list[object]:
     """Of `private/get_subaccount`; one that has no list of them is no answer."""
     members = _read.members(account, "subaccount")
     return _read.array(_read.member(members, "open_orders", "subaccount"), "open_orders")
-
-
-def _levels(
-    entry: Members, name: str, side: Side, own: dict[tuple[Side, Decimal], Decimal]
-) -> tuple[BookOrder, ...]:
-    found = []
-    for level in _read.array(_read.member(entry, name, "book"), name):
-        pair = _read.array(level, f"{name} level")
-        if len(pair) != 2:
-            raise _read.fault(f"{name} level", pair, "a price and a size")
-        numbers = {"price": pair[0], "size": pair[1]}
-        price = _read.number(numbers, "price", f"book.{name}")
-        size = subtract(
-            _read.number(numbers, "size", f"book.{name}"), own.get((side, price), Decimal(0))
-        )
-        if size > 0:
-            found.append(
-                BookOrder(
-                    order_id=f"{name}@{plain(price)}",
-                    side=side,
-                    price=Price(price),
-                    size=Size(size),
-                    ours=False,
-                )
-            )
-    return tuple(sorted(found, key=lambda order: side.best_first(order.price)))
 
 
 def order(
@@ -246,7 +205,7 @@ def fill(entry: object, market: Instrument, clock: TheirClock) -> Fill | None:
         is_maker=_read.text(members, "liquidity_role", "trade") == "maker",
         completes_order=False,
         steps=0,
-        fee=Amount(_signed(members, "trade_fee")),
+        fee=Amount(_read.signed(members, "trade_fee", "trade")),
     )
 
 
@@ -267,32 +226,6 @@ def pushed_unsettled(data: object) -> Iterator[str]:
             yield from unsettled(entry)
 
 
-def limits(data: object) -> PriceLimits:
-    """What prices are taken now, of `ticker_slim`."""
-    ticker = _read.members(
-        _read.member(_read.members(data, "ticker"), "instrument_ticker", "t"), "t"
-    )
-    low, high = (
-        Price(_read.number(ticker, name, "ticker")) if ticker.get(name) is not None else None
-        for name in ("minp", "maxp")
-    )
-    return PriceLimits(low=low, high=high)
-
-
-def trade(entry: object, clock: TheirClock) -> Trade:
-    """A public trade."""
-    members = _read.members(entry, "trade")
-    at_ms = _read.integer(members, "timestamp", "trade")
-    return Trade(
-        trade_id=fill_number(_read.text(members, "trade_id", "trade"), at_ms),
-        price=Price(_read.number(members, "trade_price", "trade")),
-        size=Size(_read.number(members, "trade_amount", "trade")),
-        at_ms=clock.ours(at_ms),
-        maker_order_id="",
-        taker_order_id="",
-    )
-
-
 def holdings(account: object, market: Instrument) -> tuple[Size, Amount]:
     """Of `private/get_subaccount`: our signed position here, and the collateral in its currency."""
     members = _read.members(account, "subaccount")
@@ -300,16 +233,10 @@ def holdings(account: object, market: Instrument) -> tuple[Size, Amount]:
     for entry in _read.array(_read.member(members, "positions", "subaccount"), "positions"):
         held = _read.members(entry, "position")
         if _read.text(held, "instrument_name", "position") == market.symbol:
-            position = Size(_signed(held, "amount"))
+            position = Size(_read.signed(held, "amount", "position"))
     cash = NO_AMOUNT
     for entry in _read.array(_read.member(members, "collaterals", "subaccount"), "collaterals"):
         held = _read.members(entry, "collateral")
         if _read.text(held, "asset_name", "collateral") == market.collateral:
-            cash = Amount(_signed(held, "amount"))
+            cash = Amount(_read.signed(held, "amount", "collateral"))
     return position, cash
-
-
-def _signed(members: Members, name: str) -> Decimal:
-    said: Any = _read.text(members, name, "balance")
-    magnitude = _read.number({name: said.removeprefix("-")}, name, "balance")
-    return -magnitude if said.startswith("-") else magnitude

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from mm_bot.core.exact import Amount, Price, Size, multiply, plain, subtract
+from mm_bot.core.exact import NO_AMOUNT, Amount, Price, Size, multiply, plain, subtract
 from mm_bot.core.instrument import (
     Capabilities,
     Instrument,
@@ -203,6 +203,7 @@ def fill(entry: object, lens: Lens, names: dict[str, str]) -> Fill:
         is_maker=read.truth(members, "isMaker", "fill"),
         completes_order=False,
         steps=market.steps(size),
+        fee=Amount(read.signed(members, "feeUsd", "fill")) if members.get("feeUsd") else NO_AMOUNT,
     )
 
 
@@ -247,7 +248,5 @@ def collateral(entries: list[object], token: str) -> Amount:
     for entry in entries:
         members = read.members(entry, "balance")
         if read.text(members, "tokenName", "balance") == token:
-            said = read.text(members, "available", "balance")
-            magnitude = read.number({"available": said.removeprefix("-")}, "available", "balance")
-            return Amount(-magnitude if said.startswith("-") else magnitude)
+            return Amount(read.signed(members, "available", "balance"))
     return Amount(Decimal(0))

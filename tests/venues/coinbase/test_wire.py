@@ -147,6 +147,7 @@ def test_a_fill_is_known_by_its_entry_and_a_correction_is_none() -> None:
     again = wire.fill({**FILL, "commission": "0.1"}, LENS, {})
     assert again is not None
     assert (again.trade_id, again.order_id) == (seen.trade_id, "venue:1111")
+    assert (str(seen.fee), str(again.fee)) == ("0", "0.1")
     assert wire.fill({**FILL, "trade_type": "CORRECTION"}, LENS, names) is None
     with pytest.raises(EdgeError):
         wire.fill({**FILL, "size_in_quote": True}, LENS, names)
