@@ -67,7 +67,8 @@ class Binance:
         number = int(data.get("u", 0))
         if number and number <= self._snapshot:
             return  # the snapshot has it already
-        follows = data["pu"] == self._last if "pu" in data else data.get("U", 0) <= self._last + 1
+        # Futures tell the number before; the first change after a snapshot overlaps it instead.
+        follows = data.get("pu") == self._last or data.get("U", 0) <= self._last + 1
         self._to.gaps += bool(self._last and number and not follows)
         self._last = number
         self._since.append((number, sides))

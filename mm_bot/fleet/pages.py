@@ -88,10 +88,7 @@ class FleetPages:
 
     async def _page(self, query: str) -> Response:
         head = "".join(f"<th>{html.escape(name)}</th>" for name in HEAD)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells(each)) + "</tr>"
-            for each in await self.markets()
-        )
+        rows = "".join(map(_row, await self.markets()))
         return Response(body=_PAGE.format(head=head, rows=rows).encode(), content_type=HTML)
 
     async def _ask(self, child: Child, path: str) -> httpx.Response | None:
@@ -132,6 +129,17 @@ def _belongs(name: str, family: str) -> bool:
     return name == family or any(name == family + suffix for suffix in _SUFFIXES)
 
 
+def _row(each: Mapping[str, object]) -> str:
+    """A market's line; on a phone each cell brings its own heading."""
+    style = "ready" if each.get("ready") is True else "unready"
+    shown = "".join(
+        f'<td data-name="{html.escape(name)}">{html.escape(cell)}</td>'
+        for name, cell in zip(HEAD, cells(each), strict=True)
+        if cell
+    )
+    return f'<tr class="{style}">{shown}</tr>'
+
+
 def _reasons(each: Mapping[str, object]) -> list[str]:
     if each.get("ready") is True:
         return []
@@ -142,9 +150,18 @@ def _reasons(each: Mapping[str, object]) -> list[str]:
 
 
 _PAGE: Final = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="refresh" content="5"><title>mm-bot fleet</title><style>
-:root{{color-scheme:light dark}} body{{font:15px/1.45 system-ui,sans-serif;margin:12px}}
-table{{border-collapse:collapse}}
+:root{{color-scheme:light dark;--bad:light-dark(#b3261e,#ff8a80)}}
+body{{font:15px/1.45 system-ui,sans-serif;margin:12px}} h1{{font-size:20px}}
+table{{border-collapse:collapse}} td{{font-variant-numeric:tabular-nums}}
 td,th{{padding:4px 12px;text-align:left;border-bottom:1px solid #8886}}
+:is(td,th):nth-child(n+4):nth-child(-n+7){{text-align:right}}
+.unready td:nth-child(3),.unready td:nth-child(8){{color:var(--bad);font-weight:600}}
+@media (max-width:600px){{
+tr:first-child{{display:none}} tr{{display:block;padding:8px 0;border-bottom:1px solid #8886}}
+table{{width:100%}} td{{display:flex;justify-content:space-between;gap:12px;padding:1px 0;border:0}}
+td::before{{content:attr(data-name);opacity:.65;font-weight:400}} td:first-child{{font-weight:600}}
+}}
 </style></head><body><h1>mm-bot fleet</h1><table><tr>{head}</tr>{rows}</table></body></html>
 """

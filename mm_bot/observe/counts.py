@@ -170,7 +170,7 @@ class Counts:
     def _of_fills(self) -> None:
         self._fills = self._counter(
             "mm_bot_fills",
-            "Fills of own orders: rows of trade_fills, each counted once, by our side.",
+            "Fills of own orders, each counted once, by our side.",
             SIDES,
         )
         self._partial_fills = self._counter(

@@ -178,6 +178,21 @@ def test_a_late_snapshot_keeps_what_changed_after_it(tmp_path: Path) -> None:
     assert made.about == "binance: x.txt"
 
 
+@pytest.mark.parametrize(("begins", "missing"), [(145, False), (160, False), (162, True)])
+def test_the_first_change_of_futures_after_a_snapshot_may_overlap_it(
+    begins: int, missing: bool, tmp_path: Path
+) -> None:
+    """It names the change before it, which the snapshot has already; only one that begins after
+    the snapshot's next number shows that something is missing."""
+    told = {"e": "depthUpdate", "E": 1_002, "T": 1_002, "U": begins, "u": 170, "pu": 140}
+    whole = {"lastUpdateId": 160, "E": 1_000, "T": 1_000, "bids": [["99", "1"]], "asks": []}
+    file = tmp_path / "x.txt"
+    change = {**told, "b": [["99", "2"]], "a": []}
+    file.write_bytes(_stamped((1_000, whole), (1_002, change)))
+    made = convert("binance", [file], MARKET)
+    assert (_book(made), "missing" in made.about) == ({("bid", 99): 2}, missing)
+
+
 def _book(tape: Tape) -> dict[tuple[str, int], float]:
     """The levels at its end."""
     rows = {
