@@ -17,6 +17,9 @@ from typing import Final
 _EVENTS: Final = 0x100 | 0x200 | 0x40 | 0x80 | 0x4 | 0x400 | 0x800
 _ONLY_FOLDERS: Final = 0x01000000
 _READ_BYTES: Final = 65_536
+_LOCAL: Final = {"ext2", "ext3", "ext4", "f2fs", "tmpfs", "xfs"}
+"""File systems that nobody changes but through this kernel's own tree of names."""
+MOUNTS: Final = Path("/proc/self/mountinfo")
 
 
 class FolderWatch:
@@ -65,6 +68,22 @@ class FolderWatch:
             error = ctypes.get_errno()
             raise OSError(error, os.strerror(error))
         return result
+
+
+def told_of_all(folder: Path, mounts: Path = MOUNTS) -> bool:
+    """Whether every change there is this kernel's own, so that it tells of all: a file system of
+    this machine, by a path in which no link may be led elsewhere. False where that is not known."""
+    try:
+        if os.path.realpath(folder) != os.path.abspath(folder):
+            return False
+        device = os.stat(folder).st_dev
+        lines = mounts.read_text().splitlines()
+    except (OSError, UnicodeError):
+        return False
+    # From proc(5): number, parent, major:minor, root, mount point, options, ... - type, source, ...
+    here = f"{os.major(device)}:{os.minor(device)}"
+    types = {line.partition(" - ")[2].split(" ")[0] for line in lines if line.split(" ")[2] == here}
+    return bool(types) and types <= _LOCAL
 
 
 def watched(folder: Path, on_change: Callable[[], None]) -> FolderWatch | None:

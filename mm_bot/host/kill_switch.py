@@ -6,7 +6,7 @@ input/output error) counts as on, because a switch that nobody can read must fai
 `problem` then says why.
 
 Where the kernel tells of changes in the file's folder they are seen at once, and looking for them
-is only for folders that other machines change; elsewhere looking is all there is.
+is for folders that other machines change, seldom where none can; elsewhere looking is all there is.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mm_bot.clock import Clock, SystemClock
-from mm_bot.host.folder_watch import watched
+from mm_bot.host.folder_watch import told_of_all, watched
 
 INTERVAL_MS = 50
 WATCHED_INTERVAL_MS = 200
-"""From look to look where the kernel tells of changes."""
+"""From look to look where the kernel tells of changes, but other machines may change the folder."""
+LOCAL_INTERVAL_MS = 2_000
+"""The same where nobody else can: for a folder further up that is replaced. Each cycle and each
+post looks too."""
 STORM_PAUSE_MS = 2
 """After a look that saw no change: others' files in that folder may come and go by the thousand."""
 
@@ -34,9 +37,10 @@ class KillSwitch:
         path: Path | None,
         *,
         interval_ms: float = INTERVAL_MS,
-        watched_interval_ms: float = WATCHED_INTERVAL_MS,
+        watched_interval_ms: float | None = None,
         clock: Clock | None = None,
     ) -> None:
+        """`watched_interval_ms` is by the folder's file system unless given."""
         assert interval_ms > 0, interval_ms
         self._path = path
         self._interval_ms = interval_ms
@@ -68,6 +72,7 @@ class KillSwitch:
         known = stirred = False
         told = asyncio.Event()
         watch = watched(self._path.parent, told.set)
+        rest_ms = self._rest_ms()
         try:
             while True:
                 told.clear()
@@ -81,12 +86,22 @@ class KillSwitch:
                 if watch is None:
                     await self._clock.sleep_ms(self._interval_ms)
                     watch = watched(self._path.parent, told.set)
+                    rest_ms = self._rest_ms()
                 else:
-                    stirred = await _told(told, self._watched_interval_ms / 1000)
+                    stirred = await _told(told, rest_ms / 1000)
                     watch = watch.renewed()
+                    if rest_ms == LOCAL_INTERVAL_MS and not stirred:
+                        rest_ms = self._rest_ms()  # it may be another folder by now
         finally:
             if watch is not None:
                 watch.close()
+
+    def _rest_ms(self) -> float:
+        """From look to look while the kernel tells of changes."""
+        assert self._path is not None, "there is something to watch"
+        if self._watched_interval_ms is not None:
+            return self._watched_interval_ms
+        return LOCAL_INTERVAL_MS if told_of_all(self._path.parent) else WATCHED_INTERVAL_MS
 
 
 async def _told(event: asyncio.Event, limit_s: float) -> bool:

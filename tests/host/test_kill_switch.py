@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from pathlib import Path
 
+from mm_bot.host.folder_watch import told_of_all
 from mm_bot.host.kill_switch import KillSwitch
 
 
@@ -109,3 +111,27 @@ def test_the_kernel_tells_of_changes_in_whatever_folder_has_the_name(tmp_path: P
         return told
 
     assert asyncio.run(scenario()) == [True, False, True, False]
+
+
+def test_only_a_folder_that_nobody_else_can_change_is_seldom_looked_at(tmp_path: Path) -> None:
+    """Of a file system of this machine, by a path without links; what is not known is not."""
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    link.symlink_to(real)
+    device = os.stat(real).st_dev
+    mounts = tmp_path / "mountinfo"
+
+    def told(folder: Path, *types: str) -> bool:
+        here = f"{os.major(device)}:{os.minor(device)}"
+        lines = [f"27 1 {here} / / rw shared:1 - {each} /dev/vda rw" for each in types]
+        other = "28 1 7777:7 / /other rw - ext4 /dev/vdb rw"
+        mounts.write_text("\n".join([other, *lines]) + "\n")
+        return told_of_all(folder, mounts)
+
+    assert told(real, "ext4")
+    assert told(real, "xfs", "xfs")
+    for types in ((), ("nfs4",), ("ext4", "fuse.sshfs")):
+        assert not told(real, *types)
+    for folder in (link, tmp_path / "none"):
+        assert not told(folder, "ext4")
+    assert not told_of_all(real, tmp_path / "no-such-list")

@@ -27,8 +27,8 @@ from mm_bot.io.websocket import connecting
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.units import ref
 
-COALESCE_S: Final = 0.002
-"""How long to wait for more after a notification: an order or a fill writes several at once."""
+FLOOR_S: Final = 0.005
+"""Between two questions after notifications: the first of a burst is asked about at once."""
 FIRST_BACK_OFF_S: Final = 1.0
 LAST_BACK_OFF_S: Final = 30.0
 _QUIET_S: Final = 30.0
@@ -167,19 +167,22 @@ class _Heard:
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._asking = False
         self._again = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._asked_at = self._loop.time() - _QUIET_S
+        self._soon: asyncio.TimerHandle | None = None
+        self._alive: asyncio.TimerHandle | None = None
 
     async def for_ever(self) -> None:
         """Raises psycopg.Error or OSError where the connection is lost."""
         socket = self._libpq.socket
         self._loop.add_reader(socket, self._guarded, self._readable)
-        self._ask_within(COALESCE_S)
+        self._guarded(self._live)
         try:
             await self._ended
         finally:
             self._loop.remove_reader(socket)
-            if self._timer is not None:
-                self._timer.cancel()
+            for timer in (self._soon, self._alive):
+                if timer is not None:
+                    timer.cancel()
 
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
@@ -188,22 +191,21 @@ class _Heard:
             if not self._ended.done():
                 self._ended.set_exception(error)
 
-    def _ask_within(self, seconds: float) -> None:
-        """No later than that, and no later than said before: a storm must not put it off."""
-        if self._timer is not None:
-            if self._timer.when() <= self._loop.time() + seconds:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, self._guarded, self._ask)
+    def _live(self) -> None:
+        """Asks where nothing was asked for so long: one timer, not one more with each question."""
+        rest_s = self._asked_at + _QUIET_S - self._loop.time()
+        if rest_s <= 0:
+            if self._asking:
+                raise TimeoutError(f"no answer within {_QUIET_S:g} s")
+            self._ask()
+            rest_s = _QUIET_S
+        self._alive = self._loop.call_later(rest_s, self._guarded, self._live)
 
     def _ask(self) -> None:
-        self._timer = None
-        if self._asking:  # unanswered for so long
-            raise TimeoutError(f"no answer within {_QUIET_S:g} s")
-        self._asking, self._again = True, False
+        self._soon = None
+        self._asking, self._again, self._asked_at = True, False, self._loop.time()
         self._libpq.send_query_prepared(b"since", [self._after, *self._where])
         self._libpq.flush()
-        self._ask_within(_QUIET_S)
 
     def _readable(self) -> None:
         self._libpq.consume_input()
@@ -219,6 +221,9 @@ class _Heard:
                 raise psycopg.OperationalError(result.error_message.decode(errors="replace"))
         while self._libpq.notifies() is not None:
             self._again = True
-        if self._again and not self._asking:
-            self._again = False
-            self._ask_within(COALESCE_S)
+        if self._again and not self._asking and self._soon is None:
+            wait_s = self._asked_at + FLOOR_S - self._loop.time()
+            if wait_s <= 0:
+                self._ask()
+            else:
+                self._soon = self._loop.call_later(wait_s, self._guarded, self._ask)
