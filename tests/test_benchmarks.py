@@ -11,10 +11,12 @@ from xml.etree import ElementTree
 QUICK = (
     *("--delays", "5", "--turns", "2", "--events", "1", "--starts", "1"),
     *("--quiet-seconds", "0.2", "--foreign-orders", "50", "--old-rows", "50"),
+    *("--bots", "2"),
 )
 MEASURED = {
     "observe-only cycle": {5},
     "requote, 1 level": {5},
+    "  its requests alone, the floor": {5},
     "requote, 1 level (together)": {5},
     "requote, 5 levels": {5},
     "anchor changes -> both quotes rest": {5},
@@ -30,6 +32,7 @@ MEASURED = {
     "cycle, 50 foreign orders": {0},
     "cycle, 50 of them, with index": {0},
     "cycle, 50 old rows of ours": {0},
+    "cycle of 2 bots side by side": {0},
 }
 
 

@@ -45,7 +45,8 @@ def main() -> int:
                 tell(f"cycles of {levels} x 2 quotes, +{ms} ms")
                 turns = given.turns if ms < 20 else max(2, given.turns // 2)
                 how = {"turns": turns, "levels": levels}
-                figures.extend(await cycles(seen[ms], ms, **how, together=together))
+                parts = ms == min(given.delays) and levels == 1 and not together
+                figures.extend(await cycles(seen[ms], ms, **how, together=together, parts=parts))
         tell("signing and deciding")
         figures.extend(await alone(exchange, turns=10 * given.turns))
         figures.append(decisions(10 * given.turns))
@@ -92,14 +93,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--starts", type=int, default=6, help="of the process")
     parser.add_argument("--quiet-seconds", type=float, default=20, help="stands for a minute")
     parser.add_argument("--foreign-orders", type=int, default=20_000)
-    parser.add_argument("--old-rows", type=int, default=100_000)
-    parser.add_argument("--bots", type=int, default=0, help="side by side")
-    parser.add_argument("--long", action="store_true", help="1,000,000 old rows and 20 bots")
+    parser.add_argument("--old-rows", type=int, default=1_000_000)
+    parser.add_argument("--bots", type=int, default=20, help="side by side; 0 for none")
+    parser.add_argument("--short", action="store_true", help="100,000 old rows and no such bots")
     parser.add_argument("--json", type=Path, default=Path("bench.json"))
     parser.add_argument("--svg", type=Path, default=Path("bench.svg"))
     given = parser.parse_args()
-    if given.long:
-        given.old_rows, given.bots = 1_000_000, 20
+    if given.short:
+        given.old_rows, given.bots = 100_000, 0
     return given
 
 

@@ -24,6 +24,7 @@ from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Side
 from mm_bot.strategies import founding
 from tests.benchmarks.figures import Figure, Target
+from tests.benchmarks.floor import requests_alone
 from tests.benchmarks.in_process import INSIDE, PARTS, Measured, opened
 from tests.benchmarks.plain import Addresses, PlainMaker, Quotes
 from tests.venues.desk import new_order
@@ -43,9 +44,16 @@ REQUOTE_TARGETS = {0: Target(ratio=0.35), 5: Target(ratio=0.30), 25: Target(rati
 
 
 async def cycles(
-    exchange: LocalExchange, round_trip_ms: int, *, turns: int, levels: int, together: bool = False
+    exchange: LocalExchange,
+    round_trip_ms: int,
+    *,
+    turns: int,
+    levels: int,
+    together: bool = False,
+    parts: bool = False,
 ) -> list[Figure]:
-    """The cycles of so many levels a side at one distance; `together` is `MM_REPLACE_TOGETHER`."""
+    """The cycles of so many levels a side at one distance; `together` is `MM_REPLACE_TOGETHER`, and
+    `parts` asks for what they consist of too."""
     at = Addresses(
         api_url=exchange.api_url, rpc_url=exchange.rpc_url, database_url=exchange.database_url
     )
@@ -55,6 +63,9 @@ async def cycles(
             with closing(PlainMaker(at, exchange.deployment, exchange.spot, SIZE)) as plain:
                 await _take_turns(ours, plain, plain_took, turns=turns, levels=levels)
                 plain.cancel_all()
+            if parts:
+                await ours.bot.cancel_all(within_ms=5_000)
+                alone_ms = await requests_alone(ours.venue, turns)
     requotes = ours.took.requote_ms
     assert len(requotes.get("total", ())) > WARM_UP, "the matcher was in every turn's way"
     side = f"{levels} level" + ("s" if levels > 1 else "") + (" (together)" if together else "")
@@ -77,10 +88,19 @@ async def cycles(
             target=REQUOTE_TARGETS.get(round_trip_ms, Target()),
         )
     )
-    if round_trip_ms == 0 and levels == 1 and not together:
+    if parts:
+        found.append(
+            Figure(
+                name="  its requests alone, the floor",
+                ours=tuple(alone_ms),
+                beside=tuple(plain_took["total"][WARM_UP:]),
+                round_trip_ms=round_trip_ms,
+            )
+        )
         for part, text in PARTS.items():
             target = Target(p50=2.5, p99=6.0) if part == INSIDE else Target()
-            found.append(Figure(name=text, ours=tuple(requotes[part][WARM_UP:]), target=target))
+            took = tuple(requotes[part][WARM_UP:])
+            found.append(Figure(name=text, ours=took, target=target, round_trip_ms=round_trip_ms))
     return found
 
 

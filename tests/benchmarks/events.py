@@ -118,9 +118,9 @@ def quiet(exchange: LocalExchange, supervisor: Supervisor, *, seconds: float) ->
             rival.start(poll_ms=QUIET_POLL_MS)
             rival.wait_for_new(set(), 2)
         time.sleep(1)
-        before = [_cpu_s(rival) for rival in both]
+        before = [cpu_s(rival) for rival in both]
         time.sleep(seconds)
-        used = [(_cpu_s(r) - b) * 60 / seconds for r, b in zip(both, before, strict=True)]
+        used = [(cpu_s(r) - b) * 60 / seconds for r, b in zip(both, before, strict=True)]
     return [
         Figure(
             name="CPU of a quiet minute, 2 s poll",
@@ -229,7 +229,8 @@ def _memory_mb(pid: int) -> float:
     raise AssertionError("Linux says how much a process holds")
 
 
-def _cpu_s(rival: Rival) -> float:
+def cpu_s(rival: Rival) -> float:
+    """Seconds of CPU of its process so far."""
     assert rival.child is not None
     fields = Path(f"/proc/{rival.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
