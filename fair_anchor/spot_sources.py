@@ -1,7 +1,7 @@
 """The exchange's own spot prices as anchor sources: the mid of its book and its last trade.
 
 Both speak human, cNGN per USDC: the API's spot `bids` are human asks and its trades are priced the
-engine's way round, which `mm_bot.venue` turns. They are guarded like any other source.
+engine's way round, which `mm_bot.venues.numo` turns. They are guarded like any other source.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 A line a claim on standard output: PASS, FAIL with what was seen, or n.a. with the capability that
 the exchange lacks. With `--seeds` each claim is tried with so many seeds from `--seed` on, `--jobs`
 of them side by side, each on an exchange of its own; every failure goes to standard error as it
-comes. Exit codes: 0 all pass, 1 some fail, 2 bad
-arguments.
+comes. Exit codes: 0 all pass, 1 some fail, 2 bad arguments.
 """
 
 from __future__ import annotations

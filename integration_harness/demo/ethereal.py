@@ -1,6 +1,6 @@
 """Two markets of Ethereal's fake, a bot on each, and takers: `make demo VENUE=ethereal`.
 
-A line a second says what rests, what is held and what it earned; at the end both bots are stopped,
+A line a second says what rests, what was filled and what is held; at the end both bots are stopped,
 and their books must be the exchange's. Exit codes: 0 where both quoted, were filled and agree, and
 nothing is left; 1 where not, with every reason.
 """

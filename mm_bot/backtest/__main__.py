@@ -56,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:  # of a file that is read or written; servers have their own errors
         where = "" if error.filename is None else f"{error.filename}: "
-        print(f"mm-backtest: {where}{error.strerror or error}", file=sys.stderr)
+        remedy = "" if error.filename is None else "; name another file or folder"
+        print(f"mm-backtest: {where}{error.strerror or error}{remedy}", file=sys.stderr)
         return 2
 
 

@@ -22,7 +22,9 @@ def run(given: argparse.Namespace) -> int:
             orjson.loads((folder / name).read_bytes()) for name in ("result.json", "series.json")
         )
     except (OSError, ValueError) as error:
-        raise SettingsError([f"{folder} has no result of a run: {error}"]) from None
+        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        fault = f"{folder} has no result of a run: {why}; name a folder that `run --out` wrote"
+        raise SettingsError([fault]) from None
     page = folder / "report.html"
     page.write_text(report(made, curves))
     print(page)

@@ -43,6 +43,9 @@ def run(given: argparse.Namespace) -> int:
     if given.out is not None:
         given.out.mkdir(parents=True, exist_ok=True)  # told before the work where it cannot be
     if given.returns_csv is not None:
+        if not experiment.account.start[1].value > 0:
+            fault = "--returns-csv needs [account] quote above 0: returns are of that"
+            raise SettingsError([fault])
         given.returns_csv.touch()
     tape = experiment.tape()
     with shown("looking at the tape") as bar:
@@ -62,8 +65,6 @@ def run(given: argparse.Namespace) -> int:
 def returns(done: Run) -> str:
     """The result of each UTC day, for tools that take daily returns."""
     capital = done.experiment.account.start[1].value
-    if not capital > 0:
-        raise SettingsError(["--returns-csv needs [account] quote above 0: returns are of that"])
     rows = [f"{day},{float(won.value / capital):.12g},{won}" for day, won in metrics.daily(done)]
     return "\n".join(["date,return,profit", *rows]) + "\n"
 
@@ -95,14 +96,14 @@ def lines(made: dict[str, Any]) -> list[str]:
     """For people."""
     told = [made["says"], *made["warnings"], ""]
     for name, value in made["pnl"].items():
-        told.append(f"  {name:<26} {metrics.short(value) if _is_money(value) else value}")
+        told.append(f"  {name:<26} {metrics.short(value) if _is_money(value) else _shown(value)}")
     for group in ("fills", "inventory", "quoting"):
         told.append(f"{group}")
         told += [f"  {name:<26} {_shown(value)}" for name, value in made[group].items()]
     told.append("markouts, bps (mean +- error, n)")
     for side, by_horizon in made["markouts_bps"].items():
         cells = [
-            f"{horizon} {at['mean']} +- {at['error']} ({at['n']})"
+            f"{horizon} {_shown(at['mean'])} +- {_shown(at['error'])} ({at['n']})"
             for horizon, at in by_horizon.items()
         ]
         told.append(f"  {side:<6} " + "; ".join(cells))
@@ -114,4 +115,6 @@ def _is_money(value: object) -> bool:
 
 
 def _shown(value: object) -> object:
+    if value is None:
+        return "unknown"
     return json.dumps(value) if isinstance(value, dict) else value

@@ -59,7 +59,7 @@ def _cards(made: dict[str, Any], quote: str) -> list[tuple[str, str, str]]:
         (held["max_abs"], f"largest position; limits {' to '.join(held['limits'])}", ""),
         (_percent(held["share_at_a_limit"]), "at a limit", ""),
         (_seconds(held["half_life_seconds"]), "half-life of the inventory", ""),
-        (f"{stopped:g} s", f"nothing allowed to rest, {halts} halts", ""),
+        (f"{stopped:g} s", f"nothing allowed to rest, {halts} halt{'' if halts == 1 else 's'}", ""),
         (f"{sum(quoting['guard_seconds'].values()):g} s", "a guard took a side away", ""),
         (_text(pnl["per_volume_bps"]), "result by volume, bps", ""),
     ]

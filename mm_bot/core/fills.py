@@ -151,7 +151,7 @@ def _settle(fill_totals: FillTotals, signed: Size, worth: Amount) -> tuple[Amoun
     """Cost and realised result with the fill. Average cost: a fill against the position closes the
     smaller of the two, at that one's share of the cost and of the fill's worth; what is left of
     the fill opens a position at its own price. A share that is not the whole is rounded to 1e-18
-    cNGN; invariant 3 holds throughout."""
+    of the quote; invariant 3 holds throughout."""
     cost, realised, held = fill_totals.cost, fill_totals.realised, fill_totals.position
     if held.value.is_signed() == signed.value.is_signed():
         return cost + worth, realised

@@ -29,19 +29,18 @@ from mm_bot.core.snapshot import (
     Reserved,
     Trade,
 )
-from mm_bot.errors import EdgeError, IdentityError
+from mm_bot.errors import EdgeError
 from mm_bot.io.errors import FOREIGN, NOT_SENT, describe
 from mm_bot.io.http import open_client
 from mm_bot.io.shapes import Members, Reader
 from mm_bot.venues import answers
-from mm_bot.venues.base import EthCall, Found
+from mm_bot.venues.base import EthCall, Found, no_chain
 from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.file_lock import FileLock
 from tests.toy.settings import ToyConfig
 
 TOY: Final = "toy"
 REFUSED: Final = (400, 401, 429)
-LOCK_POLL_S: Final = 0.5
 _read: Final = Reader(TOY)
 
 
@@ -61,20 +60,15 @@ class ToyVenue:
 
     @property
     def eth_call(self) -> EthCall:
-        async def refused(_to: str, _data: bytes) -> bytes:
-            raise EdgeError(TOY, "there is no chain")
-
-        return refused
+        return no_chain(TOY)
 
     # Start-up and commands
 
     async def open(self, on_waiting: Callable[[str], None] = lambda holder: None) -> int:
         await self._prove(Checks(strict=True))
-        while not self._config.dry_run and (holder := await self.claim()) is not None:
-            if not self._config.wait_for_lock:
-                raise IdentityError(f"another process is the writer: {holder}")
-            on_waiting(holder)
-            await asyncio.sleep(LOCK_POLL_S)
+        if not self._config.dry_run:
+            wait = self._config.wait_for_lock
+            await self._lock.hold("the toy", wait=wait, on_waiting=on_waiting)
         return 0  # ids are free text here: a nonce of an earlier life cannot be met again
 
     async def connect(self) -> None:

@@ -21,9 +21,9 @@ from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watc
 from mm_bot.core.exact import Amount, Size
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Balances, ClockReading, Observation, OwnOrders, Part
-from mm_bot.errors import BotError, EdgeError, IdentityError
+from mm_bot.errors import BotError, EdgeError
 from mm_bot.venues import answers
-from mm_bot.venues.base import EthCall, Found
+from mm_bot.venues.base import EthCall, Found, no_chain
 from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.coinbase import proving
 from mm_bot.venues.coinbase.account import AccountReads, reserved
@@ -39,7 +39,6 @@ from mm_bot.venues.file_lock import FileLock
 from mm_bot.venues.levels import OwnLevels
 from mm_bot.venues.names import Names
 
-LOCK_POLL_S: Final = 0.5
 CLOCK_EVERY_S: Final = 30.0
 
 
@@ -70,22 +69,15 @@ class CoinbaseVenue:
 
     @property
     def eth_call(self) -> EthCall:
-        async def refused(_to: str, _data: bytes) -> bytes:
-            raise EdgeError(COINBASE, "no chain is read here: give the price source its own node")
-
-        return refused
+        return no_chain(COINBASE)
 
     async def open(self, on_waiting: Callable[[str], None] = lambda holder: None) -> int:
         """See `LiveVenue.open`. Nonces are ours alone: the client id is all that carries them."""
         await self._prove(Checks(strict=True))
-        while not self._config.dry_run and (holder := await self.claim()) is not None:
-            if not self._config.wait_for_lock:
-                raise IdentityError(
-                    f"another process is the writer of {self._config.market_symbol} with key "
-                    f"{self._config.key_name}: {holder}"
-                )
-            on_waiting(holder)
-            await asyncio.sleep(LOCK_POLL_S)
+        if not self._config.dry_run:
+            whose = f"key {self._config.key_name}"
+            wait = self._config.wait_for_lock
+            await self._lock.hold(whose, wait=wait, on_waiting=on_waiting)
         return 0
 
     async def connect(self) -> None:
