@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from mm_bot.core.exact import Price, Size
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Accepted, Memory
+from mm_bot.core.quoting import Kept
 from mm_bot.core.settlement import Settlement
 from tests.core.builders import NOW_MS, open_order
 
@@ -89,3 +90,22 @@ def test_what_never_was_stays_so() -> None:
     unknown = {f.name for f in fields(order) if getattr(order, f.name) is None}
     assert {f.name for f in fields(after) if getattr(after, f.name) is None} == unknown
     assert moved.settlements["c"].odd_since_ms is None
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """A strategy's own time of our clock."""
+
+    at_ms: int
+
+    def stepped(self, step_ms: int) -> Since:
+        return Since(self.at_ms + step_ms)
+
+
+def test_what_a_strategy_keeps_moves_its_own_times() -> None:
+    """Whatever has times moves them itself, and what has none stays; before its first cycle there
+    is nothing."""
+    kept = Kept(value={"since": Since(NOW_MS), "count": 3})
+    moved = shifted(Memory(started_ms=NOW_MS, strategy=kept), 7)
+    assert moved.strategy == replace(kept, value={"since": Since(NOW_MS + 7), "count": 3})
+    assert shifted(Memory(started_ms=NOW_MS), 7).strategy == Kept()

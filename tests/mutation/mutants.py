@@ -2,8 +2,8 @@
 
 Every module of `mm_bot/core` is taken. A mutant is named after its function and what is changed
 there, without line numbers, so that its explanation outlives a change elsewhere. Left out is what
-cannot be seen from outside: how a class is made (its decorators), and `strict` of a `zip`, which
-never differs while lengths agree. Texts are never changed.
+cannot be seen from outside: how a class is made and what a function keeps (their decorators), and
+`strict` of a `zip`, which never differs while lengths agree. Texts are never changed.
 """
 
 from __future__ import annotations
@@ -219,11 +219,11 @@ def _changes(node: ast.AST, names: set[str]) -> bool:
 
 
 def _is_unseen(child: ast.AST, node: ast.AST, *, top: bool) -> bool:
-    """Whether it is how a class is made, a type, or a check of lengths that agree."""
+    """Whether it is a decorator, a type, or a check of lengths that agree."""
     if isinstance(child, ast.keyword):
         return child.arg == "strict"
     parts = (getattr(node, "annotation", None), getattr(node, "returns", None))
-    made = node.decorator_list if isinstance(node, ast.ClassDef) else []
+    made = node.decorator_list if isinstance(node, Scope) else []
     alias = top and isinstance(child, ast.BinOp) and isinstance(child.op, ast.BitOr)
     return child in parts or child in made or alias
 
