@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -26,9 +27,23 @@ def test_each_side_is_the_mirror_of_the_other() -> None:
     assert [Side.SELL.reaches(mid, each) for each in (low, mid, high)] == [False, True, True]
 
 
-def test_an_exchange_can_nothing_unless_it_says_so() -> None:
-    """The plainest shows orders and fills at one moment, and names the orders of its book."""
-    assert Capabilities() == Capabilities(
+def test_a_market_of_which_nothing_more_is_said_is_of_the_plainest_exchange() -> None:
+    """It can nothing, shows orders and fills at one moment, names the orders of its book and lists
+    all of them; the smallest order is one step."""
+    plain = Instrument(
+        symbol="X-SPOT",
+        base="X",
+        quote="cNGN",
+        kind=Kind.SPOT,
+        price_tick=Price.of(1),
+        size_step=Size.of(2),
+        multiplier=Decimal(1),
+        margin=Margin.FUNDED,
+        margin_rate=Decimal(0),
+        collateral="cNGN",
+        expiry_ms=None,
+    )
+    assert plain.capabilities == Capabilities(
         reduce_only=False,
         atomic_replace=False,
         least_order_life_ms=0,
@@ -38,6 +53,9 @@ def test_an_exchange_can_nothing_unless_it_says_so() -> None:
         book_names_orders=True,
         book_depth=None,
     )
+    assert plain.tradable(Price.of(1), Size.of(2))
+    assert not plain.tradable(Price.of(1), Size.of(1))
+    assert (plain.steps(Size.of(7)), plain.floor_size(Size.of(7))) == (3, Size.of(6))
 
 
 @pytest.mark.parametrize(
