@@ -9,7 +9,13 @@ from decimal import Decimal
 import pytest
 
 from mm_bot.core.exact import Amount
-from mm_bot.core.exposure import beside_what_stays, pace_ms, within_bounds, within_signed_room
+from mm_bot.core.exposure import (
+    beside_what_stays,
+    open_notional,
+    pace_ms,
+    within_bounds,
+    within_signed_room,
+)
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.plan import (
@@ -248,3 +254,14 @@ def test_requoting_slows_down_once_half_of_what_may_be_signed_is_used(
     given = replace(desk(), ladder=ladder, signed_room={Side.BUY: signed(left, limit)})
     assert pace_ms(given, Side.BUY, 7_000) == pace
     assert pace_ms(given, Side.SELL, 7_000) == 0, "nothing limits that side"
+
+
+def test_what_may_be_live_is_worth_its_larger_side() -> None:
+    """In cNGN, without what an acknowledged cancel ended."""
+    bids = (bid(10), bid(5, nonce=2))
+    ask = replace(bid(12, nonce=3), side=Side.SELL)
+    assert open_notional((*bids, ask)) == Amount.of(24_000)
+    assert open_notional((bids[0], ask)) == Amount.of(19_200)
+    acked = replace(ask, cancel_acked_ms=NOW_MS)
+    assert open_notional((bids[0], acked)) == Amount.of(16_000)
+    assert open_notional(()) == Amount.of(0)

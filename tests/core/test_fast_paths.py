@@ -228,6 +228,11 @@ def test_a_table_that_is_as_known_changes_nothing(
     rows = (row(Side.BUY, "1596"), row(Side.BUY, "1592", nonce=2))
     assert as_known(two, rows)
     assert not as_known(two[::-1], rows), "it gives them sorted by id"
+    for other in (rows[:1], (*rows, row(Side.BUY, "1500", nonce=3)), (rows[0], rows[0])):
+        assert not as_known(two, other)
+    for new in (row(Side.BUY, "1596", "7"), row(Side.BUY, "1592", "7", nonce=2)):
+        told = tuple(new if new.order_id == old.order_id else old for old in rows)
+        assert not as_known(two, told), "each row has to say nothing new"
 
 
 signatures = st.dictionaries(
