@@ -78,6 +78,7 @@ def _growth(rate_apr: Decimal, remaining_ms: int) -> Decimal:
 
 
 def _decimals(value: Decimal) -> int:
+    """Negative where it ends in zeros that are not written."""
     exponent = value.as_tuple().exponent
     assert isinstance(exponent, int), f"{value} is not finite"
-    return max(0, -exponent)
+    return -exponent

@@ -116,7 +116,8 @@ def test_carry_counts_after_expiry_too() -> None:
 
 def test_a_year_has_365_days() -> None:
     """T is a plain fraction of 365 days, leap year or not; 0 where nothing expires."""
-    assert years_to_expiry(NOW_MS, NOW_MS + YEAR_MS // 5) == Decimal("0.2")
+    assert years_to_expiry(NOW_MS, NOW_MS + 73 * 86_400_000) == Decimal("0.2")
+    assert YEAR_MS == 31_536_000_000
     assert years_to_expiry(NOW_MS, NOW_MS - 1) == 0
     assert years_to_expiry(NOW_MS, None) == 0
 
@@ -125,3 +126,7 @@ def test_a_rate_beyond_reason_is_refused() -> None:
     """A rate typed in percent per second must not become a number of 400 digits."""
     with pytest.raises(ValueError, match="grows beyond"):
         fair("1600", "1000000", left_ms=YEAR_MS)
+    for limit in ("50", "-50"):
+        assert fair("1600", limit, left_ms=YEAR_MS) >= 0
+        with pytest.raises(ValueError, match="grows beyond"):
+            fair("1600", limit, left_ms=YEAR_MS + 1)

@@ -17,12 +17,21 @@ class Single:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    left: int
+    right: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
     given: int
     made: int = field(init=False, default=0)
 
 
-@pytest.mark.parametrize("known", [POLICY, POLICY.quote, POLICY.risk, anchor(), Single(only=1)])
+@pytest.mark.parametrize(
+    "known",
+    [POLICY, POLICY.quote, POLICY.risk, anchor(), Single(only=1), Pair(left=1, right=2)],
+)
 def test_it_is_replace(known: Any) -> None:
     """Field by field, and nothing else of it moves; what it makes is frozen like what it is of."""
     assert changed(known) == known
