@@ -14,6 +14,8 @@ A message names the thing, the value (never a secret) and the remedy.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 
 class BotError(Exception):
     """An expected failure. `exit_code` is what the process ends with where it is not caught."""
@@ -48,6 +50,12 @@ class NotProvenError(BotError):
     """Orders may still be live although we were asked to cancel them."""
 
     exit_code = 5
+
+
+def executable_until(until_ms: int) -> str:
+    """In words, until when (unix milliseconds) what was signed can still be filled."""
+    until = datetime.fromtimestamp(until_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"what was signed stays executable on chain until {until} UTC"
 
 
 class DifferentError(BotError):

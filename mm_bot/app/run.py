@@ -244,7 +244,12 @@ class _Process:
             self._ending.code = 0
             return
         self._log.error("cancelled_all", proven=False, **evidence)
-        raise errors.NotProvenError(
+        says = [
             f"{self._settings.market_symbol}: within {CANCEL_ALL_WITHIN_MS // 1000} s no read of "
             "the order table showed that none of our orders is live; look at active_orders"
-        )
+        ]
+        if seen is not None and seen.may_be_live:
+            says.append(f"{len(seen.may_be_live)} may be live: {', '.join(seen.may_be_live)}")
+        if seen is not None and seen.executable_until_ms is not None and self._settings.chain_id:
+            says.append(errors.executable_until(seen.executable_until_ms))
+        raise errors.NotProvenError("; ".join(says))

@@ -20,14 +20,13 @@ expiry is told, of earlier orders too, with how many rows were seen and at which
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 
 from mm_bot.cli.call import Call
 from mm_bot.cli.cancel_books import Books
 from mm_bot.cli.cancel_run import CancelAll
 from mm_bot.cli.probe import bot_url
 from mm_bot.cli.reach import commanding
-from mm_bot.errors import NotProvenError
+from mm_bot.errors import NotProvenError, executable_until
 from mm_bot.settings import Settings
 
 STYLES = {"gone": "good", "NOT PROVEN": "bad", "LIVE": "bad"}
@@ -64,14 +63,15 @@ def run(call: Call) -> int:
         )
     else:
         output.line("no order of ours is known")
-    if expires_s is not None and settings.chain_id:
-        until = datetime.fromtimestamp(expires_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        output.line(f"what was signed stays executable on chain until {until} UTC", "dim")
+    on_chain = expires_s is not None and settings.chain_id
+    until = executable_until(1000 * (expires_s or 0)) if on_chain else ""
+    if until:
+        output.line(until, "dim")
     if proven:
         at = "" if books.block is None else f", at block {books.block}"
         output.line(f"proven empty: {books.proof}{at}", "good")
         return 0
-    raise NotProvenError("not proven empty: " + "; ".join(doubts))
+    raise NotProvenError("not proven empty: " + "; ".join([*doubts, *filter(None, [until])]))
 
 
 async def _run(call: Call, settings: Settings) -> tuple[Books, list[str]]:

@@ -146,6 +146,7 @@ class CancelAll:
         parts = OrderId.parse(order_id)
         if parts is not None and parts.market == self._settings.market_symbol:
             self._books.note(order_id, parts.nonce, expiry_s, known_from)
+            self._signed(expiry_s or 0)
 
     async def _look(self) -> bool:
         """Bring every order up to date; whether the order table could be read."""

@@ -96,6 +96,9 @@ def test_with_postgres_down_it_cancels_what_the_state_file_names(
     assert {each["known_from"][0] for each in ran.json["orders"]} == {"state file"}
     assert len(ran.json["orders"]) == 2
     assert any("neither state file nor bot names" in doubt for doubt in ran.json["not_proven"])
+    assert ran.json["signatures_expire_by_s"] == max(
+        each["expiry_s"] for each in ran.json["orders"]
+    )
     assert run(left_behind, "cancel-all").code == 0
 
 
@@ -107,8 +110,10 @@ def test_with_the_api_down_it_says_what_is_live(
     exchange.stop("api")
     try:
         ran = run(left_behind, "cancel-all", "--within", "1", "--json")
+        told = run(left_behind, "cancel-all", "--within", "0").err
     finally:
         exchange.start("api")
+    assert "stays executable on chain until" in told
     assert ran.code == 5
     assert {each["state"] for each in ran.json["orders"]} == {"live"}
     assert any("2 may be live" in doubt for doubt in ran.json["not_proven"])
