@@ -119,10 +119,8 @@ def _of(settings: Settings, status: Status) -> bool:
 
 def _running(status: Status | None, url: str, side: Side) -> Line:
     if status is None:
-        return Line(
-            step="running bot",
-            says=f"none of this market and subaccount at {url}: as a start would",
-        )
+        says = f"none of this market and subaccount at {url}: so would a start decide now"
+        return Line(step="running bot", says=says)
     live = [
         f"{each.get('size')} at {each.get('price')}"
         for each in entries(status.get("live"))
