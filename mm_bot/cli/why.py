@@ -57,14 +57,18 @@ def run(call: Call) -> int:
     width = max(len(step.step) for step in steps)
     for step in steps:
         style = {"verdict": "bold", "halt": "bad"}.get(step.step, "")
-        numbers = [f"{each} {value}" for each, value in step.numbers.items() if each in _ALSO]
+        numbers = [
+            f"{each} {value}"
+            for each, value in step.numbers.items()
+            if step.step == "halt" or each in _ALSO
+        ]
         more = f"  [{', '.join(numbers)}]" if numbers else ""
         output.line(f"  {step.step.ljust(width)}  {step.says}{more}", style)
     return 0
 
 
 _ALSO = ("price", "local", "deviation_bps", "limit_bps", "age_ms", "limit_ms", "source", "limit")
-"""Numbers that the sentence does not say already."""
+"""Numbers that the sentence does not say already; of a halt all."""
 
 
 def _order(call: Call, order_id: str) -> int:

@@ -164,6 +164,7 @@ def test_why_is_the_running_bots_own_word(bots: Bots) -> None:
     alone = run({**here, "MM_STATE_FILE": str(saved)}, "why", "bid", "--url", "127.0.0.1:9")
     assert "half-spread 99 bps" in alone.out
     assert "price shock; ends when MM_SHOCK_PAUSE_SECONDS are over" in alone.out
+    assert "[source before the restart, moved_bps 0, limit_bps 200, calm_in_ms " in alone.out
     assert "no bid: halted" in alone.out
     assert "none of this market and subaccount at http://127.0.0.1:9" in alone.out
     assert json.loads(saved.read_text()) == state, "it is only read"
