@@ -15,10 +15,13 @@ from pathlib import Path
 from random import Random
 
 from tests.mutation.mutants import Mutant, modules, mutants
-from tests.mutation.runner import ENDLESS, KILLED, TestsFailError, run
+from tests.mutation.reach import TestsFailError
+from tests.mutation.runner import ENDLESS, KILLED, run
 
 EXPLAINED = Path(__file__).with_name("survivors.txt")
 BETWEEN = "  # "
+EVERY = 100
+"""After so many mutants it is told how far the run is."""
 
 
 def explained() -> dict[str, str]:
@@ -52,6 +55,9 @@ def main(arguments: list[str]) -> int:
         if dead == is_explained:
             bad.append(f"{'explained, and ' if dead else ''}{verdict}: {mutant.name}")
             print(f"{mutant.module}.py:{mutant.line}: {bad[-1]}", flush=True)
+        done = sum(found.total() for found in counts.values())
+        if done % EVERY == 0:
+            print(f"{done} of {len(every)} mutants, {len(bad)} to look at", flush=True)
 
     try:
         run(every, chosen.jobs, report)
@@ -59,15 +65,14 @@ def main(arguments: list[str]) -> int:
         print(f"{error}\nthe tests of the core fail without any mutant", file=sys.stderr)
         return 1
     for module, found in counts.items():
-        print(f"{module}: {found.total()} mutants; " + _told(found))
-    whole = sum(counts.values(), Counter[str]())
-    print("\n".join(bad))
-    print(f"{whole.total()} mutants; {_told(whole)}; {len(bad)} to kill or to explain")
+        print(f"{module}: {_told(found)}")
+    print("\n".join((*bad, f"{_told(sum(counts.values(), Counter()))}; {len(bad)} to look at")))
     return 1 if bad else 0
 
 
 def _told(found: Counter[str]) -> str:
-    return ", ".join(f"{count} {what}" for what, count in sorted(found.items()))
+    parts = (f"{count} {what}" for what, count in sorted(found.items()))
+    return ", ".join((f"{found.total()} mutants", *parts))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Runs mutants: the core's tests are collected once, and each mutant has a fork of that.
 
-First the tests run unchanged, and tell which lines each of them reaches. A mutant is then run
-against the tests that reach its function alone, first those that were seen at its statement, the
-quickest first, until one fails. In its fork the function's code is replaced where it is, so that
-whatever has imported the function has the mutant. What an import does once is imported anew, in a
-process that has no module of the core yet.
+A mutant is run against the tests that reach its function alone (`reach.py`), first those that were
+seen at its statement, the quickest first, until one fails. In its fork the function's code is
+replaced where it is, so that whatever has imported the function has the mutant. What an import does
+once is imported anew, in a process that has no module of the core yet. A mutant may use up so much
+CPU time, whatever else the machine does, before it counts as endless.
 """
 
 from __future__ import annotations
@@ -12,57 +12,35 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
-import json
 import os
 import resource
 import signal
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_file_location
-from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FunctionType
+from typing import NoReturn
 
 import hypothesis
 import pytest
 
-from mm_bot.core.again import Again
-from tests.mutation.mutants import CORE, NOTES, ROOT, Mutant, codes, modules, noting
-
-PROFILE = "mutants"
-TESTS = ROOT / "tests/core"
-OPTIONS = (
-    *("-q", "-x", "--tb=no", "-p", "no:cacheprovider"),
-    *("--hypothesis-seed=0", f"--hypothesis-profile={PROFILE}"),
-    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # of what is imported beforehand
+from tests.mutation.mutants import CORE, ROOT, Mutant, codes
+from tests.mutation.reach import (
+    OPTIONS,
+    PROFILE,
+    TESTS,
+    Instead,
+    Reached,
+    TestsFailError,
+    caches,
+    measured,
+    quiet,
 )
+
 MEMORY_BYTES = 4 << 30
 KILLED, SURVIVED, UNREACHED, ENDLESS = "killed", "survived", "unreached", "endless"
 Report = Callable[[Mutant, str], None]
-
-
-class TestsFailError(Exception):
-    """They fail without any mutant; with what they said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """By test: the lines of each module that it reaches, and how long it takes."""
-
-    lines: Mapping[str, Mapping[str, frozenset[int]]]
-    seconds: Mapping[str, float]
-
-    def by(self, mutant: Mutant) -> list[str]:
-        """The tests that may see it, the likeliest and quickest first."""
-        met = {name: each.get(mutant.module, frozenset()) for name, each in self.lines.items()}
-        found = [name for name, lines in met.items() if not lines.isdisjoint(mutant.around)]
-        away = {name: met[name].isdisjoint(mutant.lines) for name in found}
-        return sorted(found, key=lambda name: (away[name], self.seconds[name], name))
 
 
 def run(every: Sequence[Mutant], jobs: int, report: Report) -> None:
@@ -77,71 +55,12 @@ def run(every: Sequence[Mutant], jobs: int, report: Report) -> None:
     for name in ("hypothesis.strategies", "integration_harness.stack.up"):
         importlib.import_module(name)  # what takes long and knows nothing of the core
     began = time.monotonic()
-    reached = _measured(jobs)
-    print(f"{len(reached.lines)} tests measured in {time.monotonic() - began:.0f} s", flush=True)
+    reached = measured(jobs)
+    print(f"{len(reached.lines)} tests; measured in {time.monotonic() - began:.0f} s", flush=True)
     inside = [mutant for mutant in every if mutant.function is not None]
     _in_fork_of_collected(inside, reached, jobs, report)
     once = [mutant for mutant in every if mutant.function is None]
     _fork_each(once, reached, jobs, report, _run_anew)
-
-
-def _measured(jobs: int) -> Reached:
-    """The tests' files run in as many processes."""
-    files = sorted(TESTS.glob("test_*.py"), key=lambda file: file.stat().st_size)
-    lines: dict[str, dict[str, frozenset[int]]] = {}
-    seconds: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        parts = [files[first::jobs] for first in range(min(jobs, len(files)))]
-        running = {_measuring(part, Path(folder) / str(i)): i for i, part in enumerate(parts)}
-        ended = {running[child]: os.waitpid(child, 0)[1] for child in running}
-        for i, status in ended.items():
-            if status:
-                raise TestsFailError((Path(folder) / f"{i}.out").read_text()[-3_000:])
-            more, times = json.loads((Path(folder) / str(i)).read_text())
-            lines |= {t: {m: frozenset(ls) for m, ls in each.items()} for t, each in more.items()}
-            seconds |= times
-    return Reached(lines=lines, seconds=seconds)
-
-
-def _measuring(files: Sequence[Path], into: Path) -> int:
-    """The number of a process that writes there what these tests reach."""
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        _quiet(f"{into}.out")
-        noted = _Noting()
-        code = int(pytest.main([*OPTIONS, *map(str, files)], plugins=[noted]))
-        into.write_text(json.dumps([noted.lines, noted.seconds]))
-    finally:
-        os._exit(code)
-
-
-class _Noting:
-    """Notes what each test reaches: imports the core with a note before each statement."""
-
-    def __init__(self) -> None:
-        self.lines: dict[str, dict[str, list[int]]] = {}
-        self.seconds: dict[str, float] = {}
-        self._met: dict[str, set[int]] = {module: set() for module in modules()}
-        self._caches: list[functools._lru_cache_wrapper[Any] | Again[..., Any]] = []
-        code = {module: noting(module) for module in modules()}
-        sys.meta_path.insert(0, _Instead(code, self._met))
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
-        for met in self._met.values():
-            met.clear()
-        self._caches = self._caches or _caches()
-        for cached in self._caches:
-            cached.cache_clear()
-        began = time.perf_counter()
-        try:
-            return (yield)
-        finally:
-            self.seconds[item.nodeid] = time.perf_counter() - began
-            self.lines[item.nodeid] = {m: sorted(met) for m, met in self._met.items() if met}
 
 
 def _in_fork_of_collected(
@@ -160,7 +79,7 @@ def _in_fork_of_collected(
 
         code = 1
         try:
-            _quiet()
+            quiet()
             plugin = _ForkEach(every, reached, jobs, report_to_parent)
             code = int(pytest.main([*OPTIONS, str(TESTS)], plugins=[plugin]))
         finally:
@@ -185,13 +104,13 @@ class _ForkEach:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {item.nodeid: item for item in session.items}
-        places, caches = _functions(), _caches()
+        places, known = _functions(), caches()
         gc.freeze()
 
         def started(mutant: Mutant, names: Sequence[str]) -> None:
             for function, code in codes(mutant, places):
                 function.__code__ = code
-            for cached in caches:
+            for cached in known:
                 cached.cache_clear()
             chosen = [items[name] for name in names]
             for item, after in zip(chosen, [*chosen[1:], None], strict=True):
@@ -215,31 +134,6 @@ def _functions() -> dict[tuple[str, str, int], list[FunctionType]]:
     return found
 
 
-def _caches() -> list[functools._lru_cache_wrapper[Any] | Again[..., Any]]:
-    every = gc.get_objects()
-    return [e for e in every if isinstance(e, functools._lru_cache_wrapper | Again)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Instead(MetaPathFinder, Loader):
-    """Gives code for modules of the core where they are imported, and what it notes to."""
-
-    code: Mapping[str, CodeType]
-    notes: Mapping[str, set[int]] = field(default_factory=dict)
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        package, _, name = fullname.rpartition(".")
-        mine = package == "mm_bot.core" and name in self.code
-        return spec_from_file_location(fullname, CORE / f"{name}.py", loader=self) if mine else None
-
-    def exec_module(self, module: ModuleType) -> None:
-        name = module.__name__.rpartition(".")[2]
-        module.__dict__[NOTES] = self.notes.get(name)
-        exec(self.code[name], module.__dict__)
-
-
 @dataclass(frozen=True, slots=True)
 class _Only:
     """The tests of these names, in this order."""
@@ -253,9 +147,14 @@ class _Only:
 
 
 def _run_anew(mutant: Mutant, names: Sequence[str]) -> None:
-    sys.meta_path.insert(0, _Instead({mutant.module: mutant.code()}))
-    if pytest.main([*OPTIONS, str(TESTS)], plugins=[_Only(names)]):
-        os._exit(1)
+    """A file of tests after the other: most mutants need but the first."""
+    sys.meta_path.insert(0, Instead({mutant.module: mutant.code()}))
+    files: dict[str, list[str]] = {}
+    for name in names:
+        files.setdefault(name.partition("::")[0], []).append(name)
+    for file, mine in files.items():
+        if pytest.main([*OPTIONS, str(ROOT / file)], plugins=[_Only(mine)]):
+            os._exit(1)
 
 
 def _fork_each(
@@ -276,7 +175,7 @@ def _fork_each(
         child = os.fork()
         if not child:
             seconds = sum(reached.seconds[name] for name in names)
-            _as_child(functools.partial(run_in_child, mutant, names), 60 + int(20 * seconds))
+            _as_child(functools.partial(run_in_child, mutant, names), 20 + int(5 * seconds))
         running[child] = mutant
     while running:
         _await_one(running, report)
@@ -284,24 +183,19 @@ def _fork_each(
 
 def _await_one(running: dict[int, Mutant], report: Report) -> None:
     ended, status = os.wait()
-    endless = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM
+    endless = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGALRM)
     report(running.pop(ended), ENDLESS if endless else KILLED if status else SURVIVED)
 
 
-def _as_child(work: Callable[[], None], within_seconds: int) -> NoReturn:
+def _as_child(work: Callable[[], None], cpu_seconds: int) -> NoReturn:
     """Ends with 0 where every test passes."""
     code = 1
     try:
-        signal.alarm(within_seconds)  # ends it
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 10))
+        signal.alarm(60 * cpu_seconds)  # of what only waits
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-        _quiet()
+        quiet()
         work()
         code = 0
     finally:
         os._exit(code)
-
-
-def _quiet(into: str = os.devnull) -> None:
-    instead = os.open(into, os.O_WRONLY | os.O_CREAT, 0o600)
-    for output in (1, 2):
-        os.dup2(instead, output)
