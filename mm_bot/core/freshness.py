@@ -18,7 +18,7 @@ from mm_bot.core.ledger import Tracked
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderStatus
 from mm_bot.core.policy import RiskPolicy
-from mm_bot.core.snapshot import AnchorQuote, Book, BookOrder, Part, Snapshot, T
+from mm_bot.core.snapshot import AnchorQuote, Book, BookOrder, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +48,19 @@ def measure(snapshot: Snapshot, memory: Memory, contradictions: Mapping[str, int
     if venue.orders.value is None:
         orders_at = memory.orders_read_ms
     oldest = min(contradictions.values(), default=now_ms)
-    base_ms = quote_ms = _age(venue.balances, now_ms)
+    base_ms = quote_ms = _age(venue.balances.as_of_ms, now_ms)
     held = venue.balances.value
     if held is not None and held.quote_as_of_ms is not None:
-        quote_ms = max(0, now_ms - held.quote_as_of_ms)
+        quote_ms = _age(held.quote_as_of_ms, now_ms)
     ages = {
-        "book": _age(venue.book, now_ms),
-        "trades": _age(venue.trades, now_ms),
-        "orders": None if orders_at is None else max(0, now_ms - orders_at),
+        "book": _age(venue.book.as_of_ms, now_ms),
+        "trades": _age(venue.trades.as_of_ms, now_ms),
+        "orders": _age(orders_at, now_ms),
         "contradiction": now_ms - oldest,
     }
     worst = max(ages, key=lambda name: _rank(ages[name]))
     source = worst
-    if worst == "contradiction" and contradictions:
+    if worst == "contradiction":
         source = min(contradictions, key=lambda key: (contradictions[key], key))
     return Freshness(
         book_ms=ages["book"],
@@ -136,15 +136,15 @@ def _inside(listed: tuple[BookOrder, ...], side: Side, price: Price) -> bool:
     return side.best_first(price) < side.best_first(listed[-1].price)
 
 
-def _age(part: Part[T], now_ms: int) -> int | None:
-    return None if part.as_of_ms is None else max(0, now_ms - part.as_of_ms)
+def _age(at_ms: int | None, now_ms: int) -> int | None:
+    return None if at_ms is None else max(0, now_ms - at_ms)
 
 
 def _anchor_age(quote: AnchorQuote | None, memory: Memory, now_ms: int) -> int | None:
     """A source that never answered is as old as the bot: it is tolerated for as long."""
     if quote is None:
         return None
-    return max(0, now_ms - (quote.as_of_ms if quote.as_of_ms is not None else memory.started_ms))
+    return _age(memory.started_ms if quote.as_of_ms is None else quote.as_of_ms, now_ms)
 
 
 def own_limit(policy: RiskPolicy, quote: AnchorQuote | None) -> RiskPolicy:

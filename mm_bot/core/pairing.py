@@ -9,6 +9,7 @@ one slot this is the bare rank.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from mm_bot.core.instrument import Level
 from mm_bot.core.ledger import OpenOrder
@@ -58,20 +59,15 @@ def uncontested(worth: Worth) -> dict[int, int] | None:
 
 def by_table(worth: Worth, columns: int) -> dict[int, int]:
     """Row to column, in order, with the largest sum of `worth`."""
-    rows = len(worth)
-    best = [[0] * (columns + 1) for _ in range(rows + 1)]
-    for i in range(rows - 1, -1, -1):
-        for j in range(columns - 1, -1, -1):
-            take = worth[i][j] + best[i + 1][j + 1] if worth[i][j] else 0
-            best[i][j] = max(take, best[i + 1][j], best[i][j + 1])
-    chosen: dict[int, int] = {}
-    i = j = 0
-    while i < rows and j < columns and best[i][j]:
-        if worth[i][j] and best[i][j] == worth[i][j] + best[i + 1][j + 1]:
-            chosen[i] = j
-            i, j = i + 1, j + 1
-        elif best[i][j] == best[i][j + 1]:
-            j += 1
-        else:
-            i += 1
-    return chosen
+    nothing: tuple[int, dict[int, int]] = (0, {})
+    below = [nothing] * columns + [nothing]
+    for i in reversed(range(len(worth))):
+        here = [nothing]  # the best of rows from i and columns from j on, and those behind
+        for j in reversed(range(columns)):
+            found = [here[0], below[j]]
+            if worth[i][j]:
+                total, pairs = below[j + 1]
+                found.insert(0, (total + worth[i][j], {i: j} | pairs))
+            here.insert(0, max(found, key=itemgetter(0)))
+        below = here
+    return below[0][1]

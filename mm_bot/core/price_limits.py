@@ -51,11 +51,10 @@ def within(quotes: Quotes, limits: PriceLimits | None, market: Instrument) -> Qu
 def _held(level: Level, limits: PriceLimits, market: Instrument) -> Level | None:
     """The level at a price that is taken; None where that would be worse for us."""
     low, high, price = limits.low, limits.high, level.price
-    bid = level.side is Side.BUY
-    if high is not None and price > high:
-        price = market.floor_price(high.value, _ONE) if bid else price
-    if low is not None and price < low:
-        price = price if bid else market.ceil_price(low.value, _ONE)
+    if level.side is Side.BUY and high is not None:
+        price = min(price, market.floor_price(high.value, _ONE))
+    if level.side is Side.SELL and low is not None:
+        price = max(price, market.ceil_price(low.value, _ONE))
     if (low is not None and price < low) or (high is not None and price > high):
         return None
     if price == level.price:
