@@ -20,7 +20,7 @@ from mm_bot.core.remember import (
     CancelResult,
     Report,
 )
-from mm_bot.core.risk import HaltReason
+from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.core.snapshot import Part
 from tests.core.builders import (
     NOW_MS,
@@ -160,6 +160,7 @@ def test_nothing_is_placed_on_balances_older_than_a_fill() -> None:
     assert memory.fill_totals.position == Size.of(100)
     same = decided(snapshot(own_orders(ASK)), memory)
     assert [m.reason for m in same.missing] == [MissingReason.BALANCES_BEHIND_FILLS]
+    assert not same.urgent
     later = decided(snapshot(own_orders(ASK), now_ms=NOW_MS + 1), memory)
     assert [p.level.side for p in later.plan.places] == [Side.BUY]
 
@@ -186,6 +187,10 @@ def test_the_budget_ends_with_the_minute() -> None:
     memory = after(over, Report(), replace(running(), replace_cancels_ms=(NOW_MS - 59_999,) * 30))
     assert decided(snapshot(), memory).halted
     assert not decided(snapshot(now_ms=NOW_MS + 1), memory).halted
+    almost = replace(running(), replace_cancels_ms=(NOW_MS - 1,) * 29)
+    for before, holds in ((HaltReason.CANCEL_RATE, True), (HaltReason.KILL_SWITCH, False)):
+        halted = replace(almost, halts=(Halt(reason=before),))
+        assert decided(snapshot(), halted).halted is holds
 
 
 def test_an_anchor_with_an_age_limit_of_its_own_is_held_to_that() -> None:

@@ -7,13 +7,15 @@ from dataclasses import replace
 import pytest
 
 from mm_bot.core.decide import Decision, decide
+from mm_bot.core.degrade import HalfKnown, half_known
 from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import MissingReason
+from mm_bot.core.reference import Reference, ReferenceSource
 from mm_bot.core.remember import Report
-from mm_bot.core.snapshot import BookOrder
+from mm_bot.core.snapshot import BookOrder, Observation, Part
 from mm_bot.strategies import founding
 from tests.core.builders import (
     FUTURE,
@@ -111,6 +113,25 @@ def test_both_low_halt_as_ever_and_so_does_one_where_it_is_off() -> None:
     ]
     off = replace(POLICY, risk=replace(LEAST, degrade=False))
     assert [h.reason.value for h in seen("999", policy=off).halts] == both[:1]
+    assert [h.reason.value for h in seen(quote="1999999", policy=off).halts] == both[1:]
+
+
+def test_each_least_is_looked_at_by_itself() -> None:
+    """Without a least base the quote's still takes the bids away."""
+    policy = replace(POLICY, risk=replace(LEAST, min_base=None))
+    assert sides(seen("1", "1999999", policy=policy)) == ["sell"]
+
+
+@pytest.mark.parametrize(
+    ("base", "quote", "said"),
+    [
+        ("999.99", "2000000", "base balance low, so no asks: available 999.99, limit 1000"),
+        ("1000", "1999999", "quote balance low, so no bids: available 1999999, limit 2000000"),
+    ],
+)
+def test_what_is_gone_is_said(base: str, quote: str, said: str) -> None:
+    """In a sentence with the numbers, for as long as it holds."""
+    assert [each.sentence for each in seen(base, quote).quotes.lasting] == [said]
 
 
 def test_it_ends_a_tenth_above_the_least() -> None:
@@ -144,10 +165,12 @@ def test_what_grows_old_leaves_the_side_that_reduces(source: str) -> None:
 
 
 def test_the_way_back_is_to_the_target() -> None:
-    """10,000 of 20,000 wanted: what grows old leaves the bids."""
-    limits = replace(LEAST, balances_max_age_ms=30_000, target=Size.of(20_000))
-    policy = replace(POLICY, risk=limits)
-    assert sides(seen(block_age_ms=15_001, policy=policy)) == ["buy"]
+    """10,000 of 20,000 wanted: what grows old leaves the bids. At the target it leaves the asks,
+    which risk what is there and no more."""
+    for target, stays in (("20000", ["buy"]), ("10000", ["sell"]), ("10000.1", ["buy"])):
+        limits = replace(LEAST, balances_max_age_ms=30_000, target=Size.of(target))
+        policy = replace(POLICY, risk=limits)
+        assert sides(seen(block_age_ms=15_001, policy=policy)) == stays
 
 
 BID, ASK = others(Side.BUY, "1590"), others(Side.SELL, "1610")
@@ -198,7 +221,26 @@ def test_the_half_is_not_enough_alone() -> None:
         lone(BID, policy=off),
     ):
         assert [halt.reason.value for halt in decision.halts] == halted
+    assert [halt.reason.value for halt in lone(BID, age_ms=-1).halts] == halted, "not yet said"
     assert not lone(BID, age_ms=old - 1).halts
+    assert not lone(BID, age_ms=0).halts
+
+
+def test_half_a_price_needs_both_reads() -> None:
+    """Without the table nobody knows whose an order is, without the book what else is there."""
+    venue = observation(own_orders(others=(BID,)), shown=book(BID))
+    seen_last = replace(running(), last_reference=Accepted(price=Price.of(1600), at_ms=NOW_MS))
+    nothing = Reference(
+        price=None, source=ReferenceSource.NONE, candidates=(), local=None, deviation_bps=None
+    )
+
+    def found(venue: Observation) -> HalfKnown | None:
+        bids = {Side.BUY: (BID,), Side.SELL: ()}
+        return half_known(nothing, snapshot(venue=venue), bids, seen_last, ON)
+
+    assert found(venue) == HalfKnown(side=Side.BUY, best=BID.price, last=Price.of(1600))
+    assert found(replace(venue, orders=Part(value=None, as_of_ms=None))) is None
+    assert found(replace(venue, book=Part(value=None, as_of_ms=None))) is None
 
 
 def test_nothing_is_learned_from_half_a_price() -> None:
@@ -243,8 +285,12 @@ def test_a_missing_bound_leaves_the_side_that_the_other_one_guards(
     highest = None if high is None else Price.of(high)
     bounded = replace(REFERENCES, low=lowest, high=highest)
     policy = replace(POLICY, risk=LEAST, reference=bounded)
-    assert sides(lone(BID, ASK, policy=policy)) == stays
+    decision = lone(BID, ASK, policy=policy)
+    assert sides(decision) == stays
     assert sides(seen(policy=policy)) == ["buy", "sell"]
+    remedy = {"sell": "MM_ANCHOR_MAX_PRICE", "buy": "MM_ANCHOR_MIN_PRICE"}.get("".join(stays))
+    told = [dict(gap.numbers) for gap in decision.missing]
+    assert [numbers["set"] for numbers in told] == ([remedy] if remedy else [])
 
 
 def quote_seen(
@@ -291,3 +337,5 @@ def test_of_margined_orders_what_closes_the_position_stays(
     found = [(p.level.side.value, str(p.level.size)) for p in decision.plan.places]
     assert found == placed
     assert {gap.side.value for gap in decision.missing} == {"buy", "sell"} - {s for s, _ in placed}
+    causes = 2 if position == "0" else 1  # where nothing is to close, both sides would open
+    assert decision.degraded == ("quote balance growing old",) * causes

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import (
+    NO_AMOUNT,
+    NO_SIZE,
     Amount,
     Price,
     Size,
@@ -93,6 +95,11 @@ def test_products_lose_nothing(left: Decimal, right: Decimal) -> None:
     """A product of 18-decimal numbers keeps all 36 decimals."""
     product = Price(left) * Size(right)
     assert Fraction(product.value) == Fraction(left) * Fraction(right)
+
+
+def test_nothing_is_zero() -> None:
+    """No size and no amount, each of its kind."""
+    assert (Size.of(0), Amount.of(0)) == (NO_SIZE, NO_AMOUNT)
 
 
 @given(numbers)

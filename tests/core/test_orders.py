@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderId, OrderStatus, Ownership, classify
+from tests.core.builders import row
 
 MARKET = "USDCcNGN-SPOT"
 PREFIXES = ("validation:", "test:", "smoke:", "manual:")
@@ -20,7 +21,14 @@ def test_an_id_reads_back(side: Side, nonce: int) -> None:
     assert OrderId.parse(str(made)) == made
 
 
-@given(st.text())
+def test_a_nonce_has_no_more_digits_than_256_bits() -> None:
+    """78 of them; an id is anybody's to choose, and so is its length."""
+    longest = OrderId(MARKET, Side.BUY, 10**78 - 1)
+    assert OrderId.parse(str(longest)) == longest
+    assert OrderId.parse(f"mm:{MARKET}:buy:{10**78}") is None
+
+
+@given(st.text() | st.from_regex(r"mm:\w{0,2}:(buy|sell|bid):-?\d{1,3}", fullmatch=True))
 def test_any_text_is_an_id_or_none(text: str) -> None:
     """A parsed id always prints as the very text it was read from."""
     parsed = OrderId.parse(text)
@@ -36,6 +44,10 @@ def test_any_text_is_an_id_or_none(text: str) -> None:
         (f"mm:{MARKET}:buy:07", Ownership.MALFORMED),
         (f"mm:{MARKET}:buy:٧", Ownership.MALFORMED),
         (f"mm:{MARKET}:buy:" + "9" * 5_000, Ownership.MALFORMED),
+        (f"mm:{MARKET}:buy:-7", Ownership.MALFORMED),
+        (f"mm:{MARKET}:buy:7:", Ownership.MALFORMED),
+        ("mm::buy:7", Ownership.MALFORMED),
+        (f"x:mm:{MARKET}:buy:7", Ownership.AMBIGUOUS),
         (f"mm:{MARKET}:bid:7", Ownership.MALFORMED),
         (f"mm:{MARKET}:buy", Ownership.MALFORMED),
         ("mm:OTHER:buy:7", Ownership.WRONG_MARKET),
@@ -57,4 +69,6 @@ def test_protection_wins_over_the_convention() -> None:
 
 def test_matching_is_live() -> None:
     """Exactly `active` and `matching` are live."""
-    assert {s for s in OrderStatus if s.live} == {OrderStatus.ACTIVE, OrderStatus.MATCHING}
+    live = {OrderStatus.ACTIVE, OrderStatus.MATCHING}
+    assert {s for s in OrderStatus if s.live} == live
+    assert {s for s in OrderStatus if row(Side.BUY, "1596", status=s).live} == live

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder
-from mm_bot.core.pairing import pair
+from mm_bot.core.pairing import by_table, pair
 from tests.core.builders import level, open_order
 
 prices = st.lists(st.integers(1500, 1600), max_size=5, unique=True).map(
@@ -44,6 +44,40 @@ def test_a_lost_order_moves_no_other(wanted: list[int], lost: int) -> None:
     pairs, surplus = pair(levels, orders, _close)
     assert not surplus
     assert all(order.nonce == index for index, order in pairs.items())
+
+
+def alignments(worth: list[list[int]]) -> Iterator[dict[int, int]]:
+    """Every way to pair rows with columns that fit, in their order."""
+    if not worth:
+        yield {}
+        return
+    *above, last = worth
+    for pairs in alignments(above):
+        yield pairs
+        for column in range(max(pairs.values(), default=-1) + 1, len(last)):
+            if last[column]:
+                yield pairs | {len(above): column}
+
+
+@given(st.integers(0, 4).flatmap(lambda n: st.lists(
+    st.lists(st.sampled_from((0, 1, 2)), min_size=n, max_size=n), max_size=4
+)))  # fmt: skip
+def test_the_table_finds_the_best_of_all_alignments(worth: list[list[int]]) -> None:
+    """No other has a larger sum."""
+
+    def total(pairs: dict[int, int]) -> int:
+        return sum(worth[i][j] for i, j in pairs.items())
+
+    found = by_table(worth, len(worth[0]) if worth else 0)
+    every = list(alignments(worth))
+    assert found in every
+    assert total(found) == max(map(total, every))
+
+
+@pytest.mark.parametrize("worth", [[[1, 1, 1]], [[1], [1]], [[1, 1], [1, 1], [1, 1]]])
+def test_of_equal_alignments_the_best_levels_have_the_best_orders(worth: list[list[int]]) -> None:
+    """The first with the first, the second with the second."""
+    assert by_table(worth, len(worth[0])) == {i: i for i in range(min(len(worth), len(worth[0])))}
 
 
 @pytest.mark.parametrize("sizes", [("1", "1.5", "2.25"), ("1", "1.5", "0.7"), ("1", "1", "1")])

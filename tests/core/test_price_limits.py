@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from mm_bot.core.exact import Price, Size
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.price_limits import within
-from mm_bot.core.quoting import Ladder, MissingReason, Quotes
+from mm_bot.core.quoting import Ladder, MissingReason, Quotes, Reduction
 from mm_bot.core.snapshot import PriceLimits
 from tests.core.builders import SPOT
 
@@ -54,3 +58,36 @@ def test_without_limits_all_stays() -> None:
     one = within(WANTED, PriceLimits(low=None, high=Price.of("1650")), SPOT)
     assert one.ladder.bids == WANTED.ladder.bids
     assert [a.index for a in one.ladder.asks] == [0, 1]
+    assert one.ladder.missing[0].numbers == (("wanted", "1700"), ("highest", "1650"))
+    other = within(WANTED, PriceLimits(low=Price.of("1550"), high=None), SPOT)
+    assert [b.index for b in other.ladder.bids] == [0, 1]
+    assert other.ladder.asks == WANTED.ladder.asks
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "held"),
+    [
+        (Side.BUY, "1570", "1570"),
+        (Side.BUY, "1569.99", None),
+        (Side.BUY, "1600", "1600"),
+        (Side.BUY, "1600.01", "1600"),
+        (Side.SELL, "1600", "1600"),
+        (Side.SELL, "1600.01", None),
+        (Side.SELL, "1570", "1570"),
+        (Side.SELL, "1569.99", "1570"),
+    ],
+)
+def test_the_limits_themselves_are_taken(side: Side, price: str, held: str | None) -> None:
+    """Of quotes, and of a forced way out of an inventory; one that is not due yet is none."""
+    limits = PriceLimits(low=Price.of(1570), high=Price.of(1600))
+    wanted = level(side, 0, price)
+    forced = Reduction(side=side, level=wanted, life_ms=1)
+    ladder = Ladder(bids=(wanted,)) if side is Side.BUY else Ladder(asks=(wanted,))
+    found = within(Quotes(ladder=ladder, reduction=forced), limits, SPOT)
+    (quoted,) = found.ladder.side(side) or (None,)
+    assert found.reduction is not None
+    assert found.reduction.level == quoted
+    assert (str(quoted.price) if quoted else None) == held
+    assert len(tuple(found.explanations)) == (held not in (None, price))
+    waits = replace(forced, level=None)
+    assert within(Quotes(ladder=ladder, reduction=waits), limits, SPOT).reduction == waits

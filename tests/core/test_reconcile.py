@@ -12,7 +12,7 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import Stage
 from mm_bot.core.orders import Ownership
 from mm_bot.core.plan import CancelCategory
-from mm_bot.core.quoting import Bound, Ladder, MissingReason
+from mm_bot.core.quoting import Bound, Hanging, Ladder, MissingReason
 from mm_bot.core.reconcile import cancel_everything, plan
 from tests.core.builders import NOW_MS, RECONCILES, SPOT, level, open_order, row
 from tests.core.reconcile_inputs import ASK, BID, BIDS, desk_of, ladder_of, reasons, resting
@@ -330,6 +330,28 @@ def test_an_outer_level_is_cut_to_what_an_inner_order_that_stays_leaves() -> Non
         assert plan(desk_of(inner, resting, ladder=wanted), RECONCILES).quiet is stays
 
 
+@pytest.mark.parametrize(
+    ("size", "stays"),
+    [
+        ("50.44", "kept"),  # what the inner one leaves, but for the threshold
+        ("50.477", "kept"),  # what was wanted: the next tick may leave that again
+        ("50.3", "held"),
+    ],
+)
+def test_a_held_order_fits_where_what_stays_leaves_no_more(size: str, stays: str) -> None:
+    """While a churn guard holds an order, its size is judged by what the others leave, too."""
+    bound = Bound(reason=MissingReason.NOTIONAL_LIMIT, left=Decimal(240_000), priced=True)
+    wanted = replace(ladder_of(2), asks=(), bounds={Side.BUY: (bound,)})
+    wanted = replace(wanted, bids=(wanted.bids[0], level(Side.BUY, BIDS[1], "50.477", index=1)))
+    inner = open_order(Side.BUY, "1596.5", nonce=5)
+    outer = open_order(Side.BUY, BIDS[1], size, nonce=6)
+    guarded = replace(RECONCILES, min_lifetime_ms=60_000)
+    made = plan(desk_of(inner, outer, ladder=wanted), guarded)
+    found = {"kept": [name for _, name in made.kept], "held": [h.order_id for h in made.held]}
+    assert outer.order_id in found[stays]
+    assert made.quiet
+
+
 def test_a_place_waits_for_the_room_that_a_cancel_gives() -> None:
     """Invariant 8: where a side fits its bounds only without what is being cancelled, its places
     wait for those cancels too."""
@@ -378,6 +400,20 @@ def test_a_place_never_takes_while_a_taker_crosses_us() -> None:
     assert reasons(made) == ["price_too_far_from_target"]
     assert not made.places
     assert MissingReason.CROSSED_BY_OTHERS in {gap.reason for gap in made.missing}
+
+
+def test_a_bid_does_not_wait_for_a_cancel_that_is_not_sent_after_all() -> None:
+    """Invariant 2: an own ask is in its way, whose renewal a taker holds back."""
+    wide = replace(RECONCILES, stale_threshold_bps=Decimal(100))
+    old = open_order(Side.SELL, "1595", nonce=9, created_ms=NOW_MS - 250_000)
+    alone = plan(desk_of(old), wide)
+    assert [p.after for p in alone.places] == [(old.order_id,)] * 2
+    made = plan(replace(desk_of(old), touch={Side.BUY: Price.of("1604")}), wide)
+    assert made.quiet
+    assert {m.side: m.reason for m in made.missing} == {
+        Side.SELL: MissingReason.CROSSED_BY_OTHERS,
+        Side.BUY: MissingReason.OWN_ORDER_IN_THE_WAY,
+    }
 
 
 def test_an_order_that_ends_with_its_market_is_not_renewed() -> None:
@@ -451,3 +487,18 @@ def test_a_failed_cancel_beside_its_successor_counts_unless_it_renews(renews: bo
     made = plan(desk_of(old, BID, ASK), TOGETHER)
     told = [(c.reason, c.counted) for c in made.cancels]
     assert told == [("renewal" if renews else "duplicate_side", not renews)]
+    tired = replace(old, cancels=6, next_cancel_ms=NOW_MS)  # one that counts waits 550 ms more
+    assert bool(plan(desk_of(tired, BID, ASK), TOGETHER).cancels) is renews
+
+
+def test_an_order_that_holds_no_slot_is_nobodys_duplicate() -> None:
+    """It stays beside the ladder's own order, which is kept as it would be without."""
+    hangs = open_order(Side.BUY, "1580", nonce=33)
+    given = replace(desk_of(hangs, BID, ASK), hanging=Hanging(stay=frozenset({hangs.order_id})))
+    made = plan(given, RECONCILES)
+    assert made.quiet
+    assert made.kept == (
+        ((Side.BUY, 1), hangs.order_id),
+        ((Side.BUY, 0), BID.order_id),
+        ((Side.SELL, 0), ASK.order_id),
+    )

@@ -14,10 +14,12 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.reference import (
     Reference,
     ReferenceSource,
+    as_of_ms,
     choose,
     deviation_bps,
     others,
     price_with_size,
+    reaches,
 )
 from mm_bot.core.snapshot import AnchorQuote, BookOrder, OwnOrders, Trade
 from tests.core.builders import NOW_MS, REFERENCES, anchor, observation, own_orders, snapshot, trade
@@ -71,6 +73,7 @@ def test_general_order(
         (BOOTSTRAP, MID, 0, ReferenceSource.BOOK),
         (BOOTSTRAP, (), 0, ReferenceSource.EXTERNAL),
         (BOOTSTRAP, (), 30_001, ReferenceSource.NONE),
+        (BOOTSTRAP, (), 30_000, ReferenceSource.EXTERNAL),
         (EXTERNAL_FIRST, MID, 0, ReferenceSource.EXTERNAL),
         (EXTERNAL_FIRST, MID, 30_001, ReferenceSource.BOOK),
     ],
@@ -117,6 +120,8 @@ def test_a_trade_nobody_could_classify_yet_is_no_reference() -> None:
     read = own_orders(newest_trade_id=1)
     newer = (trade(2, "1700"), trade(1, "1605"))
     assert _choose(trades=newer, read=read).price == Price.of(1605)
+    none_told = own_orders(newest_trade_id=None)
+    assert _choose(trades=newer, read=none_told).source is ReferenceSource.NONE
 
 
 def test_an_old_trade_is_no_reference() -> None:
@@ -127,18 +132,67 @@ def test_an_old_trade_is_no_reference() -> None:
 
 def test_a_crossed_book_has_no_mid() -> None:
     """Where others cross each other for a moment, the mid says nothing."""
-    crossed = (order(Side.BUY, "1612"), order(Side.SELL, "1590"))
-    assert _choose(*crossed).source is ReferenceSource.NONE
+    for bid, ask in (("1612", "1590"), ("1600", "1600")):
+        crossed = _choose(order(Side.BUY, bid), order(Side.SELL, ask))
+        assert crossed.source is ReferenceSource.NONE
+        assert crossed.candidates[1].why_not == f"crossed: bid {bid}, ask {ask}"
+
+
+def test_each_source_says_why_it_is_none() -> None:
+    """The operator reads it where no reference is found."""
+    old, own = trade(1, "1605", age_ms=300_001), own_orders(own_trade_ids=frozenset({1}))
+    none_of_ours = "no trade of ours within the maximum age"
+    for found, book, others_trade, own_trade in (
+        (_choose(MID[0]), "no ask of others", "no trade of others", none_of_ours),
+        (_choose(MID[1]), "no bid of others", "no trade of others", none_of_ours),
+        (_choose(trades=(old,)), "no bid of others", "none of others within the maximum age",
+         none_of_ours),
+        (_choose(*MID, trades=(trade(1, "1605"),), read=own), "",
+         "none of others within the maximum age", ""),
+        (_choose(*MID, trades=(trade(1, "1605"),)), "", "", none_of_ours),
+    ):  # fmt: skip
+        told = [candidate.why_not for candidate in found.candidates]
+        assert told == ["no reading yet", book, others_trade, own_trade]
+
+
+def test_every_source_has_its_own_time() -> None:
+    """A price of the book or of a trade that of its read; an anchor's is its own."""
+    venue = observation(own_orders())
+    venue = replace(
+        venue,
+        book=replace(venue.book, as_of_ms=1),
+        trades=replace(venue.trades, as_of_ms=2),
+    )
+    seen = snapshot(venue=venue, quote=anchor(as_of_ms=3), external=anchor(as_of_ms=4))
+    assert {source: as_of_ms(seen, source) for source in ReferenceSource} == {
+        ReferenceSource.BOOK: 1,
+        ReferenceSource.TRADE: 2,
+        ReferenceSource.OWN_TRADE: 2,
+        ReferenceSource.ANCHOR: 3,
+        ReferenceSource.EXTERNAL: 4,
+        ReferenceSource.NONE: None,
+    }
+    bare = replace(seen, anchor=None, external=None)
+    assert as_of_ms(bare, ReferenceSource.ANCHOR) is None
+    assert as_of_ms(bare, ReferenceSource.EXTERNAL) is None
 
 
 @pytest.mark.parametrize(
     ("local", "outside", "bps"),
-    [("1680", "1600", "500.0000"), ("1520", "1600", "500.0000"), ("1600.08", "1600", "0.5000")],
+    [
+        ("1680", "1600", "500.0000"),
+        ("1520", "1600", "500.0000"),
+        ("1600.08", "1600", "0.5000"),
+        ("1600.0001", "1600", "0.0006"),  # of 0.000625
+        ("0.6", "0.5", "2000.0000"),
+    ],
 )
 def test_deviation(local: str, outside: str, bps: str) -> None:
     """|local - anchor| / anchor in basis points."""
     assert deviation_bps(Price.of(local), Price.of(outside)) == Decimal(bps)
     assert deviation_bps(None, Price.of(outside)) is None
+    assert deviation_bps(Price.of(local), None) is None
+    assert deviation_bps(Price.of(local), Price.of(0)) is None
 
 
 SIZED = replace(REFERENCES, min_size=Size.of(10))
@@ -173,12 +227,24 @@ def test_an_order_of_whole_cngn_may_fall_one_short_of_its_size() -> None:
     assert _choose(trades=(meant,), policy=SIZED).price == Price.of("1676.33")
 
 
+def test_at_least_half_of_the_size_is_there_whatever_falls_short() -> None:
+    """A lot of the quote may be worth more than the whole size."""
+    price, least, lot = Price.of(10), Size.of(10), Amount.of(1_000)
+    assert reaches(Size.of(5), price, least, lot)
+    assert not reaches(Size.of("4.999"), price, least, lot)
+    assert not reaches(Size.of("9.9"), price, least, Amount.of("0.99"))
+    assert reaches(Size.of("9.9"), price, least, Amount.of(1))
+
+
 def test_a_small_trade_is_no_reference() -> None:
     """A stranger's trade with himself of 0.001 at 2000 is passed over for the last one with size;
     one of ours is as small."""
     small = replace(trade(2, "2000"), size=Size.of("0.001"))
     large = replace(trade(1, "1605"), size=Size.of(10))
     assert _choose(trades=(small, large), policy=SIZED).price == Price.of(1605)
+    larger = replace(trade(1, "2000"), size=Size.of(5))
+    (_, _, told, _) = _choose(trades=(small, larger), policy=SIZED).candidates
+    assert told.why_not == "too small: largest of others 5, needs 10"
     alone = _choose(trades=(small,), policy=SIZED)
     assert alone.source is ReferenceSource.NONE
     assert alone.candidates[2].why_not == "too small: largest of others 0.001, needs 10"
@@ -202,6 +268,27 @@ def test_an_implausible_order_counts_for_no_side() -> None:
     shown = (order(Side.BUY, "1", "10"), order(Side.SELL, "1612"))
     assert _choose(*shown, policy=SIZED).price == Price.of("806.5")
     assert _choose(*shown, policy=bounded).source is ReferenceSource.NONE
+    behind = [*shown[:1], order(Side.BUY, "1500", "10")]
+    assert price_with_size(behind, bounded) == Price.of(1500)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "why"),
+    [
+        ("100", "100000", "implausible: 99 outside 100 .. 100000"),
+        ("100", None, "implausible: 99 outside 100 .. any"),
+        (None, "98", "implausible: 99 outside 0 .. 98"),
+    ],
+)
+def test_a_price_at_a_bound_is_taken_and_one_beyond_says_so(
+    low: str | None, high: str | None, why: str
+) -> None:
+    """Invariant 6, with the bounds in words; one that is not set bounds nothing."""
+    lowest, highest = (None if text is None else Price.of(text) for text in (low, high))
+    bounded = replace(REFERENCES, low=lowest, high=highest)
+    assert _choose(quote=anchor("99"), policy=bounded).candidates[0].why_not == why
+    for bound in filter(None, (low, high)):
+        assert _choose(quote=anchor(bound), policy=bounded).price == Price.of(bound)
 
 
 @pytest.mark.parametrize("price", ["0.000625", "99.999999", "100000.000001", "1600000"])

@@ -177,6 +177,20 @@ def test_a_small_budget_does_not_halt_for_ever() -> None:
     assert halts(replace(held, replace_cancels_last_minute=1), tiny)
 
 
+def test_fills_that_disagree_are_told_with_the_three_numbers() -> None:
+    """Of the first such order by its id, and how many there are: filled by its row, counted by
+    their own rows, whether they are in the totals yet or not, and on the chain."""
+    first = replace(SETTLEMENT, filled=9, booked=4, unbooked=3, settled=8)
+    (halt,) = halts(replace(HEALTHY, disagreeing={"mm:b": SETTLEMENT, "mm:a": first}), LIMITS)
+    assert dict(halt.numbers) == {
+        "order_id": "mm:a",
+        "orders": "2",
+        "filled_steps": "9",
+        "counted_steps": "7",
+        "on_chain_steps": "8",
+    }
+
+
 def test_several_hold_together_in_a_fixed_order() -> None:
     """All that hold are told, in the order of the enumeration, with their numbers."""
     world = replace(HEALTHY, kill_switch=True, has_reference=False, highest=Size.of(2_000))
