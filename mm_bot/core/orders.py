@@ -5,7 +5,6 @@ The id convention is `mm:<market>:<side>:<nonce>` (founding description), side a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -55,11 +54,15 @@ class OrderId:
     @staticmethod
     def parse(text: str) -> OrderId | None:
         """The parts of an id of the convention, None for any other text."""
-        parts = _CONVENTION.fullmatch(text)
-        return OrderId(parts[1], Side(parts[2]), int(parts[3])) if parts else None
-
-
-_CONVENTION = re.compile(rf"{ID_PREFIX}:([^:]+):(buy|sell):(0|[1-9][0-9]{{0,{NONCE_DIGITS - 1}}})")
+        parts = text.split(":")
+        if len(parts) != 4 or parts[0] != ID_PREFIX or not parts[1]:
+            return None
+        if parts[2] not in ("buy", "sell") or not (parts[3].isascii() and parts[3].isdigit()):
+            return None
+        if len(parts[3]) > NONCE_DIGITS:
+            return None
+        order_id = OrderId(parts[1], Side(parts[2]), int(parts[3]))
+        return order_id if str(order_id) == text else None
 
 
 def classify(

@@ -9,7 +9,6 @@ one slot this is the bare rank.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import itemgetter
 
 from mm_bot.core.instrument import Level
 from mm_bot.core.ledger import OpenOrder
@@ -68,6 +67,6 @@ def by_table(worth: Worth, columns: int) -> dict[int, int]:
             if worth[i][j]:
                 total, pairs = below[j + 1]
                 found.insert(0, (total + worth[i][j], {i: j} | pairs))
-            here.insert(0, max(found, key=itemgetter(0)))
+            here.insert(0, max(found, key=lambda each: each[0]))
         below = here
     return below[0][1]
