@@ -22,8 +22,8 @@ from mm_bot.prices.guarded import HIGH_DEFAULT, LOW_DEFAULT, GuardPolicy
 from mm_bot.prices.median import MedianSpec, MemberSpec
 from mm_bot.prices.oracle import CarrySpec
 from mm_bot.prices.runner import AnchorRunner
-from mm_bot.prices.source import EthCall
-from mm_bot.prices.spec import SourceContext, SourceSpec
+from mm_bot.prices.source import EthCall, OnStream
+from mm_bot.prices.spec import SourceContext, SourceSpec, unheard
 from mm_bot.prices.witness import AGREEMENT_BPS_DEFAULT, Witnesses
 from mm_bot.settings import AnchorSettings, Settings
 from mm_bot.settings.anchor_variables import MEDIAN
@@ -45,6 +45,7 @@ def build_anchors(
     cleanup: AsyncExitStack,
     witnesses: Witnesses | None = None,
     on_block: OnBlock | None = None,
+    on_stream: OnStream = unheard,
 ) -> tuple[AnchorRunner | None, AnchorRunner | None]:
     """The market's anchor and the bootstrap anchor, not yet started; None where one is off. What is
     read by `eth_call` is read at each block that `on_block` tells of."""
@@ -55,6 +56,7 @@ def build_anchors(
             clock=clock,
             eth_call=eth_call,
             on_block=on_block,
+            on_stream=on_stream,
             witnesses=witnesses,
             max_age_ms=settings.anchor.max_age_ms,
         ),
@@ -87,6 +89,7 @@ async def started_anchors(
     clock: Clock,
     cleanup: AsyncExitStack,
     witnesses: Witnesses | None = None,
+    on_stream: OnStream = unheard,
 ) -> tuple[AnchorRunner | None, AnchorRunner | None]:
     """The same, running until `cleanup`, each with a first reading if one came within a second."""
     anchor, external = build_anchors(
@@ -97,6 +100,7 @@ async def started_anchors(
         cleanup,
         witnesses,
         exchange.on_block if isinstance(exchange, TellsBlocks) else None,
+        on_stream,
     )
     running = [runner for runner in (anchor, external) if runner is not None]
     for runner in running:

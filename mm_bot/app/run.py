@@ -125,7 +125,9 @@ class _Process:
         memory = first_memory(known, clock.now_ms())
         operator = AcceptedFile(settings.state_file).read
         witnesses = witnesses_from(settings.anchor, operator, memory.accepted)
-        anchor, external = await started_anchors(settings, exchange, clock, cleanup, witnesses)
+        anchor, external = await started_anchors(
+            settings, exchange, clock, cleanup, witnesses, self._telemetry.hears_prices
+        )
         policy = self._policy(market)
         self._telemetry.begin(market, external, anchor)
         nonces = nonces_of(settings, state_file, market, clock)

@@ -56,6 +56,9 @@ def headlines(status: Status) -> Iterator[tuple[str, str]]:
     blocks = members(status.get("blocks"))
     if blocks.get("source") == "poll":
         yield f"  no word of new blocks, the poll alone: {blocks.get('why')}", "bad"
+    for name, stream in members(status.get("price_streams")).items():
+        if members(stream).get("up") is False:
+            yield f"  price stream {name} is lost: {members(stream).get('why')}", "bad"
     reasons = status.get("not_ready_because")
     for reason in reasons if isinstance(reasons, list) else []:
         yield f"  not ready: {reason}", "bad"

@@ -109,6 +109,15 @@ class Exposition:
         for source in BLOCKS_FROM:
             blocks.add_metric((source,), int(self._of.blocks_from == source))
         yield blocks
+        streams = GaugeMetricFamily(
+            "mm_bot_price_stream_up",
+            "1 while that stream of prices brings some, 0 where it is lost and its source is read "
+            "at MM_POLL_INTERVAL_MS alone; none for sources without a stream.",
+            labels=("stream",),
+        )
+        for stream, up in self._of.streams.items():
+            streams.add_metric((stream,), int(up))
+        yield streams
         for gauge in self._gauges:
             yield gauge.family(self._of.view)
         yield from self._sources()

@@ -96,6 +96,7 @@ class Health:
                 what: {"source": source, "why": why}
                 for what, (source, why) in self._telemetry.heard.items()
             },
+            "price_streams": self._telemetry.streams,
         }
         return found if view is None else {**found, **self._of(view)}
 

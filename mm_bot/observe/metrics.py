@@ -83,6 +83,8 @@ class Metrics:
         self.mirror: Callable[[], tuple[bool, int]] | None = None
         """Whether the copy in Redis is kept, and how often that failed; None without one."""
         self.hears_from = self.blocks_from = POLL
+        self.streams: dict[str, bool] = {}
+        """Of prices, by name: whether it brings some."""
         self.view: View | None = None
         self.anchor: Refreshes | None = None
         self.external: Refreshes | None = None

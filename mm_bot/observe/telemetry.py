@@ -40,6 +40,8 @@ class Telemetry:
         self._market: Instrument | None = None
         self._narrator = Narrator(log)
         self._newest_trade = -1
+        self.streams: dict[str, dict[str, object]] = {}
+        """Of prices, by name: whether each is `up`, and `why` not."""
         self._told: dict[str, str] = {}
         self._unreadable: set[str] = set()
         self._alarms: set[str] = set()
@@ -61,6 +63,13 @@ class Telemetry:
         """The same of new blocks, where the node's address is of a kind that may tell of them."""
         self._metrics.blocks_from = source
         self._hears("blocks", source, why)
+
+    def hears_prices(self, stream: str, why: str) -> None:
+        """A stream of prices brings some, or is lost and why; then its source is only polled."""
+        self._metrics.streams[stream] = not why
+        self.streams[stream] = {"up": not why, "why": why}
+        tell = self._log.warning if why else self._log.info
+        tell("price_stream", stream=stream, up=not why, why=why or None)
 
     def _hears(self, what: str, source: str, why: str) -> None:
         """Each change is told once, a loss as a warning."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
@@ -18,8 +19,8 @@ from mm_bot.clock import Clock
 from mm_bot.fields.kinds import WEBSOCKET_URL, token
 from mm_bot.fields.model import variable
 from mm_bot.prices.level2 import Level2Book
-from mm_bot.prices.source import AnchorError, Reading, RejectReason
-from mm_bot.prices.spec import SourceContext, SourceSettings
+from mm_bot.prices.source import AnchorError, OnStream, Reading, RejectReason
+from mm_bot.prices.spec import SourceContext, SourceSettings, unheard
 from mm_bot.prices.stream import Stream
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class CoinbaseSpec:
     url: str = field(default="wss://advanced-trade-ws.coinbase.com", repr=False)
 
     def build(self, context: SourceContext) -> CoinbaseSource:
-        return CoinbaseSource(self, context.clock, moved=context.moved)
+        return CoinbaseSource(self, context.clock, moved=context.moved, on_stream=context.on_stream)
 
 
 class CoinbaseSettings(SourceSettings):
@@ -85,6 +86,7 @@ class CoinbaseSource:
         silence_ms: int = SILENCE_MS,
         snapshot_ms: int = SNAPSHOT_MS,
         moved: asyncio.Event | None = None,
+        on_stream: OnStream = unheard,
     ) -> None:
         from mm_bot.prices.websocket import connected
 
@@ -94,7 +96,8 @@ class CoinbaseSource:
         self._snapshot_ms = snapshot_ms
         self._silence_ms = silence_ms
         self._moved = moved or asyncio.Event()
-        self._stream = Stream(self.name, self._session, clock)
+        told = partial(on_stream, f"{self.name}:{spec.product_id}")
+        self._stream = Stream(self.name, self._session, clock, on_stream=told)
         self._book: Level2Book | None = None
 
     async def read(self) -> Reading:

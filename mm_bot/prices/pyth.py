@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
@@ -24,8 +25,15 @@ from mm_bot.fields.kinds import API_KEY, BASE_URL, Kind, mapped, token, zero_is_
 from mm_bot.fields.kinds import BPS as BPS_KIND
 from mm_bot.fields.model import variable
 from mm_bot.prices.parse import json_object
-from mm_bot.prices.source import AnchorError, Reading, RejectReason
-from mm_bot.prices.spec import FEED_ID, SourceContext, SourceSettings, short_feed_id, text_of
+from mm_bot.prices.source import AnchorError, OnStream, Reading, RejectReason
+from mm_bot.prices.spec import (
+    FEED_ID,
+    SourceContext,
+    SourceSettings,
+    short_feed_id,
+    text_of,
+    unheard,
+)
 from mm_bot.prices.sse import EventTooLargeError, events
 from mm_bot.prices.stream import Stream
 
@@ -56,7 +64,7 @@ class PythSpec:
     """A confidence interval wider than this part of the price is no price; None is no limit."""
 
     def build(self, context: SourceContext) -> PythSource:
-        return PythSource(self, context.clock, moved=context.moved)
+        return PythSource(self, context.clock, moved=context.moved, on_stream=context.on_stream)
 
 
 class PythSettings(SourceSettings):
@@ -118,6 +126,7 @@ class PythSource:
         *,
         silence_ms: int = SILENCE_MS,
         moved: asyncio.Event | None = None,
+        on_stream: OnStream = unheard,
     ) -> None:
         from mm_bot.prices.fetch import Fetcher
 
@@ -131,7 +140,8 @@ class PythSource:
         self._clock = clock
         self._silence_ms = silence_ms
         self._moved = moved or asyncio.Event()
-        self._stream = Stream(self.name, self._session, clock)
+        told = partial(on_stream, f"{self.name}:{self._feed_id[:8]}")
+        self._stream = Stream(self.name, self._session, clock, on_stream=told)
         self._streamed: Update | None = None
         self._streamed_at_ms = 0.0
         self._polled: Update | AnchorError | None = None

@@ -22,8 +22,11 @@ from mm_bot.core.exact import Price
 from mm_bot.errors import EdgeError
 
 EthCall = Callable[[str, bytes], Awaitable[bytes]]
-OnBlock = Callable[[Callable[[], None]], None]
 """`eth_call(address, calldata) -> returned bytes` at the latest block; EdgeError where it fails."""
+OnBlock = Callable[[Callable[[], None]], None]
+"""Registers what is called for each new block; it must not wait."""
+OnStream = Callable[[str, str], None]
+"""Called with a stream's name and why it is lost, empty where it brings prices; must not raise."""
 
 
 class RejectReason(Enum):

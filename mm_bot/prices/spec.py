@@ -21,12 +21,16 @@ from mm_bot.core.exact import Price
 from mm_bot.fields.kinds import POSITIVE, decimal, mapped
 from mm_bot.fields.model import Model
 from mm_bot.fields.texts import show_text
-from mm_bot.prices.source import AnchorSource, EthCall, OnBlock
+from mm_bot.prices.source import AnchorSource, EthCall, OnBlock, OnStream
 from mm_bot.prices.witness import Witnesses
 
 PRICE = mapped(decimal("cNGN per USDC", POSITIVE), Price)
 FEED_ID = re.compile(r"(0x)?[0-9a-fA-F]{64}", re.ASCII)
 """Too long to be shown whole, and as long as a private key."""
+
+
+def unheard(name: str, why: str) -> None:
+    """Where nobody is told of streams."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,8 @@ class SourceContext:
     max_age_ms: int | None = None
     """The age limit of data that has none of its own, where it is used together with data that
     has one."""
+    on_stream: OnStream = unheard
+    """Told when a stream of prices is lost, and when it brings some again."""
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by a source that is fed by a stream when that brought something: a read is worth while
     before its time."""

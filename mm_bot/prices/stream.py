@@ -25,8 +25,16 @@ class Stream:
     """Runs `session` again and again; `error` is why the last one ended, None while one is good."""
 
     def __init__(
-        self, name: str, session: Session, clock: Clock, random: Random = random_module.random
+        self,
+        name: str,
+        session: Session,
+        clock: Clock,
+        random: Random = random_module.random,
+        on_stream: Callable[[str], None] | None = None,
     ) -> None:
+        """`on_stream` is called at each change with why it is lost, empty where it delivers."""
+        self._on_stream = on_stream
+        self._told: str | None = None
         self.error: EdgeError | None = None
         """How many were begun."""
         self._name = name
@@ -45,6 +53,7 @@ class Stream:
         """Called by the session when it has handed over something good."""
         self.error = None
         self._pauses.reset()
+        self._tell("")
         self._move()
 
     async def until(self, ready: Callable[[], T | None]) -> T:
@@ -77,8 +86,15 @@ class Stream:
             except Exception as error:
                 # As in the runner: what nobody foresaw in a stranger's data costs this session.
                 self.error = unexpected(self._name, error)
+            self._tell(self.error.reason)
             self._move()
             await self._clock.sleep_ms(self._pauses.after(self.error))
+
+    def _tell(self, why: str) -> None:
+        """Whether it delivers is told, not each further reason why it does not."""
+        if self._on_stream is not None and (self._told is None or bool(self._told) != bool(why)):
+            self._told = why
+            self._on_stream(why)
 
     def _move(self) -> None:
         moved, self._moved = self._moved, asyncio.Event()

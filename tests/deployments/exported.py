@@ -17,7 +17,7 @@ TARGET_LABELS = frozenset({"job", "instance", "market"})
 """What `deployments/prometheus/scrape.yml` puts on every series."""
 FROM_PROMETHEUS = frozenset({"up"})
 """Prometheus writes this one itself, with the target's labels."""
-OPEN_LABELS = frozenset({"version", "python", "chain_id", "subaccount_id", "market"})
+OPEN_LABELS = frozenset({"version", "python", "chain_id", "subaccount_id", "market", "stream"})
 """Labels whose values are not from a closed set."""
 
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\.)*)"')
@@ -27,9 +27,12 @@ Exported = Mapping[str, Mapping[str, frozenset[str]]]
 
 
 def exported_by_a_registry() -> Exported:
-    """The samples of a new registry with the bot's own label sets, and one anchor source."""
+    """The samples of a new registry with the bot's own label sets, one anchor source and one
+    stream."""
     build = BuildInfo(version="1", market="M", chain_id=1, subaccount_id=1, dry_run=False)
-    return read(bot_metrics(build, ("fixed",)).render().decode())
+    metrics = bot_metrics(build, ("fixed",))
+    metrics.streams["pyth:eaa020c6"] = True
+    return read(metrics.render().decode())
 
 
 def exported_by_backtests() -> Exported:

@@ -124,7 +124,15 @@ def test_what_wakes_the_loop_is_told_in_status_metric_and_log() -> None:
         exported = parts(watched.metrics)
         for each in ("subscription", "poll"):
             assert exported["mm_bot_blocks_source", f'source="{each}"'] == (each == source)
-    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    for why in ("", "timeout"):
+        watched.telemetry.hears_prices("pyth:eaa020c6", why)
+        shown = {"pyth:eaa020c6": {"up": not why, "why": why}}
+        assert watched.health.status()["price_streams"] == shown
+        up = parts(watched.metrics)["mm_bot_price_stream_up", 'stream="pyth:eaa020c6"']
+        assert up == (not why)
+    *lines, up_again, lost = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert (up_again["level"], up_again["up"]) == ("info", True)
+    assert (lost["level"], lost["stream"], lost["why"]) == ("warning", "pyth:eaa020c6", "timeout")
     assert [(each["event"], each["level"], each["source"], each["why"]) for each in lines] == [
         ("events", "info", "listen", None),
         ("events", "warning", "poll", "LISTEN ended: gone"),

@@ -16,6 +16,7 @@ from mm_bot.prices.coinbase import CoinbaseSpec
 from mm_bot.prices.median import MedianSpec, MemberSpec
 from mm_bot.prices.pyth import PythSpec
 from mm_bot.prices.spec import SourceContext, SourceSpec
+from tests.prices.servers import json_answer
 from tests.prices.streams import FEED_ID, coinbase, hermes, hermes_message, update
 from tests.prices.support import OPEN_GUARD, run
 
@@ -98,3 +99,49 @@ def test_a_message_of_pyth_is_in_use_at_once() -> None:
             await _told(spec, opened, moved, first="0.00062501", then="0.0006251")
 
     run(scenario())
+
+
+def test_a_lost_stream_is_told_once_and_so_is_its_return() -> None:
+    """Of each source by its feed, whatever is tried in between."""
+    told = asyncio.Queue[tuple[str, str]]()
+
+    def context() -> SourceContext:
+        return SourceContext(clock=SystemClock(), on_stream=lambda *news: told.put_nowait(news))
+
+    async def pyth() -> None:
+        async with hermes() as server:
+            server.greeting = f"data: {hermes_message('62500')}\n\n".encode()
+            source = PythSpec(feed_id=FEED_ID, base_url=server.url).build(context())
+            await source.read()
+            assert await told.get() == (f"pyth:{FEED_ID[:8]}", "")
+            server.refusal = json_answer("", status="503 Down")
+            server.hang_up()
+            name, why = await told.get()
+            assert name == f"pyth:{FEED_ID[:8]}"
+            assert why
+            server.refusal = None
+            assert await told.get() == (name, ""), "not one for each attempt in between"
+            await source.aclose()
+
+    async def product() -> None:
+        async with coinbase() as server:
+            source = CoinbaseSpec(product_id="BTC-USD", url=server.url).build(context())
+            reading = asyncio.create_task(source.read())
+            for _ in range(2):
+                await server.next_subscriber()
+                await server.send("subscriptions", [{}])
+                await server.snapshot()
+                assert await told.get() == ("coinbase:BTC-USD", "")
+                assert server.socket is not None
+                await server.socket.close()
+                name, why = await told.get()
+                assert name == "coinbase:BTC-USD"
+                assert why
+            await reading
+            await source.aclose()
+
+    async def both() -> None:
+        await pyth()
+        await product()
+
+    run(both())
