@@ -100,6 +100,8 @@ class _Demo:
             for taker in self._takers:
                 taker.start()
             self._watch()
+            if not self._console.is_terminal:
+                self._console.print()  # Live leaves a file in the middle of its last line
             for taker in self._takers:
                 taker.stop()
             self._path.stop()

@@ -6,11 +6,14 @@ shows all of them. What is worth a look but stops nothing is a note.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from typing import TypeVar
 
+from mm_bot.core.exact import plain
+from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import CLOCK_SKEW_MS
 from mm_bot.errors import (
     BotError,
@@ -99,6 +102,24 @@ class Checks:
 
     def _add(self, area: str, name: str, result: Result, detail: str, code: int = 0) -> None:
         self.found.append(Check(area=area, name=name, result=result, detail=detail, code=code))
+
+
+def listed(
+    checks: Checks, area: str, where: str, made: Callable[[], tuple[Instrument, Decimal]]
+) -> Instrument | None:
+    """Our market with the exchange's own tick, as `made` reads them of its listing; None after a
+    failure: it cannot be read, or MM_PRICE_TICK does not fit that tick."""
+    try:
+        market, tick = made()
+    except EdgeError as error:
+        checks.silent(area, "our market", f"{where} lists it unreadably: {error.reason}")
+        return None
+    if market.price_tick.value % tick:
+        fault = f"MM_PRICE_TICK is {market.price_tick}: give a multiple of {plain(tick)}"
+        checks.unfit(area, "our market", [fault])
+        return None
+    checks.ok(area, "our market", f"{market.symbol}, {market.kind.value}")
+    return market
 
 
 def compare_clocks(checks: Checks, area: str, ahead_ms: int) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from decimal import Decimal
 from typing import Final
 
 from mm_bot.core.exact import plain
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import CLOCK_SKEW_MS
 from mm_bot.errors import EdgeError
-from mm_bot.venues.checks import Checks
+from mm_bot.venues.checks import Checks, listed
 from mm_bot.venues.coinbase import wire
 from mm_bot.venues.coinbase.api import CoinbaseApi, RefusedError
 from mm_bot.venues.coinbase.config import CoinbaseConfig
@@ -50,18 +51,12 @@ async def learn(api: CoinbaseApi, config: CoinbaseConfig, checks: Checks) -> Ins
     except EdgeError as error:
         checks.unanswered(API, "our market", where, error)
         return None
-    try:
+
+    def made() -> tuple[Instrument, Decimal]:
         market = wire.instrument(product, price_tick=config.price_tick, resend_safe=config.resend)
-        tick = read.number(read.members(product, "product"), "price_increment", "product")
-    except EdgeError as error:
-        checks.silent(API, "our market", f"{where} lists it unreadably: {error.reason}")
-        return None
-    if market.price_tick.value % tick:
-        fault = f"MM_PRICE_TICK is {market.price_tick}: give a multiple of {plain(tick)}"
-        checks.unfit(API, "our market", [fault])
-        return None
-    checks.ok(API, "our market", f"{market.symbol}, spot")
-    return market
+        return market, read.step(read.members(product, "product"), "price_increment", "product")
+
+    return listed(checks, API, where, made)
 
 
 async def rights(api: CoinbaseApi, config: CoinbaseConfig, checks: Checks) -> None:

@@ -10,35 +10,34 @@ from mm_bot.core.exact import Price, Size, add, plain, subtract
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import RestingOrder
 from mm_bot.core.snapshot import Book, BookOrder, PriceLimits, Trade
-from mm_bot.io.shapes import Members, Reader
-from mm_bot.venues.derive.api import DERIVE
+from mm_bot.io.shapes import Members
 from mm_bot.venues.derive.their_clock import TheirClock
+from mm_bot.venues.derive.wire import read
 from mm_bot.venues.fill_numbers import fill_number
 
 _SIDES: Final = {Side.BUY: "bids", Side.SELL: "asks"}
-_read: Final = Reader(DERIVE)
 
 
 def book(data: object, resting: Iterable[RestingOrder]) -> tuple[int, Book]:
     """A snapshot of the order book without us: `publish_id`, and levels less what we rest there."""
-    entry = _read.members(data, "book")
+    entry = read.members(data, "book")
     own: dict[tuple[Side, Decimal], Decimal] = {}
     for row in resting:
         key = (row.side, row.price.value)
         own[key] = add(own.get(key, Decimal(0)), row.size.value)
     sides = {side: _levels(entry, name, side, own) for side, name in _SIDES.items()}
-    number = _read.integer(entry, "publish_id", "book")
+    number = read.integer(entry, "publish_id", "book")
     return number, Book(bids=sides[Side.BUY], asks=sides[Side.SELL])
 
 
 def trade(entry: object, clock: TheirClock) -> Trade:
     """A public trade."""
-    members = _read.members(entry, "trade")
-    at_ms = _read.integer(members, "timestamp", "trade")
+    members = read.members(entry, "trade")
+    at_ms = read.integer(members, "timestamp", "trade")
     return Trade(
-        trade_id=fill_number(_read.text(members, "trade_id", "trade"), at_ms),
-        price=Price(_read.number(members, "trade_price", "trade")),
-        size=Size(_read.number(members, "trade_amount", "trade")),
+        trade_id=fill_number(read.text(members, "trade_id", "trade"), at_ms),
+        price=Price(read.number(members, "trade_price", "trade")),
+        size=Size(read.number(members, "trade_amount", "trade")),
         at_ms=clock.ours(at_ms),
         maker_order_id="",
         taker_order_id="",
@@ -47,11 +46,9 @@ def trade(entry: object, clock: TheirClock) -> Trade:
 
 def limits(data: object) -> PriceLimits:
     """What prices are taken now, of `ticker_slim`."""
-    ticker = _read.members(
-        _read.member(_read.members(data, "ticker"), "instrument_ticker", "t"), "t"
-    )
+    ticker = read.members(read.member(read.members(data, "ticker"), "instrument_ticker", "t"), "t")
     low, high = (
-        Price(_read.number(ticker, name, "ticker")) if ticker.get(name) is not None else None
+        Price(read.number(ticker, name, "ticker")) if ticker.get(name) is not None else None
         for name in ("minp", "maxp")
     )
     return PriceLimits(low=low, high=high)
@@ -61,14 +58,14 @@ def _levels(
     entry: Members, name: str, side: Side, own: dict[tuple[Side, Decimal], Decimal]
 ) -> tuple[BookOrder, ...]:
     found = []
-    for level in _read.array(_read.member(entry, name, "book"), name):
-        pair = _read.array(level, f"{name} level")
+    for level in read.array(read.member(entry, name, "book"), name):
+        pair = read.array(level, f"{name} level")
         if len(pair) != 2:
-            raise _read.fault(f"{name} level", pair, "a price and a size")
+            raise read.fault(f"{name} level", pair, "a price and a size")
         numbers = {"price": pair[0], "size": pair[1]}
-        price = _read.number(numbers, "price", f"book.{name}")
+        price = read.number(numbers, "price", f"book.{name}")
         size = subtract(
-            _read.number(numbers, "size", f"book.{name}"), own.get((side, price), Decimal(0))
+            read.number(numbers, "size", f"book.{name}"), own.get((side, price), Decimal(0))
         )
         if size > 0:
             found.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from decimal import Decimal
 from typing import Any, Final
 
 import orjson
@@ -11,12 +12,13 @@ import orjson
 from mm_bot.core.commands import NewOrder
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.errors import EdgeError
-from mm_bot.venues.checks import Checks, compare_clocks
+from mm_bot.venues.checks import Checks, compare_clocks, listed
 from mm_bot.venues.derive import wire
 from mm_bot.venues.derive.api import DeriveApi, RefusedError
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.orders import OrderEntry
 from mm_bot.venues.derive.session import Session
+from mm_bot.venues.derive.wire import read
 
 _SCOPE: Final = "give the session key the scope to trade on everything, or arm it on the site"
 _WHOSE_KEY: Final = (
@@ -27,6 +29,7 @@ _WHOSE_KEY: Final = (
 
 async def learn(api: DeriveApi, config: DeriveConfig, checks: Checks) -> Instrument | None:
     """The instrument; None where it was not told."""
+    where = f"Derive at {config.http_url}"
     try:
         listing = await api.read("public/get_instrument", {"instrument_name": config.market_symbol})
     except RefusedError as error:
@@ -34,12 +37,16 @@ async def learn(api: DeriveApi, config: DeriveConfig, checks: Checks) -> Instrum
         checks.wrong("API", "our market", told)
         return None
     except EdgeError as error:
-        where = f"Derive at {config.http_url}"
         checks.silent("API", "our market", f"{where} does not answer: {error.reason}")
         return None
-    market = wire.instrument(listing, price_tick=config.price_tick, margin_rate=config.margin_rate)
-    checks.ok("API", "our market", f"{market.symbol}, perpetual")
-    if isinstance(listing, dict) and listing.get("is_active") is False:
+
+    def made() -> tuple[Instrument, Decimal]:
+        tick, rate = config.price_tick, config.margin_rate
+        market = wire.instrument(listing, price_tick=tick, margin_rate=rate)
+        return market, read.step(read.members(listing, "instrument"), "tick_size", "instrument")
+
+    market = listed(checks, "API", where, made)
+    if market is not None and isinstance(listing, dict) and listing.get("is_active") is False:
         checks.note("API", "market state", "not active: every order is refused until it is")
     return market
 

@@ -62,7 +62,7 @@ _TERMINAL: Final = {
 }
 _LIVE: Final = ("open", "untriggered", "algo_active")
 
-_read: Final = Reader(DERIVE)
+read: Final = Reader(DERIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,29 +90,29 @@ def perpetual(market: Instrument) -> Perpetual:
 
 def instrument(listing: object, *, price_tick: Price | None, margin_rate: Decimal) -> Instrument:
     """A perpetual as `public/get_instrument` lists it; raises EdgeError for anything else."""
-    entry = _read.members(listing, "instrument")
-    kind = _read.text(entry, "instrument_type", "instrument")
+    entry = read.members(listing, "instrument")
+    kind = read.text(entry, "instrument_type", "instrument")
     if kind != "perp":
-        raise _read.fault("instrument.instrument_type", kind, "perp: only perpetuals are quoted")
+        raise read.fault("instrument.instrument_type", kind, "perp: only perpetuals are quoted")
     return Instrument(
-        symbol=_read.text(entry, "instrument_name", "instrument"),
-        base=_read.text(entry, "base_currency", "instrument"),
-        quote=_read.text(entry, "quote_currency", "instrument"),
+        symbol=read.text(entry, "instrument_name", "instrument"),
+        base=read.text(entry, "base_currency", "instrument"),
+        quote=read.text(entry, "quote_currency", "instrument"),
         kind=Kind.PERPETUAL,
-        price_tick=price_tick or Price(_read.step(entry, "tick_size", "instrument")),
-        size_step=Size(_read.step(entry, "amount_step", "instrument")),
-        least_size=Size(_read.number(entry, "minimum_amount", "instrument")),
+        price_tick=price_tick or Price(read.step(entry, "tick_size", "instrument")),
+        size_step=Size(read.step(entry, "amount_step", "instrument")),
+        least_size=Size(read.number(entry, "minimum_amount", "instrument")),
         multiplier=_ONE,
         margin=Margin.QUOTE,
         margin_rate=margin_rate,
-        collateral=_read.text(entry, "quote_currency", "instrument"),
+        collateral=read.text(entry, "quote_currency", "instrument"),
         expiry_ms=None,
         capabilities=CAPABILITIES,
         venue_ref=Perpetual(
-            asset=_read.text(entry, "base_asset_address", "instrument").lower(),
-            sub_id=_read.integer(entry, "base_asset_sub_id", "instrument"),
-            taker_fee_rate=_read.number(entry, "taker_fee_rate", "instrument"),
-            base_fee=_read.number(entry, "base_fee", "instrument"),
+            asset=read.text(entry, "base_asset_address", "instrument").lower(),
+            sub_id=read.integer(entry, "base_asset_sub_id", "instrument"),
+            taker_fee_rate=read.number(entry, "taker_fee_rate", "instrument"),
+            base_fee=read.number(entry, "base_fee", "instrument"),
         ),
     )
 
@@ -135,25 +135,25 @@ def chain(value: Decimal) -> int:
 
 def open_orders(account: object) -> list[object]:
     """Of `private/get_subaccount`; one that has no list of them is no answer."""
-    members = _read.members(account, "subaccount")
-    return _read.array(_read.member(members, "open_orders", "subaccount"), "open_orders")
+    members = read.members(account, "subaccount")
+    return read.array(read.member(members, "open_orders", "subaccount"), "open_orders")
 
 
 def order(
     entry: object, market: Instrument, protected: tuple[str, ...], clock: TheirClock
 ) -> RestingOrder | None:
     """An order object as the core sees it; None for one of another instrument."""
-    members = _read.members(entry, "order")
-    if _read.text(members, "instrument_name", "order") != market.symbol:
+    members = read.members(entry, "order")
+    if read.text(members, "instrument_name", "order") != market.symbol:
         return None
     side = _side(members)
-    price = Price(_read.number(members, "limit_price", "order"))
-    amount = _read.number(members, "amount", "order")
-    left = Size(subtract(amount, _read.number(members, "filled_amount", "order")))
-    label, nonce = _read.text(members, "label", "order"), _read.integer(members, "nonce", "order")
-    status = _read.text(members, "order_status", "order")
+    price = Price(read.number(members, "limit_price", "order"))
+    amount = read.number(members, "amount", "order")
+    left = Size(subtract(amount, read.number(members, "filled_amount", "order")))
+    label, nonce = read.text(members, "label", "order"), read.integer(members, "nonce", "order")
+    status = read.text(members, "order_status", "order")
     return RestingOrder(
-        order_id=label or f"venue:{_read.text(members, 'order_id', 'order')}",
+        order_id=label or f"venue:{read.text(members, 'order_id', 'order')}",
         side=side,
         price=price,
         size=left,
@@ -162,60 +162,60 @@ def order(
         lot=market.size_step,
         status=OrderStatus.ACTIVE if status in _LIVE else _terminal(status),
         nonce=nonce,
-        created_ms=clock.ours(_read.integer(members, "creation_timestamp", "order")),
-        expiry_ms=clock.ours(_read.integer(members, "signature_expiry_sec", "order") * 1000),
+        created_ms=clock.ours(read.integer(members, "creation_timestamp", "order")),
+        expiry_ms=clock.ours(read.integer(members, "signature_expiry_sec", "order") * 1000),
         ownership=classify(label, side, nonce, market.symbol, protected)
         if label
         else Ownership.AMBIGUOUS,
-        cancel_reason=_read.text(members, "cancel_reason", "order"),
+        cancel_reason=read.text(members, "cancel_reason", "order"),
     )
 
 
 def _terminal(status: str) -> OrderStatus:
     if status not in _TERMINAL:
-        raise _read.fault("order.order_status", status, "a known status")
+        raise read.fault("order.order_status", status, "a known status")
     return _TERMINAL[status]
 
 
 def _side(members: Members) -> Side:
-    direction = _read.text(members, "direction", "order")
+    direction = read.text(members, "direction", "order")
     if direction not in ("buy", "sell"):
-        raise _read.fault("direction", direction, "buy or sell")
+        raise read.fault("direction", direction, "buy or sell")
     return Side(direction)
 
 
 def fill(entry: object, market: Instrument, clock: TheirClock) -> Fill | None:
     """A private trade; None for one of another instrument. Its number is by the exchange's own
     time, whatever our clock does; `answers.completing` tells which fills complete an order."""
-    members = _read.members(entry, "trade")
-    if _read.text(members, "instrument_name", "trade") != market.symbol:
+    members = read.members(entry, "trade")
+    if read.text(members, "instrument_name", "trade") != market.symbol:
         return None
-    at_ms = _read.integer(members, "timestamp", "trade")
-    price = Price(_read.number(members, "trade_price", "trade"))
-    size = Size(_read.number(members, "trade_amount", "trade"))
-    order_id = _read.text(members, "label", "trade")
+    at_ms = read.integer(members, "timestamp", "trade")
+    price = Price(read.number(members, "trade_price", "trade"))
+    size = Size(read.number(members, "trade_amount", "trade"))
+    order_id = read.text(members, "label", "trade")
     return Fill(
-        trade_id=fill_number(_read.text(members, "trade_id", "trade"), at_ms),
-        order_id=order_id or f"venue:{_read.text(members, 'order_id', 'trade')}",
+        trade_id=fill_number(read.text(members, "trade_id", "trade"), at_ms),
+        order_id=order_id or f"venue:{read.text(members, 'order_id', 'trade')}",
         side=_side(members),
         price=price,
         size=size,
         notional=market.notional(price, size),
         at_ms=clock.ours(at_ms),
-        is_maker=_read.text(members, "liquidity_role", "trade") == "maker",
+        is_maker=read.text(members, "liquidity_role", "trade") == "maker",
         completes_order=False,
         steps=0,
-        fee=Amount(_read.signed(members, "trade_fee", "trade")),
+        fee=Amount(read.signed(members, "trade_fee", "trade")),
     )
 
 
 def unsettled(entry: object) -> Iterator[str]:
     """Of a private trade whose settlement failed, which and how. It is final for trading all the
     same: only a person can find out what became of it."""
-    members = _read.members(entry, "trade")
+    members = read.members(entry, "trade")
     status = members.get("batch_status")
     if isinstance(status, str) and status.endswith("Error"):
-        trade_id, label = (_read.text(members, name, "trade") for name in ("trade_id", "label"))
+        trade_id, label = (read.text(members, name, "trade") for name in ("trade_id", "label"))
         yield f"trade {trade_id[:64]} of {label[:80] or 'an order without a label'}: {status[:40]}"
 
 
@@ -228,15 +228,15 @@ def pushed_unsettled(data: object) -> Iterator[str]:
 
 def holdings(account: object, market: Instrument) -> tuple[Size, Amount]:
     """Of `private/get_subaccount`: our signed position here, and the collateral in its currency."""
-    members = _read.members(account, "subaccount")
+    members = read.members(account, "subaccount")
     position = NO_SIZE
-    for entry in _read.array(_read.member(members, "positions", "subaccount"), "positions"):
-        held = _read.members(entry, "position")
-        if _read.text(held, "instrument_name", "position") == market.symbol:
-            position = Size(_read.signed(held, "amount", "position"))
+    for entry in read.array(read.member(members, "positions", "subaccount"), "positions"):
+        held = read.members(entry, "position")
+        if read.text(held, "instrument_name", "position") == market.symbol:
+            position = Size(read.signed(held, "amount", "position"))
     cash = NO_AMOUNT
-    for entry in _read.array(_read.member(members, "collaterals", "subaccount"), "collaterals"):
-        held = _read.members(entry, "collateral")
-        if _read.text(held, "asset_name", "collateral") == market.collateral:
-            cash = Amount(_read.signed(held, "amount", "collateral"))
+    for entry in read.array(read.member(members, "collaterals", "subaccount"), "collaterals"):
+        held = read.members(entry, "collateral")
+        if read.text(held, "asset_name", "collateral") == market.collateral:
+            cash = Amount(read.signed(held, "amount", "collateral"))
     return position, cash

@@ -11,14 +11,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from mm_bot.core.commands import Outcome, Verdict
-from mm_bot.core.exact import plain
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import CLOCK_SKEW_MS
 from mm_bot.errors import EdgeError
-from mm_bot.venues.checks import Checks
+from mm_bot.venues.checks import Checks, listed
 from mm_bot.venues.ethereal import wire
 from mm_bot.venues.ethereal.api import EtherealApi
 from mm_bot.venues.ethereal.config import EtherealConfig
@@ -44,29 +44,22 @@ class Account:
 async def learn(api: EtherealApi, config: EtherealConfig, checks: Checks) -> Instrument | None:
     """Our market as it is listed; None after a failure."""
     where = f"Ethereal at {config.rest_url}"
-    listed = await checks.answer(
+    found = await checks.answer(
         API, "our market", api.all("product", ticker=config.market_symbol), where
     )
-    if listed is None:
+    if found is None:
         return None
-    ours = [p for p in listed if isinstance(p, dict) and p.get("ticker") == config.market_symbol]
+    ours = [p for p in found if isinstance(p, dict) and p.get("ticker") == config.market_symbol]
     if not ours:
         checks.wrong(API, "our market", f"there is no product {config.market_symbol} at {where}")
         return None
-    try:
-        market = wire.instrument(
-            ours[0], price_tick=config.price_tick, margin_rate=config.margin_rate
-        )
-        tick = read.number(read.members(ours[0], "product"), "tickSize", "product")
-    except EdgeError as error:
-        checks.silent(API, "our market", f"{where} lists it unreadably: {error.reason}")
-        return None
-    if market.price_tick.value % tick:
-        fault = f"MM_PRICE_TICK is {market.price_tick}: give a multiple of {plain(tick)}"
-        checks.unfit(API, "our market", [fault])
-        return None
-    checks.ok(API, "our market", f"{market.symbol}, perpetual")
-    return market
+
+    def made() -> tuple[Instrument, Decimal]:
+        tick, rate = config.price_tick, config.margin_rate
+        market = wire.instrument(ours[0], price_tick=tick, margin_rate=rate)
+        return market, read.step(read.members(ours[0], "product"), "tickSize", "product")
+
+    return listed(checks, API, where, made)
 
 
 async def domain(api: EtherealApi, config: EtherealConfig, checks: Checks) -> bool:

@@ -34,15 +34,6 @@ def start(server: DeriveServer, tmp_path: Path) -> Iterator[Start]:
         yield started
 
 
-@pytest.fixture
-def anchor() -> Iterator[AnchorServer]:
-    """A price source whose price may be moved."""
-    running = AnchorServer(Decimal(3000))
-    running.start()
-    yield running
-    running.close()
-
-
 def live(server: DeriveServer) -> dict[str, Order]:
     """Our open orders by label; two with one label or side would be a doubled order."""
     orders = server.live(SUBACCOUNT)

@@ -53,6 +53,14 @@ def test_what_is_wrong_is_named_with_exit_code_3(
     assert said in found.detail
 
 
+def test_a_tick_between_the_exchange_s_ends_with_2(server: DeriveServer, tmp_path: Path) -> None:
+    """Every price of it would be refused; a multiple of the exchange's own is taken."""
+    found = checked(server, tmp_path, MM_PRICE_TICK="0.015")["our market"]
+    assert (found.result, found.code) == (Result.FAILED, 2), found
+    assert found.detail == "MM_PRICE_TICK is 0.015: give a multiple of 0.01"
+    assert checked(server, tmp_path, MM_PRICE_TICK="0.05")["our market"].result is Result.OK
+
+
 def test_a_socket_that_is_down_is_no_fault_of_ours(server: DeriveServer, tmp_path: Path) -> None:
     """Exit code 4."""
     nobody = server.socket_url.replace("/v3/ws", "/v3/nothing")

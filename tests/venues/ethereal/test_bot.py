@@ -32,15 +32,6 @@ def server() -> Iterator[EtherealServer]:
 
 
 @pytest.fixture
-def anchor() -> Iterator[AnchorServer]:
-    """A price source whose price may be moved."""
-    running = AnchorServer(Decimal(3000))
-    running.start()
-    yield running
-    running.close()
-
-
-@pytest.fixture
 def start(server: EtherealServer, tmp_path: Path) -> Iterator[Start]:
     """Starts a bot there; the same state file each time."""
     environment = {
