@@ -235,7 +235,7 @@ def _sendable(given: ReconcileInput, found: Plan) -> Plan:
     if not found.places:
         return found
     own = {side: _OwnSide(given, side) for side in Side}
-    near = {side: _is_near(given, found, own, side) for side in Side}
+    near = {s: _is_near(given, found, own, s) for s in {p.level.side for p in found.places}}
     while True:
         cancelled = {cancel.order_id for cancel in found.cancels}
         places = []
@@ -262,9 +262,7 @@ def _sendable(given: ReconcileInput, found: Plan) -> Plan:
 
 def _is_near(given: ReconcileInput, found: Plan, own: Mapping[Side, _OwnSide], side: Side) -> bool:
     """Whether the best place of that side would meet anything of the other; else none does."""
-    prices = [place.level.price for place in found.places if place.level.side is side]
-    if not prices:
-        return False
+    prices = (place.level.price for place in found.places if place.level.side is side)
     nearest, best = min(prices, key=side.best_first), given.touch.get(side.opposite)
     if best is not None and side.reaches(nearest, best):
         return True

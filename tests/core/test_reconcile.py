@@ -65,6 +65,33 @@ def test_with_one_level_duplicates_all_go(startup: bool) -> None:
     assert place.after == tuple(sorted(c.order_id for c in twins))
 
 
+def test_places_go_out_bids_first_and_the_best_first() -> None:
+    """Invariant 7, whatever order the ladder and the ledger have."""
+    made = plan(desk_of(ladder=ladder_of(2)), RECONCILES)
+    slots = [(place.level.side, place.level.index) for place in made.places]
+    assert slots == [(Side.BUY, 0), (Side.BUY, 1), (Side.SELL, 0), (Side.SELL, 1)]
+
+
+def test_one_order_that_must_move_is_seen_among_those_that_fit() -> None:
+    """An old one is renewed, one that the matcher holds for too long is told, and one of unknown
+    outcome waits for evidence, while the other of its side stays."""
+    bid, other = open_order(Side.BUY, BIDS[0], nonce=5), open_order(Side.BUY, BIDS[1], nonce=6)
+    ladder = replace(ladder_of(2), asks=())
+    old = replace(bid, created_ms=bid.created_ms - 250_000, expiry_ms=NOW_MS + 40_000)
+    held = replace(bid, matching_since_ms=NOW_MS - 5_001)
+    unknown = open_order(Side.BUY, BIDS[0], nonce=5, stage=Stage.UNKNOWN)
+    for order, cancels, gaps in (
+        (old, ["renewal"], []),
+        (held, [], [MissingReason.STUCK_IN_MATCHING]),
+        (unknown, [], [MissingReason.AWAITING_EVIDENCE]),
+        (replace(held, matching_since_ms=NOW_MS - 5_000), [], []),
+    ):
+        made = plan(desk_of(order, other, ladder=ladder), RECONCILES)
+        assert reasons(made) == cancels
+        assert [gap.reason for gap in made.missing] == gaps
+        assert ((Side.BUY, 1), other.order_id) in made.kept
+
+
 def test_with_more_levels_only_the_surplus_goes() -> None:
     """Invariant 5: a fourth order on a ladder of three is cancelled, the fitting ones stay."""
     extra = open_order(Side.BUY, "1570", nonce=99)
@@ -342,11 +369,13 @@ def test_a_held_order_fits_where_what_stays_leaves_no_more(size: str, stays: str
     """While a churn guard holds an order, its size is judged by what the others leave, too."""
     bound = Bound(reason=MissingReason.NOTIONAL_LIMIT, left=Decimal(240_000), priced=True)
     wanted = replace(ladder_of(2), asks=(), bounds={Side.BUY: (bound,)})
-    wanted = replace(wanted, bids=(wanted.bids[0], level(Side.BUY, BIDS[1], "50.477", index=1)))
+    sized = [("100", 0), ("50.477", 1), ("0.001", 2)]
+    wanted = replace(wanted, bids=tuple(level(Side.BUY, BIDS[i], s, index=i) for s, i in sized))
     inner = open_order(Side.BUY, "1596.5", nonce=5)
     outer = open_order(Side.BUY, BIDS[1], size, nonce=6)
+    stale = open_order(Side.BUY, "1580", "0.001", nonce=7)
     guarded = replace(RECONCILES, min_lifetime_ms=60_000)
-    made = plan(desk_of(inner, outer, ladder=wanted), guarded)
+    made = plan(desk_of(inner, outer, stale, ladder=wanted), guarded)
     found = {"kept": [name for _, name in made.kept], "held": [h.order_id for h in made.held]}
     assert outer.order_id in found[stays]
     assert made.quiet
@@ -464,6 +493,7 @@ def test_a_cancel_that_failed_beside_its_successor_is_only_sent_again() -> None:
     assert made.places == ()
     alone = plan(desk_of(old, ASK), TOGETHER)
     assert [p.after for p in alone.places] == [(old.order_id,)]
+    assert reasons(alone) == ["price_too_far_from_target"]
     paused = replace(old, next_cancel_ms=NOW_MS + 1)
     assert plan(desk_of(paused, BID, ASK), TOGETHER).quiet
     assert plan(desk_of(paused, ASK), TOGETHER).quiet
