@@ -18,7 +18,7 @@ from mm_bot.core.changed import changed
 from mm_bot.core.declared import Measure
 from mm_bot.core.exact import BPS, Price, distance, multiply, round_half_even
 from mm_bot.core.policy import QuotePolicy
-from mm_bot.core.quoting import View
+from mm_bot.core.quoting import SourcePrice, View
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.core.risk import Halt, HaltReason
 from mm_bot.strategies.draft import GUARD_ACTIVE, SIDES, Step, guard_active, too_far_ahead
@@ -32,6 +32,7 @@ _WINDOW, _PAUSE = "MM_SHOCK_WINDOW_SECONDS", "MM_SHOCK_PAUSE_SECONDS"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     at_ms: int
+    """When it was first heard, by our clock."""
     price: Price
 
 
@@ -44,6 +45,9 @@ class Shock:
     in_force_ms: Mapping[str, int] = field(default_factory=dict)
     """By source, when its newest was last looked at: a feed that only tells moves stands until
     then, however old its reading is."""
+    told: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
+    """By source, its own time of its newest, and whether our clock was set since: then a time
+    before that is news, too, as it may be told by our clock."""
     until_ms: int | None = None
     source: str = ""
     moved_bps: Decimal = Decimal(0)
@@ -58,6 +62,7 @@ class Shock:
                 for source, window in self.windows.items()
             },
             in_force_ms={source: at_ms + step_ms for source, at_ms in self.in_force_ms.items()},
+            told={source: (at_ms, True) for source, (at_ms, _) in self.told.items()},
             until_ms=None if self.until_ms is None else self.until_ms + step_ms,
         )
 
@@ -87,15 +92,16 @@ class ShockPull(Step):
 
     def look(self, view: View, state: object) -> Shock:
         assert isinstance(state, Shock)
-        windows, in_force_ms, tripped = dict(state.windows), dict(state.in_force_ms), state
+        windows, in_force_ms, told = dict(state.windows), dict(state.in_force_ms), dict(state.told)
+        tripped = state
         for seen in view.prices:
             window = windows.get(seen.source.value, ())
             stood_ms = in_force_ms.get(seen.source.value, 0)
             in_force_ms[seen.source.value] = view.now_ms
-            own = seen.source is ReferenceSource.OWN_TRADE
-            if own or (window and seen.at_ms <= window[-1].at_ms):
+            if seen.source is ReferenceSource.OWN_TRADE or not _is_new(seen, told):
                 continue
-            now = Sample(at_ms=seen.at_ms, price=seen.price)
+            told[seen.source.value] = (seen.at_ms, False)
+            now = Sample(at_ms=view.now_ms, price=seen.price)
             base = self._shocked_by(window, now, stood_ms)
             windows[seen.source.value] = self._appended(window, now) if base is None else (now,)
             if base is not None:
@@ -106,8 +112,9 @@ class ShockPull(Step):
                     moved_bps=round_half_even(moved, base, 4),
                 )
         if tripped is not state:
-            return changed(tripped, windows=windows, in_force_ms=in_force_ms)
-        return self._resumed(view, changed(state, windows=windows, in_force_ms=in_force_ms))
+            return changed(tripped, windows=windows, in_force_ms=in_force_ms, told=told)
+        state = changed(state, windows=windows, in_force_ms=in_force_ms, told=told)
+        return self._resumed(view, state)
 
     def _resumed(self, view: View, state: Shock) -> Shock:
         """Quoting again where the pause is over and the chosen source was calm in it; one that
@@ -120,7 +127,7 @@ class ShockPull(Step):
             return state
         if self._calm(window, newest.at_ms):
             windows = {source: kept[-1:] for source, kept in state.windows.items()}
-            return Shock(windows=windows, in_force_ms=state.in_force_ms)
+            return Shock(windows=windows, in_force_ms=state.in_force_ms, told=state.told)
         return changed(state, until_ms=view.now_ms + self.pause_ms)
 
     def _shocked_by(self, window: tuple[Sample, ...], now: Sample, stood_ms: int) -> Decimal | None:
@@ -175,6 +182,13 @@ class ShockPull(Step):
     def save(self, state: object) -> object:
         assert isinstance(state, Shock)
         return state.until_ms
+
+
+def _is_new(seen: SourcePrice, told: Mapping[str, tuple[int, bool]]) -> bool:
+    if seen.source.value not in told:
+        return True
+    at_ms, clock_set = told[seen.source.value]
+    return seen.at_ms > at_ms or (clock_set and seen.at_ms != at_ms)
 
 
 def _build(options: Options, quote: QuotePolicy) -> Step | None:

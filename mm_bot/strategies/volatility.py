@@ -48,6 +48,8 @@ class Sums:
     at_ms: int
     a: Decimal = Decimal(0)
     b: Decimal = Decimal(0)
+    clock_set: bool = False
+    """Whether our clock was set since the last sample: then nobody knows how long ago it was."""
 
 
 Saved = tuple[str, int, str, str]
@@ -63,7 +65,10 @@ class Volatility:
     """As they were when they were last handed out to be saved."""
 
     def stepped(self, step_ms: int) -> Volatility:
-        sums = {source: changed(s, at_ms=s.at_ms + step_ms) for source, s in self.sums.items()}
+        sums = {
+            source: changed(s, at_ms=s.at_ms + step_ms, clock_set=True)
+            for source, s in self.sums.items()
+        }
         return Volatility(sums=sums, saved=_texts(sums))
 
 
@@ -93,6 +98,8 @@ class VolatilitySpread(Step):
         last = state.sums.get(source)
         if last is None:
             now = Sums(price=price, at_ms=at_ms)
+        elif last.clock_set:
+            now = changed(last, price=price, at_ms=at_ms, clock_set=False)
         elif at_ms <= last.at_ms or at_ms - last.at_ms < self.sample_ms:
             return state
         else:

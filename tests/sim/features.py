@@ -29,6 +29,7 @@ DEGRADE, MIN_BASE, MIN_QUOTE = (
     "MM_MIN_QUOTE_BALANCE",
 )
 BREAKER_HALTS = {HaltReason.DAILY_LOSS, HaltReason.BREAKER_COOLDOWN}
+LOSING = "half of the day's loss"
 Said = Iterator[tuple[Claim, str]]
 
 
@@ -124,8 +125,11 @@ class Features:
     _window: list[tuple[int, Decimal]] = field(default_factory=list)
     _source: str = ""
     _durable: Mapping[str, object] = field(default_factory=dict)
-    _state: set[str] = field(default_factory=set)
+    state: set[str] = field(default_factory=set)
+    """What the features were in the middle of in the last cycle of this process."""
     _day: int | None = None
+    _decided: bool = False
+    """Whether this process has."""
     _held_until_ms: int = 0
     """Until when what was on disk at the start of the process says that nothing is quoted."""
 
@@ -139,8 +143,9 @@ class Features:
     def started(self, saved: Mapping[str, object], *, lost: bool, forgot: bool) -> None:
         """A new process, with what its disk has of the strategy: what was seen is gone, what was on
         disk is not unless that is `lost`. Where it `forgot` the last seconds may be missing."""
-        self.met |= {f"restart in {each}" for each in self._state}
-        self._state = set()
+        self.met |= {f"restart in {each}" for each in self.state}
+        self.state = set()
+        self._decided = False
         self._window.clear()
         breaker, shock = self._durable.get("breaker"), self._durable.get("shock")
         ends = [shock] if isinstance(shock, int) else []
@@ -150,6 +155,14 @@ class Features:
         self._hangs.started(saved, lost=forgot)
         self.reducing.started(lost=lost)
         self._loss.started(saved.get("breaker"), lost=forgot)
+
+    def stepped(self, step_ms: int) -> None:
+        """Somebody set the clock of a running process."""
+        self.met |= {"clock step", *(f"clock step in {each}" for each in self.state)}
+        self._window = [(at_ms + step_ms, price) for at_ms, price in self._window]
+        self._hangs.stepped(step_ms)
+        if self._decided and self._held_until_ms:
+            self._held_until_ms += step_ms
 
     def faults(self, decision: Decision) -> Said:
         """What each claim says of this cycle."""
@@ -167,21 +180,24 @@ class Features:
 
     def _meet(self, decision: Decision) -> None:
         told = {gap.reason.value for gap in decision.missing}
-        self._state = {halt.reason.value for halt in decision.halts} | set(decision.degraded)
-        self._state |= told & {"reduce_only", "adverse_selection", "size_skew"}
+        self.state = {halt.reason.value for halt in decision.halts} | set(decision.degraded)
+        self.state |= told & {"reduce_only", "adverse_selection", "size_skew"}
         day, self._day = self._day, decision.now_ms // DAY_MS
         if day is not None and day < self._day:
-            self.met |= {"day roll", *(f"day roll in {each}" for each in self._state)}
+            self.met |= {"day roll", *(f"day roll in {each}" for each in self.state)}
         if decision.quotes.hanging.stay:
-            self._state.add("hanging")
+            self.state.add("hanging")
         if decision.quotes.reduction is not None:
-            self._state.add("forced")
-        self.met |= self._state
+            self.state.add("forced")
+        if self._loss.losing:
+            self.state.add(LOSING)
+        self.met |= self.state
         if any(place.reduce_ms is not None for place in decision.plan.places):
             self.met.add("reduction sent")
 
     def _pulled(self, decision: Decision) -> Iterator[str]:
         """Nothing is wanted in a shock, nor while what a process before this one saved holds."""
+        self._decided = True
         self._durable = decision.quotes.kept.durable  # on disk, else this would not be told
         quotes = bool(quoted(decision))
         reasons = {halt.reason for halt in decision.halts}
@@ -217,6 +233,8 @@ class Loss:
     multiplier: Fraction
     _base: tuple[int, Fraction, Fraction, Fraction, Fraction] | None = None
     """Day, price, inventory, cash and position when the day began, or trading after a trip."""
+    losing: bool = False
+    """Whether half of the limit is lost and it does not halt yet."""
     _tripped: bool = False
 
     def started(self, saved: object, *, lost: bool) -> None:
@@ -241,6 +259,7 @@ class Loss:
         _, first, inventory, cash_then, position_then = self._base
         stock = (inventory + position - position_then) * at - inventory * first
         lost = cash_then - cash - stock * self.multiplier
+        self.losing = lost * 2 >= self.limit and not told
         if lost >= self.limit and not told:
             yield f"lost {float(lost)} today and quotes"
 

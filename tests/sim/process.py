@@ -44,7 +44,15 @@ class HostClock(VirtualClock):
         self.steps_left = 0
         """Until it dies between two awaits, where that is above 0."""
         self.dies: Callable[[], object] = lambda: None
+        self.followed: Callable[[HostClock, int], object] = lambda _clock, _step_ms: None
+        """Told of each step of the machine's clock that the process follows."""
         self._waiting: list[Callable[[], object]] = []
+
+    def settle(self) -> int:
+        step_ms = super().settle()
+        if step_ms:
+            self.followed(self, step_ms)
+        return step_ms
 
     def stepped(self) -> None:
         """See `virtual_time.Host`."""

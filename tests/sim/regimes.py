@@ -90,6 +90,12 @@ class Hangs:
         self._named_ms.clear()
         self._on_disk.clear()
 
+    def stepped(self, step_ms: int) -> None:
+        """The clock was set."""
+        for times in (self._since_ms, self._named_ms):
+            for order_id in times:
+                times[order_id] += step_ms
+
     def faults(self, decision: Decision) -> Iterator[str]:
         hanging, reference = decision.quotes.hanging, decision.reference.price
         if "MM_HANGING_ORDERS" not in self.options or reference is None:

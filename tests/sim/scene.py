@@ -71,6 +71,7 @@ class Scene:
         self.fine = Random(seed + 12)
         self.aimed = Random(seed + 13)
         self._ends = Random(seed + 10)
+        self.midst = Random(seed + 15)
         self.mutation = asked.mutation
         self.checker = Checker(
             self.model,

@@ -21,6 +21,7 @@ from mm_bot.strategies import founding
 from tests.sim import limits
 from tests.sim.claims import Claim
 from tests.sim.edge import Edge
+from tests.sim.features import LOSING
 from tests.sim.machine import Disk
 from tests.sim.model import US, Row
 from tests.sim.moments import Deeds, Moments
@@ -30,6 +31,16 @@ from tests.sim.weather import Weather, calm
 from tests.sim.wire.venue import Wired
 
 SETTLED_CYCLES = 3
+ENDS_IN = {
+    "adverse_selection": 0.2,
+    "breaker cooldown": 0.05,
+    "daily loss limit": 0.05,
+    "forced": 0.05,
+    LOSING: 0.3,
+    "price shock": 0.05,
+    "reduce_only": 0.1,
+}
+"""How likely the process is killed in a cycle in which a feature is in that state."""
 HOUR_MS = 3_600_000
 DISK_LATELY_MS = 10_000
 """A disk that refused so lately may lack what the process before knew for some seconds."""
@@ -91,6 +102,7 @@ class World(Scene):
         wakes()
         process = Process(self.checker, self.disk, self.switch, self.people, self._told, clock)
         self._process = process
+        clock.followed = self._followed
         if wired is None:
             self.model.writer = process.generation
         saved = self.disk.saved
@@ -117,6 +129,10 @@ class World(Scene):
         if self._wired is not None:
             self._wired.hear(process.wake, self.features.met)
 
+    def _followed(self, clock: HostClock, step_ms: int) -> None:
+        if self._process is not None and self._process.clock is clock:
+            self.features.stepped(step_ms)
+
     def _told(self, decision: Decision) -> None:
         for claim, text in self.features.faults(decision):
             self.checker.fail(claim, text)
@@ -138,6 +154,9 @@ class World(Scene):
         blink, aimed = self._moments.deeds.blink, self.aimed
         hangs = bool(decision.quotes.hanging.stay)
         if blink is not None and hangs and self.script.strikes("hangs", aimed, 0.05):
+            blink()
+        ends = (e for each in sorted(self.features.state) for e in (ENDS_IN.get(each, 0.0),) if e)
+        if blink is not None and any(self.script.strikes("midst", self.midst, e) for e in ends):
             blink()
         pairs = "MM_HANGING_ORDERS" in self.features.options and len(decision.plan.kept) > 1
         if pairs and not hangs and self.script.strikes("pair", aimed, 0.5):
@@ -174,7 +193,7 @@ class World(Scene):
                 self.disk.refuse_for(self.extra.uniform(500, 6_000))
             elif self.extra.random() < self.weather.pauses:
                 await self._pause()
-            elif self.extra.random() < self.weather.steps and not self.features.options:
+            elif self.extra.random() < self.weather.steps:
                 self._step(self.extra.choice((-20_000, -3_000, 3_000, 20_000)))
             elif self.features.options and self.payments.random() < 0.15:
                 self.payments.choice((self.people.pay, self.people.informed))()

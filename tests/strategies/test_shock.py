@@ -196,3 +196,16 @@ def test_every_path_is_judged_as_specified(moves: list[tuple[int, int]], swing: 
             path.append((float(at_s), str(price + swing * (at_s % 2))))
     asked_for: list[tuple[float, str | None]] = [*path]
     assert states(asked_for) == by_the_specification(asked_for)
+
+
+@pytest.mark.parametrize("step_s", [-20, 20, -3_600, 3_600])
+@pytest.mark.parametrize("own_time", [True, False])
+def test_a_clock_that_is_set_makes_no_source_deaf(step_s: int, own_time: bool) -> None:
+    """Whether it tells its own time or that of our read: a jump in the next second trips, and what
+    it told before is no news."""
+    asked = Asked(ON)
+    stood_still(asked, [(float(i), float(i)) for i in range(6)], "1600")
+    asked.step_clock(step_s * 1000)
+    before_s = 5.0 if own_time else 5.0 + step_s
+    assert stood_still(asked, [(5.5 + step_s, 5.0)], "1600") == [False]
+    assert stood_still(asked, [(6.0 + step_s, before_s + 1)]) == [True]

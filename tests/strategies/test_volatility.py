@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -224,3 +225,20 @@ def test_an_earlier_decision_is_made_again_bit_for_bit() -> None:
         again = asked.quote(view(str(1600 + i % 7), at_s=i))
         assert again.ladder == found[i].ladder
         assert repr(again.kept) == repr(found[i].kept)
+
+
+@pytest.mark.parametrize("step_s", [-20, 20])
+@pytest.mark.parametrize("own_time", [True, False])
+def test_a_clock_that_is_set_costs_one_sample(step_s: int, own_time: bool) -> None:
+    """Nobody knows how long ago the last one was, so the next begins from its price; the one after
+    counts, whether the source tells its own time or that of our read."""
+    asked = Asked(ON)
+    after(((0.0, "1600"), (1.0, "1600.8")), asked)
+    known = sums(asked)
+    asked.step_clock(step_s * 1000)
+    for at_s, price, counts in ((2, "1700", False), (3, "1700", True)):
+        seen = view(price, at_s=at_s + step_s)
+        own_ms = view(at_s=at_s).reference_ms
+        asked.quote(replace(seen, reference_ms=own_ms) if own_time else seen)
+        assert (sums(asked) != known) is counts
+    assert sums(asked)[0] < known[0], "the step of the price is no return"
