@@ -52,7 +52,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "strategies.adverse",
         "until_ms = max(tapes[side].until_ms, view.now_ms + self.pause_ms)",
         "until_ms = view.now_ms * 2",
-        22,
+        40,
     ),
     _fault(
         "annualised_sigma",
