@@ -8,12 +8,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+import psycopg
+
 from integration_harness.stack.orders import ExchangeClient, OrderTicket
 from integration_harness.stack.orders import Signer as TakerSigner
+from integration_harness.stack.postgres import READER, grant_reader
 from integration_harness.stack.up import LocalExchange
 from mm_bot.core.commands import Verdict
 from mm_bot.core.instrument import Side
 from mm_bot.venues.numo.config import NumoConfig
+from mm_bot.venues.numo.events import MarketEvents
 from mm_bot.venues.numo.exchange import NumoVenue
 from tests.venues.desk import new_order, venue_config
 
@@ -147,3 +151,37 @@ def test_with_neither_the_poll_is_all_and_says_so(exchange: LocalExchange) -> No
             await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(run())
+
+
+def test_what_is_better_is_heard_again_once_it_is_back(exchange: LocalExchange) -> None:
+    """A database that may be listened to again takes the socket's place, without its being lost."""
+    config = venue_config(exchange, exchange.spot.symbol)
+    heard = Heard()
+
+    async def until(source: str) -> None:
+        while not heard.sources or heard.sources[-1][0] != source:
+            heard.changed.clear()
+            await asyncio.wait_for(heard.changed.wait(), 20)
+
+    async def run(database: psycopg.Connection[tuple[object, ...]]) -> None:
+        venue = NumoVenue(dataclasses.replace(config, dry_run=True))
+        await venue.connect()
+        market = venue.instrument
+        await venue.aclose()
+        events = MarketEvents(
+            config, market, on_event=heard.event, on_source=heard.source, better_after_s=1
+        )
+        database.execute(b"REVOKE SELECT ON market_events FROM " + READER.encode())
+        task = asyncio.create_task(events.run())
+        await until("socket")
+        database.execute(b"GRANT SELECT ON market_events TO " + READER.encode())
+        await until("listen")
+        assert await heard.hears(), "a new connection wakes once"
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    with psycopg.connect(exchange.admin_database_url, autocommit=True) as database:
+        try:
+            asyncio.run(run(database))
+        finally:
+            grant_reader(database)

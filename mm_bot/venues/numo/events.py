@@ -31,6 +31,9 @@ FLOOR_S: Final = 0.005
 """Between two questions after notifications: the first of a burst is asked about at once."""
 FIRST_BACK_OFF_S: Final = 1.0
 LAST_BACK_OFF_S: Final = 30.0
+BETTER_AFTER_S: Final = 60.0
+"""With the WebSocket: from one try to `LISTEN` to the next. A database that was started anew would
+else be heard again only once the API was too."""
 _QUIET_S: Final = 30.0
 """A connection that has been silent for so long is asked whether it lives."""
 THERE: Final = b"SELECT to_regclass('market_events') IS NOT NULL"
@@ -62,9 +65,11 @@ class MarketEvents:
         on_source: Callable[[str, str], None],
         listens: Listens = open_listener,
         sockets: Sockets | None = None,
+        better_after_s: float = BETTER_AFTER_S,
     ) -> None:
         self._listens = listens
         self._sockets = sockets or connecting
+        self._better_after_s = better_after_s
         self._config = config
         self._ours = f"mm:{market.symbol}:"
         self._symbol = market.symbol
@@ -77,7 +82,11 @@ class MarketEvents:
     async def run(self) -> None:
         while True:
             why = await self._listened()
-            why += "; " + await self._subscribed(why)
+            try:
+                async with asyncio.timeout(self._better_after_s):
+                    why += "; " + await self._subscribed(why)
+            except TimeoutError:
+                continue  # what is better may be back
             self._on_source("poll", why)
             await asyncio.sleep(self._back_off_s)
             self._back_off_s = min(2 * self._back_off_s, LAST_BACK_OFF_S)
