@@ -37,7 +37,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "strategies.breaker",
         "        return _loaded(saved, now_ms, self.cooldown_ms)",
         "        return changed(_loaded(saved, now_ms, self.cooldown_ms), base=None)",
-        272,
+        321,
     ),
     _fault(
         "feature_halts_not_told",
@@ -76,6 +76,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "core.degrade",
         "mine = [cause for cause in found if cause.side is side]",
         "mine = [cause for cause in found if cause.side is not side]",
+        2,
     ),
     _fault(
         "degrades_and_never_halts",

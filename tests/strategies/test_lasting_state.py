@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import Policy
 from mm_bot.core.quoting import Kept, Quotes, View
-from mm_bot.strategies import features
+from mm_bot.strategies import features, founding
 from mm_bot.strategies.trial import Asked, measure, policy, view
 from tests.core.builders import FUTURE, NOW_MS, POLICY, fill, open_order, others
 from tests.strategies.test_regime import LIMITED
@@ -167,6 +168,24 @@ def test_a_process_goes_on_where_the_one_before_was(name: str) -> None:
     _, chosen, world = next(life for life in LIVES if life[0] == name)
     one, other = (lived(chosen, world, restart=restart) for restart in (True, False))
     assert [SAVED[name](each) for each in one] == [SAVED[name](each) for each in other]
+
+
+@pytest.mark.parametrize(("name", "chosen", "world"), LIVES, ids=[life[0] for life in LIVES])
+def test_every_gauge_is_declared_with_every_label(name: str, chosen: Policy, world: World) -> None:
+    """In each cycle of such a life: no label that is not declared, and of each gauge every one of
+    them, but of one that tells which of them holds."""
+    labels: dict[str, set[tuple[str, ...]]] = {}
+    for kind in founding(chosen).declared.measures:
+        labels.setdefault(kind.name, set()).update(product(*kind.labels.values()))
+    for quotes in lived(chosen, world):
+        told: dict[str, list[tuple[str, ...]]] = {}
+        for each in quotes.measures:
+            told.setdefault(each.name, []).append(each.labels)
+        for gauge, found in told.items():
+            assert len(set(found)) == len(found)
+            assert set(found) <= labels[gauge]
+            assert gauge == "mm_bot_regime" or set(found) == labels[gauge]
+        assert told, name
 
 
 JSON = st.recursive(
