@@ -48,7 +48,7 @@ class BotProcess:
                 start_new_session=True,
             )
 
-    def wait_until_ready(self, deadline_seconds: float = 15) -> None:
+    def wait_until_ready(self, deadline_seconds: float = 60) -> None:
         """Raises RuntimeError with the end of the log where it does not come up."""
         give_up_at = time.monotonic() + deadline_seconds
         while time.monotonic() < give_up_at:

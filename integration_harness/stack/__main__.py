@@ -12,8 +12,14 @@ import signal
 import sys
 import threading
 from decimal import Decimal
+from typing import Final
 
 from integration_harness.stack.up import ExchangeOptions, LocalExchange
+
+_TO_QUOTE: Final = (
+    "a bot there quotes around the chain's feed, from the 100,000 USDC it has, with\n"
+    "  MM_ANCHOR_SOURCE_TYPE=oracle_carry MM_MAX_LONG_INVENTORY=105000"
+)
 
 
 def main() -> int:
@@ -39,7 +45,7 @@ def main() -> int:
         for name, value in exchange.bot_environment(market).items():
             print(f"export {name}={shlex.quote(value)}", flush=True)
         symbols = ", ".join(instrument.symbol for instrument in exchange.instruments)
-        print(f"markets: {symbols}\nCtrl-C ends it", file=sys.stderr, flush=True)
+        print(f"markets: {symbols}\n{_TO_QUOTE}\nCtrl-C ends it", file=sys.stderr, flush=True)
         stop.wait()
     return 0
 

@@ -66,7 +66,7 @@ class ChildProcess:
         return code
 
     def wait_until(
-        self, ready: Callable[[], bool], what: str, *, deadline_seconds: float = 10.0
+        self, ready: Callable[[], bool], what: str, *, deadline_seconds: float = 60.0
     ) -> None:
         """Ask `ready` again and again; StartError at the deadline or if the child ends."""
         give_up_at = time.monotonic() + deadline_seconds
