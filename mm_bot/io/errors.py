@@ -19,7 +19,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -228,7 +228,20 @@ def excerpt(text: str | bytes) -> str:
     return shown if len(shown) <= EXCERPT_CHARACTERS else shown[:EXCERPT_CHARACTERS] + "…"
 
 
-def answered(response: httpx.Response, text: str | None) -> str:
+class Answered(Protocol):
+    """An answer: httpx's own, or the lean client's."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def headers(self) -> httpx.Headers: ...
+    @property
+    def request(self) -> httpx.Request: ...
+
+
+def answered(response: Answered, text: str | None) -> str:
     """An answer that is not the wanted one, in words: its status, where it leads, what the service
     says (`text`, where its own form of an error was found), and the usual slip that explains it."""
     said = excerpt(response.content) if text is None else text[:200]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Final, cast
 
 import httptools
@@ -29,12 +30,35 @@ class AnswerTooLargeError(httpx.RemoteProtocolError):
     """More than is allowed of a head or a body, or in more pieces."""
 
 
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """What came back, by the names that it has in a `httpx.Response` too: making one of those
+    takes longer than everything else about an answer."""
+
+    request: httpx.Request
+    status_code: int
+    fields: list[tuple[bytes, bytes]]
+    """Its headers as they came."""
+    content: bytes
+    """Nothing where the body is streamed."""
+
+    @property
+    def headers(self) -> httpx.Headers:
+        return httpx.Headers(self.fields)
+
+    def field(self, name: bytes) -> str | None:
+        """The first header of that name, given in lower case."""
+        found = (value for key, value in self.fields if key.lower() == name)
+        return next((value.decode("latin-1") for value in found), None)
+
+
 class Connection(asyncio.Protocol):
     """See the module. `exchange` gives the answer, whole or, if streamed, from its head on."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[httpx.Response] | None = None
+        self._answer: asyncio.Future[Answer] | None = None
+        self._request: httpx.Request | None = None
         self._lost = False
         self._keep_alive = False
         self._limit_bytes = 0
@@ -48,31 +72,33 @@ class Connection(asyncio.Protocol):
     async def exchange(
         self,
         request: httpx.Request,
-        body: bytes,
+        data: bytes,
         *,
+        may_send: Callable[[], bool] | None,
         timeout_s: float | None,
         limit_bytes: int,
         stream: StreamedBody | None = None,
-    ) -> httpx.Response:
-        """Write `request` once and read its answer."""
+    ) -> Answer:
+        """Write `data`, the bytes of `request`, once and read the answer."""
         assert self._transport is not None, "not connected"
         assert self._answer is None, "one request at a time"
         self._start_message()
         self._keep_alive = False
         self._limit_bytes, self._stream = limit_bytes, stream
-        data = _head(request) + body
-        may_send: Callable[[], bool] | None = request.extensions.get("may_send")
-        answer: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
-        self._answer = answer
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._answer, self._request = answer, request
+        timer: asyncio.TimerHandle | None = None
         try:
             if may_send is not None and not may_send():  # nothing between this look and the write
                 raise UnsentError("it was too late to send it", request=request)
             self._transport.write(data)
-            async with asyncio.timeout(timeout_s):
-                return await answer
-        except TimeoutError:
-            raise httpx.ReadTimeout("no answer in time", request=request) from None
+            if timeout_s is not None:
+                timer = loop.call_later(timeout_s, _too_late, answer, request)
+            return await answer
         finally:
+            if timer is not None:
+                timer.cancel()
             self._answer = None
 
     def abort(self) -> None:
@@ -139,7 +165,7 @@ class Connection(asyncio.Protocol):
         framing = (b"content-length", b"transfer-encoding")
         self._until_end = not any(name.lower() in framing for name, _ in self._headers)
         if self._stream is not None:
-            self._give(self._stream)
+            self._give(b"")
 
     def on_body(self, body: bytes) -> None:
         if self._stream is not None:
@@ -163,12 +189,19 @@ class Connection(asyncio.Protocol):
             stream.end(None)
         else:
             body, self._body = bytes(self._body), bytearray()
-            self._give(httpx.ByteStream(body))
+            self._give(body)
 
-    def _give(self, stream: httpx.AsyncByteStream) -> None:
+    def _give(self, content: bytes) -> None:
         if self._answer is not None and not self._answer.done():
-            status = self._parser.get_status_code()
-            self._answer.set_result(httpx.Response(status, headers=self._headers, stream=stream))
+            assert self._request is not None, "there is one wherever an answer is waited for"
+            self._answer.set_result(
+                Answer(
+                    request=self._request,
+                    status_code=self._parser.get_status_code(),
+                    fields=self._headers,
+                    content=content,
+                )
+            )
 
     def _start_message(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -197,9 +230,9 @@ class Connection(asyncio.Protocol):
 class StreamedBody(httpx.AsyncByteStream):
     """A body as it comes, at most about `STREAM_BUFFER_BYTES` ahead of its reader."""
 
-    def __init__(self, connection: Connection, done: Callable[[], None]) -> None:
-        self._connection = connection
-        self._done = done
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+        self._done: Callable[[], None] = _nothing
         self._chunks: list[bytes] = []
         self._held_bytes = 0
         self._paused = False
@@ -207,13 +240,16 @@ class StreamedBody(httpx.AsyncByteStream):
         self._error: httpx.TransportError | None = None
         self._moved = asyncio.Event()
 
+    def reads(self, connection: Connection, done: Callable[[], None]) -> None:
+        """From that connection; `done` is called once nobody reads it any more."""
+        self._connection, self._done = connection, done
+
     def feed(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
         self._held_bytes += len(chunk)
         over = self._held_bytes > STREAM_BUFFER_BYTES or len(self._chunks) > PIECES_FREE
         if over and not self._paused:
-            self._paused = True
-            self._connection.pause(True)
+            self._pause(True)
         self._moved.set()
 
     def end(self, error: httpx.TransportError | None) -> None:
@@ -225,8 +261,7 @@ class StreamedBody(httpx.AsyncByteStream):
             self._moved.clear()
             chunks, self._chunks, self._held_bytes = self._chunks, [], 0
             if self._paused:
-                self._paused = False
-                self._connection.pause(False)
+                self._pause(False)
             if chunks:
                 yield b"".join(chunks)  # a body of one byte a chunk costs its reader no more
             if self._chunks:
@@ -237,6 +272,11 @@ class StreamedBody(httpx.AsyncByteStream):
                 return
             await self._moved.wait()
 
+    def _pause(self, paused: bool) -> None:
+        self._paused = paused
+        if self._connection is not None:
+            self._connection.pause(paused)
+
     async def aclose(self) -> None:
         done, self._done = self._done, _nothing
         done()
@@ -246,9 +286,15 @@ def _nothing() -> None:
     pass
 
 
-def _head(request: httpx.Request) -> bytes:
+def _too_late(answer: asyncio.Future[Answer], request: httpx.Request) -> None:
+    if not answer.done():
+        answer.set_exception(httpx.ReadTimeout("no answer in time", request=request))
+
+
+def head_of(request: httpx.Request) -> bytes:
+    """The request's head but for the empty line that ends it."""
     lines = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
     lines += [b"%s: %s" % (name, value) for name, value in request.headers.raw]
     if any(b"\r" in line or b"\n" in line for line in lines):
         raise httpx.LocalProtocolError("a header holds a line break", request=request)
-    return b"\r\n".join((*lines, b"", b""))
+    return b"\r\n".join((*lines, b""))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,7 +14,9 @@ from web3 import HTTPProvider, Web3
 
 from integration_harness.stack import contracts
 from integration_harness.stack.up import LocalExchange
-from mm_bot.io.http import LeanClient, open_client
+from mm_bot.io.http import LeanClient, LeanTransport, dialed, open_client
+from mm_bot.io.http_connection import Answer, StreamedBody
+from mm_bot.io.resolver import SYSTEM
 from mm_bot.venues.numo.account import AccountBalances
 from mm_bot.venues.numo.chain import Chain
 
@@ -66,16 +69,22 @@ def test_every_read_of_ours_is_what_web3_reads(
     assert asyncio.run(ours()) == theirs
 
 
-class NodeWithoutPrograms(httpx.AsyncHTTPTransport):
+class NodeWithoutPrograms(LeanTransport):
     """A node that answers a call without a receiver with an error, and everything else itself."""
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        asked = orjson.loads(request.content)
+    async def exchanged(
+        self,
+        request: httpx.Request,
+        data: bytes,
+        extensions: Mapping[str, Any],
+        streamed: StreamedBody | None = None,
+    ) -> Answer:
+        asked = orjson.loads(data.partition(b"\r\n\r\n")[2])
         if asked["method"] == "eth_call" and "to" not in asked["params"][0]:
             error = {"code": -32602, "message": "missing receiver"}
-            answer = {"jsonrpc": "2.0", "id": asked["id"], "error": error}
-            return httpx.Response(200, content=orjson.dumps(answer))
-        return await super().handle_async_request(request)
+            content = orjson.dumps({"jsonrpc": "2.0", "id": asked["id"], "error": error})
+            return Answer(request=request, status_code=200, fields=[], content=content)
+        return await super().exchanged(request, data, extensions, streamed)
 
 
 def test_a_node_without_receiverless_calls_gives_the_same_balances(
@@ -84,12 +93,13 @@ def test_a_node_without_receiverless_calls_gives_the_same_balances(
     """Where the node refuses the one-call read, balances come from the latest block by number."""
     addresses, maker = exchange.deployment.addresses, exchange.deployment.maker
 
-    async def read(transport: httpx.AsyncBaseTransport) -> AccountBalances:
+    async def read(transport: LeanTransport) -> AccountBalances:
         async with LeanClient(transport=transport) as client:
             chain = Chain(client, exchange.rpc_url)
             return await chain.balances(addresses.sub_accounts, maker.subaccount_ids[0])
 
-    plain = asyncio.run(read(httpx.AsyncHTTPTransport()))
-    refused = asyncio.run(read(NodeWithoutPrograms()))
+    connect = partial(dialed, SYSTEM)
+    plain = asyncio.run(read(LeanTransport(connect)))
+    refused = asyncio.run(read(NodeWithoutPrograms(connect)))
     assert refused.entries == plain.entries
     assert abs(refused.block_number - plain.block_number) <= 1

@@ -92,6 +92,36 @@ def test_connections_are_kept() -> None:
     assert server.requests[0].endswith(b"\r\n\r\nbody")
 
 
+def test_what_every_cycle_asks_is_on_the_wire_as_httpx_says_it() -> None:
+    """A prepared request and a post of JSON have the lines and the body of httpx's own, each time
+    anew, and their answers say the same."""
+    many = b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\nDate: now\r\nX-Two: a\r\n\r\n{}"
+
+    async def answer(server: Server, writer: asyncio.StreamWriter) -> None:
+        writer.write(many)
+
+    async def use(client: LeanClient, server: Server) -> None:
+        kind, query = {"content-type": "application/json"}, {"symbol": "a b"}
+        prepared = client.prepared("GET", "/v1/book", params=query)
+        for body in (b'{"a":1}', b"{}"):
+            theirs = (
+                await client.post("/v1/orders", content=body, headers=kind),
+                await client.get("/v1/book", params=query),
+            )
+            ours = await client.post_json("/v1/orders", body), await client.ask(prepared)
+            for lean, plain in zip(ours, theirs, strict=True):
+                assert (lean.status_code, lean.content) == (plain.status_code, plain.content)
+                assert lean.headers == plain.headers
+                assert lean.request.url == plain.request.url
+                assert (lean.field(b"date"), lean.field(b"x-three")) == ("now", None)
+
+    asked = [each.split(b"\r\n") for each in with_server(answer, use).requests]
+    assert len(asked) == 8
+    for at in (0, 1, 4, 5):
+        theirs, ours = asked[at], asked[at + 2]
+        assert (sorted(theirs), theirs[0], theirs[-1]) == (sorted(ours), ours[0], ours[-1])
+
+
 def test_concurrent_requests_have_connections_of_their_own() -> None:
     """Requests at the same time neither wait for each other nor mix their answers."""
 

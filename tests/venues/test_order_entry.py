@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
@@ -14,7 +17,9 @@ import pytest
 from mm_bot.core.commands import Outcome, Verdict
 from mm_bot.core.exact import Amount
 from mm_bot.core.instrument import Instrument, Side
-from mm_bot.io.http import LeanClient, open_client
+from mm_bot.io.http import LeanClient, LeanTransport, dialed, open_client
+from mm_bot.io.http_connection import Answer, StreamedBody
+from mm_bot.io.resolver import SYSTEM
 from mm_bot.venues import signing
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.order_entry import OrderEntry, machine_token, read_outcome
@@ -52,16 +57,37 @@ CONFIG = NumoConfig(
 NOW_MS = 1_795_000_000_000
 
 
+class Answering(LeanTransport):
+    """An API that gives one answer, without a network."""
+
+    def __init__(self, answer: httpx.Response | Exception, seen: list[httpx.Request]) -> None:
+        super().__init__(partial(dialed, SYSTEM))
+        self._gives = answer
+        self._seen = seen
+
+    async def exchanged(
+        self,
+        request: httpx.Request,
+        data: bytes,
+        extensions: Mapping[str, Any],
+        streamed: StreamedBody | None = None,
+    ) -> Answer:
+        body = data.partition(b"\r\n\r\n")[2]
+        self._seen.append(httpx.Request(request.method, request.url, content=body))
+        if isinstance(self._gives, Exception):
+            raise self._gives
+        given = self._gives
+        return Answer(
+            request=request,
+            status_code=given.status_code,
+            fields=given.headers.raw,
+            content=given.content,
+        )
+
+
 def entry_over(answer: httpx.Response | Exception, seen: list[httpx.Request]) -> OrderEntry:
     """An order entry whose API gives one answer."""
-
-    def respond(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    client = LeanClient(base_url="http://api", transport=httpx.MockTransport(respond))
+    client = LeanClient(base_url="http://api", transport=Answering(answer, seen))
     entry = OrderEntry(CONFIG, client, lambda: NOW_MS)
     entry.market = SPOT_MARKET
     return entry

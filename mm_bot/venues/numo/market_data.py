@@ -17,6 +17,7 @@ from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Book, BookOrder, ClockReading, Trade
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import answered, edge
+from mm_bot.io.http import LeanClient, Prepared
 from mm_bot.io.shapes import Known
 from mm_bot.venues.numo import wire
 
@@ -27,13 +28,13 @@ TRADES_LIMIT: Final = 100
 class MarketData:
     """The readable side of the API; `client` has its base URL and its timeouts."""
 
-    def __init__(self, client: httpx.AsyncClient, now_ms: Callable[[], int]) -> None:
+    def __init__(self, client: LeanClient, now_ms: Callable[[], int]) -> None:
         self.clock: ClockReading | None = None
         """The API's clock by its latest answer; None where that has no Date."""
         self._client = client
         self._now_ms = now_ms
         # Built once each, which is half of a request's work; there are two for each market.
-        self._requests: dict[tuple[str, ...], httpx.Request] = {}
+        self._requests: dict[tuple[str, ...], Prepared] = {}
         self._orders: dict[tuple[str, str | None], Known[BookOrder]] = {}
         self._trades: dict[str, Known[Trade]] = {}
 
@@ -57,10 +58,10 @@ class MarketData:
         key = (path, *query.values())
         with edge(wire.API):
             if key not in self._requests:
-                self._requests[key] = self._client.build_request("GET", path, params=query)
+                self._requests[key] = self._client.prepared("GET", path, params=query)
             began_ms = self._now_ms()
-            response = await self._client.send(self._requests[key])
-            self.clock = api_clock(response.headers.get("date"), began_ms, self._now_ms())
+            response = await self._client.ask(self._requests[key])
+            self.clock = api_clock(response.field(b"date"), began_ms, self._now_ms())
         if response.status_code != httpx.codes.OK:
             text = wire.parse_error(response.content)
             raise EdgeError(wire.API, f"GET {path} {answered(response, text)}")
