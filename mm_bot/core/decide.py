@@ -8,7 +8,7 @@ hold in the first cycle too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from mm_bot.core import (
@@ -287,7 +287,7 @@ def _by_clock(gap: Missing, off: ClockReading | None) -> Missing:
     if off is None or gap.reason is not MissingReason.REFUSED_RECENTLY:
         return gap
     numbers = (("clock", off.name), ("ahead_ms", str(off.ahead_ms)))
-    return replace(gap, reason=MissingReason.CLOCK_OFF, numbers=numbers)
+    return changed(gap, reason=MissingReason.CLOCK_OFF, numbers=numbers)
 
 
 def _signed_room(now: Situation) -> dict[Side, SignedRoom]:

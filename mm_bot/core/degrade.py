@@ -19,10 +19,11 @@ Entry points: `half_known`, `causes` and `withdrawn`. Only where `RiskPolicy.deg
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from mm_bot.core.balances import Holdings
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_SIZE, Price, Size, multiply
 from mm_bot.core.explained import Explained, Explanation
 from mm_bot.core.freshness import Freshness
@@ -130,7 +131,7 @@ def withdrawn(quotes: Quotes, found: tuple[Cause, ...], market: Instrument) -> Q
         why = ("cause", ", ".join(cause.name for cause in mine))
         gap = Missing(side=side, index=None, reason=MissingReason.DEGRADED, numbers=(why, *numbers))
         others = tuple(each for each in ladder.missing if each.side is not side)
-        ladder = replace(ladder, missing=(*others, gap))
+        ladder = changed(ladder, missing=(*others, gap))
         ladder = _with(ladder, side, NONE)
     for cause in found:
         if cause.closes is not None:
@@ -138,11 +139,11 @@ def withdrawn(quotes: Quotes, found: tuple[Cause, ...], market: Instrument) -> Q
     told = tuple(_told(cause) for cause in found)
     explained = Explained((lambda: quotes.explanations, *told))
     lasting = (*quotes.lasting, *told)
-    return replace(quotes, ladder=ladder, explanations=explained, lasting=lasting)
+    return changed(quotes, ladder=ladder, explanations=explained, lasting=lasting)
 
 
 def _with(ladder: Ladder, side: Side, levels: tuple[Level, ...]) -> Ladder:
-    return replace(ladder, bids=levels) if side is Side.BUY else replace(ladder, asks=levels)
+    return changed(ladder, bids=levels) if side is Side.BUY else changed(ladder, asks=levels)
 
 
 def _reduced(ladder: Ladder, cause: Cause, left: Size, market: Instrument) -> Ladder:
@@ -153,12 +154,12 @@ def _reduced(ladder: Ladder, cause: Cause, left: Size, market: Instrument) -> La
         size = market.floor_size(min(level.size, left))
         if not market.tradable(level.price, size):
             break
-        found.append(replace(level, size=size, notional=market.notional(level.price, size)))
+        found.append(changed(level, size=size, notional=market.notional(level.price, size)))
         left -= size
     if wanted and not found:
         numbers = (("cause", cause.name), ("closes_at_most", at_most))
         gap = Missing(side=other, index=None, reason=MissingReason.DEGRADED, numbers=numbers)
-        ladder = replace(ladder, missing=(*ladder.missing, gap))
+        ladder = changed(ladder, missing=(*ladder.missing, gap))
     return _with(ladder, other, tuple(found))
 
 
@@ -174,7 +175,7 @@ def last_step(policy: RiskPolicy, found: tuple[Cause, ...]) -> RiskPolicy:
     names = {cause.name for cause in found}
     if not names & {BASE_LOW, QUOTE_LOW} or {BASE_LOW, QUOTE_LOW} <= names:
         return policy
-    return replace(policy, min_base=None) if BASE_LOW in names else replace(policy, min_quote=None)
+    return changed(policy, min_base=None) if BASE_LOW in names else changed(policy, min_quote=None)
 
 
 def _low(held: frozenset[str], holdings: Holdings, policy: RiskPolicy) -> Iterator[Cause]:
@@ -255,7 +256,7 @@ def _one_sided(
         missing = half.side.opposite
         yield Cause(name=ONE_SIDED[missing], side=missing, numbers=numbers)
         return
-    well_inside = replace(policy, min_size=policy.min_size.times(_TENTH_MORE))
+    well_inside = changed(policy, min_size=policy.min_size.times(_TENTH_MORE))
     for side, name in ONE_SIDED.items():
         if name not in held or chosen.source is not ReferenceSource.BOOK:
             continue

@@ -7,10 +7,10 @@ unknown ones, held ones, and those whose cancel may fail.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from mm_bot.core.again import again
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_AMOUNT, Amount, floor_to_step, multiply
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.ledger import OpenOrder
@@ -34,7 +34,7 @@ def beside_what_stays(
             size, _ = room.fit(level.price, level.size)
             if size < level.size and given.market.tradable(level.price, size):
                 notional = given.market.notional(level.price, size)
-                level = replace(level, size=size, notional=notional)
+                level = changed(level, size=size, notional=notional)
             room.use(level.price, level.size)
         cut.append(level)
     return tuple(cut)
@@ -118,10 +118,10 @@ def _after_all_cancels(given: ReconcileInput, found: Plan, side: Side) -> Plan:
     mine = {c.order_id for c in given.open_orders if c.side is side}
     gone = {cancel.order_id for cancel in found.cancels} & mine
     places = (
-        replace(p, after=tuple(sorted({*p.after, *gone}))) if p.level.side is side else p
+        changed(p, after=tuple(sorted({*p.after, *gone}))) if p.level.side is side else p
         for p in found.places
     )
-    return replace(found, places=tuple(places))
+    return changed(found, places=tuple(places))
 
 
 def _used(

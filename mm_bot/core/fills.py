@@ -12,8 +12,9 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size, multiply, round_half_even
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.settlement import Settlements
@@ -80,12 +81,12 @@ def count(
     """The totals with every fill not counted yet, and those fills; `settlements` tell which orders
     fills are owed to."""
     if fill_totals.cursor is None:
-        return replace(fill_totals, cursor=newest_trade_id), ()
+        return changed(fill_totals, cursor=newest_trade_id), ()
     new, cursor = [], fill_totals.cursor
     for fill in fills:
         key = (fill.trade_id, fill.order_id)
         if fill.trade_id > cursor and key not in fill_totals.seen:
-            fill_totals = _booked(replace(fill_totals, seen=fill_totals.seen | {key}), fill)
+            fill_totals = _booked(changed(fill_totals, seen=fill_totals.seen | {key}), fill)
             new.append(fill)
         elif fill.trade_id <= cursor and _owed(fill, settlements, new):
             fill_totals = _booked(fill_totals, fill)
@@ -115,7 +116,7 @@ def reverted(fill_totals: FillTotals, settlements: Settlements, market: Instrume
         cost, realised = _settle(fill_totals, -size, -worth)
         kept = dict(list({**fill_totals.reverted, order_id: out}.items())[-REVERTED_KEPT:])
         volume = entry.size(change)
-        fill_totals = replace(
+        fill_totals = changed(
             fill_totals,
             position=fill_totals.position - size,
             cash=fill_totals.cash + worth,
@@ -133,7 +134,7 @@ def _booked(fill_totals: FillTotals, fill: Fill) -> FillTotals:
     worth = fill.notional if fill.side is Side.BUY else -fill.notional
     cost, realised = _settle(fill_totals, signed, worth)
     buying = fill.side is Side.BUY
-    return replace(
+    return changed(
         fill_totals,
         buys=fill_totals.buys + buying,
         sells=fill_totals.sells + (not buying),
@@ -171,12 +172,12 @@ def _advanced(
     fill_totals: FillTotals, before: int, newest_trade_id: int, now_ms: int
 ) -> FillTotals:
     if fill_totals.checkpoint is None:
-        return replace(fill_totals, checkpoint=(newest_trade_id, now_ms))
+        return changed(fill_totals, checkpoint=(newest_trade_id, now_ms))
     settled_id, since_ms = fill_totals.checkpoint
     if now_ms - since_ms < SETTLING_MS:
         return fill_totals
     cursor = max(before, settled_id)
-    return replace(
+    return changed(
         fill_totals,
         cursor=cursor,
         past=(*fill_totals.past, before)[-PAST_KEPT:],

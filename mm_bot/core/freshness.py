@@ -9,9 +9,10 @@ contradiction has lasted (behaviour.md section 2).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mm_bot.core.again import again
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Capabilities, Side
 from mm_bot.core.ledger import Tracked
@@ -151,7 +152,7 @@ def own_limit(policy: RiskPolicy, quote: AnchorQuote | None) -> RiskPolicy:
     """The limits with the anchor's own age limit, where its data has one."""
     if quote is None or quote.max_age_ms is None:
         return policy
-    return replace(policy, anchor_max_age_ms=quote.max_age_ms)
+    return changed(policy, anchor_max_age_ms=quote.max_age_ms)
 
 
 def _rank(age_ms: int | None) -> tuple[bool, int]:

@@ -12,10 +12,11 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from mm_bot.core.again import again
+from mm_bot.core.changed import changed
 from mm_bot.core.commands import PreparedOrder
 from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Side
@@ -195,8 +196,8 @@ def without_dead_rows(read: OwnOrders, now_ms: int) -> OwnOrders:
     dead = [row for row in read.rows if now_ms > row.expiry_ms + DEAD_AFTER_MS and row.live]
     if not dead:
         return read
-    rows = (replace(r, status=OrderStatus.EXPIRED) if r in dead else r for r in read.rows)
-    return replace(read, rows=tuple(rows))
+    rows = (changed(r, status=OrderStatus.EXPIRED) if r in dead else r for r in read.rows)
+    return changed(read, rows=tuple(rows))
 
 
 def stuck(known: OpenOrder, now_ms: int) -> bool:
@@ -231,8 +232,8 @@ def updated(known: OpenOrder, row: RestingOrder, read_ms: int) -> OpenOrder:
     matching = row.status is OrderStatus.MATCHING
     matching_since_ms = (known.matching_since_ms or read_ms) if matching else None
     if not matching and known.matching_since_ms is not None:  # given back: cancels wait no longer
-        known = replace(known, next_cancel_ms=0)
-    return replace(
+        known = changed(known, next_cancel_ms=0)
+    return changed(
         known,
         side=row.side,
         price=row.price,
@@ -272,7 +273,7 @@ def says_nothing_new(known: OpenOrder, row: RestingOrder) -> bool:
 def _absent(known: OpenOrder, read_ms: int) -> OpenOrder:
     if known.stage is Stage.UNKNOWN or known.absent_since_ms is not None:
         return known
-    return replace(known, absent_since_ms=read_ms)
+    return changed(known, absent_since_ms=read_ms)
 
 
 def _ended(known: OpenOrder, row: RestingOrder) -> Ended:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import Amount, Price
 from mm_bot.core.instrument import Instrument, Level, Side
 from mm_bot.core.ledger import OpenOrder, Stage
@@ -109,7 +110,7 @@ class Plan:
     def without(self, place: Place, reason: Reason, *, keep_cancel: bool = False) -> Plan:
         """The plan without `place`, and without the cancel of what it replaces."""
         spared = None if keep_cancel else place.replaces
-        return replace(
+        return changed(
             self,
             places=tuple(p for p in self.places if p is not place),
             cancels=tuple(c for c in self.cancels if c.order_id != spared),

@@ -7,9 +7,9 @@ would be worse. Such a level is missing, with the limit as its number.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.explained import Explained, Explanation
 from mm_bot.core.instrument import Instrument, Level, Side
 from mm_bot.core.quoting import Missing, MissingReason, Quotes
@@ -35,7 +35,7 @@ def within(quotes: Quotes, limits: PriceLimits | None, market: Instrument) -> Qu
             if held.price != level.price:
                 said.append(_moved(level, held))
             kept[side].append(held)
-    ladder = replace(
+    ladder = changed(
         ladder,
         bids=tuple(kept[Side.BUY]),
         asks=tuple(kept[Side.SELL]),
@@ -43,9 +43,9 @@ def within(quotes: Quotes, limits: PriceLimits | None, market: Instrument) -> Qu
     )
     forced = quotes.reduction
     if forced is not None and forced.level is not None:
-        forced = replace(forced, level=_held(forced.level, limits, market))
+        forced = changed(forced, level=_held(forced.level, limits, market))
     explained = Explained((lambda: quotes.explanations, *said))
-    return replace(quotes, ladder=ladder, explanations=explained, reduction=forced)
+    return changed(quotes, ladder=ladder, explanations=explained, reduction=forced)
 
 
 def _held(level: Level, limits: PriceLimits, market: Instrument) -> Level | None:
@@ -59,7 +59,7 @@ def _held(level: Level, limits: PriceLimits, market: Instrument) -> Level | None
         return None
     if price == level.price:
         return level
-    return replace(level, price=price, notional=market.notional(price, level.size))
+    return changed(level, price=price, notional=market.notional(price, level.size))
 
 
 def _missing(level: Level, limits: PriceLimits) -> Missing:

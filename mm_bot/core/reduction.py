@@ -11,8 +11,8 @@ Entry point: `planned`. Invariants:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
+from mm_bot.core.changed import changed
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.plan import Place, Plan, ReconcileInput
 from mm_bot.core.quoting import Bound, Missing, MissingReason, Reduction, fit
@@ -41,7 +41,7 @@ def planned(
             and given.now_ms - c.created_ms < wanted.life_ms
             and given.now_ms < c.expiry_ms
         }
-        return replace(
+        return changed(
             cancels, cancels=tuple(c for c in cancels.cancels if c.order_id not in under_way)
         )
     level, slot = wanted.level, (wanted.side, 0)
@@ -54,8 +54,8 @@ def planned(
     level = _within_signed_room(given, level)
     if level is None:
         gap = Missing(side=wanted.side, index=None, reason=MissingReason.SIGNED_LIABILITY)
-        return replace(cancels, missing=(*cancels.missing, gap))
-    return replace(cancels, places=(Place(level=level, reduce_ms=wanted.life_ms),))
+        return changed(cancels, missing=(*cancels.missing, gap))
+    return changed(cancels, places=(Place(level=level, reduce_ms=wanted.life_ms),))
 
 
 def _within_signed_room(given: ReconcileInput, level: Level) -> Level | None:
@@ -72,4 +72,4 @@ def _within_signed_room(given: ReconcileInput, level: Level) -> Level | None:
     size, _ = fit(market, (bound,), level.price, level.size)
     if not market.tradable(level.price, size):
         return None
-    return replace(level, size=size, notional=market.notional(level.price, size))
+    return changed(level, size=size, notional=market.notional(level.price, size))

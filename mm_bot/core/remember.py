@@ -8,9 +8,10 @@ Entry point: `remember`. Invariants:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mm_bot.core.budget import last_minute
+from mm_bot.core.changed import changed
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict
 from mm_bot.core.decide import Decision
 from mm_bot.core.exact import NO_SIZE
@@ -87,7 +88,7 @@ def remember(memory: Memory, decision: Decision, report: Report, *, dry_run: boo
     balances = snapshot.venue.balances.value
     inventory = balances.base if balances else memory.inventory
     moved = inventory != memory.inventory
-    return replace(
+    return changed(
         memory,
         startup=memory.startup and not _startup_done(snapshot, decision, report, dry_run),
         open_orders=tuple(open_orders.values()),
@@ -140,7 +141,7 @@ def _accepted(memory: Memory, snapshot: Snapshot) -> Mapping[str, Accepted]:
 def with_signed(memory: Memory, orders: Iterable[NewOrder]) -> Memory:
     """The memory with orders noted that were signed in a cycle which nobody remembered."""
     found = tuple(orders)
-    return replace(memory, signatures=_signed(memory.signatures, found)) if found else memory
+    return changed(memory, signatures=_signed(memory.signatures, found)) if found else memory
 
 
 def _signed(signatures: Signatures, orders: Iterable[NewOrder]) -> Signatures:
@@ -167,19 +168,19 @@ def with_cancels(memory: Memory, cancels: Iterable[CancelResult]) -> Memory:
         _cancelled(c, results[c.order_id]) if c.order_id in results else c
         for c in memory.open_orders
     )
-    return replace(memory, open_orders=noted)
+    return changed(memory, open_orders=noted)
 
 
 def _cancelled(known: OpenOrder, result: CancelResult) -> OpenOrder:
     tries = known.cancels + 1
-    known = replace(known, cancel_category=result.cancel.category.value)
+    known = changed(known, cancel_category=result.cancel.category.value)
     if result.outcome.verdict is Verdict.ACCEPTED:
-        return replace(known, cancels=tries, cancel_acked_ms=result.done_ms)
+        return changed(known, cancels=tries, cancel_acked_ms=result.done_ms)
     longest_ms = RESEND_MAX_MS if known.stage is Stage.UNKNOWN else CANCEL_RETRY_MAX_MS
     if stuck(known, result.done_ms):
         longest_ms = STUCK_RETRY_MAX_MS
     pause_ms = _pause_ms(CANCEL_RETRY_MS, tries, longest_ms)
-    return replace(known, cancels=tries, next_cancel_ms=result.done_ms + pause_ms)
+    return changed(known, cancels=tries, next_cancel_ms=result.done_ms + pause_ms)
 
 
 def _pause_ms(first_ms: int, tries: int, longest_ms: int) -> int:
@@ -192,11 +193,11 @@ def _placed(open_orders: dict[str, OpenOrder], result: PlaceResult) -> None:
     known = open_orders.get(order.order_id)
     if verdict is Verdict.REFUSED:
         if known is not None and result.outcome.unjudged:
-            open_orders[order.order_id] = replace(
+            open_orders[order.order_id] = changed(
                 known, next_send_ms=result.sent_ms + RESEND_MAX_MS
             )
         elif known is not None:
-            open_orders[order.order_id] = replace(known, resend_refused=True, signed=None)
+            open_orders[order.order_id] = changed(known, resend_refused=True, signed=None)
         return
     stage = Stage.ACCEPTED if verdict is Verdict.ACCEPTED else Stage.UNKNOWN
     sends = known.sends + 1 if known else 1

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from decimal import Decimal
 
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_SIZE, Price, Size, add, multiply, subtract
 from mm_bot.core.instrument import Instrument, Level
 from mm_bot.core.ledger import OpenOrder
@@ -73,4 +73,4 @@ class Room:
 
     def _now(self) -> Iterator[Bound]:
         for bound in self._bounds:
-            yield replace(bound, left=subtract(bound.left, bound.takes(self._size, self._worth)))
+            yield changed(bound, left=subtract(bound.left, bound.takes(self._size, self._worth)))

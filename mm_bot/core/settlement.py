@@ -21,7 +21,7 @@ Invariants (behaviour.md section 2):
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from mm_bot.core.changed import changed
@@ -124,11 +124,11 @@ class Past:
 
     def of(self, entry: Settlement, order_id: str) -> Settlement:
         """The new entry with what is known of the fills that it has already."""
-        entry = replace(entry, reverted=self.taken_out.get(order_id, 0))
+        entry = changed(entry, reverted=self.taken_out.get(order_id, 0))
         if self.cursor is None:
-            return replace(entry, unbooked=entry.filled, counts_after=self.newest_trade_id or 0)
+            return changed(entry, unbooked=entry.filled, counts_after=self.newest_trade_id or 0)
         if self.continued and order_id not in self.live:
-            return replace(entry, booked=entry.filled, counts_after=self.cursor)
+            return changed(entry, booked=entry.filled, counts_after=self.cursor)
         return entry
 
 
@@ -167,7 +167,7 @@ def settle(
         entries[row.order_id] = entry
     for fill in fills:
         entry = entries.get(fill.order_id) or _unread(fill.order_id, fill.side, fill.price, now_ms)
-        entries[fill.order_id] = replace(
+        entries[fill.order_id] = changed(
             entry, booked=entry.booked + fill.steps, trades=entry.trades | {fill.trade_id}
         )
     for order_id, steps in (balances.settled if balances is not None else {}).items():
@@ -201,13 +201,13 @@ def pending(settlements: Settlements, market: Instrument) -> Pending:
         if not steps:
             continue
         if entry.side is Side.BUY:
-            found = replace(
+            found = changed(
                 found,
                 bought=found.bought + entry.size(steps),
                 bought_for=found.bought_for + entry.notional(market, steps),
             )
         else:
-            found = replace(found, sold=found.sold + entry.size(steps))
+            found = changed(found, sold=found.sold + entry.size(steps))
     return found
 
 
@@ -283,15 +283,15 @@ def _judged(entry: Settlement, order_id: str, balances: Balances | None, now_ms:
     count, block_ms = balances.settled.get(order_id), balances.block_time_ms
     if count is not None:
         if count < entry.settled:  # the block that had it is no longer the chain's: it waits anew
-            entry = replace(entry, since_ms=now_ms, since_block_ms=block_ms)
-        entry = replace(entry, settled=count, asked=True)
+            entry = changed(entry, since_ms=now_ms, since_block_ms=block_ms)
+        entry = changed(entry, settled=count, asked=True)
     if entry.since_block_ms is None:
-        entry = replace(entry, since_block_ms=block_ms)
+        entry = changed(entry, since_block_ms=block_ms)
     passed_ms = min(now_ms - entry.since_ms, block_ms - (entry.since_block_ms or block_ms))
     late = entry.asked and passed_ms > REVERTED_AFTER_MS
     reverted = entry.unsettled if late else min(entry.reverted, entry.unsettled)
     odd_since_ms = entry.odd_since_ms if entry.odd_since_ms is not None else now_ms
-    return replace(entry, reverted=reverted, odd_since_ms=odd_since_ms if entry.odd else None)
+    return changed(entry, reverted=reverted, odd_since_ms=odd_since_ms if entry.odd else None)
 
 
 def _forgotten(entry: Settlement, balances: Balances | None) -> bool:

@@ -7,10 +7,11 @@ lock, rows only while they can still fill, fills once, balances with what they a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mm_bot.core import degrade, freshness, ledger, liability, reference
 from mm_bot.core.balances import Holdings, holdings
+from mm_bot.core.changed import changed
 from mm_bot.core.fills import FillTotals, count, reverted
 from mm_bot.core.freshness import Freshness
 from mm_bot.core.instrument import Instrument
@@ -101,7 +102,7 @@ def _without_unlocked_orders(snapshot: Snapshot) -> Snapshot:
         return snapshot
     error = snapshot.venue.orders.error or "the one-writer lock is not held"
     unread: Part[OwnOrders] = Part(value=None, as_of_ms=None, error=error)
-    return replace(snapshot, venue=replace(snapshot.venue, orders=unread))
+    return changed(snapshot, venue=changed(snapshot.venue, orders=unread))
 
 
 def _without_dead_rows(snapshot: Snapshot) -> Snapshot:
@@ -111,7 +112,7 @@ def _without_dead_rows(snapshot: Snapshot) -> Snapshot:
     read = ledger.without_dead_rows(part.value, _expiry_clock_ms(snapshot))
     if read is part.value:
         return snapshot
-    return replace(snapshot, venue=replace(snapshot.venue, orders=replace(part, value=read)))
+    return changed(snapshot, venue=changed(snapshot.venue, orders=changed(part, value=read)))
 
 
 def _expiry_clock_ms(snapshot: Snapshot) -> int:

@@ -6,9 +6,9 @@ The numbered invariants are those of `reconcile.py`, which puts the slots togeth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mm_bot.core.again import again
+from mm_bot.core.changed import changed
 from mm_bot.core.exact import BPS, add, distance, multiply, subtract
 from mm_bot.core.exposure import pace_ms, past_a_bound, priced_worse
 from mm_bot.core.instrument import Level, Side
@@ -102,7 +102,7 @@ def patient(policy: ReconcilePolicy, level: Level, order: OpenOrder) -> Reconcil
     if order.size >= level.size:
         return policy
     share = policy.stale_threshold_bps.scaleb(-4)
-    return replace(policy, size_tolerance=policy.size_tolerance + level.size.times(share))
+    return changed(policy, size_tolerance=policy.size_tolerance + level.size.times(share))
 
 
 def fill(given: ReconcileInput, level: Level, after: tuple[str, ...]) -> Plan:
