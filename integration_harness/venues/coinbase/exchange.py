@@ -9,9 +9,10 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from integration_harness.venues.coinbase.model import (
-    FEE,
+    FEES,
     LEAST,
     LOT,
+    MAKER_FEE,
     OURS,
     SYMBOL,
     TICK,
@@ -99,7 +100,7 @@ class Exchange:
         if kind == "limit_limit_gtd" and ms_of(terms["end_time"]) <= self.now_ms():
             return "INVALID_END_TIME"
         side = body["side"].lower()
-        needs = size if side == "sell" else price * size * (1 + FEE)
+        needs = size if side == "sell" else price * size * (1 + MAKER_FEE)
         currency = "BTC" if side == "sell" else "USD"
         if needs > self.wallets[currency] - self.held(currency):
             return "INSUFFICIENT_FUND"
@@ -134,7 +135,8 @@ class Exchange:
         mine = [o for o in self.orders.values() if o.subaccount_id == OURS and o.live]
         rest = (o for o in mine if o.direction == side)
         return sum(
-            (o.left if side == "sell" else o.left * o.price * (1 + FEE) for o in rest), Decimal(0)
+            (o.left if side == "sell" else o.left * o.price * (1 + MAKER_FEE) for o in rest),
+            Decimal(0),
         )
 
     # The book
@@ -231,8 +233,9 @@ class Exchange:
         if order.subaccount_id != OURS:
             return
         sign = 1 if order.direction == "buy" else -1
+        commission = amount * price * FEES[role]
         self.wallets["BTC"] += sign * amount
-        self.wallets["USD"] -= sign * amount * price
+        self.wallets["USD"] -= sign * amount * price + commission
         at = iso(self.now_ms())
         self.fills.append(
             {
@@ -244,7 +247,7 @@ class Exchange:
                 "price": format(price, "f"),
                 "size": format(amount, "f"),
                 "size_in_quote": False,
-                "commission": "0",
+                "commission": format(commission, "f"),
                 "liquidity_indicator": role,
                 "trade_time": at,
                 "sequence_timestamp": at,
@@ -258,7 +261,7 @@ class Exchange:
             "product_id": SYMBOL,
             "price": format(price, "f"),
             "size": format(amount, "f"),
-            "side": taker.direction.upper(),
+            "side": "SELL" if taker.direction == "buy" else "BUY",  # the maker's
             "time": iso(self.now_ms()),
         }
         self.trades.append(trade)

@@ -16,7 +16,9 @@ SYMBOL: Final = "BTC-USD"
 TICK: Final = Decimal("0.01")
 LOT: Final = Decimal("0.00001")
 LEAST: Final = Decimal("0.0001")
-FEE: Final = Decimal("0.006")
+MAKER_FEE: Final = Decimal("0.006")
+FEES: Final = {"MAKER": MAKER_FEE, "TAKER": 2 * MAKER_FEE}
+"""Rates of a fill's worth, by its role."""
 OURS: Final = 7
 """The number of the key's portfolio; 0 are strangers."""
 

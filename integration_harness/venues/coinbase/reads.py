@@ -7,6 +7,7 @@ from typing import Final
 
 from integration_harness.venues.coinbase.exchange import Exchange
 from integration_harness.venues.coinbase.model import (
+    FEES,
     LEAST,
     LOT,
     OURS,
@@ -64,8 +65,8 @@ class Reads:
         }
 
     def fees(self, asked: Json) -> Json:
-        tier = {"pricing_tier": "Advanced 1", "maker_fee_rate": "0.006", "taker_fee_rate": "0.012"}
-        return {"fee_tier": tier}
+        rates = {f"{role.lower()}_fee_rate": format(rate, "f") for role, rate in FEES.items()}
+        return {"fee_tier": {"pricing_tier": "Advanced 1", **rates}}
 
     def accounts(self, asked: Json) -> Json:
         self._exchange.advance()

@@ -90,6 +90,7 @@ def test_it_quotes_counts_a_fill_once_and_stops_with_proof(
     )
     wait("two quotes", lambda: len(live(server)) == 2, bot)
     assert bot.metrics()[counted] == 1
+    assert bot.metrics()["mm_bot_fees_paid_cngn"] == 71.82, "60 bps of 0.2 at 59850"
     assert bot.stop() == 0
     assert not live(server)
     posted = [body["client_order_id"] for path, body in server.received if path == "orders"]
