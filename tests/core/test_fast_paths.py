@@ -259,6 +259,7 @@ def test_signatures_with_a_change_are_those_made_anew(
     for second in range(8):
         chain_ms = NOW_MS + second * 1_000
         found = found.unexpired(chain_ms)
+        assert found.unexpired(chain_ms) is found, "nothing more expires"
         left = {k: s for k, s in left.items() if s.expiry_ms + GRACE_MS > chain_ms}
         anew = Signed(left)
         assert (found, found.hidden, found.worth) == (left, anew.hidden, anew.worth)

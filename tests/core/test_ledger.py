@@ -20,7 +20,7 @@ from mm_bot.core.ledger import (
     track,
     without_dead_rows,
 )
-from mm_bot.core.memory import remembered
+from mm_bot.core.memory import Memory, remembered
 from mm_bot.core.orders import OrderStatus, Ownership
 from mm_bot.core.snapshot import IdLookup, OwnOrders, Part
 from mm_bot.core.watching import watch
@@ -178,7 +178,8 @@ def test_a_remembered_order_is_as_old_as_its_row_says() -> None:
 
 
 def test_a_state_file_gives_enough_to_cancel() -> None:
-    """Of an id all that is needed to cancel it is known; a foreign id gives nothing."""
+    """Of an id all that is needed to cancel it is known; a foreign id gives nothing. The process
+    that goes on with it starts up, and knows no signature before its first read."""
 
     def kept(order_id: str) -> OpenOrder | None:
         return remembered(
@@ -193,7 +194,10 @@ def test_a_state_file_gives_enough_to_cancel() -> None:
     known = kept(f"mm:{SPOT.symbol}:sell:12")
     assert known is not None
     assert (known.nonce, known.side, known.stage) == (12, Side.SELL, Stage.UNKNOWN)
+    assert known.sends == 0
     assert kept("manual:12") is None
+    begun = Memory(started_ms=NOW_MS, open_orders=(known,))
+    assert (begun.startup, begun.signatures_known) == (True, False)
 
 
 def test_an_order_that_the_matcher_gives_back_is_cancelled_at_once() -> None:
