@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -42,17 +42,22 @@ class Proven:
 
 async def prove(parts: Parts, checks: Checks) -> Proven:
     """Services, chain, contracts and subaccounts, what can be asked at once at once."""
-    listings, chain_id, postgres = await asyncio.gather(
+    proven, postgres = await asyncio.gather(_on_chain(parts, checks), _postgres(parts, checks))
+    return replace(proven, postgres=postgres)
+
+
+async def _on_chain(parts: Parts, checks: Checks) -> Proven:
+    """What API and node tell; the contracts are those of the listing."""
+    listings, chain_id = await asyncio.gather(
         reach_api(parts, checks),
         reach(parts, checks, "node", "chain id", parts.chain.chain_id, parts.node_name),
-        _postgres(parts, checks),
     )
     listing = None if listings is None else find_listing(parts, checks, listings)
     ours = chain_id is not None and _chain(parts, checks, chain_id)
     cash = await _contracts(parts, checks, listing) if ours else None
     if not ours:
         checks.skipped("contracts", "all", "no node of our chain answers")
-    return Proven(listings=listings, listing=listing, cash=cash, postgres=postgres)
+    return Proven(listings=listings, listing=listing, cash=cash)
 
 
 async def reach_api(parts: Parts, checks: Checks) -> tuple[wire.Listing, ...] | None:
