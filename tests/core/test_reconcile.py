@@ -90,6 +90,8 @@ def test_one_order_that_must_move_is_seen_among_those_that_fit() -> None:
         assert reasons(made) == cancels
         assert [gap.reason for gap in made.missing] == gaps
         assert ((Side.BUY, 1), other.order_id) in made.kept
+    alone = plan(desk_of(held, ASK), RECONCILES)
+    assert [gap.reason for gap in alone.missing] == [MissingReason.STUCK_IN_MATCHING]
 
 
 def test_with_more_levels_only_the_surplus_goes() -> None:
