@@ -25,7 +25,8 @@ def test_a_nonce_has_no_more_digits_than_256_bits() -> None:
     """78 of them; an id is anybody's to choose, and so is its length."""
     longest = OrderId(MARKET, Side.BUY, 10**78 - 1)
     assert OrderId.parse(str(longest)) == longest
-    assert OrderId.parse(f"mm:{MARKET}:buy:{10**78}") is None
+    for nonce in (str(10**78), "-7", "+7", "7.0", "seven", "٧", ""):
+        assert OrderId.parse(f"mm:{MARKET}:buy:{nonce}") is None
 
 
 @given(st.text() | st.from_regex(r"mm:\w{0,2}:(buy|sell|bid):-?\d{1,3}", fullmatch=True))
