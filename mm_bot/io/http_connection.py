@@ -1,14 +1,15 @@
 """One HTTP/1.1 connection, one request at a time, every byte of an answer counted.
 
 The head of an answer (status, headers, interim answers, trailers) is at most `HEAD_LIMIT_BYTES`;
-the body at most what its reader allows, in pieces of `PIECE_BYTES` on average once there are many,
-and on the wire at most twice that. Beyond any of it the connection is cut at once, and what it held
-is freed.
+the body at most what its reader allows, in pieces of `LEAST_PIECE_BYTES` on average once there are
+many, and on the wire at most twice that. Beyond any of it the connection is cut at once, and what
+it held is freed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final, cast
@@ -17,12 +18,13 @@ import httptools
 import httpx
 
 from mm_bot.io.errors import UnsentError
+from mm_bot.io.pacing import PIECE_BYTES, pause_s
 
 HEAD_LIMIT_BYTES: Final = 64 * 2**10
 STREAM_BUFFER_BYTES: Final = 256 * 2**10
 """Of a streamed body at most about this is held; reading pauses meanwhile."""
 PIECES_FREE: Final = 4096
-PIECE_BYTES: Final = 64
+LEAST_PIECE_BYTES: Final = 64
 """The least mean size of further pieces: one byte a chunk costs the loop as much as a kilobyte."""
 
 
@@ -177,7 +179,7 @@ class Connection(asyncio.Protocol):
         self._pieces += 1
         if len(self._body) > self._limit_bytes:
             self._fail(AnswerTooLargeError(f"a body of over {self._limit_bytes} bytes"))
-        elif (self._pieces - PIECES_FREE) * PIECE_BYTES > len(self._body):
+        elif (self._pieces - PIECES_FREE) * LEAST_PIECE_BYTES > len(self._body):
             self._fail(AnswerTooLargeError(f"a body in over {PIECES_FREE} pieces of a few bytes"))
 
     def on_message_complete(self) -> None:
@@ -228,7 +230,8 @@ class Connection(asyncio.Protocol):
 
 
 class StreamedBody(httpx.AsyncByteStream):
-    """A body as it comes, at most about `STREAM_BUFFER_BYTES` ahead of its reader."""
+    """A body as it comes, at most about `STREAM_BUFFER_BYTES` ahead of its reader, who gets it as
+    `io.pacing` says."""
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
@@ -262,8 +265,11 @@ class StreamedBody(httpx.AsyncByteStream):
             chunks, self._chunks, self._held_bytes = self._chunks, [], 0
             if self._paused:
                 self._pause(False)
-            if chunks:
-                yield b"".join(chunks)  # a body of one byte a chunk costs its reader no more
+            body = b"".join(chunks)  # one of one byte a chunk costs its reader no more
+            for first in range(0, len(body), PIECE_BYTES):
+                began_s = time.perf_counter()
+                yield body[first : first + PIECE_BYTES]
+                await asyncio.sleep(pause_s(time.perf_counter() - began_s))
             if self._chunks:
                 continue
             if self._ended:

@@ -5,23 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Final
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.uri import parse_uri
 
 from mm_bot.io.dial import dial, trust_store
-
-PIECE_BYTES: Final = 4096
-"""What is taken apart at a time: some 1,300 frames at the most, where each is empty or one byte."""
-LONG_S: Final = 0.001
-SHARE: Final = 9
-"""Where a piece takes so long, the next one waits so many times longer."""
+from mm_bot.io.pacing import PIECE_BYTES, pause_s
 
 
 class PacedConnection(ClientConnection):
-    """What came is taken apart piece by piece, and the loop's other work goes on in between: 256 KB
-    of one-byte frames are 87,000, which is a second of nothing else, again and again."""
+    """What came is taken apart piece by piece, as `io.pacing` says."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -60,7 +54,7 @@ class PacedConnection(ClientConnection):
         took_s = time.perf_counter() - began_s
         if self._rest:
             self.transport.pause_reading()
-            self.loop.call_later(SHARE * took_s if took_s > LONG_S else 0, self._take_apart)
+            self.loop.call_later(pause_s(took_s), self._take_apart)
             return
         if not self.recv_messages.paused:
             self.transport.resume_reading()

@@ -16,9 +16,10 @@ from websockets.exceptions import InvalidStatus
 from mm_bot.io.dial import alternating, dial
 from mm_bot.io.errors import describe
 from mm_bot.io.http import open_client
+from mm_bot.io.pacing import PIECE_BYTES
 from mm_bot.io.postgres_address import addresses
 from mm_bot.io.resolver import Address, Resolver
-from mm_bot.io.websocket import PIECE_BYTES, connecting
+from mm_bot.io.websocket import connecting
 from tests.venues.test_http import Server, fine
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -78,6 +79,7 @@ def test_the_last_good_address_serves_while_a_look_up_hangs() -> None:
 HANGING = """
 import asyncio, time
 from mm_bot.io.http import open_client
+from mm_bot.io.pacing import PIECE_BYTES
 from mm_bot.io.resolver import Resolver
 import httpx
 

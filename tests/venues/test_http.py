@@ -21,6 +21,8 @@ from mm_bot.io.http import (
     retry_after_s,
 )
 from mm_bot.io.http_connection import AnswerTooLargeError
+from mm_bot.io.pacing import PIECE_BYTES
+from mm_bot.prices.sse import events
 
 Answer = Callable[["Server", asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -347,6 +349,32 @@ def test_a_body_beyond_its_limit_is_cut_off_and_freed(kind: str) -> None:
             tracemalloc.stop()
             gc.enable()
         assert held_bytes < ANSWER_LIMIT_BYTES / 2
+
+    with_server(flood, use, timeout_ms=20_000)
+
+
+def test_a_stream_of_empty_lines_leaves_the_loop_to_others() -> None:
+    """Server-sent events of which one kilobyte is a thousand lines: the event behind them arrives,
+    and all else on the loop has a turn after every few kilobytes."""
+    count = 60_000
+
+    async def flood(server: Server, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"\n" * count + b"data:x\n\n")
+
+    async def use(client: httpx.AsyncClient, server: Server) -> None:
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        async with client.stream("GET", "/", extensions={"stream": True}) as response:
+            beside = asyncio.create_task(others())
+            assert await anext(events(response.aiter_raw())) == b"x"
+            beside.cancel()
+        assert turns > count // PIECE_BYTES
 
     with_server(flood, use, timeout_ms=20_000)
 
