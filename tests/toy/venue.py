@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from mm_bot.clock import Clock
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
-from mm_bot.core.exact import Amount, Price, Size, plain
-from mm_bot.core.instrument import Capabilities, Instrument, Kind, Margin, Side
-from mm_bot.core.orders import OrderStatus, RestingOrder, classify
+from mm_bot.core.exact import plain
+from mm_bot.core.instrument import Instrument, Side
+from mm_bot.core.orders import RestingOrder
 from mm_bot.core.snapshot import (
     Balances,
     Book,
-    BookOrder,
-    Fill,
     Observation,
     OwnOrders,
     Part,
@@ -32,16 +30,16 @@ from mm_bot.core.snapshot import (
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import FOREIGN, NOT_SENT, describe
 from mm_bot.io.http import open_client
-from mm_bot.io.shapes import Members, Reader
+from mm_bot.io.shapes import Members
 from mm_bot.venues import answers
 from mm_bot.venues.base import EthCall, Found, no_chain
 from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.file_lock import FileLock
+from tests.toy import wire
 from tests.toy.settings import ToyConfig
+from tests.toy.wire import TOY, read
 
-TOY: Final = "toy"
 REFUSED: Final = (400, 401, 429)
-_read: Final = Reader(TOY)
 
 
 class ToyVenue:
@@ -93,7 +91,7 @@ class ToyVenue:
             if not hasattr(self, "instrument"):
                 await self.connect()
             account = await self._account(order_ids, None)
-            rows = [self._row(entry) for entry in _read.array(account.get("orders"), "orders")]
+            rows = [self._row(entry) for entry in read.array(account.get("orders"), "orders")]
         except EdgeError as error:
             return Found(orders=(), fault=error.reason)
         return answers.found(rows, order_ids, self._config.market_symbol)
@@ -122,7 +120,7 @@ class ToyVenue:
         try:
             members = _answer(account)
             orders = Part(value=self._own(members, watch), as_of_ms=began_ms)
-            self._balances = Part(value=_balances(members, began_ms), as_of_ms=began_ms)
+            self._balances = Part(value=wire.balances(members, began_ms), as_of_ms=began_ms)
         except EdgeError as error:
             orders = Part(value=None, as_of_ms=None, error=error.reason)
             kept = self._balances
@@ -171,7 +169,7 @@ class ToyVenue:
             conflict = answer.status_code == 409
             return Outcome(verdict=Verdict.UNKNOWN, detail=detail, conflict=conflict)
         try:
-            row = self._row(_read.json(answer.content))
+            row = self._row(read.json(answer.content))
         except EdgeError as error:
             return Outcome(verdict=Verdict.UNKNOWN, detail=error.reason)
         return Outcome(verdict=Verdict.ACCEPTED, left=row.notional)
@@ -183,7 +181,7 @@ class ToyVenue:
             raise EdgeError(TOY, describe(error)) from None
         if answer.status_code != 200:
             raise EdgeError(TOY, f"{answer.status_code}: {answer.text[:200]}")
-        return _read.members(_read.json(answer.content), "answer")
+        return read.members(read.json(answer.content), "answer")
 
     async def _account(self, order_ids: Sequence[str], fills_after: int | None) -> Members:
         after = "" if fills_after is None else str(fills_after)
@@ -203,74 +201,26 @@ class ToyVenue:
         if listing.get("symbol") != self._config.market_symbol:
             checks.wrong("API", "our market", f"it lists {listing.get('symbol')} alone")
             return False
-        self.instrument = Instrument(
-            symbol=self._config.market_symbol,
-            base=_read.text(listing, "base", "market"),
-            quote=_read.text(listing, "quote", "market"),
-            kind=Kind.PERPETUAL,
-            price_tick=Price(_read.number(listing, "tick", "market")),
-            size_step=Size(_read.number(listing, "step", "market")),
-            multiplier=Size.of(1).value,
-            margin=Margin.QUOTE,
-            margin_rate=_read.number(listing, "margin_rate", "market"),
-            collateral=_read.text(listing, "quote", "market"),
-            expiry_ms=None,
-            capabilities=Capabilities(resend_safe=True),
-        )
+        self.instrument = wire.instrument(listing, self._config.market_symbol)
         checks.ok("API", "our market", self.instrument.symbol)
         return True
 
+    def _row(self, entry: object) -> RestingOrder:
+        return wire.order(entry, self.instrument, self._config.protected_prefixes)
+
     def _own(self, account: Members, watch: Watch) -> OwnOrders:
-        rows = tuple(self._row(entry) for entry in _read.array(account.get("orders"), "orders"))
-        fills = tuple(self._fill(entry) for entry in _read.array(account.get("fills"), "fills"))
+        rows = tuple(self._row(entry) for entry in read.array(account.get("orders"), "orders"))
+        fills = tuple(
+            wire.fill(entry, self.instrument) for entry in read.array(account.get("fills"), "fills")
+        )
         return OwnOrders(
             rows=rows,
             lookups=answers.lookups(rows, watch.nonces),
             fills=fills if watch.fills_after is not None else (),
             own_trade_ids=frozenset(fill.trade_id for fill in fills),
-            newest_trade_id=_read.integer(account, "newest_fill", "account"),
+            newest_trade_id=read.integer(account, "newest_fill", "account"),
             others=(),
             reserved_elsewhere=Reserved(),
-        )
-
-    def _row(self, entry: object) -> RestingOrder:
-        row = _read.members(entry, "order")
-        order_id, side = _read.text(row, "id", "order"), _side(row)
-        price, left = Price(_read.number(row, "price", "order")), _size(row, "left")
-        nonce = _read.integer(row, "nonce", "order")
-        status = _read.text(row, "status", "order")
-        config = self._config
-        return RestingOrder(
-            order_id=order_id,
-            side=side,
-            price=price,
-            size=left,
-            notional=self.instrument.notional(price, left),
-            original_size=_size(row, "size"),
-            lot=self.instrument.size_step,
-            status=_read.converted(lambda: OrderStatus(status), "order.status"),
-            nonce=nonce,
-            created_ms=_read.integer(row, "created_ms", "order"),
-            expiry_ms=_read.integer(row, "expires_s", "order") * 1000,
-            ownership=classify(
-                order_id, side, nonce, config.market_symbol, config.protected_prefixes
-            ),
-        )
-
-    def _fill(self, entry: object) -> Fill:
-        row = _read.members(entry, "fill")
-        price, size = Price(_read.number(row, "price", "fill")), _size(row, "size")
-        return Fill(
-            trade_id=_read.integer(row, "number", "fill"),
-            order_id=_read.text(row, "order_id", "fill"),
-            side=_side(row),
-            price=price,
-            size=size,
-            notional=self.instrument.notional(price, size),
-            at_ms=_read.integer(row, "at_ms", "fill"),
-            is_maker=_read.truth(row, "maker", "fill"),
-            completes_order=_read.truth(row, "completes", "fill"),
-            steps=0,
         )
 
     def _market(
@@ -279,12 +229,12 @@ class ToyVenue:
         """Book and trades, or the last ones with why there are no newer."""
         try:
             members = _answer(answer)
-            sides = {side: _levels(members, side) for side in Side}
-            trades = _read.array(members.get("trades"), "trades")
+            sides = {side: wire.levels(members, side) for side in Side}
+            trades = read.array(members.get("trades"), "trades")
             book = Book(bids=sides[Side.BUY], asks=sides[Side.SELL])
             return (
                 Part(value=book, as_of_ms=began_ms),
-                Part(value=tuple(map(_trade, trades)), as_of_ms=began_ms),
+                Part(value=tuple(map(wire.trade, trades)), as_of_ms=began_ms),
             )
         except EdgeError as error:
             old, seen = self._book, self._trades
@@ -298,49 +248,3 @@ def _answer(answer: Members | BaseException) -> Members:
     if isinstance(answer, BaseException):
         raise answer
     return answer
-
-
-def _side(row: Members) -> Side:
-    text = _read.text(row, "side", "side")
-    return _read.converted(lambda: Side(text), "side")
-
-
-def _size(row: Members, name: str) -> Size:
-    return Size(_read.number(row, name, "row"))
-
-
-def _levels(book: Members, side: Side) -> tuple[BookOrder, ...]:
-    name = {Side.BUY: "bids", Side.SELL: "asks"}[side]
-    return tuple(
-        BookOrder(
-            order_id=_read.text(entry, "id", name),
-            side=side,
-            price=Price(_read.number(entry, "price", name)),
-            size=_size(entry, "left"),
-            ours=_read.truth(entry, "mine", name),
-        )
-        for entry in _read.array(book.get(name), name)
-    )
-
-
-def _trade(entry: Any) -> Trade:
-    row = _read.members(entry, "trade")
-    return Trade(
-        trade_id=_read.integer(row, "number", "trade"),
-        price=Price(_read.number(row, "price", "trade")),
-        size=_size(row, "size"),
-        at_ms=_read.integer(row, "at_ms", "trade"),
-        maker_order_id="",
-        taker_order_id="",
-    )
-
-
-def _balances(account: Members, began_ms: int) -> Balances:
-    position = _read.number(account, "position_size", "account")
-    sign = -1 if _read.truth(account, "short", "account") else 1
-    return Balances(
-        base=Size(sign * position),
-        quote=Amount(_read.number(account, "cash", "account")),
-        block_number=began_ms,
-        block_time_ms=began_ms,
-    )
