@@ -9,8 +9,7 @@ it held is freed.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -18,12 +17,9 @@ import httptools
 import httpx
 
 from mm_bot.io.errors import UnsentError
-from mm_bot.io.pacing import PIECE_BYTES, pause_s
+from mm_bot.io.streamed_body import PIECES_FREE, StreamedBody
 
 HEAD_LIMIT_BYTES: Final = 64 * 2**10
-STREAM_BUFFER_BYTES: Final = 256 * 2**10
-"""Of a streamed body at most about this is held; reading pauses meanwhile."""
-PIECES_FREE: Final = 4096
 LEAST_PIECE_BYTES: Final = 64
 """The least mean size of further pieces: one byte a chunk costs the loop as much as a kilobyte."""
 
@@ -227,69 +223,6 @@ class Connection(asyncio.Protocol):
         """Stop reading from the server, or go on."""
         if self._transport is not None and not self._transport.is_closing():
             (self._transport.pause_reading if paused else self._transport.resume_reading)()
-
-
-class StreamedBody(httpx.AsyncByteStream):
-    """A body as it comes, at most about `STREAM_BUFFER_BYTES` ahead of its reader, who gets it as
-    `io.pacing` says."""
-
-    def __init__(self) -> None:
-        self._connection: Connection | None = None
-        self._done: Callable[[], None] = _nothing
-        self._chunks: list[bytes] = []
-        self._held_bytes = 0
-        self._paused = False
-        self._ended = False
-        self._error: httpx.TransportError | None = None
-        self._moved = asyncio.Event()
-
-    def reads(self, connection: Connection, done: Callable[[], None]) -> None:
-        """From that connection; `done` is called once nobody reads it any more."""
-        self._connection, self._done = connection, done
-
-    def feed(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
-        self._held_bytes += len(chunk)
-        over = self._held_bytes > STREAM_BUFFER_BYTES or len(self._chunks) > PIECES_FREE
-        if over and not self._paused:
-            self._pause(True)
-        self._moved.set()
-
-    def end(self, error: httpx.TransportError | None) -> None:
-        self._ended, self._error = True, error
-        self._moved.set()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while True:
-            self._moved.clear()
-            chunks, self._chunks, self._held_bytes = self._chunks, [], 0
-            if self._paused:
-                self._pause(False)
-            body = b"".join(chunks)  # one of one byte a chunk costs its reader no more
-            for first in range(0, len(body), PIECE_BYTES):
-                began_s = time.perf_counter()
-                yield body[first : first + PIECE_BYTES]
-                await asyncio.sleep(pause_s(time.perf_counter() - began_s))
-            if self._chunks:
-                continue
-            if self._ended:
-                if self._error is not None:
-                    raise self._error
-                return
-            await self._moved.wait()
-
-    def _pause(self, paused: bool) -> None:
-        self._paused = paused
-        if self._connection is not None:
-            self._connection.pause(paused)
-
-    async def aclose(self) -> None:
-        done, self._done = self._done, _nothing
-        done()
-
-
-def _nothing() -> None:
-    pass
 
 
 def _too_late(answer: asyncio.Future[Answer], request: httpx.Request) -> None:

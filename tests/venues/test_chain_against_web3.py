@@ -15,8 +15,9 @@ from web3 import HTTPProvider, Web3
 from integration_harness.stack import contracts
 from integration_harness.stack.up import LocalExchange
 from mm_bot.io.http import LeanClient, LeanTransport, dialed, open_client
-from mm_bot.io.http_connection import Answer, StreamedBody
+from mm_bot.io.http_connection import Answer
 from mm_bot.io.resolver import SYSTEM
+from mm_bot.io.streamed_body import StreamedBody
 from mm_bot.venues.numo.account import AccountBalances
 from mm_bot.venues.numo.chain import Chain
 

@@ -18,8 +18,9 @@ from mm_bot.core.commands import Outcome, Verdict
 from mm_bot.core.exact import Amount
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.io.http import LeanClient, LeanTransport, dialed, open_client
-from mm_bot.io.http_connection import Answer, StreamedBody
+from mm_bot.io.http_connection import Answer
 from mm_bot.io.resolver import SYSTEM
+from mm_bot.io.streamed_body import StreamedBody
 from mm_bot.venues import signing
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.order_entry import OrderEntry, machine_token, read_outcome
