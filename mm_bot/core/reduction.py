@@ -29,8 +29,11 @@ def planned(
     given: ReconcileInput, cancels: Plan, wanted: Reduction | None, halts: Iterable[Halt]
 ) -> Plan:
     """The plan of a halt, `cancels`, with what is wanted of a reduction."""
-    if wanted is None or any(halt.reason not in _LED_BACK[wanted.side] for halt in halts):
+    if wanted is None:
         return cancels
+    other = next((halt for halt in halts if halt.reason not in _LED_BACK[wanted.side]), None)
+    if other is not None:
+        return _told(given, cancels, f"risk_halt:{other.reason.value}")
     open_orders = [c for c in given.open_orders if not c.cancel_acked]
     if open_orders:
         under_way = {
@@ -41,9 +44,8 @@ def planned(
             and given.now_ms - c.created_ms < wanted.life_ms
             and given.now_ms < c.expiry_ms
         }
-        return changed(
-            cancels, cancels=tuple(c for c in cancels.cancels if c.order_id not in under_way)
-        )
+        gone = tuple(c for c in cancels.cancels if c.order_id not in under_way)
+        return _told(given, changed(cancels, cancels=gone), "reduction_over")
     level, slot = wanted.level, (wanted.side, 0)
     refused = given.now_ms < given.refused_until_ms.get(slot, 0)
     if level is None or given.startup or given.hold_places is not None or refused:
@@ -56,6 +58,17 @@ def planned(
         gap = Missing(side=wanted.side, index=None, reason=MissingReason.SIGNED_LIABILITY)
         return changed(cancels, missing=(*cancels.missing, gap))
     return changed(cancels, places=(Place(level=level, reduce_ms=wanted.life_ms),))
+
+
+def _told(given: ReconcileInput, cancels: Plan, reason: str) -> Plan:
+    """With why an order goes that was to lead the inventory back: never what it was sent for."""
+    reduces = {c.order_id for c in given.open_orders if c.reduces}
+    return changed(
+        cancels,
+        cancels=tuple(
+            changed(c, reason=reason) if c.order_id in reduces else c for c in cancels.cancels
+        ),
+    )
 
 
 def _within_signed_room(given: ReconcileInput, level: Level) -> Level | None:

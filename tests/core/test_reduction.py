@@ -60,6 +60,18 @@ def test_it_is_sent_alone_and_stays_for_its_life() -> None:
     assert [c.order_id for c in both.cancels] == [quote.order_id]
 
 
+def test_it_never_goes_by_the_halt_that_it_was_sent_for() -> None:
+    """By its life, or by the other halt; a quote beside it goes by the first halt."""
+    reducing = replace(open_order(Side.SELL, "1592", created_ms=NOW_MS - 10_000), reduces=True)
+    given = replace(desk(), open_orders=(reducing, open_order(Side.BUY, "1590", nonce=2)))
+
+    def reasons(*more: HaltReason) -> list[str]:
+        return sorted(cancel.reason for cancel in sent(given, WANTED, *more).cancels)
+
+    assert reasons() == ["reduction_over", "risk_halt"]
+    assert reasons(HaltReason.PRICE_SHOCK) == ["risk_halt", "risk_halt:price shock"]
+
+
 def test_what_holds_it_back() -> None:
     """Another halt, balances that lack a fill, a start-up under way, a refusal of just now, an
     own order that it would meet."""
