@@ -98,7 +98,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.fills",
         "if now_ms - since_ms < SETTLING_MS:",
         "if since_ms < 0:",
-        215,
+        72,
     ),
     fault(
         "kill_ignored_while_placing",
@@ -203,7 +203,7 @@ FAULTS: tuple[Mutation, ...] = (
         "core.situation",
         "waiting = pending(settlements, market)",
         "waiting = pending({}, market)",
-        9,
+        96,
     ),
     fault(
         "reverted_matches_kept",

@@ -68,7 +68,7 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "venues.numo.order_entry",
         "if status == _TOO_MANY or (status in _REFUSED and text is not None):",
         "if status == _TOO_MANY or status >= 500 or (status in _REFUSED and text is not None):",
-        191,
+        38,
     ),
     _fault(
         "block_time_ignored",
