@@ -24,11 +24,11 @@ from mm_bot.core import (
 from mm_bot.core.balances import Holdings
 from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_AMOUNT, Amount
-from mm_bot.core.exposure import open_notional
+from mm_bot.core.exposure import oldest_live_ms, open_notional
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.freshness import Freshness
 from mm_bot.core.instrument import Instrument, Side
-from mm_bot.core.ledger import Stage, Tracked
+from mm_bot.core.ledger import Tracked
 from mm_bot.core.liability import worth
 from mm_bot.core.memory import Memory
 from mm_bot.core.plan import CancelCategory, Plan, ReconcileInput, SignedRoom
@@ -232,7 +232,7 @@ def _wanted(snapshot: Snapshot, given: ReconcileInput, policy: Policy) -> Plan:
 def _risk_input(now: Situation, due: bool, levels: int) -> risk.RiskInput:
     snapshot, memory, fresh, tracked = now.snapshot, now.memory, now.freshness, now.tracked
     balances, waiting = snapshot.venue.balances.value, lacking(now.settlements, now.market)
-    live = [c for c in tracked.open_orders if c.stage is Stage.LIVE and not c.cancel_acked]
+    oldest_ms = oldest_live_ms(tracked.open_orders)
     return risk.RiskInput(
         mode=now.policy.mode,
         kill_switch=snapshot.kill_switch,
@@ -247,7 +247,7 @@ def _risk_input(now: Situation, due: bool, levels: int) -> risk.RiskInput:
         balances_age_ms=fresh.base_ms if now.policy.risk.degrade else fresh.balances_ms,
         anchor_age_ms=fresh.anchor_ms,
         deviation_bps=now.reference.deviation_bps,
-        oldest_quote_age_ms=max((snapshot.now_ms - c.created_ms for c in live), default=0),
+        oldest_quote_age_ms=0 if oldest_ms is None else snapshot.now_ms - oldest_ms,
         open_notional=open_notional(tracked.open_orders),
         highest=balances.base + waiting.bought if balances else None,
         lowest=balances.base - waiting.sold if balances else None,

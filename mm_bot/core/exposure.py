@@ -13,7 +13,7 @@ from mm_bot.core.again import again
 from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_AMOUNT, Amount, floor_to_step, multiply
 from mm_bot.core.instrument import Level, Side
-from mm_bot.core.ledger import OpenOrder
+from mm_bot.core.ledger import OpenOrder, Stage
 from mm_bot.core.plan import Plan, ReconcileInput
 from mm_bot.core.quoting import Bound, MissingReason
 from mm_bot.core.room import Room
@@ -92,6 +92,13 @@ def open_notional(open_orders: tuple[OpenOrder, ...]) -> Amount:
         for side in Side
     )
     return max(sides)
+
+
+@again(1)
+def oldest_live_ms(open_orders: tuple[OpenOrder, ...]) -> int | None:
+    """When the oldest that surely rests was made; None where none does."""
+    live = (c for c in open_orders if c.stage is Stage.LIVE and not c.cancel_acked)
+    return min((c.created_ms for c in live), default=None)
 
 
 def priced_worse(order: OpenOrder, level: Level) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mm_bot.core.again import again
+from mm_bot.core.balances import Holdings
 from mm_bot.core.changed import changed
 from mm_bot.core.declared import StepReason
-from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Price, Size, multiply
+from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size, multiply
 from mm_bot.core.explained import Explanation, said
 from mm_bot.core.instrument import Instrument, Level, Margin, Side
 from mm_bot.core.policy import QuotePolicy
@@ -25,44 +26,56 @@ class Bounds(Step):
     policy: QuotePolicy
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
-        bounds = {side: self._side(view, side) + draft.bounds.get(side, ()) for side in Side}
+        assert view.holdings is not None, "asked only with balances"
+        bounds = {}
+        for side in Side:
+            resting = view.resting.get(side, (NO_SIZE, NO_AMOUNT))
+            own = _bounding(view.market, self.policy, side, view.holdings, resting)
+            bounds[side] = own + draft.bounds.get(side, ())
         return changed(draft, bounds=bounds, said=(*draft.said, lambda: _bounds(bounds)))
 
-    def _side(self, view: View, side: Side) -> tuple[Bound, ...]:
-        market, holdings, policy = view.market, view.holdings, self.policy
-        assert holdings is not None, "asked only with balances"
-        resting_size, resting_notional = view.resting.get(side, (NO_SIZE, NO_AMOUNT))
-        bounds = []
-        if market.margin is not Margin.FUNDED:
-            per = multiply(market.multiplier, market.margin_rate)
-            if per:
-                cash, priced = holdings.quote_available.value, market.margin is Margin.QUOTE
-                bounds.append(
-                    Bound(reason=MissingReason.QUOTE_BALANCE, left=cash, per=per, priced=priced)
-                )
-        elif side is Side.BUY:
-            left = holdings.quote_available.value
-            bounds.append(Bound(reason=MissingReason.QUOTE_BALANCE, left=left, priced=True))
-        else:
-            left = holdings.base_available.value
-            bounds.append(Bound(reason=MissingReason.BASE_BALANCE, left=left))
-        if policy.max_notional_per_side is not None:
-            room = policy.max_notional_per_side - resting_notional
+
+@again(len(Side))
+def _bounding(
+    market: Instrument,
+    policy: QuotePolicy,
+    side: Side,
+    holdings: Holdings,
+    resting: tuple[Size, Amount],
+) -> tuple[Bound, ...]:
+    """The bounds of a side beside what rests there that is not managed by us."""
+    resting_size, resting_notional = resting
+    bounds = []
+    if market.margin is not Margin.FUNDED:
+        per = multiply(market.multiplier, market.margin_rate)
+        if per:
+            cash, priced = holdings.quote_available.value, market.margin is Margin.QUOTE
             bounds.append(
-                Bound(
-                    reason=MissingReason.NOTIONAL_LIMIT,
-                    left=room.value,
-                    per=market.multiplier,
-                    priced=True,
-                )
+                Bound(reason=MissingReason.QUOTE_BALANCE, left=cash, per=per, priced=priced)
             )
-        if side is Side.BUY:
-            head = policy.max_long - holdings.base_highest
-        else:
-            head = holdings.base_lowest - policy.max_short
-        headroom = (head - resting_size).value
-        bounds.append(Bound(reason=MissingReason.INVENTORY_LIMIT, left=headroom))
-        return tuple(bounds)
+    elif side is Side.BUY:
+        left = holdings.quote_available.value
+        bounds.append(Bound(reason=MissingReason.QUOTE_BALANCE, left=left, priced=True))
+    else:
+        left = holdings.base_available.value
+        bounds.append(Bound(reason=MissingReason.BASE_BALANCE, left=left))
+    if policy.max_notional_per_side is not None:
+        room = policy.max_notional_per_side - resting_notional
+        bounds.append(
+            Bound(
+                reason=MissingReason.NOTIONAL_LIMIT,
+                left=room.value,
+                per=market.multiplier,
+                priced=True,
+            )
+        )
+    if side is Side.BUY:
+        head = policy.max_long - holdings.base_highest
+    else:
+        head = holdings.base_lowest - policy.max_short
+    headroom = (head - resting_size).value
+    bounds.append(Bound(reason=MissingReason.INVENTORY_LIMIT, left=headroom))
+    return tuple(bounds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
