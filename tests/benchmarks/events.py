@@ -19,7 +19,7 @@ from integration_harness.stack.quantities import Side
 from integration_harness.stack.supervisor import Supervisor
 from integration_harness.stack.up import LocalExchange
 from tests.benchmarks.figures import Figure, Target
-from tests.benchmarks.rivals import SIZE, Rival, TimedAnchor
+from tests.benchmarks.rivals import SIZE, Rival, TimedAnchor, order_table
 
 PRICES = (Decimal(1600), Decimal(1610))
 BETTER_THAN_NOBODY = Decimal(1590)
@@ -39,8 +39,10 @@ def rivals(
     taker = exchange.deployment.takers[0]
     who = ((maker, subaccount_id, near), (taker, taker.subaccount_ids[0], far))
     anchors = (TimedAnchor(PRICES[0]), TimedAnchor(PRICES[0]))
+    table = order_table(exchange)
     both = [
         Rival(
+            table=table,
             name=f"{name}-{'plain' if plain else 'bot'}",
             exchange=exchange,
             supervisor=supervisor,
@@ -62,7 +64,8 @@ def rivals(
                 rival.stop()
     finally:
         for rival in both:
-            rival.close()
+            rival.kill()
+        table.close()
         for anchor in anchors:
             anchor.close()
 

@@ -18,7 +18,7 @@ from integration_harness.stack.supervisor import Supervisor
 from integration_harness.stack.up import LocalExchange
 from tests.benchmarks.events import PRICES
 from tests.benchmarks.figures import Figure, Target
-from tests.benchmarks.rivals import Rival, TimedAnchor
+from tests.benchmarks.rivals import Rival, TimedAnchor, order_table
 
 _POLL_MS = 1_000
 _FUNDS = Deposit(cash=1_000_000 * ONE)
@@ -35,9 +35,12 @@ def fleet(
         cleanup.callback(anchor.close)
         with Chain(exchange.rpc_url, exchange.deployment) as chain:
             ids = [chain.open_subaccount(maker.address, _FUNDS) for _ in range(bots)]
+        table = order_table(exchange)
+        cleanup.callback(table.close)
         started: list[Rival] = []
         for subaccount_id in ids:
             rival = Rival(
+                table=table,
                 name=f"fleet{subaccount_id}",
                 exchange=exchange,
                 supervisor=supervisor,
@@ -48,7 +51,7 @@ def fleet(
                 folder=supervisor.folder,
                 plain=False,
             )
-            cleanup.callback(rival.close)
+            cleanup.callback(rival.kill)
             rival.start(poll_ms=_POLL_MS)
             rival.wait_for_new(set(), 2)
             started.append(rival)

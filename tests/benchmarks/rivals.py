@@ -31,6 +31,11 @@ _LOOK_S = 0.01
 _REPOSITORY = Path(__file__).parents[2]
 
 
+def order_table(exchange: LocalExchange) -> psycopg.Connection[tuple[Any, ...]]:
+    """What rivals are watched through; whoever opens it closes it."""
+    return psycopg.connect(exchange.admin_database_url, autocommit=True)
+
+
 class NothingHappenedError(Exception):
     """What was waited for did not come within `WITHIN_S`."""
 
@@ -71,12 +76,9 @@ class Rival:
     child: ChildProcess | None = None
     starts: int = 0
     port: int = field(default_factory=free_port)
-    table: psycopg.Connection[tuple[Any, ...]] = field(init=False)
-    """One for all looks: to log in for each of a hundred a second took half of a core of those that
-    are measured."""
-
-    def __post_init__(self) -> None:
-        self.table = psycopg.connect(self.exchange.admin_database_url, autocommit=True)
+    table: psycopg.Connection[tuple[Any, ...]]
+    """One for all looks of all rivals: a login for each look, a hundred times a second, would be
+    work of the cores of those that are measured."""
 
     @property
     def status_url(self) -> str:
@@ -106,11 +108,6 @@ class Rival:
         """As a crash: what rests stays."""
         if self.child is not None:
             self.child.kill()
-
-    def close(self) -> None:
-        """The same at the end of all looks."""
-        self.kill()
-        self.table.close()
 
     def stop(self) -> None:
         """Ends it, its orders first."""
