@@ -109,6 +109,8 @@ class World(Scene):
         lost, worked_ms = saved == PersistentState(), self.disk.works_since_ms
         forgot = lost or self.clock.now_ms() - worked_ms < DISK_LATELY_MS
         self.features.started(saved.strategy, lost=lost, forgot=forgot)
+        while self.disk.refuses:
+            await self.clock.sleep_ms(100)  # a real one would end, and be started again
         used = [] if self.forget_nonces else [n for owner, n in self.model.nonces if owner == US]
         now_ms = 0 if self.forget_nonces else self.clock.now_ms() - self.clock_behind_ms
         nonces = await process.nonces(now_ms, max(used, default=0))
