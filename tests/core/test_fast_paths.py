@@ -100,6 +100,23 @@ def test_a_room_that_is_ample_cuts_nothing(
     assert not (ample and room.exceeded)
 
 
+def test_what_is_ample_leaves_a_lot_at_the_dearest_price() -> None:
+    """Beside 1 at 4 and 1 at 2 a lot of 0.25 more at 4, by size and by worth; a price that no order
+    can have is never ample, a price below 1 is."""
+    market = replace(FUTURE, size_step=Size(Decimal("0.25")))
+    prices, sizes = (Price.of(4), Price.of(2)), (Size.of(1), Size.of(1))
+
+    def ample(left: str, *, priced: bool, at: tuple[Price, ...] = prices) -> bool:
+        reason = MissingReason.NOTIONAL_LIMIT
+        bound = Bound(reason=reason, left=Decimal(left), per=Decimal(1), priced=priced)
+        return Room(market, (bound,)).is_ample(at, sizes)
+
+    assert (ample("2.25", priced=False), ample("2.24", priced=False)) == (True, False)
+    assert (ample("7", priced=True), ample("6.99", priced=True)) == (True, False)
+    assert ample("7", priced=True, at=(Price(Decimal("0.5")),))
+    assert not ample("7", priced=True, at=(Price.of(0),))
+
+
 @given(st.integers(0, 5).flatmap(lambda n: st.lists(
     st.lists(st.sampled_from((0, 0, 0, 1, 2)), min_size=n, max_size=n), max_size=5
 )))  # fmt: skip

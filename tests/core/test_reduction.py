@@ -65,11 +65,13 @@ def test_it_never_goes_by_the_halt_that_it_was_sent_for() -> None:
     reducing = replace(open_order(Side.SELL, "1592", created_ms=NOW_MS - 10_000), reduces=True)
     given = replace(desk(), open_orders=(reducing, open_order(Side.BUY, "1590", nonce=2)))
 
-    def reasons(*more: HaltReason) -> list[str]:
-        return sorted(cancel.reason for cancel in sent(given, WANTED, *more).cancels)
+    def reasons(*more: HaltReason) -> dict[str, str]:
+        return {cancel.order_id: cancel.reason for cancel in sent(given, WANTED, *more).cancels}
 
-    assert reasons() == ["reduction_over", "risk_halt"]
-    assert reasons(HaltReason.PRICE_SHOCK) == ["risk_halt", "risk_halt:price shock"]
+    ids = [order.order_id for order in given.open_orders]
+    assert reasons() == dict(zip(ids, ("reduction_over", "risk_halt"), strict=True))
+    shocked = ("risk_halt:price shock", "risk_halt")
+    assert reasons(HaltReason.PRICE_SHOCK) == dict(zip(ids, shocked, strict=True))
 
 
 def test_what_holds_it_back() -> None:
