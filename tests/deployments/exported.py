@@ -26,6 +26,10 @@ Exported = Mapping[str, Mapping[str, frozenset[str]]]
 """Sample name to label name to its values."""
 
 
+OF_STREAMS = frozenset({"mm_bot_price_stream_up"})
+"""What only a bot exports that reads a stream of prices."""
+
+
 def exported_by_a_registry() -> Exported:
     """The samples of a new registry with the bot's own label sets, one anchor source and one
     stream."""

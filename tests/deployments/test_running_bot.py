@@ -16,6 +16,7 @@ import yaml
 from integration_harness.demo.bots import BotProcess
 from integration_harness.stack.up import LocalExchange
 from tests.deployments.exported import (
+    OF_STREAMS,
     exported_by_a_registry,
     exported_by_backtests,
     faults,
@@ -60,26 +61,26 @@ def expressions() -> list[str]:
 
 def test_a_running_bot_exports_everything_that_is_counted_on(bot: BotProcess) -> None:
     """Against the exposition of a live process no expression has a fault; and it has the names and
-    labels of a new registry, which the other tests use."""
+    labels of a new registry, which the other tests use, but for what only a bot with a stream of
+    prices has."""
     page = httpx.get(f"http://127.0.0.1:{bot.port}/metrics").text
-    exported = read(page)
-    counted_on = {**exported, **exported_by_backtests()}
+    exported, new = read(page), exported_by_a_registry()
+    streams = {name: new[name] for name in OF_STREAMS}
+    counted_on = {**exported, **exported_by_backtests(), **streams}
     assert {e: f for e in expressions() if (f := faults(e, counted_on))} == {}
-    new = exported_by_a_registry()
     assert {name: set(labels) for name, labels in exported.items()} == {
-        name: set(labels) for name, labels in new.items()
+        name: set(labels) for name, labels in new.items() if name not in OF_STREAMS
     }
 
 
 def test_the_runbooks_questions_have_answers(bot: BotProcess) -> None:
-    """Each `jq` path of the runbook is there in a real /status."""
-    status: Any = httpx.get(f"http://127.0.0.1:{bot.port}/status").json()
-    paths = set(re.findall(r"jq (\.[a-z_.]+)", RUNBOOK.read_text()))
-    assert len(paths) >= 4
-    for path in paths:
-        part = status
+    """Each `jq` path of the runbook is there in a real /status, or in the page it is asked of."""
+    asked = set(re.findall(r"(?:localhost:8080/(\w+) \| )?jq (\.[a-z_.]+)", RUNBOOK.read_text()))
+    assert len(asked) >= 5
+    for page, path in asked:
+        part: Any = httpx.get(f"http://127.0.0.1:{bot.port}/{page or 'status'}").json()
         for key in path[1:].rstrip(".").split("."):
-            assert key in part, f"/status has no {path}"
+            assert key in part, f"/{page or 'status'} has no {path}"
             part = part[key]
 
 

@@ -41,9 +41,17 @@ class Proven:
 
 
 async def prove(parts: Parts, checks: Checks) -> Proven:
-    """Services, chain, contracts and subaccounts, what can be asked at once at once."""
-    proven, postgres = await asyncio.gather(_on_chain(parts, checks), _postgres(parts, checks))
-    return replace(proven, postgres=postgres)
+    """Services, chain, contracts and subaccounts, what can be asked at once at once. Both ways are
+    gone to their end, so that no half-made session is left behind; the chain's fault is told first.
+    """
+    chain, postgres = await asyncio.gather(
+        _on_chain(parts, checks), _postgres(parts, checks), return_exceptions=True
+    )
+    if isinstance(chain, BaseException):
+        raise chain
+    if isinstance(postgres, BaseException):
+        raise postgres
+    return replace(chain, postgres=postgres)
 
 
 async def _on_chain(parts: Parts, checks: Checks) -> Proven:
