@@ -51,11 +51,10 @@ class MicroPrice(Step):
     least_size: Size
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
-        best = {side: self._best(view, side) for side in Side}
-        bid, ask = best[Side.BUY], best[Side.SELL]
-        if view.source is not ReferenceSource.BOOK or bid is None or ask is None:
+        if view.source is not ReferenceSource.BOOK:
             return draft
-        if bid[0] >= ask[0]:
+        bid, ask = self._best(view, Side.BUY), self._best(view, Side.SELL)
+        if bid is None or ask is None or bid[0] >= ask[0]:
             return draft
         found, mid = micro_price(*bid, *ask).value, draft.reference.value
         most = round_half_even(multiply(mid, self.max_shift_bps), BPS, DIGITS)
