@@ -131,16 +131,23 @@ class Tracked:
     """Own live rows here that are not managed by us: protected, foreign or malformed ids."""
 
 
-def track(open_orders: tuple[OpenOrder, ...], part: Part[OwnOrders], now_ms: int) -> Tracked:
-    """The ledger brought up to date; unchanged where the order table was not read."""
+def track(
+    open_orders: tuple[OpenOrder, ...], part: Part[OwnOrders], now_ms: int, expiry_clock_ms: int
+) -> Tracked:
+    """The ledger brought up to date; unchanged where the order table was not read. What is past by
+    `expiry_clock_ms` has expired: the earlier of our clock, `now_ms`, and the block's."""
     read, read_ms = part.value, part.as_of_ms
     if read is None or read_ms is None or as_known(open_orders, read.rows):
         return Tracked(open_orders=open_orders, ended=(), unmanaged=())
-    return followed(open_orders, read, read_ms, now_ms)
+    return followed(open_orders, read, read_ms, now_ms, expiry_clock_ms)
 
 
 def followed(
-    open_orders: tuple[OpenOrder, ...], read: OwnOrders, read_ms: int, now_ms: int
+    open_orders: tuple[OpenOrder, ...],
+    read: OwnOrders,
+    read_ms: int,
+    now_ms: int,
+    expiry_clock_ms: int,
 ) -> Tracked:
     """The same of a read that began at `read_ms`, each order by its row."""
     rows = {row.order_id: row for row in read.rows}
@@ -160,7 +167,7 @@ def followed(
             known.stage is Stage.UNKNOWN and now_ms > known.next_send_ms + UNHEARD_MS
         ):
             ended.append(Ended(order=known, ending=Ending.NEVER_ARRIVED))
-        elif now_ms > known.expiry_ms + ARRIVAL_GRACE_MS:
+        elif expiry_clock_ms > known.expiry_ms + ARRIVAL_GRACE_MS:
             arrived = known.stage is not Stage.UNKNOWN
             ending = Ending.EXPIRED if arrived else Ending.NEVER_ARRIVED
             ended.append(Ended(order=known, ending=ending))
@@ -190,10 +197,11 @@ def as_known(open_orders: tuple[OpenOrder, ...], rows: tuple[RestingOrder, ...])
     )
 
 
-def without_dead_rows(read: OwnOrders, now_ms: int) -> OwnOrders:
-    """The same read, rows long past their expiry as what they are, whatever their status says.
-    `now_ms` is the earlier of our clock and the block's."""
-    dead = [row for row in read.rows if now_ms > row.expiry_ms + DEAD_AFTER_MS and row.live]
+def without_dead_rows(read: OwnOrders, expiry_clock_ms: int) -> OwnOrders:
+    """The same read, rows long past their expiry as what they are, whatever their status says."""
+    dead = [
+        row for row in read.rows if expiry_clock_ms > row.expiry_ms + DEAD_AFTER_MS and row.live
+    ]
     if not dead:
         return read
     rows = (changed(r, status=OrderStatus.EXPIRED) if r in dead else r for r in read.rows)

@@ -66,7 +66,8 @@ class Situation:
 def situation(snapshot: Snapshot, memory: Memory, policy: Policy, market: Instrument) -> Situation:
     """What holds at `snapshot.now_ms`."""
     snapshot = _without_dead_rows(_without_unlocked_orders(snapshot))
-    tracked = ledger.track(memory.open_orders, snapshot.venue.orders, snapshot.now_ms)
+    orders, expiry_clock_ms = snapshot.venue.orders, _expiry_clock_ms(snapshot)
+    tracked = ledger.track(memory.open_orders, orders, snapshot.now_ms, expiry_clock_ms)
     fill_totals, new_fills = _fills(snapshot, memory)
     settlements = _settlements(snapshot, memory, new_fills)
     strangers = reference.others(snapshot.venue)

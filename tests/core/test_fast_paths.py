@@ -237,7 +237,7 @@ def test_a_table_that_is_as_known_changes_nothing(
     """Where the fast path leaves the ledger as it is, so do its rows one by one."""
     read = own_orders(*seen)
     if as_known((known,), read.rows):
-        assert followed((known,), read, NOW_MS, NOW_MS) == Tracked(
+        assert followed((known,), read, NOW_MS, NOW_MS, NOW_MS) == Tracked(
             open_orders=(known,), ended=(), unmanaged=()
         )
     assert as_known((KNOWN,), (row(Side.BUY, "1596"),))

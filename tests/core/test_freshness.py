@@ -40,7 +40,7 @@ def _found(
 ) -> dict[str, int]:
     venue = observation(read, shown=shown, at_ms=now_ms)
     seen: Snapshot = snapshot(venue=venue, now_ms=now_ms)
-    tracked = track(memory.open_orders, venue.orders, now_ms)
+    tracked = track(memory.open_orders, venue.orders, now_ms, now_ms)
     return contradictions(seen, memory, tracked, able)
 
 
@@ -130,7 +130,7 @@ def test_an_unread_source_neither_adds_nor_ends_a_contradiction() -> None:
     venue = observation(own_orders())
     for part in (Part(value=None, as_of_ms=None), replace(venue.book, error="down")):
         unread = snapshot(venue=replace(venue, book=part))
-        found = contradictions(unread, memory, track((), venue.orders, NOW_MS), ABLE)
+        found = contradictions(unread, memory, track((), venue.orders, NOW_MS, NOW_MS), ABLE)
         assert found == memory.contradictions
 
 

@@ -32,7 +32,7 @@ LIVE = open_order(Side.BUY, "1596")
 
 def _track(*known: OpenOrder, read: OwnOrders | None, now_ms: int = NOW_MS) -> Tracked:
     part = Part(value=read, as_of_ms=None if read is None else now_ms)
-    return track(known, part, now_ms)
+    return track(known, part, now_ms, now_ms)
 
 
 @pytest.mark.parametrize("stage", Stage)
@@ -41,7 +41,7 @@ def test_nothing_is_closed_without_a_read(stage: Stage) -> None:
     known, later_ms = open_order(Side.BUY, "1596", stage=stage), NOW_MS + 10**9
     assert _track(known, read=None, now_ms=later_ms).open_orders == (known,)
     of_no_time = Part(value=own_orders(), as_of_ms=None)
-    assert track((known,), of_no_time, later_ms).open_orders == (known,)
+    assert track((known,), of_no_time, later_ms, later_ms).open_orders == (known,)
 
 
 def test_an_order_unheard_of_since_its_last_sending_never_arrived() -> None:
@@ -66,6 +66,9 @@ def test_a_missing_row_closes_nothing(stage: Stage) -> None:
     closed = _track(known, read=own_orders(), now_ms=last_ms + 1)
     expected = Ending.NEVER_ARRIVED if stage is Stage.UNKNOWN else Ending.EXPIRED
     assert [ended.ending for ended in closed.ended] == [expected]
+    fast = Part(value=own_orders(), as_of_ms=last_ms + 1)
+    by_block = track((known,), fast, last_ms + 1, last_ms)  # a clock of ours that is ahead
+    assert [order.order_id for order in by_block.open_orders] == [known.order_id]
 
 
 @pytest.mark.parametrize(

@@ -124,5 +124,5 @@ def test_what_rests_unmanaged_adds_up_by_side() -> None:
         Side.BUY: (Size.of(15), Amount.of(20_000)),
         Side.SELL: (Size.of(1), Amount.of(1_700)),
     }
-    tracked = ledger.track((), snapshot().venue.orders, NOW_MS)
+    tracked = ledger.track((), snapshot().venue.orders, NOW_MS, NOW_MS)
     assert unmanaged_resting(tracked) == dict.fromkeys(Side, (NO_SIZE, NO_AMOUNT))

@@ -225,8 +225,8 @@ FAULTS: tuple[Mutation, ...] = (
         "matcher_that_died_not_recovered",
         Claim.CONVERGES,
         "core.ledger",
-        "now_ms > row.expiry_ms + DEAD_AFTER_MS and",
-        "now_ms < 0 and",
+        "expiry_clock_ms > row.expiry_ms + DEAD_AFTER_MS and",
+        "expiry_clock_ms < 0 and",
         3,
     ),
     Mutation(
