@@ -35,20 +35,20 @@ def shifted(memory: Memory, step_ms: int) -> Memory:
         memory,
         started_ms=memory.started_ms + step_ms,
         open_orders=tuple(_open_order(c, step_ms) for c in memory.open_orders),
-        last_replace_ms=_all(memory.last_replace_ms, step_ms),
-        refused_until_ms=_all(memory.refused_until_ms, step_ms),
+        last_replace_ms=all_moved(memory.last_replace_ms, step_ms),
+        refused_until_ms=all_moved(memory.refused_until_ms, step_ms),
         replace_cancels_ms=tuple(at_ms + step_ms for at_ms in memory.replace_cancels_ms),
         reductions_ms=tuple(at_ms + step_ms for at_ms in memory.reductions_ms),
         strategy=_kept(memory.strategy, step_ms),
         fill_totals=_fill_totals(memory.fill_totals, step_ms),
-        fills_since_ms=_moved(memory.fills_since_ms, step_ms),
-        last_fill_seen_ms=_moved(memory.last_fill_seen_ms, step_ms),
+        fills_since_ms=moved(memory.fills_since_ms, step_ms),
+        last_fill_seen_ms=moved(memory.last_fill_seen_ms, step_ms),
         last_reference=None if last is None else replace(last, at_ms=last.at_ms + step_ms),
-        last_quote_update_ms=_moved(memory.last_quote_update_ms, step_ms),
-        orders_read_ms=_moved(memory.orders_read_ms, step_ms),
-        contradictions=_all(memory.contradictions, step_ms),
-        retired=_all(memory.retired, step_ms),
-        inventory_at_ms=_moved(memory.inventory_at_ms, step_ms),
+        last_quote_update_ms=moved(memory.last_quote_update_ms, step_ms),
+        orders_read_ms=moved(memory.orders_read_ms, step_ms),
+        contradictions=all_moved(memory.contradictions, step_ms),
+        retired=all_moved(memory.retired, step_ms),
+        inventory_at_ms=moved(memory.inventory_at_ms, step_ms),
         accepted={
             source: replace(price, at_ms=price.at_ms + step_ms)
             for source, price in memory.accepted.items()
@@ -57,7 +57,7 @@ def shifted(memory: Memory, step_ms: int) -> Memory:
             order_id: replace(
                 entry,
                 since_ms=entry.since_ms + step_ms,
-                odd_since_ms=_moved(entry.odd_since_ms, step_ms),
+                odd_since_ms=moved(entry.odd_since_ms, step_ms),
             )
             for order_id, entry in memory.settlements.items()
         },
@@ -77,9 +77,9 @@ def _open_order(known: OpenOrder, step_ms: int) -> OpenOrder:
         created_ms=known.created_ms + step_ms,
         next_send_ms=known.next_send_ms + step_ms,
         next_cancel_ms=known.next_cancel_ms + step_ms,
-        cancel_acked_ms=_moved(known.cancel_acked_ms, step_ms),
-        matching_since_ms=_moved(known.matching_since_ms, step_ms),
-        absent_since_ms=_moved(known.absent_since_ms, step_ms),
+        cancel_acked_ms=moved(known.cancel_acked_ms, step_ms),
+        matching_since_ms=moved(known.matching_since_ms, step_ms),
+        absent_since_ms=moved(known.absent_since_ms, step_ms),
     )
 
 
@@ -94,9 +94,11 @@ def _kept(kept: Kept, step_ms: int) -> Kept:
     return replace(kept, value=value)
 
 
-def _moved(at_ms: int | None, step_ms: int) -> int | None:
+def moved(at_ms: int | None, step_ms: int) -> int | None:
+    """A time of our clock, if there is one, moved by the step."""
     return None if at_ms is None else at_ms + step_ms
 
 
-def _all(times: Mapping[K, int], step_ms: int) -> dict[K, int]:
+def all_moved(times: Mapping[K, int], step_ms: int) -> dict[K, int]:
+    """Each of these times of our clock, moved by the step."""
     return {key: at_ms + step_ms for key, at_ms in times.items()}

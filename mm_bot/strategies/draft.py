@@ -13,10 +13,11 @@ from functools import partial
 
 from mm_bot.core.changed import changed
 from mm_bot.core.declared import Declared, Measure, MeasureKind, StepReason
-from mm_bot.core.exact import Price, Size, round_half_even
+from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Price, Size, round_half_even
 from mm_bot.core.explained import Explanation, Number, Told, said, said_later
 from mm_bot.core.instrument import Level, Side
 from mm_bot.core.quoting import NONE_HANGS, Bound, Hanging, Missing, Reduction, View
+from mm_bot.core.reference import reaches
 from mm_bot.core.risk import Halt
 
 ONE = Decimal(1)
@@ -156,6 +157,20 @@ def too_far_ahead(saved_ms: int, now_ms: int) -> str:
         f"the state file says until {saved_ms}, {saved_ms - now_ms} ms ahead of this clock: no "
         "pause is that long, so it is counted from the start; set the clock by NTP"
     )
+
+
+Best = tuple[Price, Size]
+"""A best price, and all that is there."""
+
+
+def best_of(view: View, side: Side, least: Size = NO_SIZE) -> Best | None:
+    """Of others: the best price at which one order has that size; None where none has."""
+    orders = view.others.get(side, ())
+    lot = view.market.notional_step or NO_AMOUNT
+    best = next((o.price for o in orders if reaches(o.size, o.price, least, lot)), None)
+    if best is None:
+        return None
+    return best, sum((o.size for o in orders if o.price == best), NO_SIZE)
 
 
 def on_tick(view: View, side: Side, numerator: Decimal, denominator: Decimal) -> Price:

@@ -11,22 +11,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mm_bot.core.changed import changed
-from mm_bot.core.exact import (
-    BPS,
-    NO_AMOUNT,
-    NO_SIZE,
-    Price,
-    Size,
-    add,
-    clamp,
-    multiply,
-    round_half_even,
-)
+from mm_bot.core.exact import BPS, Price, Size, add, clamp, multiply, round_half_even
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import View
-from mm_bot.core.reference import ReferenceSource, reaches
-from mm_bot.strategies.draft import Draft, Step
+from mm_bot.core.reference import ReferenceSource
+from mm_bot.strategies.draft import Draft, Step, best_of
 from mm_bot.strategies.options import Feature, Option, Options, Place, Sort
 
 _SHIFT = "MM_MICRO_PRICE_MAX_SHIFT_BPS"
@@ -53,7 +43,7 @@ class MicroPrice(Step):
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         if view.source is not ReferenceSource.BOOK:
             return draft
-        bid, ask = self._best(view, Side.BUY), self._best(view, Side.SELL)
+        bid, ask = (best_of(view, side, self.least_size) for side in Side)
         if bid is None or ask is None or bid[0] >= ask[0]:
             return draft
         found, mid = micro_price(*bid, *ask).value, draft.reference.value
@@ -69,15 +59,6 @@ class MicroPrice(Step):
             mid=mid,
             price=price,
         )
-
-    def _best(self, view: View, side: Side) -> tuple[Price, Size] | None:
-        """The best price at which one order has the size, and all that is there."""
-        orders = view.others.get(side, ())
-        lot, least = view.market.notional_step or NO_AMOUNT, self.least_size
-        best = next((o.price for o in orders if reaches(o.size, o.price, least, lot)), None)
-        if best is None:
-            return None
-        return best, sum((o.size for o in orders if o.price == best), NO_SIZE)
 
 
 def _build(options: Options, quote: QuotePolicy) -> Step | None:

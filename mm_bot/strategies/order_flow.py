@@ -18,11 +18,11 @@ from decimal import Decimal
 
 from mm_bot.core.changed import changed
 from mm_bot.core.declared import Measure, MeasureKind
-from mm_bot.core.exact import NO_SIZE, Price, Size
+from mm_bot.core.exact import NO_SIZE, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import View
-from mm_bot.strategies.draft import Step
+from mm_bot.strategies.draft import Best, Step, best_of
 from mm_bot.strategies.options import Feature, Option, Options, Place, Sort
 
 _WINDOW = "MM_ORDER_FLOW_SECONDS"
@@ -32,7 +32,6 @@ ORDER_FLOW = MeasureKind(
     "contracts.",
 )
 SECOND_MS = 1_000
-Best = tuple[Price, Size]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +58,7 @@ class OrderFlow(Step):
 
     def look(self, view: View, state: object) -> Flow:
         assert isinstance(state, Flow)
-        bid, ask = (_best(view, side) for side in Side)
+        bid, ask = (best_of(view, side) for side in Side)
         seconds = tuple(s for s in state.seconds if view.now_ms - s[0] < self.window_ms)
         if not (bid and ask and state.bid and state.ask):
             return Flow(bid=bid, ask=ask, seconds=seconds)
@@ -92,15 +91,6 @@ def imbalance(before: tuple[Best, Best], now: tuple[Best, Best]) -> Size:
     if ask >= ask_was:
         total += asks_were
     return total
-
-
-def _best(view: View, side: Side) -> Best | None:
-    """The best price of others and all that is there."""
-    orders = view.others.get(side, ())
-    if not orders:
-        return None
-    price = orders[0].price
-    return price, sum((o.size for o in orders if o.price == price), NO_SIZE)
 
 
 def _build(options: Options, quote: QuotePolicy) -> Step | None:

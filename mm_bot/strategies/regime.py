@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mm_bot.core.changed import changed
+from mm_bot.core.clock_step import moved
 from mm_bot.core.declared import Measure, MeasureKind, StepReason
 from mm_bot.core.exact import NO_SIZE, Size
 from mm_bot.core.instrument import Side
@@ -69,7 +70,7 @@ class Regime:
     def stepped(self, step_ms: int) -> Regime:
         return changed(
             self,
-            read_ms=None if self.read_ms is None else self.read_ms + step_ms,
+            read_ms=moved(self.read_ms, step_ms),
             sent_ms=tuple(at_ms + step_ms for at_ms in self.sent_ms),
             before_ms=tuple(at_ms + step_ms for at_ms in self.before_ms),
         )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from mm_bot.core.changed import changed
+from mm_bot.core.clock_step import all_moved, moved
 from mm_bot.core.declared import Measure
 from mm_bot.core.exact import BPS, Price, distance, multiply, round_half_even
 from mm_bot.core.policy import QuotePolicy
@@ -61,9 +62,9 @@ class Shock:
                 source: tuple(changed(s, at_ms=s.at_ms + step_ms) for s in window)
                 for source, window in self.windows.items()
             },
-            in_force_ms={source: at_ms + step_ms for source, at_ms in self.in_force_ms.items()},
+            in_force_ms=all_moved(self.in_force_ms, step_ms),
             told={source: (at_ms, True) for source, (at_ms, _) in self.told.items()},
-            until_ms=None if self.until_ms is None else self.until_ms + step_ms,
+            until_ms=moved(self.until_ms, step_ms),
         )
 
 

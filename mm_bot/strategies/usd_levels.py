@@ -56,7 +56,7 @@ def size_of(usd: Decimal, market: Instrument, price: Price | None) -> Size | Non
     if market.base in DOLLARS:
         if market.is_spot:
             return Size(usd)
-    elif price:
+    elif price is not None and price.value > 0:
         each = multiply(price.value, each)
     else:
         return None

@@ -20,6 +20,7 @@ from mm_bot.core.snapshot import BookOrder
 from mm_bot.strategies.micro_price import micro_price
 from mm_bot.strategies.size_skew import SIZE_SKEW, factors
 from mm_bot.strategies.trial import Asked, best, measure, policy, view
+from mm_bot.strategies.usd_levels import size_of
 from tests.core.builders import FUTURE, LADDER_OF_THREE, POLICY, SPOT, others
 
 CENTS = replace(FUTURE, price_tick=Price.of("0.01"))
@@ -195,6 +196,8 @@ def test_where_the_base_is_no_dollar_each_side_has_its_own_price() -> None:
     quotes = one(policy(level_size_usd="1000"), view(market=coin, reference="100", base="0"))
     assert str(quotes.ladder.bids[0].size) == "10.101"
     assert str(quotes.ladder.asks[0].size) == "9.9"
+    for price in (None, Price.of(0), Price.of(-100)):
+        assert size_of(Decimal(1000), coin, price) is None, "it takes a price to tell"
 
 
 def jumped(*orders: BookOrder, **options: str) -> tuple[str, str]:
