@@ -15,11 +15,13 @@ from typing import Final
 
 import httpx
 
+from mm_bot.io.bucket import Bucket
 from mm_bot.io.errors import AskedToWaitError
 from mm_bot.io.http_connection import Answer
 
 RETRY_AFTER_LIMIT_S: Final = 60
 URGENT_AT_ONCE: Final = 20
+URGENT_PER_S: Final = 1
 _TOO_MANY: Final = (429, 503)
 Origin = tuple[str, str, int]
 """Scheme, host and port."""
@@ -42,10 +44,9 @@ def retry_after_s(headers: Mapping[str, str]) -> int | None:
 class _Pause:
     """Until when one service is left alone, and what is left for the urgent."""
 
+    reserve: Bucket
     until_s: float = 0.0
     status: int = 0
-    reserve: float = URGENT_AT_ONCE
-    reserve_at_s: float = 0.0
 
 
 class Pauses:
@@ -62,12 +63,8 @@ class Pauses:
         now_s = asyncio.get_running_loop().time()
         if now_s >= pause.until_s:
             return
-        if urgent:
-            regained = pause.reserve + (now_s - pause.reserve_at_s)
-            pause.reserve, pause.reserve_at_s = min(regained, URGENT_AT_ONCE), now_s
-            if pause.reserve >= 1:
-                pause.reserve -= 1
-                return
+        if urgent and pause.reserve.take():
+            return
         left_s = pause.until_s - now_s
         raise AskedToWaitError(
             f"it answered {pause.status} and asked to be left alone for another {left_s:.0f} s",
@@ -80,7 +77,8 @@ class Pauses:
             return
         wait_s = retry_after_s(answer.headers)
         if wait_s:
-            now_s = asyncio.get_running_loop().time()
-            pause = self._by_origin.setdefault(origin, _Pause(reserve_at_s=now_s))
-            pause.until_s = max(pause.until_s, now_s + wait_s)
+            clock = asyncio.get_running_loop().time
+            full = _Pause(Bucket(URGENT_PER_S, URGENT_AT_ONCE, clock))
+            pause = self._by_origin.setdefault(origin, full)
+            pause.until_s = max(pause.until_s, clock() + wait_s)
             pause.status = answer.status_code

@@ -33,9 +33,7 @@ from typing import Any, Final
 
 import httpx
 
-from mm_bot.io.asked_to_wait import URGENT_AT_ONCE as URGENT_AT_ONCE
 from mm_bot.io.asked_to_wait import Origin, Pauses
-from mm_bot.io.asked_to_wait import retry_after_s as retry_after_s
 from mm_bot.io.dial import dial, trust_store
 from mm_bot.io.http_connection import Answer, Connection, head_of
 from mm_bot.io.resolver import SYSTEM, Resolver

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import httpx
 
+from mm_bot.io.asked_to_wait import retry_after_s
 from mm_bot.io.errors import FOREIGN, AskedToWaitError, describe
-from mm_bot.io.http import open_client, retry_after_s
+from mm_bot.io.http import open_client
 from mm_bot.io.http_connection import AnswerTooLargeError
 from mm_bot.prices.source import AnchorError, RejectReason
 

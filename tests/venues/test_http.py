@@ -12,14 +12,9 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
+from mm_bot.io.asked_to_wait import URGENT_AT_ONCE, retry_after_s
 from mm_bot.io.errors import NOT_SENT, AskedToWaitError, answered, describe
-from mm_bot.io.http import (
-    ANSWER_LIMIT_BYTES,
-    URGENT_AT_ONCE,
-    LeanClient,
-    open_client,
-    retry_after_s,
-)
+from mm_bot.io.http import ANSWER_LIMIT_BYTES, LeanClient, open_client
 from mm_bot.io.http_connection import AnswerTooLargeError
 from mm_bot.io.pacing import PIECE_BYTES
 from mm_bot.prices.sse import events

@@ -17,9 +17,9 @@ import httpx
 import orjson
 
 from mm_bot.errors import DeniedError, EdgeError
+from mm_bot.io.bucket import Bucket
 from mm_bot.io.errors import FOREIGN, NOT_SENT, describe, excerpt
 from mm_bot.io.http import open_client
-from mm_bot.venues.bucket import Bucket
 from mm_bot.venues.coinbase.config import CoinbaseConfig
 from mm_bot.venues.coinbase.token import Tokens
 from mm_bot.venues.coinbase.wire import COINBASE, read

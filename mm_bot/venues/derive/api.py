@@ -23,10 +23,10 @@ from websockets.exceptions import WebSocketException
 
 from mm_bot.errors import EdgeError
 from mm_bot.fields.keccak import keccak_256
+from mm_bot.io.bucket import Bucket
 from mm_bot.io.errors import NOT_SENT, describe
 from mm_bot.io.http import open_client
 from mm_bot.io.websocket import connecting
-from mm_bot.venues.bucket import Bucket
 from mm_bot.venues.derive.codes import DENIED
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.their_clock import TheirClock

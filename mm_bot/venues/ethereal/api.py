@@ -19,9 +19,10 @@ import httpx
 import orjson
 
 from mm_bot.errors import EdgeError
+from mm_bot.io.asked_to_wait import retry_after_s
+from mm_bot.io.bucket import Bucket
 from mm_bot.io.errors import FOREIGN, NOT_SENT, describe, excerpt
-from mm_bot.io.http import open_client, retry_after_s
-from mm_bot.venues.bucket import Bucket
+from mm_bot.io.http import open_client
 from mm_bot.venues.ethereal.config import EtherealConfig
 from mm_bot.venues.ethereal.wire import ETHEREAL, read
 

@@ -1,23 +1,28 @@
 """A token bucket: so many requests at once, and so many a second from then on.
 
-The venues' published limits are kept by it. What `leave` holds back is for what matters more: a
-read leaves room for orders, and an order for cancels.
+Published limits are kept by it, and the reserve beside a service that asked to be left alone.
+What `leave` holds back is for what matters more: a read leaves room for orders, an order for
+cancels.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 
 class Bucket:
     """Full at first; `burst` tokens at most, `rate_per_s` of them come back each second."""
 
-    def __init__(self, rate_per_s: float, burst: float) -> None:
+    def __init__(
+        self, rate_per_s: float, burst: float, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self.burst = burst
         self._rate_per_s = rate_per_s
+        self._now_s = now_s
         self._tokens = burst
-        self._at_s = time.monotonic()
+        self._at_s = now_s()
 
     def take(self, *, leave: float = 0) -> bool:
         """One token now, where so many are left after it."""
@@ -44,7 +49,7 @@ class Bucket:
         self._tokens = 0
 
     def _left(self) -> float:
-        now_s = time.monotonic()
+        now_s = self._now_s()
         regained = (now_s - self._at_s) * self._rate_per_s
         self._tokens, self._at_s = min(self.burst, self._tokens + regained), now_s
         return self._tokens
