@@ -22,13 +22,13 @@ from mm_bot.prices.guarded import HIGH_DEFAULT, LOW_DEFAULT, GuardPolicy
 from mm_bot.prices.median import MedianSpec, MemberSpec
 from mm_bot.prices.oracle import CarrySpec
 from mm_bot.prices.runner import AnchorRunner
-from mm_bot.prices.source import EthCall, OnStream
+from mm_bot.prices.source import EthCall, OnBlock, OnStream
 from mm_bot.prices.spec import SourceContext, SourceSpec, unheard
 from mm_bot.prices.witness import AGREEMENT_BPS_DEFAULT, Witnesses
 from mm_bot.settings import AnchorSettings, Settings
 from mm_bot.settings.anchor_variables import MEDIAN
 from mm_bot.settings.anchors import AnchorPart
-from mm_bot.venues.base import LiveVenue, OnBlock, TellsBlocks
+from mm_bot.venues.base import LiveVenue, TellsBlocks
 from mm_bot.venues.numo.chain import Chain
 
 READ_TIMEOUT_MS = 2_000

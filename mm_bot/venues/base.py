@@ -135,16 +135,13 @@ class Replacing(Protocol):
         old one has less than `left` (None: whatever it has) neither is done."""
 
 
-OnBlock = Callable[[Callable[[], None]], None]
-"""Registers what is called for each new block; it must not wait."""
-
-
 @runtime_checkable
 class TellsBlocks(Protocol):
     """What a venue has as well whose orders settle on a chain."""
 
     def on_block(self, told: Callable[[], None]) -> None:
-        """See `OnBlock`; nothing is told where the node does not tell of blocks."""
+        """Registers what is called for each new block, and must not wait; nothing is told where the
+        node does not tell of blocks."""
 
     async def blocks(self, on_source: Callable[[str, str], None]) -> None:
         """Hears of new blocks until cancelled, or returns where the node's address is of a kind

@@ -22,6 +22,8 @@ LINGER_MS: Final = 1_000
 MOST_LEVELS: Final = 100_000
 """A side; a large market has some ten thousand."""
 Levels = Mapping[Decimal, Decimal]
+Sums = Mapping[tuple[Side, Decimal], Decimal]
+"""Of our sizes, by side and price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +99,12 @@ class OwnLevels:
         for each in self._orders.values():
             key = (each.side, each.price)
             own[key] = add(own.get(key, Decimal(0)), each.shown(now_ms))
-        sides = {side: _others(book.side(side), side, own) for side in Side}
+        sides = {side: others(book.side(side), side, own) for side in Side}
         return Book(bids=sides[Side.BUY], asks=sides[Side.SELL])
 
 
-def _others(
-    levels: Levels, side: Side, own: dict[tuple[Side, Decimal], Decimal]
-) -> tuple[BookOrder, ...]:
+def others(levels: Levels, side: Side, own: Sums) -> tuple[BookOrder, ...]:
+    """What is left of each level without `own`, best first; a level is an order of its own here."""
     found = []
     for price, size in levels.items():
         rest = subtract(size, own.get((side, price), Decimal(0)))

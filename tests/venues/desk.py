@@ -13,28 +13,16 @@ from mm_bot.core.commands import NewOrder, Watch
 from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Kind, Margin, Side
 from mm_bot.core.orders import OrderId
+from mm_bot.strategies.trial import SPOT
 from mm_bot.venues.numo.config import NumoConfig
-from mm_bot.venues.numo.units import FINEST_SIZE, AssetRef
+from mm_bot.venues.numo.units import AssetRef
 from mm_bot.venues.numo.wire import CAPABILITIES
 
 CNGN = "0x" + "11" * 20
 FUTURE = "0x" + "22" * 20
 
-SPOT_MARKET = Instrument(
-    symbol="USDCcNGN-SPOT",
-    base="USDC",
-    quote="cNGN",
-    kind=Kind.SPOT,
-    price_tick=Price.of("0.01"),
-    size_step=FINEST_SIZE,
-    notional_step=Amount.of(1),
-    multiplier=Decimal(1),
-    margin=Margin.FUNDED,
-    margin_rate=Decimal(0),
-    collateral="cNGN",
-    expiry_ms=None,
-    capabilities=CAPABILITIES,
-    venue_ref=AssetRef(asset=CNGN, sub_id=0),
+SPOT_MARKET = dataclasses.replace(
+    SPOT, capabilities=CAPABILITIES, venue_ref=AssetRef(asset=CNGN, sub_id=0)
 )
 FUTURE_MARKET = Instrument(
     symbol="USDCcNGN-NOV30-2026",

@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-from mm_bot.core.exact import Price, Size, add, plain, subtract
+from mm_bot.core.exact import Price, Size, add
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import RestingOrder
-from mm_bot.core.snapshot import Book, BookOrder, PriceLimits, Trade
+from mm_bot.core.snapshot import Book, PriceLimits, Trade
 from mm_bot.io.shapes import Members
 from mm_bot.venues.derive.their_clock import TheirClock
 from mm_bot.venues.derive.wire import read
 from mm_bot.venues.fill_numbers import fill_number
+from mm_bot.venues.levels import others
 
 _SIDES: Final = {Side.BUY: "bids", Side.SELL: "asks"}
 
@@ -25,7 +26,7 @@ def book(data: object, resting: Iterable[RestingOrder]) -> tuple[int, Book]:
     for row in resting:
         key = (row.side, row.price.value)
         own[key] = add(own.get(key, Decimal(0)), row.size.value)
-    sides = {side: _levels(entry, name, side, own) for side, name in _SIDES.items()}
+    sides = {side: others(_levels(entry, name), side, own) for side, name in _SIDES.items()}
     number = read.integer(entry, "publish_id", "book")
     return number, Book(bids=sides[Side.BUY], asks=sides[Side.SELL])
 
@@ -54,27 +55,13 @@ def limits(data: object) -> PriceLimits:
     return PriceLimits(low=low, high=high)
 
 
-def _levels(
-    entry: Members, name: str, side: Side, own: dict[tuple[Side, Decimal], Decimal]
-) -> tuple[BookOrder, ...]:
-    found = []
+def _levels(entry: Members, name: str) -> dict[Decimal, Decimal]:
+    found = {}
     for level in read.array(read.member(entry, name, "book"), name):
         pair = read.array(level, f"{name} level")
         if len(pair) != 2:
             raise read.fault(f"{name} level", pair, "a price and a size")
         numbers = {"price": pair[0], "size": pair[1]}
         price = read.number(numbers, "price", f"book.{name}")
-        size = subtract(
-            read.number(numbers, "size", f"book.{name}"), own.get((side, price), Decimal(0))
-        )
-        if size > 0:
-            found.append(
-                BookOrder(
-                    order_id=f"{name}@{plain(price)}",
-                    side=side,
-                    price=Price(price),
-                    size=Size(size),
-                    ours=False,
-                )
-            )
-    return tuple(sorted(found, key=lambda order: side.best_first(order.price)))
+        found[price] = read.number(numbers, "size", f"book.{name}")
+    return found
