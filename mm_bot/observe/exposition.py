@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import TYPE_CHECKING, Final, cast
 
@@ -91,33 +91,27 @@ class Exposition:
             "Attempts to write the copy of the state in Redis, or to read it, that failed.",
             value=failures,
         )
-        hears = GaugeMetricFamily(
+        yield _labelled(
             "mm_bot_events_source",
             "1 for what wakes the loop when somebody's order or trade changes the market: listen, "
             "socket, or poll where nothing does and only MM_POLL_INTERVAL_MS counts; else 0.",
-            labels=("source",),
+            "source",
+            {source: self._of.hears_from == source for source in HEARS_FROM},
         )
-        for source in HEARS_FROM:
-            hears.add_metric((source,), int(self._of.hears_from == source))
-        yield hears
-        blocks = GaugeMetricFamily(
+        yield _labelled(
             "mm_bot_blocks_source",
             "1 for what tells of new blocks: subscription of the node, where MM_RPC_URL is a "
             "WebSocket, or poll where only MM_POLL_INTERVAL_MS counts; else 0.",
-            labels=("source",),
+            "source",
+            {source: self._of.blocks_from == source for source in BLOCKS_FROM},
         )
-        for source in BLOCKS_FROM:
-            blocks.add_metric((source,), int(self._of.blocks_from == source))
-        yield blocks
-        streams = GaugeMetricFamily(
+        yield _labelled(
             "mm_bot_price_stream_up",
             "1 while that stream of prices brings some, 0 where it is lost and its source is read "
             "at MM_POLL_INTERVAL_MS alone; none for sources without a stream.",
-            labels=("stream",),
+            "stream",
+            self._of.streams,
         )
-        for stream, up in self._of.streams.items():
-            streams.add_metric((stream,), int(up))
-        yield streams
         for gauge in self._gauges:
             yield gauge.family(self._of.view)
         yield from self._sources()
@@ -155,3 +149,11 @@ class Exposition:
         for category, count in self.counts.cancels_by_category.items():
             lines.append(f'{BY_CATEGORY}{{category="{category}"}} {float(count)}')
         return ("\n".join(lines) + "\n").encode()
+
+
+def _labelled(name: str, text: str, label: str, states: Mapping[str, bool]) -> Metric:
+    """A gauge of one label: 1 for each of its values that holds, else 0."""
+    family = GaugeMetricFamily(name, text, labels=(label,))
+    for value, holds in states.items():
+        family.add_metric((value,), int(holds))
+    return family

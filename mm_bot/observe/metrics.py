@@ -28,8 +28,9 @@ FRESH_FOR_S = 0.1
 EVENTS = "events"
 POLL = "poll"
 HEARS_FROM = ("listen", "socket", POLL)
-BLOCKS_FROM = ("subscription", POLL)
 """What may wake the loop: the database, the exchange's stream, nothing but its own poll."""
+BLOCKS_FROM = ("subscription", POLL)
+"""What may tell of new blocks: the node, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

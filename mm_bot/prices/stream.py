@@ -36,7 +36,6 @@ class Stream:
         self._on_stream = on_stream
         self._told: str | None = None
         self.error: EdgeError | None = None
-        """How many were begun."""
         self._name = name
         self._session = session
         self._clock = clock
