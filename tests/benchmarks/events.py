@@ -138,11 +138,12 @@ def quiet(exchange: LocalExchange, supervisor: Supervisor, *, seconds: float) ->
 def _in_turn(
     both: tuple[Rival, Rival], turns: int, measure: Callable[[Rival, int], float]
 ) -> tuple[list[float], list[float]]:
-    """Milliseconds of both."""
+    """Milliseconds of both, while the other stands still."""
     took: tuple[list[float], list[float]] = ([], [])
     for turn in range(turns):
-        for rival, times in zip(both, took, strict=True):
-            times.append(measure(rival, turn) * 1000)
+        for rival, other, times in zip(both, reversed(both), took, strict=True):
+            with other.standing_still():
+                times.append(measure(rival, turn) * 1000)
             time.sleep(SETTLE_S)
     return took
 

@@ -10,6 +10,8 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -108,6 +110,18 @@ class Rival:
         """As a crash: what rests stays."""
         if self.child is not None:
             self.child.kill()
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """It takes nothing of the exchange and of the cores meanwhile; its orders stay."""
+        if self.child is None or not self.child.running:
+            yield
+            return
+        self.child.freeze()
+        try:
+            yield
+        finally:
+            self.child.thaw()
 
     def stop(self) -> None:
         """Ends it, its orders first."""
