@@ -209,8 +209,7 @@ class Edge:
 
     async def _placed(self, prepared: PreparedOrder) -> Outcome:
         weather = self.weather
-        # The same bytes are judged the same way each time: a refusal is about what they say.
-        if prepared.order.nonce % 97 < weather.place_refused * 97:
+        if self._model.refuses(prepared.order.nonce, weather.place_refused):
             await self._wait(weather.delay_ms(self._random))
             return REFUSED
         if self._strikes("place_lost", weather.place_lost):
@@ -297,7 +296,7 @@ class Edge:
         if left is not None and worth(self.instrument, row.price, row.left_steps) < left:
             return NEITHER
         gone = self._cancel(row.nonce)
-        if order.nonce % 97 < self.weather.place_refused * 97:
+        if self._model.refuses(order.nonce, self.weather.place_refused):
             return Replaced(cancel=gone, place=REFUSED)
         return Replaced(cancel=gone, place=self._arrive(order))
 

@@ -113,6 +113,7 @@ class Model:
         self.held: set[str] = set()
         """Orders that a match holds whose transaction has not committed yet: `matching`."""
         self.reserved_elsewhere = Reserved()
+        self._judged: dict[int, bool] = {}
         self._moved: list[tuple[int, Decimal]] = []
         """When base was paid in or out, and how much."""
 
@@ -131,6 +132,11 @@ class Model:
     def drop_lock(self) -> None:
         """The server ended the holder's session."""
         self.writer, self.lock_lost_ms = 0, self.clock.now_ms()
+
+    def refuses(self, nonce: int, share: float) -> bool:
+        """Whether the bytes under a nonce are refused, as such a share is, for what they say: what
+        was judged once is judged the same for ever."""
+        return self._judged.setdefault(nonce, nonce % 97 < share * 97)
 
     def accept(self, row: Row) -> bool:
         """Insert a row; False for a conflict of id or (owner, nonce)."""

@@ -160,6 +160,15 @@ def test_an_answer_without_sound_amounts_proves_nothing(amounts: bytes) -> None:
     assert read_outcome(200, body, 200, 7, FUTURE_MARKET).verdict is Verdict.UNKNOWN
 
 
+@pytest.mark.parametrize(("status", "unjudged"), [(400, False), (403, True), (429, True)])
+def test_only_a_bad_request_judges_the_bytes(status: int, unjudged: bool) -> None:
+    """A 400 is about what they say (exchange.md, section 3), so each sending of them ends the same;
+    a 403 or 429 passes, and an earlier sending may still be taken."""
+    for accepted in (201, 200):
+        outcome = read_outcome(status, ERROR, accepted, 7, FUTURE_MARKET)
+        assert (outcome.verdict, outcome.unjudged) == (Verdict.REFUSED, unjudged)
+
+
 def test_a_conflict_is_marked_only_where_an_order_was_placed() -> None:
     """409 on a place is unknown with `conflict`; on a cancel it is merely unknown."""
     assert read_outcome(409, ERROR, 201, 7, FUTURE_MARKET).conflict is True

@@ -5,7 +5,8 @@ How an answer is read (behaviour, section 6), and nothing else decides it:
 | answer | place | cancel |
 | --- | --- | --- |
 | 201 / 200 with our order in the body | accepted | accepted |
-| 400, 403 with an error text, 429 | refused | refused |
+| 400 with an error text | refused: the same bytes always are | refused |
+| 403 with an error text, 429 | refused for now, `unjudged` | refused |
 | no connection: nothing was sent | refused, "not sent" | refused, "not sent" |
 | 409 | unknown, `conflict` | unknown |
 | 404, 5xx, timeout, broken body, connection lost, all else | unknown | unknown |
@@ -35,7 +36,8 @@ from mm_bot.venues.signing import Action, CancelRequest, Domain, Signer, TradeDa
 CANCEL_LIFE_S: Final = 120
 _OK: Final = 200
 _CREATED: Final = 201
-_REFUSED: Final = (400, 403)
+_BAD_REQUEST: Final = 400
+_FORBIDDEN: Final = 403
 _TOO_MANY: Final = 429
 _CONFLICT: Final = 409
 
@@ -198,8 +200,8 @@ def read_outcome(
         return Outcome(verdict=Verdict.ACCEPTED, left=left)
     text = wire.parse_error(body)
     detail = f"{status}: {(text or 'no error text')[:200]}"
-    if status == _TOO_MANY or (status in _REFUSED and text is not None):
-        return Outcome(verdict=Verdict.REFUSED, detail=detail, unjudged=status == _TOO_MANY)
+    if status == _TOO_MANY or (status in (_BAD_REQUEST, _FORBIDDEN) and text is not None):
+        return Outcome(verdict=Verdict.REFUSED, detail=detail, unjudged=status != _BAD_REQUEST)
     conflict = status == _CONFLICT and accepted == _CREATED
     return Outcome(verdict=Verdict.UNKNOWN, detail=detail, conflict=conflict)
 

@@ -83,8 +83,7 @@ class Api:
             self._wrong(f"{post['order_id']}: {fault}")
         if self._bodies.setdefault(nonce, body) != body:
             self._wrong(f"{post['order_id']}: other bytes under its nonce")
-        # The same bytes are judged the same way each time: a refusal is about what they say.
-        if nonce % 97 < self._weather.place_refused * 97:
+        if model.refuses(nonce, self._weather.place_refused):
             return Answer.error(400, "refused")
         end_ms = model.market.expiry_ms
         if post["expiry"] * 1000 <= now_ms or (end_ms is not None and now_ms >= end_ms):

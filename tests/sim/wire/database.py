@@ -140,6 +140,15 @@ def _page(model: Model, after: int) -> list[Json] | None:
     return [*page, *(f for f in rest if f["trade_id"] == page[-1]["trade_id"])] or None
 
 
+def _asked(old: Answer, values: Mapping[str, Any], *, proof: str) -> Answer:
+    """A frozen table too answers what is asked now: of what it knows no ended order that nobody
+    asks for any more."""
+    live, elsewhere, others, asked, nonces, unexpired, *rest, _ = old
+    wanted = [each for each in asked or () if each["order_id"] in values["order_ids"]]
+    lately = unexpired if values["include_unexpired"] else None
+    return (live, elsewhere, others, wanted or None, nonces, lately, *rest, proof)
+
+
 class Link:
     """The client's side of one session: see `mm_bot.io.postgres_link.Link`."""
 
@@ -173,13 +182,13 @@ class Link:
             raise psycopg.errors.AdminShutdown("terminating connection")
         rows = self._database.answer(self.backend, statement, values)
         if observes:
-            rows = [self._maybe_old(rows[0])]
+            rows = [self._maybe_old(rows[0], values)]
         await self._wait(mishaps.delay_ms())
         if mishaps.weather.read_fails and mishaps.of("table") is not None:
             rows = await self._spoilt(rows)
         return rows
 
-    def _maybe_old(self, row: Answer) -> Answer:
+    def _maybe_old(self, row: Answer, values: Mapping[str, object]) -> Answer:
         """An old answer for a new one, for some seconds."""
         mishaps, now_ms = self._mishaps, self._database.model.clock.now_ms()
         writer = self.backend.writer
@@ -188,7 +197,7 @@ class Link:
             self._frozen = row, self._database.shown[writer]
         if mishaps.weather.freezes and now_ms < self._frozen_until_ms:
             self._database.shown[writer] = self._frozen[1]
-            return (*self._frozen[0][:-1], row[-1])
+            return _asked(self._frozen[0], values, proof=row[-1])
         return row
 
     async def _spoilt(self, rows: list[Answer]) -> list[Answer]:
