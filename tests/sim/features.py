@@ -241,6 +241,8 @@ class Loss:
         """A process goes on from what is on its disk."""
         if lost:
             self._base = None
+        if isinstance(saved, dict):
+            self._tripped = saved["tripped"]
         if isinstance(saved, dict) and saved["base"] is not None:
             price, excess, cash, position = (Fraction(Decimal(text)) for text in saved["base"])
             self._base = (saved["day"], price, excess, cash, position)
