@@ -114,13 +114,17 @@ class Actor:
         self, place: Place, cancels: Mapping[str, Awaitable[CancelResult]]
     ) -> PlaceResult | None:
         """None where nothing was sent: something it waits for is not known to be gone, or was
-        filled meanwhile, so that the size of this one would be too large."""
+        filled meanwhile, so that the size of this one would be too large. It is signed while that
+        is awaited; a signature that never left us is forgotten."""
+        signed = await self._sign(place)
+        if signed is None:
+            return None
         for order_id in place.after:
             if not (await cancels[order_id]).as_decided:
+                del self.signed[signed.order.order_id]
                 return None
-        signed = await self._sign(place)
-        sent = None if signed is None else await self._post(signed)
-        if signed is None or sent is None:
+        sent = await self._post(signed)
+        if sent is None:
             return None
         outcome, sent_ms = sent
         return _placed(place, signed, outcome, sent_ms)

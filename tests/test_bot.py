@@ -84,19 +84,24 @@ def test_it_runs_on_where_there_is_no_kill_switch() -> None:
 
 
 def test_a_place_waits_for_its_cancel() -> None:
-    """A replacement is posted only after its predecessor's cancel was acknowledged."""
+    """A replacement is posted only after its predecessor's cancel was acknowledged. It is signed
+    meanwhile, and what was signed in vain counts for nothing."""
 
-    async def main(outcome: Outcome) -> Fake:
+    async def main(outcome: Outcome) -> tuple[Fake, list[Side]]:
         fake = Fake(rows=[FAR_BID], cancel_outcome=outcome)
-        await fake.bot().cycle()
-        return fake
+        bot = fake.bot()
+        await bot.cycle()
+        made = bot.memory.signatures.items()
+        return fake, [each.side for order_id, each in made if order_id != FAR_BID.order_id]
 
-    done = run(main(ACCEPTED))
-    assert done.said("place buy")[0] > done.said("cancel")[0]
-    waiting = run(main(UNKNOWN))
+    done, signed = run(main(ACCEPTED))
+    assert done.said("sign buy")[0] == done.said("cancel")[0] < done.said("place buy")[0]
+    assert set(signed) == {Side.BUY, Side.SELL}
+    waiting, signed = run(main(UNKNOWN))
     assert waiting.said("cancel")
     assert not waiting.said("place buy")
     assert waiting.said("place sell")
+    assert signed == [Side.SELL]
 
 
 def test_a_place_is_not_sent_where_its_predecessor_was_filled_meanwhile() -> None:

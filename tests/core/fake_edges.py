@@ -76,6 +76,7 @@ class Fake:
         return observation(own_orders(*asked), at_ms=at_ms, holdings=holdings)
 
     def prepare(self, order: NewOrder) -> PreparedOrder:
+        self.note(f"sign {order.side.value}")
         return PreparedOrder(order=order, body=b"")
 
     async def holds_lock(self) -> bool:
