@@ -20,7 +20,7 @@ RUN python -m pip --python /opt/build/bin/python wheel \
         --no-deps --no-index /opt/wheels/*.whl \
     && rm /opt/mm-bot/bin/mm-bot-integration /opt/mm-bot/bin/mm-backtest \
     && python -m pip --python /opt/mm-bot/bin/python check \
-    && /opt/mm-bot/bin/python -m mm_bot.generated_code \
+    && /opt/mm-bot/bin/python -P -m mm_bot.generated_code \
     && mkdir -p /opt/state
 
 FROM python:3.11.13-slim-bookworm

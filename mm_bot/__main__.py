@@ -7,14 +7,12 @@ its journal, 7 a journal cannot be read, 1 a bug.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from mm_bot.errors import SettingsError
-from mm_bot.generated_code import of_this_package
+from mm_bot import kept_modules
 
 if TYPE_CHECKING:
     from mm_bot.observe.log import Log
@@ -48,7 +46,15 @@ def run(*, as_json: bool | None = None) -> int:
     gc.disable()
     # pydantic would look through every installed package for plugins, and there is none.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    code = of_this_package()
+    modules = kept_modules.of_this_package()
+    modules.begin()
+    # From here on what is imported comes out of that file.
+    import asyncio
+
+    from mm_bot import generated_code
+    from mm_bot.errors import SettingsError
+
+    code = generated_code.of_this_package()
     code.begin()
     from mm_bot.settings import load, process_environment, secrets
 
@@ -68,8 +74,14 @@ def run(*, as_json: bool | None = None) -> int:
     gc.enable()
     ending = Ending()
 
+    def settle() -> None:
+        code.end()
+        modules.end()
+
     async def work(log: Log) -> None:
-        asyncio.get_running_loop().call_later(SETTLED_S, code.end)
+        loop = asyncio.get_running_loop()
+        # In a thread: the first start of a version writes some megabytes.
+        loop.call_later(SETTLED_S, loop.run_in_executor, None, settle)
         await run_bot(settings, log, ending, from_environment(environment))
 
     return run_process(

@@ -1,13 +1,16 @@
-"""Code of dataclasses that is kept from start to start (mm_bot/generated_code.py)."""
+"""Code of dataclasses, types and patterns that is kept (mm_bot/generated_code.py)."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import FrozenInstanceError, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ForwardRef, TypedDict, get_type_hints
 
 import pytest
 
@@ -89,3 +92,74 @@ def test_where_nothing_can_be_written_everything_is_compiled_as_ever(tmp_path: P
         _told(_made())
     assert code.compiled > 0
     assert list(tmp_path.iterdir()) == []
+
+
+PATTERNS: tuple[tuple[str | bytes, int], ...] = (
+    (r"(?P<word>[a-z]+)\s*(\d{2,})?(?(2)!|\?)", 0),
+    (r"(?P<word>[a-z]+)\s*(\d{2,})?(?(2)!|\?)", re.IGNORECASE),
+    (rb"(?x) (?P<word>[a-z]+) [0-9]* # words", re.DOTALL),
+    (r"(?i:é+)|^\w(?<!x)\b", re.MULTILINE | re.ASCII),
+)
+TEXTS = ("abc 12!", "ABC?", "xx 1", "éÉ\nab", "a\nb", "")
+
+
+def _matches() -> list[object]:
+    """Everything that is seen of patterns, compiled anew."""
+    re.purge()
+    found: list[object] = []
+    for text, flags in PATTERNS:
+        pattern: Any = re.compile(text, flags)
+        found += [pattern.pattern, pattern.flags, pattern.groups, dict(pattern.groupindex)]
+        for each in TEXTS:
+            given = each.encode() if isinstance(text, bytes) else each
+            found += [(m.span(), m.groups(), m.groupdict()) for m in pattern.finditer(given)]
+    return found
+
+
+def test_a_kept_pattern_matches_what_the_compiled_one_does(tmp_path: Path) -> None:
+    """Oracle: `re` without any of this, flags and names and groups included."""
+    plain = _matches()
+    with _within(tmp_path / "code") as first:
+        assert _matches() == plain
+    with _within(tmp_path / "code") as second:
+        assert _matches() == plain
+    assert (first.compiled, second.compiled) == (len(PATTERNS), 0)
+    assert _matches() == plain, "outside all is as it was"
+
+
+def test_patterns_that_two_threads_compile_at_once_are_not_mixed_up(tmp_path: Path) -> None:
+    """Each is kept under its own text."""
+    texts = [rf"(?P<n{n}>{n}+)[a-z]{{2,{n + 3}}}|x{{{n}}}" for n in range(200)]
+    halves = (texts[::2], texts[1::2])
+    switched_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with _within(tmp_path / "code"), ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda half: [re.compile(text) for text in half], halves))
+    finally:
+        sys.setswitchinterval(switched_s)
+    re.purge()
+    with _within(tmp_path / "code") as again:
+        for n, text in enumerate(texts):
+            assert list(re.compile(text).groupindex) == [f"n{n}"]
+    assert again.compiled == 0
+
+
+def test_a_kept_type_in_quotes_is_the_type(tmp_path: Path) -> None:
+    """What `typing` compiles for a forward reference; a text that is no type is still refused."""
+
+    def told() -> object:
+        class Row(TypedDict):
+            size: int | None
+            tags: tuple[str, ...]
+
+        with pytest.raises(SyntaxError):
+            ForwardRef("no type")
+        return get_type_hints(Row)
+
+    plain = told()
+    with _within(tmp_path / "code") as first:
+        assert told() == plain
+    with _within(tmp_path / "code") as second:
+        assert told() == plain
+    assert (first.compiled > 0, second.compiled) == (True, 0)

@@ -34,8 +34,10 @@ _AS_A_START = """
 import gc, os, time
 gc.disable()
 os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
-from mm_bot.generated_code import of_this_package
-of_this_package().begin()
+from mm_bot import kept_modules
+kept_modules.of_this_package().begin()
+from mm_bot import generated_code
+generated_code.of_this_package().begin()
 import mm_bot.__main__, mm_bot.settings, mm_bot.app.run, mm_bot.venues.numo.exchange
 print(time.process_time() * 1000)
 """
