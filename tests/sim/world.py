@@ -175,6 +175,10 @@ class World(Scene):
             self.checker.fail(Claim.ALIVE, repr(self._process.error))
         if self._wired is not None and self._wired.deaf is not None:
             self.checker.fail(Claim.ALIVE, f"it hears no events: {self._wired.deaf!r}")
+        for crash in self._crashes:
+            failed = crash.exception() if crash.done() and not crash.cancelled() else None
+            if failed is not None:
+                self.checker.fail(Claim.ALIVE, f"no process starts after a crash: {failed!r}")
 
     async def _storm(self) -> None:
         self._moments.stormy = True
@@ -227,6 +231,7 @@ class World(Scene):
         """Killed, and there again with all that its disk has."""
         async with self._restarting:
             assert self._process is not None
+            await self._free_the_lock()
             await self._process.kill()
             self.checker.stopping.ended()
             await self.clock.sleep_ms(100)
@@ -251,6 +256,11 @@ class World(Scene):
         async with self._restarting:
             await self._end_and_start()
 
+    async def _free_the_lock(self) -> None:
+        """Where it is a real one a superseded process could take it, rightly, and keep it."""
+        if self.site is not None:
+            await self._end_superseded()
+
     async def _end_superseded(self) -> None:
         for process in self._superseded:
             await process.kill()
@@ -258,8 +268,7 @@ class World(Scene):
 
     async def _end_and_start(self) -> None:
         assert self._process is not None
-        if self.site is not None:  # else one of them would take the lock, rightly, and keep it
-            await self._end_superseded()
+        await self._free_the_lock()
         await (self._process.kill() if self.random.random() < 0.5 else self._process.end())
         self.checker.stopping.ended()
         await self.clock.sleep_ms(self.random.choice((0, 100, 3_000)))
@@ -295,8 +304,7 @@ class World(Scene):
         async with self._restarting:
             process = self._process
             assert process is not None
-            if self.site is not None:
-                await self._end_superseded()
+            await self._free_the_lock()
             process.stand_still()
             self.checker.stopping.stands_still()
             await self.clock.sleep_ms(self.extra.choice((300, 1_500, 4_000)))
