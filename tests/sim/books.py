@@ -6,7 +6,8 @@ commit after one with a higher id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -16,6 +17,18 @@ from tests.sim.model import Match, Model, worth
 
 CLOSE = Fraction(1, 10**9)
 """The bot rounds the shares of a cost to 1e-18; the exact ones differ by less than this."""
+
+
+Pages = tuple[tuple[int, int], ...]
+"""Of a read of fills: how many matches there were when each page of it was answered, and the trade
+id after which it begins."""
+
+
+def shown(matches: Sequence[Match], pages: Pages) -> Iterator[Match]:
+    """What such a read has: each page ends where the next begins."""
+    ends = (*(after for _, after in pages[1:]), math.inf)
+    for (count, after), last in zip(pages, ends, strict=True):
+        yield from (m for m in matches[:count] if after < m.trade_id <= last)
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from mm_bot.core.policy import Policy
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import Observation, OwnOrders
 from tests.sim import limits, sources, telling
-from tests.sim.books import Books
+from tests.sim.books import Books, Pages, shown
 from tests.sim.budget import Budget
 from tests.sim.claims import Claim
 from tests.sim.model import US, Model, Row
@@ -70,7 +70,7 @@ class Checker:
     _ghosts: sources.Ghosts = field(default_factory=sources.Ghosts)
     _cancels: telling.Cancels = field(default_factory=telling.Cancels)
     _seen: Observation | None = None
-    _looks: deque[tuple[OwnOrders, int, int]] = field(default_factory=lambda: deque(maxlen=1_000))
+    _looks: deque[tuple[OwnOrders, Pages]] = field(default_factory=lambda: deque(maxlen=1_000))
     _startup: bool = True
     _signed: dict[int, str] = field(default_factory=dict)
     _posted_by: dict[str, int] = field(default_factory=dict)
@@ -130,17 +130,17 @@ class Checker:
         if generation == self.generation:
             self._seen = seen
 
-    def looked(self, read: OwnOrders, after: int | None, shown: int | None = None) -> None:
+    def looked(self, read: OwnOrders, after: int | None, pages: Pages | None = None) -> None:
         """A read of the order table that the process is given now, or later as a frozen one, with
-        the fills after that trade id; it showed so many matches, by default all."""
-        count = len(self.model.matches) if shown is None else shown
-        self._looks.append((read, count, after or 0))
+        the fills after that trade id; by default it showed all matches."""
+        (count, first), *more = pages or ((len(self.model.matches), 0),)
+        self._looks.append((read, ((count, max(first, after or 0)), *more)))
         self.sent("look", "")
 
     def looked_anew(self, old: OwnOrders, answer: OwnOrders) -> None:
         """What an earlier read saw answers another question."""
-        shown, after = next((count, after) for look, count, after in self._looks if look is old)
-        self._looks.append((answer, shown, after))
+        pages = next(pages for look, pages in self._looks if look is old)
+        self._looks.append((answer, pages))
 
     def signed(self, order: NewOrder, generation: int) -> None:
         if generation == self.generation and order.nonce >= self.reserved():
@@ -305,8 +305,8 @@ class Checker:
             return
         if read is None or not seen.lock_held:
             return
-        shown, after = next((count, after) for look, count, after in self._looks if look is read)
-        books.follow(m for m in self.model.matches[:shown] if m.trade_id > after)
+        pages = next(pages for look, pages in self._looks if look is read)
+        books.follow(shown(self.model.matches, pages))
         self._fail_each(Claim.FILLS_ONCE, books.faults(memory.fill_totals, self.model))
 
     def check_settled(self, decisions: Iterable[Decision]) -> None:

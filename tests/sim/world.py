@@ -59,6 +59,7 @@ class World(Scene):
         self.checker.sent, self.matcher.commits = self._moments.came, self._moments.late_match
         self._recent: deque[Decision] = deque(maxlen=SETTLED_CYCLES)
         self._process: Process | None = None
+        self._host: HostClock | None = None
         self._wired: Wired | None = None
         self._aims = not self.scenario.quiet
         """Until some seconds of calm have passed: some states of features need a little of it."""
@@ -97,7 +98,7 @@ class World(Scene):
 
     async def _start(self, wakes: Callable[[], object] = lambda: None) -> None:
         """`wakes` is called once the new process is the one writer."""
-        clock = HostClock(self.skew_ms)
+        clock = self._host = HostClock(self.skew_ms)
         wired = None if self.site is None else await self.site.opened(clock)
         wakes()
         process = Process(self.checker, self.disk, self.switch, self.people, self._told, clock)
@@ -295,8 +296,8 @@ class World(Scene):
         self.skew_ms += step_ms
         self._stepped_ms += abs(step_ms)
         self.checker.note(f"clock stepped by {step_ms} ms")
-        if self._process is not None:
-            self._process.clock.step(step_ms)
+        if self._host is not None:  # of the process that starts, where one does
+            self._host.step(step_ms)
 
     async def _pause(self) -> None:
         """The process stands still. Where the server drops its session meanwhile, a standby on

@@ -19,6 +19,7 @@ from mm_bot.io.postgres_link import Statement
 from mm_bot.venues.numo import order_queries
 from mm_bot.venues.numo.order_queries import FILLS_LIMIT, OTHERS_LIMIT, TRADES_LIMIT
 from mm_bot.venues.numo.rights import RIGHTS
+from tests.sim.books import Pages
 from tests.sim.model import US, Model, Row, ranked
 from tests.sim.virtual_time import Host
 from tests.sim.wire.mishaps import Mishaps
@@ -44,8 +45,8 @@ class Database:
         self._holder: Backend | None = None
         self.links: list[Link] = []
         """What is connected."""
-        self.shown: dict[int, int] = {}
-        """By process, how many matches its last read of the table showed."""
+        self.shown: dict[int, Pages] = {}
+        """By process, the matches that its last read of the table showed."""
 
     def backend(self, writer: int) -> Backend:
         return Backend(next(self._pids), writer)
@@ -75,7 +76,7 @@ class Database:
         if statement is order_queries.OBSERVE:
             return [self._observed(backend, values)]
         if statement is order_queries.MORE_FILLS:
-            return [(_page(self.model, values["fills_after"]),)]
+            return [(self._page(backend, values["fills_after"]),)]
         if statement is order_queries.TRY_LOCK:
             return [(self._try_lock(backend), proof)]
         if statement is order_queries.STILL_LOCKED:
@@ -107,21 +108,27 @@ class Database:
         lately = [r for r in ours if r.expiry_ms // 1000 >= since_s]
         unexpired = [*(self._rows(lately) or ()), *elsewhere] if values["include_unexpired"] else []
         newest = sorted(model.matches, key=lambda m: -m.trade_id)
-        row = (
+        self.shown[backend.writer] = ()
+        return (
             self._rows([r for r in ours if r.live]),
             elsewhere or None,
             self._rows(self._best_of_others()),
             self._rows([r for r in model.rows.values() if r.order_id in asked]),
             [whose(model.market, r) for r in ours if r.nonce in nonces] or None,
             unexpired or None,
-            _page(model, values["fills_after"]),
+            self._page(backend, values["fills_after"]),
             [m.trade_id for m in newest[:TRADES_LIMIT] if m.own] or None,
             newest[0].trade_id if newest else None,
             None,
             self.proof(backend),
         )
-        self.shown[backend.writer] = len(model.matches)
-        return row
+
+    def _page(self, backend: Backend, after: int) -> list[Json] | None:
+        self.shown[backend.writer] += ((len(self.model.matches), after),)
+        every = list(fills(self.model, after))
+        page = every[:FILLS_LIMIT]
+        rest = every[FILLS_LIMIT:]
+        return [*page, *(f for f in rest if f["trade_id"] == page[-1]["trade_id"])] or None
 
     def _rows(self, rows: Sequence[Row]) -> list[Json] | None:
         return [table_row(self.model.market, row) for row in rows] or None
@@ -131,13 +138,6 @@ class Database:
         for side in {row.side: None for row in others}:
             found += ranked((r for r in others if r.side is side), side)[:OTHERS_LIMIT]
         return found
-
-
-def _page(model: Model, after: int) -> list[Json] | None:
-    every = list(fills(model, after))
-    page = every[:FILLS_LIMIT]
-    rest = every[FILLS_LIMIT:]
-    return [*page, *(f for f in rest if f["trade_id"] == page[-1]["trade_id"])] or None
 
 
 def _asked(old: Answer, values: Mapping[str, Any], *, proof: str) -> Answer:
@@ -159,7 +159,7 @@ class Link:
         self._host = host
         self._cut: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         database.links.append(self)
-        self._frozen: tuple[Answer, int] = ((), 0)
+        self._frozen: tuple[Answer, Pages] = ((), ())
         self._frozen_until_ms = 0
 
     @property
