@@ -48,14 +48,14 @@ def run(*, as_json: bool | None = None) -> int:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     modules = kept_modules.of_this_package()
     modules.begin()
-    # From here on what is imported comes out of that file.
-    import asyncio
-
+    # From here on what is imported comes out of that file, and what is compiled out of another.
     from mm_bot import generated_code
-    from mm_bot.errors import SettingsError
 
     code = generated_code.of_this_package()
     code.begin()
+    import asyncio
+
+    from mm_bot.errors import SettingsError
     from mm_bot.settings import load, process_environment, secrets
 
     try:

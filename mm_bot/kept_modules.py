@@ -138,12 +138,17 @@ class KeptModules:
     ) -> _Origin | None:
         """Of the file that a module was found in, as all of that is now; None where it is gone."""
         stem = name.rpartition(".")[2]
-        first = next(((f, b) for f in places if (b := self._beside(f, stem))), ("", ()))
+        folder = ""
+        beside: tuple[str, ...] = ()
+        for folder in places:
+            beside = self._beside(folder, stem)
+            if beside:
+                break
         try:
             stat = os.stat(source)
         except OSError:
             return None
-        return _Origin(source, is_package, cached, *first, int(stat.st_mtime), stat.st_size)
+        return _Origin(source, is_package, cached, folder, beside, int(stat.st_mtime), stat.st_size)
 
     def _beside(self, folder: str, stem: str) -> tuple[str, ...]:
         if folder not in self._listings:

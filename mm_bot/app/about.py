@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 
@@ -15,13 +16,18 @@ def is_silent(settings: Settings) -> bool:
     return settings.dry_run or settings.mode is OperatorMode.DRY_RUN_HEALTH
 
 
-def build_info(settings: Settings) -> BuildInfo:
+@cache
+def own_version() -> str:
+    """As it is installed."""
     try:
-        built = version("mm-bot")
+        return version("mm-bot")
     except PackageNotFoundError:
-        built = "unknown"
+        return "unknown"
+
+
+def build_info(settings: Settings) -> BuildInfo:
     return BuildInfo(
-        version=built,
+        version=own_version(),
         market=settings.market_symbol,
         chain_id=settings.chain_id,
         subaccount_id=settings.subaccount_id,
@@ -37,5 +43,5 @@ def about(settings: Settings) -> dict[str, object]:
         "owner": settings.owner_address,
         "subaccount_id": settings.subaccount_id,
         "takes_lock": not is_silent(settings),
-        "versions": {"bot": build_info(settings).version, "python": python_version()},
+        "versions": {"bot": own_version(), "python": python_version()},
     }

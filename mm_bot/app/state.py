@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from mm_bot.app.about import build_info, is_silent
+from mm_bot.app.about import is_silent, own_version
 from mm_bot.clock import Clock
 from mm_bot.core.instrument import Instrument
 from mm_bot.host.clock_nonces import ClockNonces
@@ -99,7 +99,7 @@ def journaled(
         return telemetry
     from mm_bot.journal.writer import Journaled, JournalWriter
 
-    writer = JournalWriter(folder, market, build_info(settings).version)
+    writer = JournalWriter(folder, market, own_version())
 
     def close() -> None:
         writer.close()
