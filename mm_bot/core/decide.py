@@ -22,12 +22,12 @@ from mm_bot.core import (
     risk,
 )
 from mm_bot.core.balances import Holdings
-from mm_bot.core.changed import changed
+from mm_bot.core.changed import changed, made_directly
 from mm_bot.core.exact import NO_AMOUNT, Amount
 from mm_bot.core.exposure import oldest_live_ms, open_notional
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.freshness import Freshness
-from mm_bot.core.instrument import Instrument, Side
+from mm_bot.core.instrument import BOTH, Instrument, Side
 from mm_bot.core.ledger import Tracked
 from mm_bot.core.liability import worth
 from mm_bot.core.memory import Memory
@@ -51,6 +51,7 @@ from mm_bot.core.snapshot import ClockReading, Fill, Snapshot
 from mm_bot.core.touch import unmanaged_resting
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What to do in this cycle, and everything it follows from."""
@@ -224,7 +225,7 @@ def _wanted(snapshot: Snapshot, given: ReconcileInput, policy: Policy) -> Plan:
         reason = MissingReason.ORDERS_UNREAD
         if snapshot.venue.orders.value is not None:
             reason = MissingReason.BALANCES_BEHIND_FILLS
-        sides = [side for side in Side if policy.mode.wants(side)]
+        sides = [side for side in BOTH if policy.mode.wants(side)]
         return Plan(missing=tuple(Missing(side=s, index=None, reason=reason) for s in sides))
     return reconcile.plan(given, policy.reconcile)
 
@@ -275,7 +276,7 @@ def _missing(
     snapshot: Snapshot, policy: Policy, ladder: Ladder, wanted: Plan, found: tuple[Halt, ...]
 ) -> tuple[Missing, ...]:
     if found:
-        sides = [side for side in Side if policy.mode.wants(side)]
+        sides = [side for side in BOTH if policy.mode.wants(side)]
         halted = (Missing(side=s, index=None, reason=MissingReason.HALTED) for s in sides)
         return (*halted, *wanted.missing)
     off = next((clock for clock in snapshot.venue.clocks if clock.off), None)
@@ -295,5 +296,5 @@ def _signed_room(now: Situation) -> dict[Side, SignedRoom]:
     if limit is None:
         return {}
     each = (now.signatures, now.signed_elsewhere)
-    used = {side: sum((worth(found, side) for found in each), NO_AMOUNT) for side in Side}
-    return {side: SignedRoom(left=limit - used[side], limit=limit) for side in Side}
+    used = {side: sum((worth(found, side) for found in each), NO_AMOUNT) for side in BOTH}
+    return {side: SignedRoom(left=limit - used[side], limit=limit) for side in BOTH}

@@ -39,6 +39,11 @@ subtract: Final = _EXACT.subtract
 """left - right, exactly."""
 multiply: Final = _EXACT.multiply
 """left x right, exactly."""
+multiply_add: Final = _EXACT.fma
+"""left x right + more, exactly."""
+_divmod: Final = _ROUNDING.divmod
+"""The whole quotient, cut towards zero, and what is left over; both exact."""
+_remainder: Final = _ROUNDING.remainder
 
 
 def exact(value: Decimal | int | str) -> Decimal:
@@ -68,27 +73,51 @@ def distance(left: Decimal, right: Decimal) -> Decimal:
 
 def floor_to_step(numerator: Decimal, denominator: Decimal, step: Decimal) -> Decimal:
     """The largest multiple of `step` that is not above numerator / denominator."""
-    quotient, rest = _divided(numerator, denominator, step)
+    quotient, rest = _divmod(numerator, _divisor(denominator, step))
     if rest and numerator < 0:
         quotient = _EXACT.subtract(quotient, _ONE)
     return _EXACT.multiply(quotient, step)
 
 
+def floored(value: Decimal, step: Decimal) -> Decimal:
+    """The largest multiple of `step` that is not above `value`: itself where it is one."""
+    if step > 0 and not _remainder(value, step):
+        return value
+    return floor_to_step(value, _ONE, step)
+
+
 def ceil_to_step(numerator: Decimal, denominator: Decimal, step: Decimal) -> Decimal:
     """The smallest multiple of `step` that is not below numerator / denominator."""
-    quotient, rest = _divided(numerator, denominator, step)
+    quotient, rest = _divmod(numerator, _divisor(denominator, step))
     if rest and numerator > 0:
         quotient = _EXACT.add(quotient, _ONE)
     return _EXACT.multiply(quotient, step)
 
 
+def stepped(
+    numerator: Decimal, each: Decimal, count: int, denominator: Decimal, step: Decimal, *, up: bool
+) -> list[Decimal]:
+    """So many in a row, each numerator by `each` more than the last: the fast path of
+    `floor_to_step`, or with `up` of `ceil_to_step`, of one after the other."""
+    divisor, further = _divisor(denominator, step), _ONE if up else -_ONE
+    found = []
+    for _ in range(count):
+        quotient, rest = _divmod(numerator, divisor)
+        if rest and up is (numerator > 0):
+            quotient = add(quotient, further)
+        found.append(multiply(quotient, step))
+        numerator = add(numerator, each)
+    return found
+
+
 def round_half_even(numerator: Decimal, denominator: Decimal, digits: int) -> Decimal:
     """numerator / denominator rounded half-even to `digits` decimals."""
     step = Decimal(1).scaleb(-digits)
-    quotient, rest = _divided(numerator, denominator, step)
+    divisor = _divisor(denominator, step)
+    quotient, rest = _divmod(numerator, divisor)
     if rest:
-        twice, divisor = multiply(rest.copy_abs(), _TWO), multiply(denominator, step)
-        if twice > divisor or (twice == divisor and _ROUNDING.remainder(quotient, _TWO)):
+        twice = multiply(rest.copy_abs(), _TWO)
+        if twice > divisor or (twice == divisor and _remainder(quotient, _TWO)):
             quotient = add(quotient, _ONE if numerator > 0 else -_ONE)
     return multiply(quotient, step)
 
@@ -106,12 +135,11 @@ def plain(value: Decimal) -> str:
     return "0" if text in ("", "-0") else text
 
 
-def _divided(numerator: Decimal, denominator: Decimal, step: Decimal) -> tuple[Decimal, Decimal]:
-    """How many whole steps the quotient has, cut towards zero, and what is left over; exactly."""
+def _divisor(denominator: Decimal, step: Decimal) -> Decimal:
+    """What a numerator is divided by, to tell how many whole steps it has."""
     if denominator <= 0 or step <= 0:
         raise ValueError(f"denominator {denominator} and step {step} must be positive")
-    divisor = _EXACT.multiply(denominator, step)
-    return _ROUNDING.divmod(numerator, divisor)
+    return multiply(denominator, step)
 
 
 class _Quantity:

@@ -6,16 +6,16 @@ unknown ones, held ones, and those whose cancel may fail.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from mm_bot.core.again import again
 from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_AMOUNT, Amount, floor_to_step, multiply
-from mm_bot.core.instrument import Level, Side
+from mm_bot.core.instrument import BOTH, Instrument, Level, Side
 from mm_bot.core.ledger import OpenOrder, Stage
-from mm_bot.core.plan import Plan, ReconcileInput
-from mm_bot.core.quoting import Bound, MissingReason
+from mm_bot.core.plan import Plan, ReconcileInput, standing
+from mm_bot.core.quoting import NONE_HANGS, Bound, MissingReason
 from mm_bot.core.room import Room
 
 
@@ -25,15 +25,28 @@ def beside_what_stays(
     """The levels of one side, those for which no order stays cut to what the bounds leave beside
     those that do: these may take more than their own levels (an older price, a lot, a guard)."""
     side = levels[0].side
-    hanging = (c for c in given.open_orders if c.side is side and c.order_id in given.hanging)
-    standing = (*stays.values(), *(c for c in hanging if not c.cancel_acked))
-    room = _room(given, side, standing)
+    orders = list(stays.values())
+    if given.hanging is not NONE_HANGS:
+        mine = standing(given.open_orders, side)
+        orders.extend(c for c in mine if c.order_id in given.hanging)
+    market, room = given.market, _room(given, side, orders)
+    comes = [level for level in levels if level.index not in stays]
+    on_grid = all(market.floor_size(level.size) == level.size for level in comes)
+    if on_grid and room.is_ample([level.price for level in comes], [each.size for each in comes]):
+        return tuple(levels)
+    return cut_one_by_one(market, levels, stays, room)
+
+
+def cut_one_by_one(
+    market: Instrument, levels: Sequence[Level], stays: Container[int], room: Room
+) -> tuple[Level, ...]:
+    """The same where not all of them surely fit: each takes its part of the room."""
     cut = []
     for level in levels:
         if level.index not in stays:
             size, _ = room.fit(level.price, level.size)
-            if size < level.size and given.market.tradable(level.price, size):
-                notional = given.market.notional(level.price, size)
+            if size < level.size and market.tradable(level.price, size):
+                notional = market.notional(level.price, size)
                 level = changed(level, size=size, notional=notional)
             room.use(level.price, level.size)
         cut.append(level)
@@ -51,7 +64,7 @@ def within_bounds(given: ReconcileInput, found: Plan) -> Plan:
     if not found.places:
         return found
     sizes = {c.order_id: c.size for c in given.open_orders}
-    for side in Side:
+    for side in BOTH:
         if not _used(given, found, side, cancelled=True).exceeded:
             continue  # not even with what is being cancelled
         for bound in (given.ladder.bounds or {}).get(side, ()):
@@ -89,7 +102,7 @@ def open_notional(open_orders: tuple[OpenOrder, ...]) -> Amount:
     """The larger side's worth of what may be live, in the quote."""
     sides = (
         sum((c.notional for c in open_orders if c.side is side and not c.cancel_acked), NO_AMOUNT)
-        for side in Side
+        for side in BOTH
     )
     return max(sides)
 
@@ -103,7 +116,7 @@ def oldest_live_ms(open_orders: tuple[OpenOrder, ...]) -> int | None:
 
 def priced_worse(order: OpenOrder, level: Level) -> bool:
     """Whether the order gives a taker more than the level would."""
-    return order.side.best_first(order.price) < level.side.best_first(level.price)
+    return level.side.is_better(order.price, level.price)
 
 
 def pace_ms(given: ReconcileInput, side: Side, life_ms: int) -> int:
@@ -141,9 +154,8 @@ def _used(
 ) -> Room:
     """With what stays and comes taken of it; with `cancelled`, what is being cancelled too."""
     gone = set() if cancelled else {cancel.order_id for cancel in found.cancels}
-    mine = (c for c in given.open_orders if c.side is side and not c.cancel_acked)
-    stays = (c for c in mine if c.order_id not in gone)
-    comes = (place.level for place in found.places if place.level.side is side)
+    stays = [c for c in standing(given.open_orders, side) if c.order_id not in gone]
+    comes = [place.level for place in found.places if place.level.side is side]
     return _room(given, side, (*stays, *comes), None if only is None else (only,))
 
 

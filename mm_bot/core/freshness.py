@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mm_bot.core.again import again
 from mm_bot.core.changed import changed
 from mm_bot.core.exact import Price
-from mm_bot.core.instrument import Capabilities, Side
+from mm_bot.core.instrument import BOTH, Capabilities, Side
 from mm_bot.core.ledger import Tracked
 from mm_bot.core.memory import Memory
 from mm_bot.core.orders import OrderStatus
@@ -113,7 +113,7 @@ def _ghosts(book: Book, memory: Memory, tracked: Tracked) -> Iterator[str]:
 
 @again(1)
 def _listed(book: Book) -> frozenset[str]:
-    return frozenset(order.order_id for side in Side for order in book.side(side))
+    return frozenset(order.order_id for side in BOTH for order in book.side(side))
 
 
 def _unlisted(book: Book, snapshot: Snapshot, depth: int | None) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mm_bot.core.instrument import Level
 from mm_bot.core.plan import (
+    NOTHING,
     RENEWAL,
     CancelCategory,
     Held,
@@ -20,7 +21,7 @@ from mm_bot.core.quoting import NONE_HANGS, MissingReason
 def planned(given: ReconcileInput) -> Plan:
     """Orders that hold no slot: they stay, are renewed at their price, or go."""
     if given.hanging is NONE_HANGS:
-        return Plan()
+        return NOTHING
     found: list[Plan] = []
     index = given.levels
     for order in given.open_orders:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
+from mm_bot.core.changed import made_directly
 from mm_bot.core.exact import (
     NO_AMOUNT,
     NO_SIZE,
@@ -14,7 +15,9 @@ from mm_bot.core.exact import (
     Size,
     ceil_to_step,
     floor_to_step,
+    floored,
     multiply,
+    stepped,
 )
 
 _ONE = Decimal(1)
@@ -30,20 +33,28 @@ class Side(Enum):
 
     @property
     def opposite(self) -> Side:
-        return Side.SELL if self is Side.BUY else Side.BUY
+        return _SELL if self is _BUY else _BUY
 
     @property
     def sign(self) -> int:
         """+1 where a fill adds to the inventory, -1 where it takes from it."""
-        return 1 if self is Side.BUY else -1
+        return 1 if self is _BUY else -1
 
     def best_first(self, price: Price) -> Decimal:
         """Sort key that puts the best price of this side first."""
-        return price.value.copy_negate() if self is Side.BUY else price.value
+        return price.value.copy_negate() if self is _BUY else price.value
+
+    def is_better(self, price: Price, other: Price) -> bool:
+        """Whether an order of this side at `price` gives a taker more than one at `other`."""
+        return price > other if self is _BUY else price < other
 
     def reaches(self, price: Price, opposite: Price) -> bool:
         """Whether an order of this side at `price` crosses or touches an opposite one."""
-        return price >= opposite if self is Side.BUY else price <= opposite
+        return price >= opposite if self is _BUY else price <= opposite
+
+
+BOTH = _BUY, _SELL = Side.BUY, Side.SELL
+"""Both, bids first: walked in a tenth of the enumeration's own time."""
 
 
 class Kind(Enum):
@@ -133,14 +144,14 @@ class Instrument:
         """`size` on the size grid, downwards; as it is where the grid is on the quote."""
         if self.notional_step is not None:
             return size
-        return Size.made(floor_to_step(size.value, _ONE, self.size_step.value))
+        return Size.made(floored(size.value, self.size_step.value))
 
     def notional(self, price: Price, size: Size) -> Amount:
         """What `size` is worth at `price`, in the quote; on the quote's grid floored to it, so that
         an order is never larger than it was meant to be."""
         worth = multiply(multiply(price.value, size.value), self.multiplier)
         if self.notional_step is not None:
-            worth = floor_to_step(worth, _ONE, self.notional_step.value)
+            worth = floored(worth, self.notional_step.value)
         return Amount.made(worth)
 
     def tradable(self, price: Price, size: Size) -> bool:
@@ -157,6 +168,15 @@ class Instrument:
         """`size`, worth `notional`, in what the exchange counts orders and fills in: the quote
         where the grid is on it, else the size."""
         return notional if self.notional_step is not None else Amount(size.value)
+
+    def prices(
+        self, side: Side, numerator: Decimal, each: Decimal, count: int, denominator: Decimal
+    ) -> tuple[Price, ...]:
+        """So many on the tick, of bids floored and of asks ceiled, each numerator by `each` more
+        than the last."""
+        up, tick = side is Side.SELL, self.price_tick.value
+        at = stepped(numerator, each, count, denominator, tick, up=up)
+        return tuple([Price.made(price) for price in at])
 
     def floor_price(self, numerator: Decimal, denominator: Decimal) -> Price:
         return Price.made(floor_to_step(numerator, denominator, self.price_tick.value))
@@ -185,6 +205,7 @@ class Instrument:
         return self.expiry_ms is None or now_ms < self.expiry_ms
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
     """One order we want: `index` 0 is the best of its side."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import attrgetter
 
-from mm_bot.core.changed import changed
+from mm_bot.core.again import again
+from mm_bot.core.changed import changed, made_directly
 from mm_bot.core.exact import Amount, Price
 from mm_bot.core.instrument import Instrument, Level, Side
 from mm_bot.core.ledger import OpenOrder, Stage
@@ -32,6 +34,7 @@ RENEWAL = "renewal"
 """Reason of a cancel whose order fits and only grows old."""
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
     """Cancel one order. `left` is its last known rest's worth in the quote, where that was known;
@@ -45,6 +48,7 @@ class Cancel:
     counted: bool = False
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Place one level once every cancel in `after` is acknowledged. `replaces` tells a replace
@@ -69,6 +73,7 @@ class Held:
     fault: str
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What to send, and why the rest stays."""
@@ -118,6 +123,9 @@ class Plan:
         )
 
 
+NOTHING = Plan()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedRoom:
     """How much of one side may still be signed, in the quote, and the limit that says so."""
@@ -151,6 +159,18 @@ class ReconcileInput:
     reference: Price | None = None
     out_of_budget: frozenset[str] = frozenset()
     """Orders whose counted cancel was sent, and is not to be sent again just now."""
+
+
+@again(len(Side))
+def standing(open_orders: tuple[OpenOrder, ...], side: Side) -> tuple[OpenOrder, ...]:
+    """Those of one side whose cancel is not acknowledged, best first; of one price as signed."""
+    mine = [c for c in open_orders if c.side is side and c.cancel_acked_ms is None]
+    mine.sort(key=_BY_NONCE)
+    mine.sort(key=_BY_PRICE, reverse=side is Side.BUY)
+    return tuple(mine)
+
+
+_BY_NONCE, _BY_PRICE = attrgetter("nonce"), attrgetter("price.value")
 
 
 def gap(level: Level, reason: Reason) -> Missing:

@@ -34,11 +34,12 @@ from mm_bot.core.exposure import (
     within_bounds,
     within_signed_room,
 )
-from mm_bot.core.instrument import Level, Side
+from mm_bot.core.instrument import BOTH, Level, Side
 from mm_bot.core.ledger import OpenOrder, Stage, stuck
 from mm_bot.core.orders import Ownership
 from mm_bot.core.pairing import pair
 from mm_bot.core.plan import (
+    NOTHING,
     RENEWAL,
     Cancel,
     CancelCategory,
@@ -49,6 +50,7 @@ from mm_bot.core.plan import (
     cancellable,
     due_for_renewal,
     gap,
+    standing,
 )
 from mm_bot.core.policy import ReconcilePolicy
 from mm_bot.core.quoting import NONE_HANGS, Missing, MissingReason
@@ -67,11 +69,9 @@ DEVIATION = "price_deviation"
 
 def plan(given: ReconcileInput, policy: ReconcilePolicy) -> Plan:
     """Keep what fits, replace what does not, fill what is empty."""
-    cancels: list[Cancel] = list(_unmanaged_cancels(given)) if given.startup else []
-    sides = (_side_plan(given, policy, side) for side in Side)
-    found = Plan.merged((hanging.planned(given), *sides))
-    cancels.extend(found.cancels)
-    found = changed(found, cancels=tuple(cancels))
+    first = Plan(cancels=_unmanaged_cancels(given)) if given.startup else NOTHING
+    sides = [made for side in BOTH for made in _side_plans(given, policy, side)]
+    found = Plan.merged((first, hanging.planned(given), *sides))
     found = _sendable(given, within_signed_room(given, within_bounds(given, found)))
     found = _without_far(given, policy, found)
     if given.market.capabilities.atomic_replace:
@@ -143,26 +143,25 @@ def _unmanaged_cancels(given: ReconcileInput) -> tuple[Cancel, ...]:
     return tuple(cancel_of(row, CancelCategory.STARTUP, row.ownership.value) for row in gone)
 
 
-def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Plan:
+def _side_plans(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> tuple[Plan, ...]:
     levels = given.ladder.side(side)
-    orders = [c for c in given.open_orders if c.side is side and c.cancel_acked_ms is None]
+    orders: Sequence[OpenOrder] = standing(given.open_orders, side)
     if given.hanging is not NONE_HANGS:
         orders = [c for c in orders if c.order_id not in given.hanging]
-    orders.sort(key=lambda c: (side.best_first(c.price), c.nonce))
     category = CancelCategory.STARTUP if given.startup else CancelCategory.REPLACE_DRIVEN
     counted = not given.startup
     whole = as_wanted(levels, tuple(orders), policy)
     if whole and all(rests(given, c) for c in orders):
-        return Plan(kept=whole)
+        return (Plan(kept=whole),)
     if not levels:
         gone = [c for c in orders if cancellable(given, c, counted=counted)]
         why = "strategy_not_quoting_side"
-        return Plan(cancels=tuple(cancel_of(c, category, why, counted) for c in gone))
+        return (Plan(cancels=tuple(cancel_of(c, category, why, counted) for c in gone)),)
     going = _going(orders, policy, given.levels)
     if going:
         orders = [c for c in orders if c not in going]
     if given.levels == 1 and sum(c.stage is not Stage.UNKNOWN for c in orders) > 1:
-        return _duplicates(given, levels[0], [*orders, *going], category, counted)
+        return (_duplicates(given, levels[0], [*orders, *going], category, counted),)
     pairs, surplus = pair(levels, orders, lambda slots, mine: worth_of(slots, mine, policy))
     extra = [c for c in surplus if cancellable(given, c, counted=counted)]
     why = "duplicate_side" if len(orders) > given.levels else "strategy_not_quoting_side"
@@ -174,7 +173,7 @@ def _side_plan(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> Pl
             cancels += (cancel_of(order, category, reason, counted and not renews),)
     blocking = tuple(c.order_id for c in (*surplus, *going))
     slots = _slots_plan(given, policy, levels, pairs, blocking)
-    return Plan.merged((Plan(cancels=cancels), *slots))
+    return (Plan(cancels=cancels), *slots) if cancels else tuple(slots)
 
 
 def _going(orders: Sequence[OpenOrder], policy: ReconcilePolicy, levels: int) -> list[OpenOrder]:
@@ -200,7 +199,7 @@ def _slots_plan(
     stays = {index: pairs[index] for index, made in judged.items() if not made.cancels}
     for at, level in enumerate(beside_what_stays(given, levels, stays)):
         wanted, made = levels[at], judged.get(level.index)
-        if made is not None and any(held.fault == SIZE_FAULT for held in made.held):
+        if made and made.held and any(held.fault == SIZE_FAULT for held in made.held):
             # what stays beside it may leave no more for its slot than it has
             others = {index: order for index, order in stays.items() if index != level.index}
             level = beside_what_stays(given, levels, others)[at]
@@ -234,19 +233,21 @@ def _sendable(given: ReconcileInput, found: Plan) -> Plan:
     where one of those is not planned; then its own predecessor stays as well."""
     if not found.places:
         return found
-    own = {side: _OwnSide(given, side) for side in Side}
+    own = {side: _OwnSide(given, side) for side in BOTH}
     near = {s: _is_near(given, found, own, s) for s in {p.level.side for p in found.places}}
     while True:
         cancelled = {cancel.order_id for cancel in found.cancels}
         places = []
         for place in found.places:
             side = place.level.side
-            best = given.touch.get(side.opposite) if near[side] else None
-            if best is not None and side.reaches(place.level.price, best):
-                stale = not found.renews(place)
-                found = found.without(place, MissingReason.CROSSED_BY_OTHERS, keep_cancel=stale)
-                break
-            reached = own[side.opposite].reached_by(place.level.price, side) if near[side] else ()
+            reached: Sequence[str] = ()
+            if near[side]:
+                best = given.touch.get(side.opposite)
+                if best is not None and side.reaches(place.level.price, best):
+                    stale = not found.renews(place)
+                    found = found.without(place, MissingReason.CROSSED_BY_OTHERS, keep_cancel=stale)
+                    break
+                reached = own[side.opposite].reached_by(place.level.price, side)
             if not (cancelled.issuperset(place.after) and cancelled.issuperset(reached)):
                 reason = MissingReason.OWN_ORDER_IN_THE_WAY
                 if not reached:
@@ -257,7 +258,8 @@ def _sendable(given: ReconcileInput, found: Plan) -> Plan:
                 place = changed(place, after=tuple(sorted({*place.after, *reached})))
             places.append(place)
         else:
-            return changed(found, places=tuple(places))
+            same = tuple(places) == found.places
+            return found if same else changed(found, places=tuple(places))
 
 
 def _is_near(given: ReconcileInput, found: Plan, own: Mapping[Side, _OwnSide], side: Side) -> bool:
@@ -274,11 +276,11 @@ class _OwnSide:
     know (a state file names it, no row shows it) is in the way of everything."""
 
     def __init__(self, given: ReconcileInput, side: Side) -> None:
-        mine = [c for c in given.open_orders if c.side is side and not c.cancel_acked]
+        mine = standing(given.open_orders, side)
         self._orders = [(c.price, c.order_id) for c in mine]
         prices = [c.price for c in mine if c.price]
         self._blind = len(prices) < len(mine)
-        self._best = min(prices, key=side.best_first, default=None)
+        self._best = prices[0] if prices else None
 
     def reached_by(self, price: Price, side: Side) -> Sequence[str]:
         """Ids of those that an order of the other side `side` at that price would meet."""

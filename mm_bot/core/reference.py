@@ -30,7 +30,7 @@ from mm_bot.core.exact import (
     multiply,
     round_half_even,
 )
-from mm_bot.core.instrument import Side
+from mm_bot.core.instrument import BOTH, Side
 from mm_bot.core.policy import ReferencePolicy
 from mm_bot.core.snapshot import AnchorQuote, BookOrder, Observation, Snapshot, Trade
 
@@ -148,7 +148,7 @@ def others(venue: Observation) -> Others:
 def _others(shown: tuple[tuple[BookOrder, ...], ...]) -> Others:
     """Of one id the last one counts."""
     found = {o.order_id: o for orders in shown for o in orders if not o.ours}
-    return {side: _best_first((o for o in found.values() if o.side is side), side) for side in Side}
+    return {side: _best_first((o for o in found.values() if o.side is side), side) for side in BOTH}
 
 
 def price_with_size(orders: Iterable[BookOrder], policy: PriceFilter) -> Price | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from mm_bot.core.changed import changed
-from mm_bot.core.exact import NO_SIZE, Price, Size, add, multiply, subtract
+from mm_bot.core.exact import NO_SIZE, Price, Size, add, multiply_add, subtract
 from mm_bot.core.instrument import Instrument, Level
 from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.quoting import Bound, fit
@@ -30,14 +30,14 @@ class Room:
     def use(self, price: Price, size: Size) -> None:
         """An order of that price and size takes its part."""
         self._size = add(self._size, size.value)
-        self._worth = add(self._worth, multiply(price.value, size.value))
+        self._worth = multiply_add(price.value, size.value, self._worth)
 
     def use_all(self, orders: Iterable[OpenOrder | Level]) -> None:
         """Each of them takes its part."""
         size, worth = self._size, self._worth
         for order in orders:
             each = order.size.value
-            size, worth = add(size, each), add(worth, multiply(order.price.value, each))
+            size, worth = add(size, each), multiply_add(order.price.value, each, worth)
         self._size, self._worth = size, worth
 
     def fit(self, price: Price, wanted: Size) -> tuple[Size, Bound | None]:
@@ -49,7 +49,7 @@ class Room:
     def is_enough(self, price: Price, size: Size) -> bool:
         """Whether so much more fits every bound, with a step to spare."""
         more = add(size.value, self._step)
-        return self._within(add(self._size, more), add(self._worth, multiply(price.value, more)))
+        return self._within(add(self._size, more), multiply_add(price.value, more, self._worth))
 
     def is_ample(self, prices: Iterable[Price], sizes: Iterable[Size]) -> bool:
         """Whether orders of all these prices and sizes fit together, as much to spare: then `fit`
@@ -59,9 +59,10 @@ class Room:
             at = price.value
             if at <= 0:
                 return False
-            dearest = max(dearest, at)
-            size, worth = add(size, more.value), add(worth, multiply(at, more.value))
-        return self._within(add(size, step), add(worth, multiply(dearest, step)))
+            if at > dearest:
+                dearest = at
+            size, worth = add(size, more.value), multiply_add(at, more.value, worth)
+        return self._within(add(size, step), multiply_add(dearest, step, worth))
 
     @property
     def exceeded(self) -> bool:

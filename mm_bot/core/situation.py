@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mm_bot.core import degrade, freshness, ledger, liability, reference
 from mm_bot.core.balances import Holdings, holdings
-from mm_bot.core.changed import changed
+from mm_bot.core.changed import changed, made_directly
 from mm_bot.core.fills import FillTotals, count, reverted
 from mm_bot.core.freshness import Freshness
 from mm_bot.core.instrument import Instrument
@@ -36,6 +36,7 @@ BLOCK_LAG_MS = 10_000
 """A fill's row may be this much younger than the block that settled it."""
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """All of it, each worked out once."""

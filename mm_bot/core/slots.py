@@ -5,6 +5,7 @@ The numbered invariants are those of `reconcile.py`, which puts the slots togeth
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from mm_bot.core.again import again
@@ -61,11 +62,13 @@ def as_wanted(
     and each order a level; both best first. Empty where that is not so plain: then they are paired
     and judged one by one (`pair`, `hold_or_replace`), which says the same where all of it `rests`.
     """
-    if len({order.price.value for order in orders}) < len(levels) or len(orders) > len(levels):
-        return ()  # which of two at one price is whose depends on their sizes
+    if len(orders) != len(levels):
+        return ()
     pairs = tuple(zip(levels, orders, strict=True))
     if any(fault(order, level, policy) for level, order in pairs):
         return ()
+    if len({order.price.value for order in orders}) < len(orders):
+        return ()  # which of two at one price is whose depends on their sizes
     return tuple(((level.side, level.index), order.order_id) for level, order in pairs)
 
 
@@ -80,19 +83,20 @@ def worth_of(
     levels: Sequence[Level], orders: Sequence[OpenOrder], policy: ReconcilePolicy
 ) -> list[list[int]]:
     """How well each order fits each slot, a row for each of these: 0, 1 where its price does, 2
-    where `fault` finds none. The fast path of pairing: what each price may be is worked out once.
+    where `fault` finds none. Both are of one side, best first. The fast path of pairing: what each
+    price may be is worked out once, and found among those of the orders by halving.
     """
-    less, more = (part(BPS, policy.stale_threshold_bps) for part in (subtract, add))
-    priced = [(multiply(order.price.value, BPS), order) for order in orders]
+    one, nearest, furthest = BPS, *(f(BPS, policy.stale_threshold_bps) for f in (subtract, add))
+    if levels[0].side is Side.BUY:  # best first grows as well, below zero
+        one, nearest, furthest = -one, -furthest, -nearest
+    priced = [multiply(order.price.value, one) for order in orders]
     worth = []
     for level in levels:
-        low, high = multiply(level.price.value, less), multiply(level.price.value, more)
-        worth.append(
-            [
-                1 + _size_fits(order, level, policy) if low <= price <= high else 0
-                for price, order in priced
-            ]
-        )
+        price, row = level.price.value, [0] * len(orders)
+        first = bisect_left(priced, multiply(price, nearest))
+        for j in range(first, bisect_right(priced, multiply(price, furthest), lo=first)):
+            row[j] = 1 + _size_fits(orders[j], level, policy)
+        worth.append(row)
     return worth
 
 
@@ -189,5 +193,5 @@ def _due_again(
     if can.atomic_replace and open_order.replaces is not None:
         return False  # it was to rest instead of another: nobody looked what fits beside it
     due = open_order.next_send_ms <= given.now_ms < open_order.expiry_ms
-    behind = open_order.side.best_first(open_order.price) >= level.side.best_first(level.price)
+    behind = not priced_worse(open_order, level)
     return due and (behind or price_fits(open_order, level, policy))

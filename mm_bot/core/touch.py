@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mm_bot.core import reference
 from mm_bot.core.again import again
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
-from mm_bot.core.instrument import Side
+from mm_bot.core.instrument import BOTH, Side
 from mm_bot.core.ledger import Stage, Tracked
 from mm_bot.core.policy import ReferencePolicy
 from mm_bot.core.snapshot import Book, BookOrder, Snapshot
@@ -50,7 +50,7 @@ def _touch(
     managed.update(ended.order.order_id for ended in tracked.ended)
     every: dict[Side, Price] = {}
     firm: dict[Side, Price] = {}
-    for side in Side:
+    for side in BOTH:
         shown = _own_shown(book, held, side)
         ours = [row.price for row in tracked.unmanaged if row.side is side]
         ours += [order.price for order in shown if order.order_id not in managed]
@@ -90,7 +90,7 @@ def _own_shown(book: Book | None, held: tuple[BookOrder, ...], side: Side) -> It
 
 
 def unmanaged_resting(tracked: Tracked) -> dict[Side, tuple[Size, Amount]]:
-    resting = dict.fromkeys(Side, (NO_SIZE, NO_AMOUNT))
+    resting = dict.fromkeys(BOTH, (NO_SIZE, NO_AMOUNT))
     for row in tracked.unmanaged:
         size, notional = resting[row.side]
         resting[row.side] = (size + row.size, notional + row.notional)

@@ -11,7 +11,7 @@ from mm_bot.core.changed import changed
 from mm_bot.core.declared import StepReason
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size, multiply
 from mm_bot.core.explained import Explanation, said
-from mm_bot.core.instrument import Instrument, Level, Margin, Side
+from mm_bot.core.instrument import BOTH, Instrument, Level, Margin, Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import Bound, Missing, MissingReason, Reason, View
 from mm_bot.core.room import Room
@@ -28,7 +28,7 @@ class Bounds(Step):
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         assert view.holdings is not None, "asked only with balances"
         bounds = {}
-        for side in Side:
+        for side in BOTH:
             resting = view.resting.get(side, (NO_SIZE, NO_AMOUNT))
             own = _bounding(view.market, self.policy, side, view.holdings, resting)
             bounds[side] = own + draft.bounds.get(side, ())
@@ -87,7 +87,7 @@ class Sizes(Step):
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         ladder: dict[Side, tuple[Level, ...]] = {}
-        for side in Side:
+        for side in BOTH:
             reason = _side_off(view, side)
             if reason is not None:
                 draft = draft.without(side, Missing(side=side, index=None, reason=reason))
@@ -158,7 +158,7 @@ _Try = tuple[Price, Size, Size, Bound | None, bool]
 
 
 def _bounds(bounds: Mapping[Side, tuple[Bound, ...]]) -> Iterator[Explanation]:
-    for side in Side:
+    for side in BOTH:
         for bound in bounds[side]:
             yield said(
                 f"bound {bound.reason.value}",

@@ -23,10 +23,12 @@ from mm_bot.core.exact import (
     subtract,
 )
 from mm_bot.core.explained import Explanation, said
-from mm_bot.core.instrument import Instrument, Side
+from mm_bot.core.instrument import BOTH, Instrument, Side
 from mm_bot.core.quoting import View
 from mm_bot.core.reference import ReferenceSource
 from mm_bot.strategies.draft import Draft, Step, on_tick
+
+_NONE = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,7 @@ class Prices(Step):
         more = draft.step_bps, skew, draft.levels
         prices = {
             side: _spaced(view.market, side, draft.reference, draft.half_bps[side], *more)
-            for side in Side
+            for side in BOTH
         }
         return changed(draft, prices=prices, said=(*draft.said, lambda: _prices(draft, prices)))
 
@@ -145,21 +147,17 @@ def _spaced(
     levels: int,
 ) -> tuple[Price, ...]:
     """Best first; `skew` is the draft's shift as a fraction."""
-    bid, (shift, shift_per) = side is Side.BUY, skew
-    further, to_tick = (subtract, market.floor_price) if bid else (add, market.ceil_price)
+    shift, shift_per = skew
+    further = subtract if side is Side.BUY else add
     denominator = multiply(BPS, shift_per)
     step = multiply(reference.value, multiply(step_bps, shift_per))
     factor = subtract(multiply(further(BPS, half_bps), shift_per), shift)
-    numerator = multiply(reference.value, factor)
-    found = []
-    for _ in range(levels):
-        found.append(to_tick(numerator, denominator))
-        numerator = further(numerator, step)
-    return tuple(found)
+    first, each = multiply(reference.value, factor), further(_NONE, step)
+    return market.prices(side, first, each, levels, denominator)
 
 
 def _prices(draft: Draft, prices: Mapping[Side, tuple[Price, ...]]) -> Iterator[Explanation]:
-    for side in Side:
+    for side in BOTH:
         for index, price in enumerate(prices[side]):
             away = add(draft.half_bps[side], multiply(draft.step_bps, Decimal(index)))
             yield said(
@@ -188,10 +186,12 @@ class Passive(Step):
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         tick = view.market.price_tick
         prices = dict(draft.prices)
-        for side in Side:
+        for side in BOTH:
             best = view.touch.get(side.opposite)
+            if best is None:
+                continue
             nearest = min(draft.prices[side], key=side.best_first, default=None)
-            if best is None or nearest is None or not side.reaches(nearest, best):
+            if nearest is None or not side.reaches(nearest, best):
                 continue
             behind = best - tick if side is Side.BUY else best + tick
             moved = on_tick(view, side, behind.value, Decimal(1))

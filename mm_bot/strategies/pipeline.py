@@ -12,7 +12,7 @@ from mm_bot.core.changed import changed
 from mm_bot.core.declared import Declared, Measure, Measured, MeasureKind
 from mm_bot.core.exact import Price
 from mm_bot.core.explained import Explained
-from mm_bot.core.instrument import Side
+from mm_bot.core.instrument import BOTH, Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import NONE_HANGS, Kept, Ladder, Missing, Quotes, View
 from mm_bot.strategies.draft import SIDES, Draft, Step
@@ -129,17 +129,17 @@ def _first_draft(policy: QuotePolicy) -> Draft:
         each.append(each[-1].times(policy.level_size_mult))
     return Draft(
         reference=Price(Decimal(0)),
-        half_bps=dict.fromkeys(Side, policy.half_spread_bps),
+        half_bps=dict.fromkeys(BOTH, policy.half_spread_bps),
         step_bps=policy.level_step_bps,
         levels=policy.levels,
-        sizes=dict.fromkeys(Side, tuple(each)),
-        size_factor=dict.fromkeys(Side, Decimal(1)),
+        sizes=dict.fromkeys(BOTH, tuple(each)),
+        size_factor=dict.fromkeys(BOTH, Decimal(1)),
     )
 
 
 def _ladder(draft: Draft) -> Ladder:
     missing: list[Missing] = []
-    for side in Side:
+    for side in BOTH:
         off = draft.off.get(side)
         missing.extend((off,) if off else (gap for gap in draft.gaps if gap.side is side))
     return Ladder(

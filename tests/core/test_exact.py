@@ -21,9 +21,11 @@ from mm_bot.core.exact import (
     distance,
     exact,
     floor_to_step,
+    floored,
     multiply,
     plain,
     round_half_even,
+    stepped,
 )
 
 numbers = st.decimals(
@@ -65,6 +67,19 @@ def test_floor_and_ceil_enclose(value: Decimal, divisor: Decimal, step: Decimal)
     assert multiply(low + step, divisor) > value
     assert low % step == 0
     assert high % step == 0
+
+
+@given(numbers, numbers, st.integers(0, 4), positives, positives)
+def test_many_in_a_row_are_rounded_as_each_alone(
+    first: Decimal, each: Decimal, count: int, divisor: Decimal, step: Decimal
+) -> None:
+    """Down or up, across zero too; of one number over 1 what is on the step already stays."""
+    every = [first + each * n for n in range(count)]
+    for up, alone in ((False, floor_to_step), (True, ceil_to_step)):
+        found = stepped(first, each, count, divisor, step, up=up)
+        assert found == [alone(number, divisor, step) for number in every]
+    for number in (first, step * int(first)):
+        assert floored(number, step) == floor_to_step(number, Decimal(1), step)
 
 
 @given(numbers, positives, st.integers(0, 20))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mm_bot.core.changed import changed
 from mm_bot.core.exact import Amount, Price, Size, subtract
+from mm_bot.core.exposure import beside_what_stays, cut_one_by_one
 from mm_bot.core.instrument import Instrument, Side
 from mm_bot.core.ledger import (
     OpenOrder,
@@ -27,7 +28,7 @@ from mm_bot.core.ledger import (
 from mm_bot.core.liability import GRACE_MS, Signature, Signed
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder
 from mm_bot.core.pairing import by_table, pair, uncontested
-from mm_bot.core.plan import Plan
+from mm_bot.core.plan import Plan, standing
 from mm_bot.core.quoting import Bound, Ladder, MissingReason, fit
 from mm_bot.core.reconcile import plan
 from mm_bot.core.room import Room
@@ -45,6 +46,7 @@ from tests.core.builders import (
 from tests.core.reconcile_inputs import desk_of, ladder_of
 
 steps = st.integers(1, 60)
+CENTS = st.integers(159_000, 159_400) | st.integers(159_000, 161_000)
 bounds = st.lists(
     st.builds(
         Bound,
@@ -117,6 +119,47 @@ def test_what_is_ample_leaves_a_lot_at_the_dearest_price() -> None:
     assert not ample("7", priced=True, at=(Price.of(0),))
 
 
+@given(
+    left=st.integers(-50, 400).map(lambda n: Decimal(n) / 4),
+    wanted=st.lists(st.tuples(st.integers(-1, 9), st.integers(0, 90)), min_size=1, max_size=4),
+    stays=st.sets(st.integers(0, 3)),
+    market=st.sampled_from((SPOT, FUTURE, replace(FUTURE, size_step=Size(Decimal("0.5"))))),
+)
+def test_what_comes_where_there_is_room_for_all_is_what_is_cut_one_by_one(
+    left: Decimal, wanted: list[tuple[int, int]], stays: set[int], market: Instrument
+) -> None:
+    """Off the grid too, and where a price is none; beside an order that stays in some slots."""
+    levels = tuple(
+        replace(level(Side.BUY, "1"), index=n, price=Price.of(price), size=Size(Decimal(size) / 4))
+        for n, (price, size) in enumerate(wanted)
+    )
+    bound = Bound(reason=MissingReason.INVENTORY_LIMIT, left=left)
+    ladder = Ladder(bids=levels, bounds={Side.BUY: (bound,)})
+    desk = replace(desk_of(ladder=ladder), market=market)
+    resting = {n: open_order(Side.BUY, "1", "7", nonce=n + 1) for n in stays if n < len(levels)}
+    room = Room(market, (bound,))
+    room.use_all(resting.values())
+    found = beside_what_stays(desk, levels, resting)
+    assert found == cut_one_by_one(market, levels, resting, room)
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 9), st.booleans()), max_size=6))
+def test_what_stands_is_sorted_as_a_taker_finds_it(orders: list[tuple[int, int, bool]]) -> None:
+    """One side at a time, best first and of one price the older nonce, none whose cancel is
+    acknowledged."""
+    for side in Side:
+        every = tuple(
+            replace(
+                open_order(side, str(price), nonce=nonce), cancel_acked_ms=NOW_MS if gone else None
+            )
+            for price, nonce, gone in orders
+        )
+        mine = [c for c in every if not c.cancel_acked]
+        mine.sort(key=lambda c: (side.best_first(c.price), c.nonce))
+        beside = tuple(replace(c, side=side.opposite) for c in every)
+        assert standing((*beside, *every), side) == tuple(mine)
+
+
 @given(st.integers(0, 5).flatmap(lambda n: st.lists(
     st.lists(st.sampled_from((0, 0, 0, 1, 2)), min_size=n, max_size=n), max_size=5
 )))  # fmt: skip
@@ -127,19 +170,25 @@ def test_pairs_that_nobody_contests_are_those_of_the_table(worth: list[list[int]
 
 
 @given(
-    prices=st.tuples(st.integers(159_000, 161_000), st.integers(159_000, 161_000)),
-    sizes=st.tuples(st.integers(98, 102), st.integers(98, 102)),
+    side=st.sampled_from(Side),
+    wanted=st.lists(st.tuples(CENTS, st.integers(98, 102)), min_size=1, max_size=4),
+    rests=st.lists(st.tuples(CENTS, st.integers(98, 102)), max_size=4),
     stale_bps=st.integers(0, 60),
 )
 def test_the_score_of_a_pair_is_its_fault(
-    prices: tuple[int, int], sizes: tuple[int, int], stale_bps: int
+    side: Side, wanted: list[tuple[int, int]], rests: list[tuple[int, int]], stale_bps: int
 ) -> None:
     """2 without a fault, 1 with a fault of the size alone, 0 where the price does not fit."""
     policy = replace(RECONCILES, stale_threshold_bps=Decimal(stale_bps), size_tolerance=Size.of(1))
-    wanted = level(Side.BUY, str(Decimal(prices[0]) / 100), str(sizes[0]))
-    order = open_order(Side.BUY, str(Decimal(prices[1]) / 100), str(sizes[1]))
-    slow = price_fits(order, wanted, policy) + (fault(order, wanted, policy) is None)
-    assert worth_of((wanted,), (order,), policy) == [[slow]]
+    best_first = [sorted(each, reverse=side is Side.BUY) for each in (wanted, rests)]
+    slots, mine = ([(str(Decimal(at) / 100), str(n)) for at, n in each] for each in best_first)
+    levels = [level(side, at, size) for at, size in slots]
+    orders = [open_order(side, at, size) for at, size in mine]
+    slow = [
+        [price_fits(c, slot, policy) + (fault(c, slot, policy) is None) for c in orders]
+        for slot in levels
+    ]
+    assert worth_of(levels, orders, policy) == slow
 
 
 ORDERS = st.builds(

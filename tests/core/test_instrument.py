@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
-from mm_bot.core.instrument import Capabilities, Instrument, Kind, Margin, Side
+from mm_bot.core.instrument import BOTH, Capabilities, Instrument, Kind, Margin, Side
 from tests.core.builders import FUTURE, SPOT
 
 PERPETUAL = replace(
@@ -25,6 +25,9 @@ def test_each_side_is_the_mirror_of_the_other() -> None:
     assert min((mid, high, low), key=Side.SELL.best_first) is low
     assert [Side.BUY.reaches(mid, each) for each in (low, mid, high)] == [True, True, False]
     assert [Side.SELL.reaches(mid, each) for each in (low, mid, high)] == [False, True, True]
+    assert [Side.BUY.is_better(mid, each) for each in (low, mid, high)] == [True, False, False]
+    assert [Side.SELL.is_better(mid, each) for each in (low, mid, high)] == [False, False, True]
+    assert tuple(Side) == BOTH
 
 
 def test_a_market_of_which_nothing_more_is_said_is_of_the_plainest_exchange() -> None:
