@@ -36,9 +36,8 @@ OUTCOMES: tuple[Mutation, ...] = (
         "unknown_crossing_ignored",
         Claim.NOT_CROSSED,
         "core.reconcile",
-        "mine = [c for c in given.open_orders if c.side is side and not c.cancel_acked]",
-        "mine = [c for c in given.open_orders if c.side is side and not c.cancel_acked\n"
-        "                and c.stage is not Stage.UNKNOWN]",
+        "mine = standing(given.open_orders, side)",
+        "mine = [c for c in standing(given.open_orders, side) if c.stage is not Stage.UNKNOWN]",
         401,
     ),
     fault(

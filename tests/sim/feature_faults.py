@@ -126,15 +126,13 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         breaks=(
             Break(
                 "mm_bot.core.exposure",
-                "hanging = (c for c in given.open_orders "
-                "if c.side is side and c.order_id in given.hanging)",
-                "hanging = (c for c in given.open_orders if c is side)",
+                "orders.extend(c for c in mine if c.order_id in given.hanging)",
+                "orders.extend(c for c in mine if c is side)",
             ),
             Break(
                 "mm_bot.core.exposure",
-                "mine = (c for c in given.open_orders if c.side is side and not c.cancel_acked)",
-                "mine = (c for c in given.open_orders if c.side is side and not c.cancel_acked\n"
-                "            and c.order_id not in given.hanging)",
+                "if c.order_id not in gone]",
+                "if c.order_id not in gone\n             and c.order_id not in given.hanging]",
             ),
         ),
     ),
