@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "mm_bot" / "core"
 ALLOWED = {
     "__future__",
+    "bisect",
     "collections",
     "dataclasses",
     "decimal",
