@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,8 @@ from mm_bot.io.streamed_body import StreamedBody
 from mm_bot.venues import signing
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.order_entry import OrderEntry, machine_token, read_outcome
-from mm_bot.venues.signing import CancelRequest, Domain, Signer
+from mm_bot.venues.numo.units import EngineSide, ref, to_engine
+from mm_bot.venues.signing import Action, CancelRequest, Domain, Signer, TradeData
 from tests.venues.desk import FUTURE_MARKET, SPOT_MARKET, new_order
 
 CAPTURES = Path(__file__).parents[1] / "captures"
@@ -250,6 +252,52 @@ def test_a_signed_order_has_the_recorded_shape() -> None:
             "17",
         )
         assert signed.order is order
+
+
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize("market", [SPOT_MARKET, FUTURE_MARKET], ids=["spot", "future"])
+def test_a_body_says_what_is_signed_by_the_session_key(market: Instrument, side: Side) -> None:
+    """Member by member, each order with its own numbers; an id may need escapes."""
+    entry = entry_over(httpx.Response(500), [])
+    entry.market = market
+    for price, order_id in (("1610", 'mm:"\\%s:é'), ("1599", "mm:x")):
+        order = replace(new_order(market, side, price, "2"), order_id=order_id)
+        engine = to_engine(market, side, order.price, order.size, order.notional)
+        at, is_bid = ref(market), engine.side is EngineSide.BUY
+        trade = TradeData(
+            at.asset, at.sub_id, engine.limit_price, engine.desired_amount, 17, 5, is_bid
+        )
+        action = Action(
+            4, order.nonce, CONFIG.trade, trade.encode(), order.expiry_s, OWNER, SESSION
+        )
+        body = orjson.loads(entry.prepare(order).body)
+        digest = Domain(chain_id=31337, matching=CONFIG.matching).action_digest(action)
+        assert signing.recover(digest, bytes.fromhex(body.pop("signature")[2:])) == SESSION
+        assert body == {
+            "owner_address": OWNER,
+            "signer_address": SESSION,
+            "subaccount_id": "4",
+            "recipient_id": "5",
+            "filled_amount": "0",
+            "worst_fee": "17",
+            "order_id": order_id,
+            "nonce": str(order.nonce),
+            "side": "buy" if is_bid else "sell",
+            "asset_address": at.asset,
+            "sub_id": str(at.sub_id),
+            "desired_amount": engine.amount_text,
+            "limit_price": engine.price_text,
+            "expiry": order.expiry_s,
+            "action_json": {
+                "subaccount_id": "4",
+                "module": CONFIG.trade,
+                "owner": OWNER,
+                "signer": SESSION,
+                "nonce": str(order.nonce),
+                "data": "0x" + trade.encode().hex(),
+                "expiry": str(order.expiry_s),
+            },
+        }
 
 
 def test_signing_is_repeatable() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mm_bot.venues import signing
 from mm_bot.venues.numo.units import to_chain_exact
-from mm_bot.venues.signing import Action, CancelRequest, Domain, Signer, TradeData
+from mm_bot.venues.signing import Action, CancelRequest, Domain, SharedWords, Signer, TradeData
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "eip712.json").read_text()
@@ -114,6 +114,42 @@ def test_an_independent_library_signs_the_same(
     encoded = encode_typed_data(GOLDEN["domain"], types, message)
     theirs = Account.sign_message(encoded, KEY).signature
     assert Signer(KEY).sign_action(DOMAIN, action) == bytes(theirs)
+
+
+@settings(max_examples=40)
+@given(
+    words=st.tuples(UINTS, UINTS, UINTS, UINTS),
+    addresses=st.tuples(ADDRESSES, ADDRESSES, ADDRESSES, ADDRESSES),
+    orders=st.lists(st.tuples(UINTS, UINTS, INTS, INTS, st.booleans()), max_size=3),
+)
+def test_words_that_are_packed_once_give_the_bytes_of_each_order(
+    words: tuple[int, int, int, int],
+    addresses: tuple[str, str, str, str],
+    orders: list[tuple[int, int, int, int, bool]],
+) -> None:
+    """The trade and the digest of each, whatever order the shared words were taken from."""
+    (subaccount_id, sub_id, fee, recipient_id), (asset, *parties) = words, addresses
+
+    def order(
+        nonce: int, expiry_s: int, price: int, amount: int, is_bid: bool
+    ) -> tuple[Action, TradeData]:
+        trade = TradeData(asset, sub_id, price, amount, fee, recipient_id, is_bid)
+        module, owner, signer = parties
+        data = trade.encode()
+        return Action(subaccount_id, nonce, module, data, expiry_s, owner, signer), trade
+
+    shared = SharedWords(DOMAIN, *order(1, 2, 3, 4, True))
+    for nonce, expiry_s, price, amount, is_bid in orders:
+        action, trade = order(nonce, expiry_s, price, amount, is_bid)
+        data = shared.data(price, amount, is_bid)
+        assert data == trade.encode()
+        assert shared.digest(nonce, data, expiry_s) == DOMAIN.action_digest(action)
+    for wrong in ({"limit_price": 2**255}, {"desired_amount": 1.0}):
+        given: dict[str, Any] = {"limit_price": 1, "desired_amount": 1, "is_bid": True, **wrong}
+        with pytest.raises(ValueError, match="is no int256"):
+            shared.data(**given)
+    with pytest.raises(ValueError, match="is no uint256"):
+        shared.digest(-1, b"", 1)
 
 
 @settings(max_examples=40)

@@ -31,7 +31,7 @@ from mm_bot.io.errors import FOREIGN, NOT_SENT, describe
 from mm_bot.io.http import LeanClient
 from mm_bot.venues.numo import units, wire
 from mm_bot.venues.numo.config import NumoConfig
-from mm_bot.venues.signing import Action, CancelRequest, Domain, Signer, TradeData
+from mm_bot.venues.signing import Action, CancelRequest, Domain, SharedWords, Signer, TradeData
 
 CANCEL_LIFE_S: Final = 120
 _OK: Final = 200
@@ -52,8 +52,7 @@ class OrderEntry:
         now_ms: Callable[[], int],
     ) -> None:
         self._config = config
-        self.market: Instrument | None = None
-        """Set once it is known; cancels do without."""
+        self._market: Instrument | None = None
         self._client = client
         self._now_ms = now_ms
         self._domain = Domain(chain_id=config.chain_id, matching=config.matching)
@@ -64,21 +63,17 @@ class OrderEntry:
         self._signer.check()
         assert self._owner.address == config.owner, "the owner's key is not the owner's"
         assert self._signer.address == config.signer, "the signer's key is not the signer's"
-        self._same_in_all: Final = {
-            "owner_address": config.owner,
-            "signer_address": config.signer,
-            "subaccount_id": str(config.subaccount_id),
-            "recipient_id": str(config.recipient_id),
-            "filled_amount": "0",
-            "worst_fee": str(config.worst_fee),
-        }
-        """Of every body, and of the signed action in it."""
-        self._same_in_actions: Final = {
-            "subaccount_id": str(config.subaccount_id),
-            "module": config.trade,
-            "owner": config.owner,
-            "signer": config.signer,
-        }
+
+    @property
+    def market(self) -> Instrument | None:
+        """Set once it is known; cancels do without."""
+        return self._market
+
+    @market.setter
+    def market(self, market: Instrument) -> None:
+        self._market, where = market, units.ref(market)
+        self._words = self._shared_words(where)
+        self._body = self._shared_body(where)
 
     def prepare(self, order: NewOrder) -> PreparedOrder:
         """The order as the bytes that are posted.
@@ -86,14 +81,23 @@ class OrderEntry:
         Raises:
             ValueError: where the order is too small for the engine to express.
         """
-        assert self.market is not None, "orders are prepared once the instrument is known"
-        engine = units.to_engine(self.market, order.side, order.price, order.size, order.notional)
-        where = units.ref(self.market)
-        action = self._action(order, engine, where)
-        signature = self._signer.sign_action(self._domain, action)
-        return PreparedOrder(
-            order=order, body=orjson.dumps(self._body(order, engine, where, action, signature))
-        )
+        market, words, nonce, expiry_s = self._market, self._words, order.nonce, order.expiry_s
+        assert market is not None, "orders are prepared once the instrument is known"
+        engine = units.to_engine(market, order.side, order.price, order.size, order.notional)
+        is_bid = engine.side is units.EngineSide.BUY
+        data = words.data(engine.limit_price, engine.desired_amount, is_bid)
+        signature = self._signer.sign(words.digest(nonce, data, expiry_s))
+        body = self._body % {
+            b"order_id": orjson.dumps(order.order_id),
+            b"nonce": nonce,
+            b"side": b"buy" if is_bid else b"sell",
+            b"desired_amount": engine.amount_text.encode(),
+            b"limit_price": engine.price_text.encode(),
+            b"expiry_s": expiry_s,
+            b"data": data.hex().encode(),
+            b"signature": signature.hex().encode(),
+        }
+        return PreparedOrder(order=order, body=body)
 
     async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
         """Post a signed order, once, unless `may_send` forbids it at the last moment."""
@@ -124,54 +128,59 @@ class OrderEntry:
         }
         return await self._post("/v1/orders/cancel", orjson.dumps(body), _OK, nonce, urgent=True)
 
-    def _action(self, order: NewOrder, engine: units.EngineOrder, where: units.AssetRef) -> Action:
+    def _shared_words(self, where: units.AssetRef) -> SharedWords:
+        """What is signed in every order of that market."""
         config = self._config
         trade = TradeData(
             asset=where.asset,
             sub_id=where.sub_id,
-            limit_price=engine.limit_price,
-            desired_amount=engine.desired_amount,
+            limit_price=0,
+            desired_amount=0,
             worst_fee=config.worst_fee,
             recipient_id=config.recipient_id,
-            is_bid=engine.side is units.EngineSide.BUY,
+            is_bid=False,
         )
-        return Action(
+        action = Action(
             subaccount_id=config.subaccount_id,
-            nonce=order.nonce,
+            nonce=0,
             module=config.trade,
-            data=trade.encode(),
-            expiry_s=order.expiry_s,
+            data=b"",
+            expiry_s=0,
             owner=config.owner,
             signer=config.signer,
         )
+        return SharedWords(self._domain, action, trade)
 
-    def _body(
-        self,
-        order: NewOrder,
-        engine: units.EngineOrder,
-        where: units.AssetRef,
-        action: Action,
-        signature: bytes,
-    ) -> dict[str, object]:
-        nonce, expiry = str(action.nonce), action.expiry_s
-        return {
-            **self._same_in_all,
-            "order_id": order.order_id,
-            "nonce": nonce,
-            "side": engine.side.value,
+    def _shared_body(self, where: units.AssetRef) -> bytes:
+        """What is posted of every order of that market, with %(names) of what is each one's own."""
+        config = self._config
+        body = {
+            "owner_address": config.owner,
+            "signer_address": config.signer,
+            "subaccount_id": str(config.subaccount_id),
+            "recipient_id": str(config.recipient_id),
+            "filled_amount": "0",
+            "worst_fee": str(config.worst_fee),
+            "order_id": orjson.Fragment("%(order_id)b"),
+            "nonce": "%(nonce)d",
+            "side": "%(side)b",
             "asset_address": where.asset,
             "sub_id": str(where.sub_id),
-            "desired_amount": engine.amount_text,
-            "limit_price": engine.price_text,
-            "expiry": expiry,
+            "desired_amount": "%(desired_amount)b",
+            "limit_price": "%(limit_price)b",
+            "expiry": orjson.Fragment("%(expiry_s)d"),
             "action_json": {
-                **self._same_in_actions,
-                "nonce": nonce,
-                "data": "0x" + action.data.hex(),
-                "expiry": str(expiry),
+                "subaccount_id": str(config.subaccount_id),
+                "module": config.trade,
+                "owner": config.owner,
+                "signer": config.signer,
+                "nonce": "%(nonce)d",
+                "data": "0x%(data)b",
+                "expiry": "%(expiry_s)d",
             },
-            "signature": "0x" + signature.hex(),
+            "signature": "0x%(signature)b",
         }
+        return orjson.dumps(body)
 
     async def _post(
         self, path: str, body: bytes, accepted: int, nonce: int, **extensions: object

@@ -21,6 +21,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final
 
+from mm_bot.core.changed import made_directly
 from mm_bot.core.exact import (
     Amount,
     Price,
@@ -78,6 +79,7 @@ _ENGINE_SIDES: Final = {
 }
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOrder:
     """What is signed and sent: chain integers and the engine's side."""
@@ -103,8 +105,9 @@ def to_engine(
     Raises:
         ValueError: where nothing is left to trade or the price is off the engine's scale.
     """
-    limit_price = _chain_price(market, side, price)
-    if market.is_spot:
+    spot, bid = market.is_spot, side is Side.BUY
+    limit_price = _chain_price(price, inverted=spot, up=bid is spot)
+    if spot:
         amount = int(notional.value) * CHAIN_ONE
     else:
         amount = int(floor_to_step(size.value, FUTURE_LOT.value, _ONE)) * _CHAIN_LOT
@@ -113,7 +116,7 @@ def to_engine(
             f"{side.value} {size} at {price} is below what {market.symbol} can express"
         )
     return EngineOrder(
-        side=engine_side(market, side), limit_price=limit_price, desired_amount=amount
+        side=_ENGINE_SIDES[bid, spot], limit_price=limit_price, desired_amount=amount
     )
 
 
@@ -192,13 +195,12 @@ def to_chain_exact(value: Decimal) -> int:
     return whole
 
 
-def _chain_price(market: Instrument, side: Side, price: Price) -> int:
+def _chain_price(price: Price, *, inverted: bool, up: bool) -> int:
     """The limit price; a human bid is rounded down and an ask up, which the inversion mirrors."""
-    if price.value <= 0:
-        raise ValueError(f"price {price} is not positive")
     numerator, denominator = price.value.as_integer_ratio()
-    if market.is_spot:
+    if numerator <= 0:
+        raise ValueError(f"price {price} is not positive")
+    if inverted:
         numerator, denominator = denominator, numerator
     scaled = numerator * CHAIN_ONE
-    upwards = (side is Side.BUY) is market.is_spot
-    return -(-scaled // denominator) if upwards else scaled // denominator
+    return -(-scaled // denominator) if up else scaled // denominator
