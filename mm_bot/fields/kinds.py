@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import Secret, SecretStr
+from pydantic_core import CoreSchema, core_schema
 
 from mm_bot.core.exact import multiply
 from mm_bot.fields.keys import parse_address, parse_private_key
@@ -59,6 +60,22 @@ class Kind(Generic[T]):
     """Zero means None: no such limit."""
     secret_file: bool = False
     """The path of a file whose content is a secret."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(self._validate)
+
+    def _validate(self, value: object, info: core_schema.ValidationInfo[Any]) -> object:
+        """Text is read; what is no text was read before. With a context faults are put there,
+        so that one bad value does not hide the others."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            if info.context is None:
+                raise
+            info.context[info.field_name] = str(error)
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
