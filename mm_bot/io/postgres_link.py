@@ -91,13 +91,25 @@ class Told(Protocol):
     def get_value(self, row: int, column: int, /) -> bytes | None: ...
 
 
+class Notice(Protocol):
+    """One notification."""
+
+    @property
+    def be_pid(self) -> int:
+        """The server's process that sent it."""
+
+    @property
+    def extra(self) -> bytes:
+        """What it says."""
+
+
 class Libpq(Protocol):
     """What of libpq itself is used where notifications are heard; see `psycopg.pq.PGconn`."""
 
     @property
     def socket(self) -> int: ...
 
-    def send_query_prepared(self, name: bytes, values: Sequence[bytes], /) -> None: ...
+    def send_query(self, command: bytes, /) -> None: ...
 
     def flush(self) -> int: ...
 
@@ -107,7 +119,7 @@ class Libpq(Protocol):
 
     def get_result(self) -> Told | None: ...
 
-    def notifies(self) -> object | None: ...
+    def notifies(self) -> Notice | None: ...
 
 
 class Listener(Protocol):

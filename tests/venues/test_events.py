@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import cast
 
 import psycopg
 
@@ -14,11 +16,12 @@ from integration_harness.stack.orders import ExchangeClient, OrderTicket
 from integration_harness.stack.orders import Signer as TakerSigner
 from integration_harness.stack.postgres import READER, grant_reader
 from integration_harness.stack.up import LocalExchange
-from mm_bot.core.commands import Verdict
+from mm_bot.core.commands import NewOrder, Verdict
 from mm_bot.core.instrument import Side
+from mm_bot.io.postgres_link import Libpq, Listener, open_listener
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.events import MarketEvents
-from mm_bot.venues.numo.exchange import NumoVenue
+from mm_bot.venues.numo.exchange import NumoVenue, Transports
 from tests.venues.desk import new_order, venue_config
 
 NOBODY_THERE = "postgresql://nobody@127.0.0.1:9/nowhere"
@@ -66,6 +69,16 @@ async def listening(config: NumoConfig, heard: Heard) -> AsyncIterator[NumoVenue
         await venue.aclose()
 
 
+async def taken_back(venue: NumoVenue, order: NewOrder) -> None:
+    """The matcher may hold it at first."""
+    for _ in range(20):
+        cancelled = await venue.cancel(order.order_id, order.nonce, "test")
+        if cancelled.verdict is Verdict.ACCEPTED:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(cancelled.detail)
+
+
 def foreign_order(exchange: LocalExchange, nonce: int) -> None:
     """Somebody else's order in the market, placed and taken back."""
     taker = exchange.deployment.takers[0]
@@ -97,13 +110,68 @@ def test_another_s_order_wakes_and_our_own_does_not(exchange: LocalExchange) -> 
             own_was_heard = await heard.hears(0.5)
             await asyncio.to_thread(foreign_order, exchange, 7_300_000_001)
             assert await heard.hears()
-            for _ in range(20):
-                order = prepared.order
-                cancelled = await venue.cancel(order.order_id, order.nonce, "test")
-                if cancelled.verdict is Verdict.ACCEPTED:
-                    break
-                await asyncio.sleep(0.02)
+            await taken_back(venue, prepared.order)
             assert not own_was_heard
+
+    asyncio.run(run())
+
+
+class Overheard:
+    """libpq of a connection that listens, and what was asked through it."""
+
+    def __init__(self, libpq: Libpq, asked: asyncio.Queue[bytes]) -> None:
+        self._libpq = libpq
+        self._asked = asked
+
+    def send_query(self, command: bytes, /) -> None:
+        self._asked.put_nowait(command)
+        self._libpq.send_query(command)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._libpq, name)
+
+
+def test_a_blink_of_the_matcher_is_asked_about_once(exchange: LocalExchange) -> None:
+    """Its first half is asked about together with the second, in the server; what a stranger does
+    meanwhile is heard, and no blink is."""
+    config = venue_config(exchange, exchange.spot.symbol)
+    asked: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def overheard(url: str, name: str) -> Listener:
+        listener = await open_listener(url, name)
+        libpq = cast("Libpq", Overheard(listener.libpq, asked))
+        return cast(
+            "Listener", SimpleNamespace(libpq=libpq, run=listener.run, close=listener.close)
+        )
+
+    async def both_halves() -> None:
+        async with asyncio.timeout(20):
+            while not (await asked.get()).startswith(b"SELECT pg_sleep(0.008); EXECUTE since ("):
+                pass
+
+    async def run() -> None:
+        heard = Heard()
+        venue = NumoVenue(config, transports=Transports(listens=overheard))
+        await venue.open()
+        task = asyncio.create_task(venue.events(heard.event, heard.source))
+        assert await heard.hears(), "a new connection wakes once"
+        sides = ((Side.BUY, "1100.37"), (Side.SELL, "2100.37"))  # it takes the best of both
+        quotes = [
+            venue.prepare(new_order(venue.instrument, side, price, "10")) for side, price in sides
+        ]
+        for each in quotes:
+            await venue.place(each, lambda: True)
+        await both_halves()
+        await both_halves()
+        blinks_were_heard = heard.events.is_set()
+        await asyncio.to_thread(foreign_order, exchange, 7_300_000_004)
+        assert await heard.hears()
+        for each in quotes:
+            await taken_back(venue, each.order)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await venue.aclose()
+        assert not blinks_were_heard
 
     asyncio.run(run())
 

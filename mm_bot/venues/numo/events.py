@@ -22,13 +22,15 @@ from websockets.exceptions import WebSocketException
 
 from mm_bot.core.instrument import Instrument
 from mm_bot.io.errors import describe
-from mm_bot.io.postgres_link import Libpq, Listener, Listens, open_listener
+from mm_bot.io.postgres_link import Libpq, Listener, Listens, Told, open_listener
 from mm_bot.io.websocket import connecting
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.units import ref
 
 FLOOR_S: Final = 0.005
 """Between two questions after notifications: the first of a burst is asked about at once."""
+NAP_S: Final = 0.008
+"""What a question after the first half of the matcher's blink waits in the server for the rest."""
 FIRST_BACK_OFF_S: Final = 1.0
 LAST_BACK_OFF_S: Final = 30.0
 BETTER_AFTER_S: Final = 60.0
@@ -44,7 +46,8 @@ SINCE: Final = b"""
     SELECT coalesce(max(seq), $1),
            coalesce(bool_or(market_key = $2 AND (
                channel = 'trades' OR
-               channel = 'book' AND NOT starts_with(payload ->> 'order_id', $3))), false)
+               channel = 'book' AND NOT starts_with(payload ->> 'order_id', $3))), false),
+           coalesce((array_agg(payload ->> 'status' ORDER BY seq DESC))[1] = 'matching', false)
     FROM market_events WHERE seq > $1
 """
 
@@ -160,6 +163,12 @@ class _Heard:
     The exchange notifies of each blink of each order, many times a second, and nearly none of it
     matters. So this speaks to libpq itself, from the loop's own callbacks: a notification and its
     question cost a tenth of what they do through psycopg's cursors and generators.
+
+    A blink is two transactions of one session, some milliseconds apart: orders are set `matching`,
+    then back, or filled. Nothing that matters is in the first. So a question after the session
+    that was last seen to set orders `matching` first sleeps `NAP_S` in the server: it sees both
+    halves, and what is told of meanwhile comes with its answer. Whoever else notifies, and what
+    follows on a first half that was seen alone, is asked about at once.
     """
 
     def __init__(
@@ -169,13 +178,22 @@ class _Heard:
         on_event: Callable[[], None],
     ) -> None:
         self._libpq = libpq
-        self._after, *rest = (value.encode() for value in values)
-        self._where = rest
+        after, *where = values
+        self._after = int(after)
+        self._where = ", ".join(_literal(value) for value in where)
         self._on_event = on_event
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._asking = False
-        self._again = False
+        self._senders: set[int] = set()
+        """Server processes whose notifications were not asked about yet."""
+        self._asked_of: set[int] = set()
+        self._matcher: set[int] = set()
+        """The process that last set orders `matching`, alone."""
+        self._midway = False
+        """Whether the newest event known set an order `matching`."""
+        self._naps = False
+        """Whether the first result to come is of the sleep."""
         self._asked_at = self._loop.time() - _QUIET_S
         self._soon: asyncio.TimerHandle | None = None
         self._alive: asyncio.TimerHandle | None = None
@@ -212,27 +230,52 @@ class _Heard:
 
     def _ask(self) -> None:
         self._soon = None
-        self._asking, self._again, self._asked_at = True, False, self._loop.time()
-        self._libpq.send_query_prepared(b"since", [self._after, *self._where])
+        self._naps = not self._midway and self._senders == self._matcher
+        self._asking, self._asked_at = True, self._loop.time()
+        self._asked_of, self._senders = self._senders, set()
+        question = f"EXECUTE since ({self._after}, {self._where})"
+        if self._naps:
+            question = f"SELECT pg_sleep({NAP_S}); {question}"
+        self._libpq.send_query(question.encode())
         self._libpq.flush()
 
     def _readable(self) -> None:
-        self._libpq.consume_input()
-        while self._asking and not self._libpq.is_busy():
-            result = self._libpq.get_result()
+        libpq = self._libpq
+        libpq.consume_input()
+        while self._asking and not libpq.is_busy():
+            result = libpq.get_result()
             if result is None:
                 self._asking = False
-            elif result.status == ExecStatus.TUPLES_OK:
-                self._after = result.get_value(0, 0) or self._after
-                if result.get_value(0, 1) == b"t":
-                    self._on_event()
-            else:
+            elif result.status != ExecStatus.TUPLES_OK:
                 raise psycopg.OperationalError(result.error_message.decode(errors="replace"))
-        while self._libpq.notifies() is not None:
-            self._again = True
-        if self._again and not self._asking and self._soon is None:
+            elif self._naps:
+                self._naps = False
+            else:
+                self._answered(result)
+        while (told := libpq.notifies()) is not None:
+            if not self._is_past(told.extra):
+                self._senders.add(told.be_pid)
+        if self._senders and not self._asking and self._soon is None:
             wait_s = self._asked_at + FLOOR_S - self._loop.time()
             if wait_s <= 0:
                 self._ask()
             else:
                 self._soon = self._loop.call_later(wait_s, self._guarded, self._ask)
+
+    def _answered(self, result: Told) -> None:
+        newest, matters, midway = (result.get_value(0, column) for column in range(3))
+        self._after = int(newest or self._after)
+        if matters == b"t":
+            self._on_event()
+        self._midway = midway == b"t"
+        if self._midway and len(self._asked_of) == 1:
+            self._matcher = self._asked_of
+
+    def _is_past(self, number: bytes) -> bool:
+        """Whether no later question would find the event of that number."""
+        return number.isdigit() and int(number[:20]) <= self._after
+
+
+def _literal(text: str) -> str:
+    """An SQL expression of that text, whatever it holds."""
+    return f"convert_from('\\x{text.encode().hex()}', 'UTF8')"

@@ -23,6 +23,13 @@ class Event:
     market_key: str
     channel: str
     order_id: str
+    be_pid: int
+    """The server's process that wrote it: of the matcher, or of whoever posted."""
+
+    @property
+    def extra(self) -> bytes:
+        """What the notification says."""
+        return str(self.seq).encode()
 
 
 Ear = Callable[[Event], None]
@@ -53,6 +60,7 @@ class Feed:
             market_key=f"{where.asset}:{where.sub_id}",
             channel="trades" if what == "filled" else "book",
             order_id=row.order_id,
+            be_pid=self.random.choice((1, 2)),
         )
         late = self.random.random() < self.weather.late_rows
         self._later(self.random.uniform(0, 2) if late else 0.0, lambda: self._commit(event))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
 
@@ -19,6 +20,10 @@ from tests.sim.wire.feed import Event, Feed
 
 _NUMBERS = itertools.count(1_000)
 """Descriptors that no file stands behind."""
+_TEXT = r"convert_from\('\\x([0-9a-f]*)', 'UTF8'\)"
+_QUESTION = re.compile(
+    rf"(?:SELECT pg_sleep\(([0-9.]+)\); )?EXECUTE since \((\d+), {_TEXT}, {_TEXT}\)"
+)
 GONE = "server closed the connection unexpectedly"
 
 
@@ -40,18 +45,20 @@ class Wire:
         self.gone = False
         self._feed = feed
         self._host = host
-        self._inbox: list[Event | Result] = []
+        self._inbox: list[Event | Result | None] = []
         self._results: deque[Result | None] = deque()
         self._notes: deque[Event] = deque()
 
-    def send_query_prepared(self, name: bytes, values: Sequence[bytes], /) -> None:
+    def send_query(self, command: bytes, /) -> None:
         self._still_there()
-        assert name == b"since", "the one statement that is prepared"
+        asked = _QUESTION.fullmatch(command.decode())
+        assert asked is not None, "the bot asks nothing else"
         if self._feed.random.random() < self._feed.weather.read_fails / 20:
             return  # nobody answers any more
-        after, key, ours = values
-        soon_s = self._feed.soon_s()
-        self._later(soon_s, lambda: self._answer(int(after), key.decode(), ours.decode()))
+        nap_s, after, *texts = asked.groups()
+        key, ours = (bytes.fromhex(text).decode() for text in texts)
+        soon_s = self._feed.soon_s() + float(nap_s or 0)
+        self._later(soon_s, lambda: self._answer(int(after), key, ours, napped=nap_s is not None))
 
     def flush(self) -> int:
         return 0
@@ -62,7 +69,7 @@ class Wire:
             if isinstance(each, Event):
                 self._notes.append(each)
             else:
-                self._results += (each, None)
+                self._results.append(each)
         self._inbox.clear()
 
     def is_busy(self) -> int:
@@ -74,16 +81,17 @@ class Wire:
     def notifies(self) -> Event | None:
         return self._notes.popleft() if self._notes else None
 
-    def heard(self, each: Event | Result) -> None:
-        """It arrives, or the connection breaks instead."""
+    def heard(self, each: Event | Result | None) -> None:
+        """It arrives, or the connection breaks instead; None ends the results of a question."""
         if self._feed.trouble():
             self.gone = True
         self._inbox.append(each)
         self._host.deliver(self._readable)
 
-    def _answer(self, after: int, key: str, ours: str) -> None:
+    def _answer(self, after: int, key: str, ours: str, *, napped: bool) -> None:
         if self._feed.trouble():
             self.heard(Result(ExecStatus.FATAL_ERROR, error_message=b"canceling statement"))
+            self.heard(None)
             return
         fresh = self._feed.after(after)
         matters = any(
@@ -92,8 +100,12 @@ class Wire:
             for event in fresh
         )
         newest = max((event.seq for event in fresh), default=after)
-        told = (str(newest).encode(), b"t" if matters else b"f")
+        midway = self._feed.random.random() < 0.5  # the matcher's blinks are no events here
+        told = (str(newest).encode(), *(b"t" if each else b"f" for each in (matters, midway)))
+        if napped:
+            self.heard(Result(ExecStatus.TUPLES_OK))
         self.heard(Result(ExecStatus.TUPLES_OK, told))
+        self.heard(None)
 
     def _readable(self) -> None:
         loop = asyncio.get_running_loop()
