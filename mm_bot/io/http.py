@@ -135,6 +135,14 @@ class LeanClient(httpx.AsyncClient):
         extensions["timeout"] = self.timeout.as_dict()
         return await self._lean.exchanged(prepared.request, data, extensions)
 
+    async def streamed(self, prepared: Prepared) -> tuple[Answer, StreamedBody]:
+        """The head of the answer, and its body as it comes, which its reader closes."""
+        if self.is_closed:
+            raise RuntimeError("the client has been closed")
+        body, timeouts = StreamedBody(), {"timeout": self.timeout.as_dict()}
+        data = prepared.head + b"\r\n"
+        return await self._lean.exchanged(prepared.request, data, timeouts, body), body
+
     async def post_json(self, url: str, body: bytes, **extensions: object) -> Answer:
         """As `post` with that content and its type."""
         prepared = self._posts.get(url)

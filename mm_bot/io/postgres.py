@@ -81,6 +81,7 @@ class Session:
         self._timeout_s = timeout_ms / 1000
         self._connection: Link | None = None
         self._turn = asyncio.Lock()
+        self._waiting = 0
         self._back_off_s = FIRST_BACK_OFF_S
         self._not_before = 0.0
         self.proof = ""
@@ -96,11 +97,10 @@ class Session:
     ) -> list[Row]:
         """The rows of one prepared statement, read in binary."""
         limit = self._timeout_s if timeout_s is None else timeout_s
-        try:
-            async with asyncio.timeout(limit):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise EdgeError(POSTGRES, f"the query before is not done ({self.address})") from None
+        if self._turn.locked() or self._waiting:
+            await self._waited_for_turn(limit)
+        else:
+            await self._turn.acquire()  # at once
         try:
             connection = self._connection or await self._connect()
             # A session that others use too may have their prepared statements, and lack ours.
@@ -112,6 +112,16 @@ class Session:
             raise self._fault(error) from None
         finally:
             self._turn.release()
+
+    async def _waited_for_turn(self, limit_s: float) -> None:
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise EdgeError(POSTGRES, f"the query before is not done ({self.address})") from None
+        finally:
+            self._waiting -= 1
 
     def drop(self) -> None:
         """Give the session up; the next query opens a new one."""

@@ -15,8 +15,10 @@ import httpx
 
 from mm_bot.io.asked_to_wait import retry_after_s
 from mm_bot.io.errors import FOREIGN, AskedToWaitError, describe
-from mm_bot.io.http import open_client
+from mm_bot.io.http import LeanClient, Prepared, open_client
+from mm_bot.io.http_connection import Answer as Head
 from mm_bot.io.http_connection import AnswerTooLargeError
+from mm_bot.io.streamed_body import StreamedBody
 from mm_bot.prices.source import AnchorError, RejectReason
 
 BODY_BYTES_MAX = 64 * 1024
@@ -44,7 +46,8 @@ class Fetcher:
         self._url = url
         self._headers = {"accept": "application/json, text/plain", "accept-encoding": "identity"}
         self._headers.update(headers or {})
-        self._client: httpx.AsyncClient | None = None
+        self._client: LeanClient | None = None
+        self._request: Prepared | None = None
 
     async def get(self) -> Answer:
         """The body of a plain 200, and how old a cache says that it is.
@@ -55,10 +58,17 @@ class Fetcher:
         try:
             if self._client is None:
                 self._client = new_client(self._headers)
-            async with self._client.stream("GET", self._url, extensions=STREAMED) as response:
-                refuse_unless_ok(response, self._source)
-                body = await self._body(response)
-                return Answer(body=body, age_ms=_age_ms(response))
+            if self._request is None:
+                self._request = self._client.prepared("GET", self._url)
+            head, streamed = await self._client.streamed(self._request)
+            try:
+                refuse_unless_ok(head, self._source)
+                headers = head.headers
+                _refuse_content(headers, self._source)
+                body = await self._whole(streamed)
+            finally:
+                await streamed.aclose()
+            return Answer(body=body, age_ms=_age_ms(headers))
         except FOREIGN as error:
             raise refused_from(error, self._source) from None
 
@@ -67,10 +77,9 @@ class Fetcher:
             client, self._client = self._client, None
             await client.aclose()
 
-    async def _body(self, response: httpx.Response) -> bytes:
-        _refuse_content(response, self._source)
+    async def _whole(self, streamed: StreamedBody) -> bytes:
         body = bytearray()
-        async for chunk in response.aiter_raw():
+        async for chunk in streamed:
             body += chunk
             if len(body) > BODY_BYTES_MAX:
                 detail = f"over {BODY_BYTES_MAX} bytes"
@@ -94,48 +103,48 @@ def refused_from(error: Exception, source: str) -> AnchorError:
     return AnchorError(source, RejectReason.BROKEN_ANSWER, detail)
 
 
-def new_client(headers: Mapping[str, str]) -> httpx.AsyncClient:
+def new_client(headers: Mapping[str, str]) -> LeanClient:
     """A client for one source. It has no deadline: that of the whole read covers it."""
     return open_client("", None, headers)
 
 
-def refuse_unless_ok(response: httpx.Response, source: str) -> None:
+def refuse_unless_ok(response: httpx.Response | Head, source: str) -> None:
     """Refuse any status but 200."""
     status = response.status_code
     if status == 200:
         return
-    if response.is_redirect or 300 <= status < 400:
+    if 300 <= status < 400:
         raise AnchorError(source, RejectReason.REDIRECT, f"status {status}")
     if status == 429:
         raise AnchorError(
             source,
             RejectReason.RATE_LIMITED,
             "status 429",
-            retry_after_ms=_retry_after_ms(response),
+            retry_after_ms=_retry_after_ms(response.headers),
         )
     raise AnchorError(source, RejectReason.STATUS, f"status {status}")
 
 
-def _refuse_content(response: httpx.Response, source: str) -> None:
-    content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+def _refuse_content(headers: httpx.Headers, source: str) -> None:
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     json_like = content_type.startswith("application/") and content_type.endswith("+json")
     if content_type and content_type not in CONTENT_TYPES and not json_like:
         raise AnchorError(source, RejectReason.CONTENT_TYPE, repr(content_type[:40]))
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         # Not asked for, and a small compressed body may unpack to any size.
         raise AnchorError(source, RejectReason.CONTENT_TYPE, f"encoded as {encoding[:20]!r}")
-    length = response.headers.get("content-length", "")
+    length = headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > BODY_BYTES_MAX:
         raise AnchorError(source, RejectReason.TOO_LARGE, f"{length[:20]} bytes")
 
 
-def _retry_after_ms(response: httpx.Response) -> int | None:
-    seconds = retry_after_s(response.headers)
+def _retry_after_ms(headers: httpx.Headers) -> int | None:
+    seconds = retry_after_s(headers)
     return None if seconds is None else seconds * 1000
 
 
-def _age_ms(response: httpx.Response) -> int:
+def _age_ms(headers: httpx.Headers) -> int:
     """How old the answer was when a cache gave it; 0 where it does not say."""
-    seconds = response.headers.get("age", "").strip()
+    seconds = headers.get("age", "").strip()
     return int(seconds[:9]) * 1000 if seconds.isascii() and seconds.isdecimal() else 0

@@ -7,8 +7,8 @@ age of that value; own orders are only ever of this cycle.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, Final, Generic, TypeVar
 
 from mm_bot.clock import STEP_MS, Clock
 from mm_bot.core.commands import Watch
@@ -30,6 +30,8 @@ from mm_bot.venues.numo.reach import Parts
 BLOCK_AHEAD_MS: Final = 60_000  # several quick blocks
 
 T = TypeVar("T")
+OrdersRead = tuple[Part[OwnOrders], bool]
+"""Our orders, and whether we were the one writer then."""
 
 
 async def in_time(read: Awaitable[T], limit_s: float) -> T:
@@ -58,19 +60,27 @@ class Reads:
         self._block_ahead_ms = 0
 
     async def observe(self, watch: Watch) -> Observation:
-        """Everything; bounded by the slowest read's timeout."""
-        book, trades, (orders, balances) = await asyncio.gather(
-            self._book.refreshed(self._read_book),
-            self._trades.refreshed(self._read_trades),
-            self._read_own(watch),
-        )
+        """Everything at once, within the time of one request: one timer watches over all reads."""
+        begin = asyncio.ensure_future
+        orders = begin(self._read_orders(watch))
+        balances = begin(self._read_balances(watch, orders))
+        book = begin(self._book.refreshed(self._read_book))
+        trades = begin(self._trades.refreshed(self._read_trades))
+        limit_s = self._parts.config.request_timeout_ms / 1000
+        if watch.fills_after is None:
+            limit_s *= 2  # one after the other
+        if watch.include_unexpired:
+            limit_s += START_TIMEOUT_S
+        await _ended((book, trades, orders, balances), limit_s)
+        late = EdgeError("exchange", f"no answer within {limit_s:g} s")
+        rows, lock_held = self._no_orders(late) if orders.cancelled() else orders.result()
         return Observation(
-            book=book,
-            trades=trades,
-            orders=orders[0],
-            balances=balances,
+            book=self._book.kept(late) if book.cancelled() else book.result(),
+            trades=self._trades.kept(late) if trades.cancelled() else trades.result(),
+            orders=rows,
+            balances=self._balances.kept(late) if balances.cancelled() else balances.result(),
             balances_read_ms=self._balances.read_ms,
-            lock_held=orders[1],
+            lock_held=lock_held,
             clocks=self._clocks(),
         )
 
@@ -79,22 +89,19 @@ class Reads:
         node, api = ClockReading(name="node", ahead_ms=self._block_ahead_ms), self._parts.data.clock
         return (node,) if api is None else (api, node)
 
-    async def _read_own(self, watch: Watch) -> tuple[tuple[Part[OwnOrders], bool], Part[Balances]]:
-        """Orders and balances at once; where no fills are followed yet, one after the other: fills
-        before the first read of the orders are known from the balances alone."""
-        if watch.fills_after is not None:
-            return await asyncio.gather(self._read_orders(watch), self._read_balances(watch))
-        return await self._read_orders(watch), await self._read_balances(watch)
-
     async def _read_book(self) -> Book:
-        return await self._in_time(
-            self._parts.data.book(self._instrument, self._parts.config.owner)
-        )
+        return await self._parts.data.book(self._instrument, self._parts.config.owner)
 
     async def _read_trades(self) -> tuple[Trade, ...]:
-        return await self._in_time(self._parts.data.trades(self._instrument))
+        return await self._parts.data.trades(self._instrument)
 
-    async def _read_balances(self, watch: Watch) -> Part[Balances]:
+    async def _read_balances(
+        self, watch: Watch, orders: asyncio.Task[OrdersRead]
+    ) -> Part[Balances]:
+        """Where no fills are followed yet, after the orders: fills before the first read of those
+        are known from the balances alone."""
+        if watch.fills_after is None:
+            await asyncio.wait((orders,))
         began_ms = self._clock.now_ms()
         config, last = self._parts.config, self._balances.value
         counted = FilledCounts(
@@ -104,7 +111,7 @@ class Reads:
         )
         read = self._parts.chain.balances(config.sub_accounts, config.subaccount_id, counted)
         try:
-            account = await self._in_time(read)
+            account = await read
         except EdgeError as error:
             return self._balances.kept(error)
         ahead_ms = account.block_time_s * 1000 - self._clock.now_ms()
@@ -119,25 +126,37 @@ class Reads:
         balances = market_balances(account, self._instrument, self._cash, ids)
         return self._balances.replaced(balances, began_ms, as_of_ms=balances.block_time_ms)
 
-    async def _read_orders(self, watch: Watch) -> tuple[Part[OwnOrders], bool]:
+    async def _read_orders(self, watch: Watch) -> OrdersRead:
         began_ms = self._clock.now_ms()
-        timeout_s = START_TIMEOUT_S if watch.include_unexpired else None
         try:
             since_s = await self._chain_time_s() if watch.include_unexpired else None
-            read: TableRead = await self._in_time(self._table.read(watch, since_s), timeout_s)
+            read: TableRead = await self._table.read(watch, since_s)
         except EdgeError as error:
-            return Part(value=None, as_of_ms=None, error=error.reason), self._parts.config.dry_run
+            return self._no_orders(error)
         return Part(value=read.orders, as_of_ms=began_ms), read.lock_held
+
+    def _no_orders(self, error: EdgeError) -> OrdersRead:
+        return Part(value=None, as_of_ms=None, error=error.reason), self._parts.config.dry_run
 
     async def _chain_time_s(self) -> int:
         """What expired before it is dead; an hour ago where the node does not tell."""
         try:
-            return await self._in_time(self._parts.chain.block_time_s())
+            limit_s = self._parts.config.request_timeout_ms / 1000
+            return await in_time(self._parts.chain.block_time_s(), limit_s)
         except EdgeError:
             return self._clock.now_ms() // 1000 - 3_600
 
-    async def _in_time(self, read: Awaitable[T], limit_s: float | None = None) -> T:
-        return await in_time(read, limit_s or self._parts.config.request_timeout_ms / 1000)
+
+async def _ended(reads: Collection[asyncio.Task[Any]], limit_s: float) -> None:
+    """Returns once all are; those that are late are cancelled."""
+    try:
+        await asyncio.wait(reads, timeout=limit_s)
+    finally:
+        late = [read for read in reads if not read.done()]
+        for read in late:
+            read.cancel()
+        if late:
+            await asyncio.wait(late)
 
 
 class _Last(Generic[T]):
