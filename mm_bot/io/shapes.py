@@ -135,3 +135,17 @@ class Known(Generic[T]):
             known = (entry, make(entry))
         self._now[name] = known
         return known[1]
+
+
+class Latest(Generic[T]):
+    """What was made of the whole answer before: the same answer makes the same again, without a
+    look at its entries."""
+
+    def __init__(self) -> None:
+        self._made: tuple[object, T] | None = None
+
+    def made(self, answer: object, make: Callable[[], T]) -> T:
+        """`make()`, or what it was where an equal answer came last."""
+        if self._made is None or self._made[0] != answer:
+            self._made = (answer, make())
+        return self._made[1]

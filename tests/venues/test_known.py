@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_bot.core.snapshot import BookOrder, Trade
-from mm_bot.io.shapes import Known
+from mm_bot.core.snapshot import Book, BookOrder, Trade
+from mm_bot.io.shapes import Known, Latest
 from mm_bot.venues.numo.wire import parse_book, parse_trades
 from tests.venues.desk import CNGN, SPOT_MARKET
 
@@ -46,13 +49,32 @@ def test_an_answer_says_what_it_says_whatever_came_before(
 ) -> None:
     """Book and trades are the same with what is known of the answer before and without it."""
     book_known, trades_known = Known[BookOrder](), Known[Trade]()
-    for found, traded in answers:
+    whole = Latest[Book]()
+    for found, traded in [each for answer in answers for each in (answer, answer)]:
         half = orders_of_strangers(found)
         book = orjson.dumps({**HEAD, "bids": half[::2], "asks": half[1::2]})
         told = orjson.dumps({**HEAD, "trades": traded})
         alone = parse_book(book, SPOT_MARKET, OWNER)
-        assert parse_book(book, SPOT_MARKET, OWNER, book_known) == alone
+        assert whole.made(book, partial(parse_book, book, SPOT_MARKET, OWNER, book_known)) == alone
         assert parse_trades(told, SPOT_MARKET, trades_known) == parse_trades(told, SPOT_MARKET)
+
+
+def test_an_answer_that_came_before_is_made_once() -> None:
+    """And anew where another came in between; what raised was not made."""
+    made: list[list[int]] = []
+    latest = Latest[int]()
+
+    def make(answer: list[int]) -> int:
+        made.append(answer)
+        return 1 // answer[0]
+
+    for answer in ([1], [1], [2], [1]):
+        assert latest.made(answer, partial(make, list(answer))) == 1 // answer[0]
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            latest.made([0], partial(make, [0]))
+    assert latest.made([1], partial(make, [1])) == 1
+    assert made == [[1], [2], [1], [0], [0]]
 
 
 def test_an_entry_that_came_before_is_made_once() -> None:

@@ -18,7 +18,7 @@ from mm_bot.core.snapshot import Book, BookOrder, ClockReading, Trade
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import answered, edge
 from mm_bot.io.http import LeanClient, Prepared
-from mm_bot.io.shapes import Known
+from mm_bot.io.shapes import Known, Latest
 from mm_bot.venues.numo import wire
 
 TRADES_LIMIT: Final = 100
@@ -35,8 +35,8 @@ class MarketData:
         self._now_ms = now_ms
         # Built once each, which is half of a request's work; there are two for each market.
         self._requests: dict[tuple[str, ...], Prepared] = {}
-        self._orders: dict[tuple[str, str | None], Known[BookOrder]] = {}
-        self._trades: dict[str, Known[Trade]] = {}
+        self._orders: dict[tuple[str, str | None], tuple[Known[BookOrder], Latest[Book]]] = {}
+        self._trades: dict[str, tuple[Known[Trade], Latest[tuple[Trade, ...]]]] = {}
 
     async def listings(self) -> tuple[wire.Listing, ...]:
         """Every market we know the units of."""
@@ -44,15 +44,16 @@ class MarketData:
 
     async def book(self, market: Instrument, owner: str | None = None) -> Book:
         """Both sides as a human reads them; orders of `owner` (lower case) are marked `ours`."""
-        known = self._orders.setdefault((market.symbol, owner), Known())
+        known, latest = self._orders.setdefault((market.symbol, owner), (Known(), Latest()))
         body = await self._get("/v1/book", {"symbol": market.symbol})
-        return wire.parse_book(body, market, owner, known)
+        return latest.made(body, lambda: wire.parse_book(body, market, owner, known))
 
     async def trades(self, market: Instrument, limit: int = TRADES_LIMIT) -> tuple[Trade, ...]:
         """The latest trades, newest first."""
         query = {"symbol": market.symbol, "limit": str(limit)}
-        known = self._trades.setdefault(market.symbol, Known())
-        return wire.parse_trades(await self._get("/v1/trades", query), market, known)
+        known, latest = self._trades.setdefault(market.symbol, (Known(), Latest()))
+        body = await self._get("/v1/trades", query)
+        return latest.made(body, lambda: wire.parse_trades(body, market, known))
 
     async def _get(self, path: str, query: dict[str, str]) -> bytes:
         key = (path, *query.values())

@@ -21,7 +21,7 @@ from mm_bot.core.commands import Watch
 from mm_bot.core.snapshot import OwnOrders
 from mm_bot.errors import EdgeError
 from mm_bot.io.postgres import POSTGRES, Session
-from mm_bot.io.shapes import Reader
+from mm_bot.io.shapes import Latest, Reader
 from mm_bot.venues.numo import order_queries, units
 from mm_bot.venues.numo.order_rows import (
     FILLS_COLUMN,
@@ -58,6 +58,7 @@ class OrderTable:
         self._lock_key = lock_key(account)
         self._lock_generation: int | None = None
         self._known = KnownRows()
+        self._latest: Latest[OwnOrders] = Latest()
         here = units.ref(account.market)
         there = [units.ref(market) for market in (account.market, *account.others)]
         self._values: Final = {
@@ -93,7 +94,10 @@ class OrderTable:
             last = last_of_full_page(page[0][0])
         # The session may have been replaced in between: then the lock went with the old one.
         held = held and (not self.takes_lock or self._same_session(rows[0][-1], generation))
-        orders = own_orders(rows[0], self._account, watch, pages, self._known)
+        orders = self._latest.made(
+            (rows[0], pages, watch.order_ids),
+            lambda: own_orders(rows[0], self._account, watch, pages, self._known),
+        )
         return TableRead(orders=orders, lock_held=held)
 
     async def try_lock(self) -> bool:
