@@ -54,7 +54,7 @@ OUTCOMES: tuple[Mutation, ...] = (
         "host.persistence",
         "min(order.expiry_s * 1000, now_ms + LOST_REQUEST_MS)",
         "now_ms - 5_000",
-        12,
+        36,
     ),
     Mutation(
         name="nonce_saved_after_sending",

@@ -52,7 +52,7 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "venues.numo.order_table",
         "return self._lock_generation == self._session.generation",
         "return self._lock_generation is not None",
-        4,
+        3,
     ),
     _fault(
         "only_one_page_of_fills",
@@ -60,7 +60,7 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "venues.numo.order_rows",
         "if len(entries) < FILLS_LIMIT:",
         "if len(entries) <= FILLS_LIMIT:",
-        34,
+        130,
     ),
     _fault(
         "server_error_is_refusal",
@@ -68,7 +68,7 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "venues.numo.order_entry",
         "if status == _TOO_MANY or (",
         "if status == _TOO_MANY or status >= 500 or (",
-        38,
+        23,
     ),
     _fault(
         "turned_away_is_judged",
