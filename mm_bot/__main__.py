@@ -70,18 +70,21 @@ def run(*, as_json: bool | None = None) -> int:
     from mm_bot.host.notify import from_environment
     from mm_bot.host.process import run_process
 
-    gc.freeze()
-    gc.enable()
     ending = Ending()
 
-    def settle() -> None:
+    def keep() -> None:
         code.end()
         modules.end()
 
     async def work(log: Log) -> None:
         loop = asyncio.get_running_loop()
-        # In a thread: the first start of a version writes some megabytes.
-        loop.call_later(SETTLED_S, loop.run_in_executor, None, settle)
+
+        def settle() -> None:
+            gc.freeze()
+            gc.enable()
+            loop.run_in_executor(None, keep)  # the first start of a version writes some megabytes
+
+        loop.call_later(SETTLED_S, settle)
         await run_bot(settings, log, ending, from_environment(environment))
 
     return run_process(

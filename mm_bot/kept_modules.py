@@ -15,6 +15,7 @@ written by the rules of compiled modules: where that may be, for this interprete
 from __future__ import annotations
 
 import marshal
+import mmap
 import os
 import sys
 import zlib
@@ -28,6 +29,7 @@ _NUMBER_BYTES: Final = 4
 _HEAD_BYTES: Final = len(MAGIC_NUMBER) + 2 * _NUMBER_BYTES
 """The interpreter's number, the length of the index and its checksum."""
 _BROKEN: Final = (OSError, ValueError, EOFError, TypeError)
+_Bytes = memoryview | bytes
 
 
 class _Origin(NamedTuple):
@@ -49,7 +51,7 @@ class _Origin(NamedTuple):
 class _Loader(SourceFileLoader):
     """Has the code already; of later questions everything is as ever."""
 
-    code: bytes | None = None
+    code: _Bytes | None = None
 
     def get_code(self, fullname: str) -> CodeType | None:
         code, self.code = self.code, None
@@ -72,7 +74,7 @@ class KeptModules:
         self._path = path
         self._writes = writes
         self._roots = tuple(roots) or (sys.prefix, sys.base_prefix, os.path.dirname(__file__))
-        self._file = -1
+        self._file: _Bytes = b""
         self._kept: dict[str, tuple[_Origin, int, int]] = {}
         """With where in the file its code begins, and how long that is."""
         self._listings: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -84,7 +86,9 @@ class KeptModules:
     def begin(self) -> None:
         """Open the file; what is broken in any way is none."""
         try:
-            self._file = os.open(self._path, os.O_RDONLY)
+            with open(self._path, "rb") as file:
+                # Unmapped by itself, with the last module that was found in it and never loaded.
+                self._file = memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
             self._kept = _index(self._file)
         except _BROKEN:
             self._kept = {}
@@ -100,9 +104,7 @@ class KeptModules:
         if new:
             old = {name: (kept[0], self._code(*kept[1:])) for name, kept in self._kept.items()}
             _write(self._path, {**old, **new})
-        if self._file >= 0:
-            os.close(self._file)
-        self._file, self._kept, self._listings, self._missed = -1, {}, {}, {}
+        self._file, self._kept, self._listings, self._missed = b"", {}, {}, {}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None, /
@@ -130,8 +132,8 @@ class KeptModules:
             spec.submodule_search_locations = [os.path.dirname(kept.source)]
         return spec
 
-    def _code(self, begins: int, length: int) -> bytes:
-        return os.pread(self._file, length, begins)
+    def _code(self, begins: int, length: int) -> _Bytes:
+        return self._file[begins : begins + length]
 
     def _origin(
         self, name: str, places: Iterable[str], source: str, is_package: bool, cached: str | None
@@ -199,11 +201,11 @@ def _listing(folder: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _index(file: int) -> dict[str, tuple[_Origin, int, int]]:
+def _index(file: _Bytes) -> dict[str, tuple[_Origin, int, int]]:
     """Raises one of `_BROKEN`."""
-    head = os.pread(file, _HEAD_BYTES, 0)
+    head = bytes(file[:_HEAD_BYTES])
     length = int.from_bytes(head[len(MAGIC_NUMBER) : -_NUMBER_BYTES], "big")
-    index = os.pread(file, length, _HEAD_BYTES)
+    index = bytes(file[_HEAD_BYTES : _HEAD_BYTES + length])
     if head != _head(index):
         raise ValueError("it is of another interpreter, or cut")
     begins = _HEAD_BYTES + length
@@ -211,12 +213,12 @@ def _index(file: int) -> dict[str, tuple[_Origin, int, int]]:
     for name, origin, code_bytes in marshal.loads(index):
         kept[name] = (_Origin(*origin), begins, code_bytes)
         begins += code_bytes
-    if begins != os.fstat(file).st_size:
+    if begins != len(file):
         raise ValueError("it is cut")
     return kept
 
 
-def _write(path: str, modules: Mapping[str, tuple[_Origin, bytes]]) -> None:
+def _write(path: str, modules: Mapping[str, tuple[_Origin, _Bytes]]) -> None:
     index = marshal.dumps(
         [(name, tuple(origin), len(code)) for name, (origin, code) in modules.items()]
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -73,3 +75,25 @@ def test_only_the_settings_read_the_environment() -> None:
         and OF_THE_ENVIRONMENT & _uses(ast.parse(text))
     }
     assert reading == READS_THE_ENVIRONMENT
+
+
+NOT_OF_A_START = (
+    "argparse", "eth_account", "integration_harness", "mm_bot.backtest", "mm_bot.cli",
+    "mm_bot.fleet", "mm_bot.host.mirror", "mm_bot.journal", "mm_bot.observe.exposition",
+    "mm_bot.venues.coinbase", "mm_bot.venues.derive", "mm_bot.venues.ethereal",
+    "mm_bot.venues.numo.events", "numpy", "prometheus_client", "pydantic_settings", "redis",
+    "rich", "web3", "websockets",
+)  # fmt: skip
+"""Commands, other exchanges, what is off unless it is set, what only the next cycles need."""
+
+
+def test_a_start_imports_nothing_that_the_first_quote_does_not_need() -> None:
+    """All that a bot with the default exchange has loaded when its first cycle begins."""
+    program = (
+        "import sys, mm_bot.settings, mm_bot.app.run, mm_bot.venues.numo.exchange\n"
+        f"print(*[m for m in {NOT_OF_A_START!r} if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
