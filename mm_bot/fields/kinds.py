@@ -61,8 +61,13 @@ class Kind(Generic[T]):
     secret_file: bool = False
     """The path of a file whose content is a secret."""
 
-    def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
+    @property
+    def schema(self) -> CoreSchema:
+        """The check that pydantic makes of a value."""
         return core_schema.with_info_plain_validator_function(self._validate)
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
+        return self.schema
 
     def _validate(self, value: object, info: core_schema.ValidationInfo[Any]) -> object:
         """Text is read; what is no text was read before. With a context faults are put there,

@@ -18,8 +18,9 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, Secret, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Secret, SecretStr
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, core_schema
 
 from mm_bot.fields.kinds import Kind
 from mm_bot.fields.texts import hide_keys
@@ -45,6 +46,32 @@ class Model(BaseModel):
         hide_input_in_errors=True,
         defer_build=True,  # many are only declared: their validators are made by the first reading
     )
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[BaseModel], handler: GetCoreSchemaHandler, /
+    ) -> CoreSchema:
+        """Each field by its kind, said in pydantic's own terms: what it would find out by itself,
+        in ten times as long (`tests/settings/test_types.py`)."""
+        fields = {}
+        for name, info in cls.model_fields.items():
+            kind = _kind(info)
+            if kind is None or not isinstance(info.alias, str):
+                return handler(source)
+            checked = core_schema.with_default_schema(kind.schema, default=info.default)
+            fields[name] = core_schema.model_field(checked, validation_alias=info.alias)
+        return core_schema.model_schema(
+            cls,
+            core_schema.model_fields_schema(fields, model_name=cls.__name__),
+            config=core_schema.CoreConfig(
+                title=cls.model_config.get("title") or cls.__name__,
+                extra_fields_behavior="forbid",
+                validate_default=True,
+                validate_by_name=True,
+                validate_by_alias=True,
+                hide_input_in_errors=True,
+            ),
+        )
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         return ()
@@ -117,13 +144,19 @@ class Section(Generic[M]):
         return tuple(_variable(self.prefix, name, info) for name, info in fields.items())
 
 
+def _kind(info: FieldInfo) -> Kind[Any] | None:
+    return next((each for each in info.metadata if isinstance(each, Kind)), None)
+
+
 def _variable(prefix: str, field: str, info: FieldInfo) -> Variable:
     extra = info.json_schema_extra
     assert isinstance(extra, dict), f"{field} is not made by `variable`"
+    kind = _kind(info)
+    assert kind is not None, f"{field} has no kind"
     return Variable(
         name=f"{prefix}{info.alias}",
         field=field,
-        kind=next(each for each in info.metadata if isinstance(each, Kind)),
+        kind=kind,
         meaning=info.description or "",
         default_text=info.default or None,
         absent=str(extra["absent"]),

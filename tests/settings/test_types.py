@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from mm_bot.core.exact import plain
 from mm_bot.fields.kinds import (
@@ -28,6 +29,7 @@ from mm_bot.fields.kinds import (
     whole,
     zero_is_off,
 )
+from mm_bot.settings import models
 
 ANY = decimal("", Range())
 POSITIVE = decimal("", Range(above=Decimal(0)))
@@ -204,3 +206,37 @@ SHOWN = [
 def test_what_is_shown_of_a_value_has_no_secret(kind: Kind[Any], text: str, shown: str) -> None:
     """Hosts and names are shown; users' passwords, queries, nodes' paths and keys are not."""
     assert kind.show(text) == shown
+
+
+_SECTIONS = (*models.sections(models.venue_module({})), *models.other_venues())
+_TEXTS = (
+    "", " ", "0", "1", "-1", "2.5", "1e3", "true", "off", "auto", "info", "/tmp/x", ":8080",
+    "0x" + "1" * 40, "a" * 64, "http://127.0.0.1:1", "postgres://u:p@h/d", "USDCcNGN-SPOT",
+)  # fmt: skip
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_models_are_validated_as_pydantic_by_itself_would(data: st.DataObject) -> None:
+    """Oracle: a model of the same fields whose schema pydantic makes: values, faults, defaults,
+    names and aliases, and what is no field of it."""
+    model = data.draw(st.sampled_from(_SECTIONS)).model
+    own = classmethod(lambda cls, source, handler: handler(source))
+    slow = type(model)(
+        "Slow", (model,), {"__get_pydantic_core_schema__": own, "__module__": "slow"}
+    )
+    names = [name for field, info in model.model_fields.items() for name in (field, info.alias)]
+    texts = data.draw(
+        st.dictionaries(
+            st.sampled_from([*names, "MM_NO_SUCH"]), st.sampled_from(_TEXTS), max_size=6
+        )
+    )
+    told: list[object] = []
+    for each in (model, slow):
+        refused: dict[str, str] = {}
+        try:
+            made = each.model_validate(texts, context=refused)
+            told.append((dict(made), made.model_fields_set, refused))
+        except ValidationError as error:
+            told.append(([(fault["type"], fault["loc"]) for fault in error.errors()], refused))
+    assert told[0] == told[1]
