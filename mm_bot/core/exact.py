@@ -183,10 +183,14 @@ class _Quantity:
         return found
 
     def __add__(self, other: Self) -> Self:
-        return self.made(add(self.value, self._same(other)))
+        if type(other) is not type(self):
+            raise self._mixed(other)
+        return self.made(add(self.value, other.value))
 
     def __sub__(self, other: Self) -> Self:
-        return self.made(subtract(self.value, self._same(other)))
+        if type(other) is not type(self):
+            raise self._mixed(other)
+        return self.made(subtract(self.value, other.value))
 
     def __neg__(self) -> Self:
         return self.made(_EXACT.minus(self.value))
@@ -195,16 +199,24 @@ class _Quantity:
         return self.made(_EXACT.abs(self.value))
 
     def __lt__(self, other: Self) -> bool:
-        return self.value < self._same(other)
+        if type(other) is not type(self):
+            raise self._mixed(other)
+        return self.value < other.value
 
     def __le__(self, other: Self) -> bool:
-        return self.value <= self._same(other)
+        if type(other) is not type(self):
+            raise self._mixed(other)
+        return self.value <= other.value
 
     def __gt__(self, other: Self) -> bool:
-        return self.value > self._same(other)
+        if type(other) is not type(self):
+            raise self._mixed(other)
+        return self.value > other.value
 
     def __ge__(self, other: Self) -> bool:
-        return self.value >= self._same(other)
+        if type(other) is not type(self):
+            raise self._mixed(other)
+        return self.value >= other.value
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -213,10 +225,8 @@ class _Quantity:
         """Scaled by a plain number, exactly."""
         return self.made(multiply(self.value, factor))
 
-    def _same(self, other: _Quantity) -> Decimal:
-        if type(other) is not type(self):
-            raise TypeError(f"{type(self).__name__} with {type(other).__name__}")
-        return other.value
+    def _mixed(self, other: object) -> TypeError:
+        return TypeError(f"{type(self).__name__} with {type(other).__name__}")
 
     def __str__(self) -> str:
         return plain(self.value)

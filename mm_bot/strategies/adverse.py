@@ -18,7 +18,7 @@ from decimal import Decimal
 from mm_bot.core.changed import changed
 from mm_bot.core.declared import Measure, MeasureKind, StepReason
 from mm_bot.core.exact import add, multiply
-from mm_bot.core.instrument import Side
+from mm_bot.core.instrument import BOTH, Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import Missing, View
 from mm_bot.strategies.draft import GUARD_ACTIVE, SIDES, Draft, Step, guard_active
@@ -102,7 +102,7 @@ class AdverseSelection(Step):
 
     def look(self, view: View, state: object) -> Adverse:
         assert isinstance(state, Adverse)
-        tapes = {side: state.tape(side) for side in Side}
+        tapes = {side: state.tape(side) for side in BOTH}
         mark = marked(view, state.mark)
         new = tuple(hit(fill, view, fill.price) for fill in view.fills if fill.is_maker)
         over, hits = state.hits.over(view.now_ms)
@@ -115,7 +115,7 @@ class AdverseSelection(Step):
                 learned.add(one.side)
         for i, one in lost:
             tapes[one.side] = noted(tapes[one.side], one, i, None)
-        for side in Side if new or learned else ():
+        for side in BOTH if new or learned else ():
             causes = [self._toxic(tapes[side])] if side in learned else []
             if any(one.side is side for one in new):
                 causes += [self._run(hits.fills, side, view.now_ms)]
@@ -171,7 +171,7 @@ class AdverseSelection(Step):
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         assert isinstance(state, Adverse)
-        for side in Side:
+        for side in BOTH:
             tape = state.tape(side)
             if view.now_ms >= tape.until_ms:
                 continue
@@ -202,7 +202,7 @@ class AdverseSelection(Step):
     def measures(self, view: View, state: object) -> tuple[Measure, ...]:
         assert isinstance(state, Adverse)
         found = []
-        for side in Side:
+        for side in BOTH:
             tape = state.tape(side)
             active = Decimal(view.now_ms < tape.until_ms)
             labels = (self.name, side.value)

@@ -75,10 +75,15 @@ class Draft:
         """The draft with one more explanation, see `Explanation.says`; what is `lasting` the log
         tells when it begins and when it ends."""
         if not lasting:
-            later = partial(said_later, step, sentence, side, numbers)
-            return changed(self, said=(*self.said, later))
+            return changed(self, said=self.told(step, sentence, side, **numbers))
         more = said(step, sentence, side, **numbers)
         return changed(self, said=(*self.said, more), lasting=(*self.lasting, more))
+
+    def told(
+        self, step: str, sentence: str, side: Side | None = None, **numbers: Number
+    ) -> tuple[Told, ...]:
+        """What was said and one explanation more, for a change that is explained by it."""
+        return (*self.said, partial(said_later, step, sentence, side, numbers))
 
     def without(self, side: Side, why: Missing) -> Draft:
         """The draft with that side withdrawn; the first reason wins."""

@@ -19,8 +19,9 @@ from decimal import Decimal
 from mm_bot.core.changed import changed
 from mm_bot.core.declared import Measure, MeasureKind, StepReason
 from mm_bot.core.exact import BPS, Size, multiply
-from mm_bot.core.instrument import Side
+from mm_bot.core.instrument import BOTH, Side
 from mm_bot.core.ledger import OpenOrder, Stage
+from mm_bot.core.plan import standing
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import Hanging, Missing, View
 from mm_bot.strategies.draft import SIDES, Draft, Step
@@ -101,7 +102,7 @@ class HangingOrders(Step):
             if left is not None:
                 since.setdefault(left, view.now_ms)
                 filled[pair.index] = view.now_ms
-        pairs = tuple(_pairs(view, there, since))
+        pairs = tuple(_pairs(view, since))
         seen = {pair.ids for pair in pairs}
         broken = (p for p in state.pairs if p.ids not in seen and not since.keys() & set(p.ids))
         late = [p for p in broken if view.now_ms - p.seen_ms < FILL_LATE_MS]
@@ -119,7 +120,7 @@ class HangingOrders(Step):
         draft = self._delayed(draft, state)
         stay: list[str] = []
         over: list[str] = []
-        for side in Side:
+        for side in BOTH:
             mine = [c for c in view.open_orders if c.order_id in since and c.side is side]
             mine.sort(key=lambda c: (side.best_first(c.price), c.nonce))
             kept = 0
@@ -137,6 +138,8 @@ class HangingOrders(Step):
                     price=order.price,
                     why=why,
                 )
+        if not (stay or over):
+            return draft
         return changed(draft, hanging=Hanging(stay=frozenset(stay), over=frozenset(over)))
 
     def _over(self, view: View, draft: Draft, order: OpenOrder, since_ms: int) -> str:
@@ -159,7 +162,7 @@ class HangingOrders(Step):
         waiting = {index for index, _ in state.filled_ms}
         gaps = tuple(
             Missing(side=side, index=level.index, reason=FILLED_ORDER_DELAY)
-            for side in Side
+            for side in BOTH
             for level in draft.ladder.get(side, ())
             if level.index in waiting
         )
@@ -179,7 +182,7 @@ class HangingOrders(Step):
                 labels=(side.value,),
                 value=Decimal(held.count(side)),
             )
-            for side in Side
+            for side in BOTH
         )
 
     def save(self, state: object) -> object:
@@ -187,13 +190,12 @@ class HangingOrders(Step):
         return dict(state.since_ms) or None
 
 
-def _pairs(view: View, there: Mapping[str, OpenOrder], since: Mapping[str, int]) -> Iterator[Pair]:
+def _pairs(view: View, since: Mapping[str, int]) -> Iterator[Pair]:
     """The slots of both sides, rank by rank, where they were placed together."""
     sides = []
-    for side in Side:
-        mine = [c for c in there.values() if c.side is side and c.order_id not in since]
-        sides.append(sorted(mine, key=lambda c: (side.best_first(c.price), c.nonce)))
-    by_side = dict(zip(Side, sides, strict=True))
+    for side in BOTH:
+        sides.append([c for c in standing(view.open_orders, side) if c.order_id not in since])
+    by_side = dict(zip(BOTH, sides, strict=True))
     both = zip(by_side[Side.BUY], by_side[Side.SELL], strict=False)
     for index, (bid, ask) in enumerate(both):
         if abs(bid.created_ms - ask.created_ms) <= TOGETHER_MS:

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from mm_bot.core.changed import changed
 from mm_bot.core.exact import BPS, Price, Size, add, clamp, multiply, round_half_even
-from mm_bot.core.instrument import Side
+from mm_bot.core.instrument import BOTH
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import View
 from mm_bot.core.reference import ReferenceSource
@@ -43,21 +43,25 @@ class MicroPrice(Step):
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         if view.source is not ReferenceSource.BOOK:
             return draft
-        bid, ask = (best_of(view, side, self.least_size) for side in Side)
+        bid, ask = (best_of(view, side, self.least_size) for side in BOTH)
         if bid is None or ask is None or bid[0] >= ask[0]:
             return draft
         found, mid = micro_price(*bid, *ask).value, draft.reference.value
         most = round_half_even(multiply(mid, self.max_shift_bps), BPS, DIGITS)
         price = Price(clamp(found, add(mid, -most), add(mid, most)))
-        return changed(draft, reference=price).says(
-            self.name,
-            "{bid_size} bid at {bid}, {ask_size} asked at {ask}: {mid} -> {price}",
-            bid=bid[0],
-            bid_size=bid[1],
-            ask=ask[0],
-            ask_size=ask[1],
-            mid=mid,
-            price=price,
+        return changed(
+            draft,
+            reference=price,
+            said=draft.told(
+                self.name,
+                "{bid_size} bid at {bid}, {ask_size} asked at {ask}: {mid} -> {price}",
+                bid=bid[0],
+                bid_size=bid[1],
+                ask=ask[0],
+                ask_size=ask[1],
+                mid=mid,
+                price=price,
+            ),
         )
 
 

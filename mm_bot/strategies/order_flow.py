@@ -19,7 +19,7 @@ from decimal import Decimal
 from mm_bot.core.changed import changed
 from mm_bot.core.declared import Measure, MeasureKind
 from mm_bot.core.exact import NO_SIZE, Size
-from mm_bot.core.instrument import Side
+from mm_bot.core.instrument import BOTH
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import View
 from mm_bot.strategies.draft import Best, Step, best_of
@@ -58,7 +58,7 @@ class OrderFlow(Step):
 
     def look(self, view: View, state: object) -> Flow:
         assert isinstance(state, Flow)
-        bid, ask = (best_of(view, side) for side in Side)
+        bid, ask = (best_of(view, side) for side in BOTH)
         seconds = tuple(s for s in state.seconds if view.now_ms - s[0] < self.window_ms)
         if not (bid and ask and state.bid and state.ask):
             return Flow(bid=bid, ask=ask, seconds=seconds)

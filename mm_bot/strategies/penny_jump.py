@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_SIZE, Price, Size
-from mm_bot.core.instrument import Side
+from mm_bot.core.instrument import BOTH, Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import View
 from mm_bot.strategies.draft import Draft, Step, on_tick
@@ -31,7 +31,7 @@ class PennyJump(Step):
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         tick = view.market.price_tick
-        for side in Side:
+        for side in BOTH:
             prices, top = draft.prices[side], self._top(view, side)
             if not prices or top is None:
                 continue
@@ -42,13 +42,17 @@ class PennyJump(Step):
             if gain < tick.value * self.min_ticks or gain <= 0:
                 continue
             moved = tuple(target + (price - model) for price in prices)
-            draft = changed(draft, prices={**draft.prices, side: moved}).says(
-                self.name,
-                "others' best with size is {top}, so {price} is enough instead of {from_price}",
-                side,
-                top=top,
-                price=target,
-                from_price=model,
+            draft = changed(
+                draft,
+                prices={**draft.prices, side: moved},
+                said=draft.told(
+                    self.name,
+                    "others' best with size is {top}, so {price} is enough instead of {from_price}",
+                    side,
+                    top=top,
+                    price=target,
+                    from_price=model,
+                ),
             )
         return draft
 

@@ -43,13 +43,17 @@ class PriceBand(Step):
             if target == best:
                 continue
             moved = tuple(target + (price - best) for price in prices)
-            draft = changed(draft, prices={**draft.prices, side: moved}).says(
-                self.name,
-                "{from_price} is beyond the bound {bound}: {price}",
-                side,
-                from_price=best,
-                bound=bound,
-                price=target,
+            draft = changed(
+                draft,
+                prices={**draft.prices, side: moved},
+                said=draft.told(
+                    self.name,
+                    "{from_price} is beyond the bound {bound}: {price}",
+                    side,
+                    from_price=best,
+                    bound=bound,
+                    price=target,
+                ),
             )
         return draft
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from mm_bot.core.changed import changed
 from mm_bot.core.declared import StepReason
 from mm_bot.core.exact import add, floor_to_step, multiply, subtract
-from mm_bot.core.instrument import Side
+from mm_bot.core.instrument import BOTH, Side
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import View
 from mm_bot.strategies.draft import ONE, Draft, Step
@@ -64,7 +64,7 @@ class SizeSkew(Step):
             return draft.says(self.name, "it is for spot alone: not used")
         m, held = draft.reference.value, view.holdings
         size = NONE
-        for side in Side:
+        for side in BOTH:
             for each in draft.sizes[side]:
                 size = add(size, each.value)
         bid, ask, per = factors(
@@ -77,13 +77,18 @@ class SizeSkew(Step):
             Side.BUY: floor_to_step(bid, per, _STEP),
             Side.SELL: floor_to_step(ask, per, _STEP),
         }
-        factor = {side: multiply(draft.size_factor[side], found[side]) for side in Side}
-        return changed(draft, size_factor=factor, no_size=SIZE_SKEW).says(
-            self.name,
-            "{inventory} in stock: bids x {bid_factor}, asks x {ask_factor}",
-            inventory=view.holdings.base_total,
-            bid_factor=found[Side.BUY],
-            ask_factor=found[Side.SELL],
+        factor = {side: multiply(draft.size_factor[side], found[side]) for side in BOTH}
+        return changed(
+            draft,
+            size_factor=factor,
+            no_size=SIZE_SKEW,
+            said=draft.told(
+                self.name,
+                "{inventory} in stock: bids x {bid_factor}, asks x {ask_factor}",
+                inventory=view.holdings.base_total,
+                bid_factor=found[Side.BUY],
+                ask_factor=found[Side.SELL],
+            ),
         )
 
 

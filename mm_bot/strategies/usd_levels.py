@@ -34,12 +34,16 @@ class UsdLevels(Step):
         asks = bids if same else self._side(view, draft.prices[Side.SELL])
         sizes = {Side.BUY: bids, Side.SELL: asks}
         best = {side: each[0] if each else Size(Decimal(0)) for side, each in sizes.items()}
-        return changed(draft, sizes=sizes).says(
-            self.name,
-            "{usd} USD a level: {bid_size} bid, {ask_size} asked",
-            usd=self.usd,
-            bid_size=best[Side.BUY],
-            ask_size=best[Side.SELL],
+        return changed(
+            draft,
+            sizes=sizes,
+            said=draft.told(
+                self.name,
+                "{usd} USD a level: {bid_size} bid, {ask_size} asked",
+                usd=self.usd,
+                bid_size=best[Side.BUY],
+                ask_size=best[Side.SELL],
+            ),
         )
 
     def _side(self, view: View, prices: tuple[Price, ...]) -> tuple[Size, ...]:

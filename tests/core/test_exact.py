@@ -23,6 +23,7 @@ from mm_bot.core.exact import (
     floor_to_step,
     floored,
     multiply,
+    multiply_add,
     plain,
     round_half_even,
     stepped,
@@ -74,11 +75,11 @@ def test_many_in_a_row_are_rounded_as_each_alone(
     first: Decimal, each: Decimal, count: int, divisor: Decimal, step: Decimal
 ) -> None:
     """Down or up, across zero too; of one number over 1 what is on the step already stays."""
-    every = [first + each * n for n in range(count)]
+    every = [multiply_add(each, Decimal(n), first) for n in range(count)]
     for up, alone in ((False, floor_to_step), (True, ceil_to_step)):
         found = stepped(first, each, count, divisor, step, up=up)
         assert found == [alone(number, divisor, step) for number in every]
-    for number in (first, step * int(first)):
+    for number in (first, multiply(step, Decimal(int(first)))):
         assert floored(number, step) == floor_to_step(number, Decimal(1), step)
 
 
