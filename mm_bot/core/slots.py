@@ -160,8 +160,15 @@ def _guard(
 ) -> str | None:
     """The churn guard that forbids this replace. None holds an order that is too large for its
     slot where its side is past a bound."""
-    if order.size > level.size and past_a_bound(given, level.side):
+    found = _too_soon(given, policy, level, order, wrong)
+    if found and order.size > level.size and past_a_bound(given, level.side):
         return None
+    return found
+
+
+def _too_soon(
+    given: ReconcileInput, policy: ReconcilePolicy, level: Level, order: OpenOrder, wrong: str
+) -> str | None:
     if given.now_ms - order.created_ms < policy.min_lifetime_ms:
         return "min_quote_lifetime"
     if wrong == PRICE_FAULT:
