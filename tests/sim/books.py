@@ -7,7 +7,7 @@ commit after one with a higher id.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -24,7 +24,7 @@ Pages = tuple[tuple[int, int], ...]
 id after which it begins."""
 
 
-def shown(matches: Sequence[Match], pages: Pages) -> Iterator[Match]:
+def _shown(matches: Sequence[Match], pages: Pages) -> Iterator[Match]:
     """What such a read has: each page ends where the next begins."""
     ends = (*(after for _, after in pages[1:]), math.inf)
     for (count, after), last in zip(pages, ends, strict=True):
@@ -46,15 +46,23 @@ class Books:
     orders: set[str] = field(default_factory=set)
     """Those that had a fill."""
     _counted: set[int] = field(default_factory=set)
+    _rows: int = 0
+    """How many matches the rows of the orders have shown."""
+    _cursor: int = 0
+    """The bot's, after the last read."""
 
     def copied(self) -> Books:
         """As it is now."""
         return replace(self, orders=set(self.orders), _counted=set(self._counted))
 
-    def follow(self, shown: Iterable[Match]) -> None:
-        """Count what a read showed for the first time, in the order of the ids."""
-        new = (m for m in shown if m.own and m.trade_id not in self._counted)
-        for match in sorted(new, key=lambda m: m.trade_id):
+    def follow(self, matches: Sequence[Match], pages: Pages, cursor: int) -> None:
+        """Count what a read showed for the first time, in the order of the ids. One from behind the
+        cursor is owed to its order by what an earlier read showed of that one's row."""
+        rows = matches[: self._rows]
+        new = [m for m in _shown(matches, pages) if m.own and m.trade_id not in self._counted]
+        due = (m for m in new if m.trade_id > self._cursor or m in rows)
+        self._rows, self._cursor = max(self._rows, pages[0][0]), cursor
+        for match in sorted(due, key=lambda m: m.trade_id):
             if match.trade_id > (self.baseline or 0):
                 self._counted.add(match.trade_id)
                 for order_id, side in match.own:

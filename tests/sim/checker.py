@@ -23,7 +23,7 @@ from mm_bot.core.policy import Policy
 from mm_bot.core.remember import Report
 from mm_bot.core.snapshot import Observation, OwnOrders
 from tests.sim import limits, sources, telling
-from tests.sim.books import Books, Pages, shown
+from tests.sim.books import Books, Pages
 from tests.sim.budget import Budget
 from tests.sim.claims import Claim
 from tests.sim.model import US, Model, Row
@@ -71,7 +71,8 @@ class Checker:
     _cancels: telling.Cancels = field(default_factory=telling.Cancels)
     _seen: Observation | None = None
     _looks: deque[tuple[OwnOrders, Pages]] = field(default_factory=lambda: deque(maxlen=1_000))
-    _startup: bool = True
+    _begun: set[int] = field(default_factory=set)
+    """The processes whose start-up is over."""
     _signed: dict[int, str] = field(default_factory=dict)
     _posted_by: dict[str, int] = field(default_factory=dict)
     _inherited: set[str] = field(default_factory=set)
@@ -108,7 +109,6 @@ class Checker:
     def started(self, memory: Memory, named: Iterable[str]) -> None:
         """A new process begins with this memory; its state file lists `named` as possibly live."""
         self.generation += 1
-        self._startup = True
         self._conflicts.clear()  # what the last process was told is not in the state file
         self._inherited = set(named)
         if memory.fill_totals.cursor is None:
@@ -194,7 +194,7 @@ class Checker:
         ownership = self.model.ownership(row)
         if row.order_id != order_id or ownership is Ownership.PROTECTED:
             self.fail(Claim.NOT_OURS, f"{order_id} names {row.order_id}, {ownership.value}")
-        elif ownership is not Ownership.MANAGED and not self._startup:
+        elif ownership is not Ownership.MANAGED and generation in self._begun:
             self.fail(Claim.NOT_OURS, f"{order_id}, {ownership.value}, after start-up")
 
     def cancelled(self, order_id: str, outcome: Outcome, generation: int) -> None:
@@ -220,7 +220,7 @@ class Checker:
             if other.side is not row.side and row.side.reaches(row.price, other.price):
                 self.fail(Claim.NOT_CROSSED, f"{row.order_id} meets {other.order_id}")
         same_side = [r for r in live if r.side is row.side]
-        if self.truth_limits and not self._startup:
+        if self.truth_limits and self.generation in self._begun:
             self._check_limits(row, same_side)
 
     def _check_limits(self, row: Row, same_side: list[Row]) -> None:
@@ -296,18 +296,17 @@ class Checker:
             self._constant = self._constant or price
             if price != self._constant:
                 self.fail(Claim.OWN_FREE, f"moved from {self._constant} to {price}")
-        self._startup = memory.startup
+        if not memory.startup:
+            self._begun.add(self.generation)
 
     def _check_fills(self, memory: Memory, seen: Observation) -> None:
         books, read = self.books, seen.orders.value
         if books.baseline is None:
             books.baseline = memory.fill_totals.cursor
-            return
-        if read is None or not seen.lock_held:
-            return
-        pages = next(pages for look, pages in self._looks if look is read)
-        books.follow(shown(self.model.matches, pages))
-        self._fail_each(Claim.FILLS_ONCE, books.faults(memory.fill_totals, self.model))
+        elif read is not None and seen.lock_held:
+            pages = next(pages for look, pages in self._looks if look is read)
+            books.follow(self.model.matches, pages, memory.fill_totals.cursor or 0)
+            self._fail_each(Claim.FILLS_ONCE, books.faults(memory.fill_totals, self.model))
 
     def check_settled(self, decisions: Iterable[Decision]) -> None:
         seen = tuple(decisions)
