@@ -28,7 +28,7 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "return Outcome(verdict=Verdict.UNKNOWN, detail=detail, conflict=conflict)",
         "return Outcome(verdict=Verdict.ACCEPTED if status == 404 else Verdict.UNKNOWN, "
         "detail=detail, conflict=conflict)",
-        9,
+        3,
     ),
     _fault(
         "rounded_the_wrong_way",
@@ -68,15 +68,7 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "venues.numo.order_entry",
         "if status == _TOO_MANY or (",
         "if status == _TOO_MANY or status >= 500 or (",
-        23,
-    ),
-    _fault(
-        "turned_away_is_judged",
-        Claim.ONE_PER_SLOT,
-        "venues.numo.order_entry",
-        "unjudged=status != _BAD_REQUEST",
-        "unjudged=status == _TOO_MANY",
-        65,
+        68,
     ),
     _fault(
         "block_time_ignored",
