@@ -20,13 +20,14 @@ RUN python -m pip --python /opt/build/bin/python wheel \
         --no-deps --no-index /opt/wheels/*.whl \
     && rm /opt/mm-bot/bin/mm-bot-integration /opt/mm-bot/bin/mm-backtest \
     && python -m pip --python /opt/mm-bot/bin/python check \
-    && /opt/mm-bot/bin/python -P -m mm_bot.generated_code \
     && mkdir -p /opt/state
 
 FROM python:3.11.13-slim-bookworm
 
 COPY --from=build /opt/mm-bot /opt/mm-bot
 COPY --from=build --chown=10001:10001 /opt/state /var/lib/mm-bot
+# What starts would otherwise compile anew each time, the standard library's modules included.
+RUN /opt/mm-bot/bin/python -P -m mm_bot.generated_code
 ENV PATH=/opt/mm-bot/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

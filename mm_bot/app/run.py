@@ -125,16 +125,23 @@ class _Process:
         memory = first_memory(known, clock.now_ms())
         operator = AcceptedFile(settings.state_file).read
         witnesses = witnesses_from(settings.anchor, operator, memory.accepted)
-        anchor, external = await started_anchors(
-            settings, exchange, clock, cleanup, witnesses, self._telemetry.hears_prices
-        )
         policy = self._policy(market)
-        self._telemetry.begin(market, external, anchor)
         nonces = nonces_of(settings, state_file, market, clock)
-        try:
-            await nonces.open(clock.now_ms(), highest_nonce)
-        except EdgeError as error:
-            raise state_file.unwritable(error) from None
+
+        async def reserve() -> None:
+            try:
+                await nonces.open(clock.now_ms(), highest_nonce)
+            except EdgeError as error:
+                raise state_file.unwritable(error) from None
+
+        # The disk and the anchors are waited for at once.
+        (anchor, external), _ = await asyncio.gather(
+            started_anchors(
+                settings, exchange, clock, cleanup, witnesses, self._telemetry.hears_prices
+            ),
+            reserve(),
+        )
+        self._telemetry.begin(market, external, anchor)
         cleanup.push_async_callback(nonces.close)
         store = MemoryStore(state_file, memory)
         strategy = strategy_of(policy)

@@ -93,9 +93,15 @@ class Session:
         self.generation = 0
 
     async def query(
-        self, statement: Statement, values: Mapping[str, object], timeout_s: float | None = None
+        self,
+        statement: Statement,
+        values: Mapping[str, object],
+        timeout_s: float | None = None,
+        *,
+        once: bool = False,
     ) -> list[Row]:
-        """The rows of one prepared statement, read in binary."""
+        """The rows of one statement, read in binary; it is prepared unless it is asked but `once`,
+        which saves that a round trip."""
         limit = self._timeout_s if timeout_s is None else timeout_s
         if self._turn.locked() or self._waiting:
             await self._waited_for_turn(limit)
@@ -104,7 +110,8 @@ class Session:
         try:
             connection = self._connection or await self._connect()
             # A session that others use too may have their prepared statements, and lack ours.
-            work = connection.fetch(statement, values, prepare=self.unfit is None)
+            prepare = self.unfit is None and not once
+            work = connection.fetch(statement, values, prepare=prepare)
             return await self._bounded(connection, work, limit)
         except (psycopg.Error, *FOREIGN) as error:
             if not _harmless(error):

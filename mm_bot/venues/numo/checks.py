@@ -230,7 +230,7 @@ async def _session_key(parts: Parts, checks: Checks) -> None:
 
 async def _postgres(parts: Parts, checks: Checks) -> bool:
     """Whether our role may log in and read what the bot reads."""
-    ask = partial(parts.session.query, RIGHTS, {"tables": list(TABLES)})
+    ask = partial(parts.session.query, RIGHTS, {"tables": list(TABLES)}, once=True)
     before_ms = parts.now_ms()
     rows = await reach(parts, checks, "Postgres", "login", ask, parts.postgres_name)
     if rows is None:

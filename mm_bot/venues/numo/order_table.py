@@ -153,7 +153,7 @@ class OrderTable:
     async def highest_nonce(self) -> int | None:
         """The highest nonce this owner ever used, over all subaccounts and markets."""
         rows = await self._session.query(
-            order_queries.HIGHEST_NONCE, {"owner": self._account.owner}
+            order_queries.HIGHEST_NONCE, {"owner": self._account.owner}, once=True
         )
         text = rows[0][0]
         if text is None:
