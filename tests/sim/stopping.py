@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from mm_bot.core.decide import Decision
 from tests.sim.model import Model, Row
+from tests.sim.virtual_time import EPOCH_MS
 
 CALM_MS = 1_500
 """50 ms of watching, a match that the executor settles meanwhile (600 ms), the retries after it."""
@@ -31,9 +32,10 @@ class Stopping:
     _told: dict[str, int] = field(default_factory=dict)
     """Orders of this process that may rest, by its own knowledge, and when it was told so."""
     _asked_ms: dict[str, int] = field(default_factory=dict)
-    _running: bool = False
-    _awake_ms: int = 0
-    """Since when the process runs without a pause."""
+    _down_ms: int | None = EPOCH_MS
+    """Since when none runs; None where one does."""
+    _pauses: list[tuple[int, int]] = field(default_factory=list)
+    """From when to when none ran, oldest first."""
 
     def _now_ms(self) -> int:
         return self.model.clock.now_ms()
@@ -42,17 +44,27 @@ class Stopping:
         self._told.clear()
         self._asked_ms.clear()
         self.halted_ms = None
-        self._running = True
+        self.goes_on()
 
     def stands_still(self) -> None:
-        self._running = False
+        if self._down_ms is None:
+            self._down_ms = self._now_ms()
 
     def goes_on(self) -> None:
-        self._running, self._awake_ms = True, self._now_ms()
+        if self._down_ms is not None:
+            self._pauses.append((self._down_ms, self._now_ms()))
+        self._down_ms = None
+
+    def _ran_ms(self, since_ms: int) -> int:
+        """For how long of the time since then there was a process that ran."""
+        now_ms = self._now_ms()
+        pauses = (*self._pauses, (now_ms if self._down_ms is None else self._down_ms, now_ms))
+        stood_ms = sum(max(0, to_ms - max(from_ms, since_ms)) for from_ms, to_ms in pauses)
+        return now_ms - since_ms - stood_ms
 
     def ended(self) -> None:
         """The process died: nobody is there to ask."""
-        self._running = False
+        self.stands_still()
         self.halted_ms = None
 
     def switched(self, on: bool) -> None:
@@ -74,7 +86,7 @@ class Stopping:
 
     def slow(self) -> Iterator[str]:
         """Orders that nobody asked to go in time, though the process knew of them."""
-        if self.killed_ms is None or not self._running:
+        if self.killed_ms is None or self._down_ms is not None:
             return
         for order_id, told_ms in self._told.items():
             row = self.model.rows.get(order_id)
@@ -84,7 +96,8 @@ class Stopping:
                 continue  # a cancel of it fails, so it is asked less and less often
             since_ms = max(self.killed_ms, told_ms)
             asked = self._asked_ms.get(order_id, 0) >= since_ms  # also before it stood still
-            if not asked and self._now_ms() - max(since_ms, self._awake_ms) > ASKED_MS:
+            awake_ms = self._pauses[-1][1]
+            if not asked and self._now_ms() - max(since_ms, awake_ms) > ASKED_MS:
                 yield f"{order_id} not asked to go within {ASKED_MS} ms"
 
     def late(self, row: Row, arrived_ms: int) -> Iterator[str]:
@@ -95,5 +108,5 @@ class Stopping:
             if at_ms is None or row.expiry_ms <= self._now_ms():
                 continue
             limit_ms = STORM_MS if what == "halted" else bound_ms
-            if self._now_ms() - max(at_ms, arrived_ms) > limit_ms:
+            if self._ran_ms(max(at_ms, arrived_ms)) > limit_ms:
                 yield f"{row.order_id} live {limit_ms} ms after we were {what}"
