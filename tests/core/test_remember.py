@@ -178,13 +178,13 @@ def test_a_resend_that_nobody_looked_at_says_nothing_of_the_first_sending() -> N
 @pytest.mark.parametrize(
     ("order", "pauses"),
     [
-        (LIVE, [25, 50, 100, 200, 250, 250]),
-        (replace(LIVE, stage=Stage.UNKNOWN), [25, 50, 100, 200, 400, 800, 1_000, 1_000]),
+        (LIVE, [10, 20, 40, 80, 160, 250, 250]),
+        (replace(LIVE, stage=Stage.UNKNOWN), [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000]),
         (
             replace(LIVE, matching_since_ms=NOW_MS - STUCK_AFTER_MS - 1),
-            [25, 50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000],
+            [10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 5_120, 10_000, 10_000],
         ),
-        (replace(LIVE, matching_since_ms=NOW_MS - STUCK_AFTER_MS), [25, 50, 100, 200, 250]),
+        (replace(LIVE, matching_since_ms=NOW_MS - STUCK_AFTER_MS), [10, 20, 40, 80, 160, 250]),
     ],
     ids=["resting", "unknown", "stuck", "matching"],
 )
