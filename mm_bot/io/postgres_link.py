@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
 import psycopg
+from psycopg.pq.abc import PGresult
 from psycopg.types.json import set_json_loads
+
+from mm_bot.io.postgres_wire import Asked, rows_of, text_of, type_of
 
 _PLACE = re.compile(r"%\((\w+)\)s")
 
@@ -73,7 +76,12 @@ class Opens(Protocol):
 async def open_link(url: str, where: Mapping[str, Any], name: str) -> Link:
     """A connection as the application `name`, over the machine's network."""
     connection = await psycopg.AsyncConnection.connect(
-        url, **where, autocommit=True, prepare_threshold=0, application_name=name
+        url,
+        **where,
+        autocommit=True,
+        prepare_threshold=0,
+        client_encoding="utf8",
+        application_name=name,
     )
     set_json_loads(orjson.loads, connection)
     return _PsycopgLink(connection)
@@ -168,10 +176,16 @@ class _PsycopgListener:
 
 
 class _PsycopgLink:
-    """See `Link`."""
+    """See `Link`. What every cycle asks, which is whatever is prepared, goes past psycopg's cursors
+    to libpq: they take three times as long. A session whose statements others may see is read
+    through them."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Row]) -> None:
         self._connection = connection
+        self._names: dict[bytes, bytes] = {}
+        """What is prepared in this session, by its text."""
+        self._asked: Asked | None = None
+        """The question under way."""
 
     @property
     def backend_pid(self) -> int:
@@ -180,10 +194,30 @@ class _PsycopgLink:
     async def fetch(
         self, statement: Statement, values: Mapping[str, object], *, prepare: bool
     ) -> list[Row]:
+        places = [values[name] for name in statement.names]
+        if not prepare:
+            return await self._through_cursor(statement, places)
+        libpq, name = self._connection.pgconn, self._names.get(statement.sql)
+        if name is None:
+            name, types = b"mm%d" % len(self._names), [type_of(each) for each in places]
+            await self._told(lambda: libpq.send_prepare(name, statement.sql, types))
+            self._names[statement.sql] = name
+        texts = [text_of(each) for each in places]
+        return rows_of(await self._told(lambda: libpq.send_query_prepared(name, texts)))
+
+    async def _through_cursor(self, statement: Statement, places: list[object]) -> list[Row]:
         async with psycopg.AsyncRawCursor(self._connection) as cursor:
-            places = [values[name] for name in statement.names]
-            await cursor.execute(statement.sql, places, prepare=prepare, binary=True)
+            await cursor.execute(statement.sql, places, prepare=False, binary=True)
             return await cursor.fetchall()
+
+    async def _told(self, send: Callable[[], None]) -> PGresult:
+        """The result of what `send` sends; one at a time."""
+        self._asked = Asked(self._connection.pgconn, send)
+        try:
+            return await self._asked.result
+        finally:
+            self._asked.close()
+            self._asked = None
 
     async def execute(self, sql: bytes, values: Sequence[object] = ()) -> Row | None:
         cursor = await self._connection.execute(sql, values or None, prepare=False)
@@ -202,7 +236,15 @@ class _PsycopgLink:
             duplicate.close()
 
     def finish(self) -> None:
+        self._give_up()
         self._connection.pgconn.finish()
 
     async def close(self) -> None:
+        self._give_up()
         await self._connection.close()
+
+    def _give_up(self) -> None:
+        """The question under way, before its socket's number is another's."""
+        if self._asked is not None:
+            self._asked.fail(psycopg.OperationalError("the connection is closed"))
+            self._asked.close()
