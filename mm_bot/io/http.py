@@ -35,7 +35,7 @@ import httpx
 
 from mm_bot.io.asked_to_wait import Origin, Pauses
 from mm_bot.io.dial import dial, trust_store
-from mm_bot.io.http_connection import Answer, Connection, head_of
+from mm_bot.io.http_connection import Answer, Connection, Deadlines, head_of
 from mm_bot.io.resolver import SYSTEM, Resolver
 from mm_bot.io.streamed_body import StreamedBody
 
@@ -100,6 +100,7 @@ class LeanClient(httpx.AsyncClient):
     def __init__(self, *, transport: LeanTransport, **options: Any) -> None:
         super().__init__(transport=transport, **options)
         self._lean = transport
+        self._timeouts = self.timeout.as_dict()
         self._posts: dict[str, Prepared] = {}
 
     async def send(
@@ -119,6 +120,7 @@ class LeanClient(httpx.AsyncClient):
         """A request that is asked again and again, made once; `options` as in `build_request`."""
         request = self.build_request(method, url, **options)
         request.headers.pop("content-length", None)
+        request.extensions["origin"] = _origin(request.url)
         return Prepared(request=request, head=head_of(request))
 
     async def ask(
@@ -132,14 +134,14 @@ class LeanClient(httpx.AsyncClient):
             data += b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
         else:
             data += b"\r\n"
-        extensions["timeout"] = self.timeout.as_dict()
+        extensions["timeout"] = self._timeouts
         return await self._lean.exchanged(prepared.request, data, extensions)
 
     async def streamed(self, prepared: Prepared) -> tuple[Answer, StreamedBody]:
         """The head of the answer, and its body as it comes, which its reader closes."""
         if self.is_closed:
             raise RuntimeError("the client has been closed")
-        body, timeouts = StreamedBody(), {"timeout": self.timeout.as_dict()}
+        body, timeouts = StreamedBody(), {"timeout": self._timeouts}
         data = prepared.head + b"\r\n"
         return await self._lean.exchanged(prepared.request, data, timeouts, body), body
 
@@ -158,6 +160,8 @@ class LeanTransport(httpx.AsyncBaseTransport):
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
         self._slots = asyncio.Semaphore(CONNECTIONS_LIMIT)
+        self._deadlines: dict[float, Deadlines] = {}
+        """By their limit in seconds: a client's requests have one."""
         self._idle: dict[Origin, list[tuple[float, Connection]]] = {}
         self._pauses = Pauses()
         self._closed = False
@@ -181,7 +185,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
     ) -> Answer:
         """The answer to `data`, the bytes of `request`; its body goes to `streamed`, if any."""
         timeouts: dict[str, float | None] = extensions.get("timeout", {})
-        origin = _origin(request.url)
+        origin = request.extensions.get("origin") or _origin(request.url)
         self._pauses.refuse(origin, request, urgent=bool(extensions.get("urgent")))
         if self._slots.locked():
             await self._waited_for_slot(request, timeouts.get("pool"))
@@ -196,7 +200,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
                 request,
                 data,
                 may_send=extensions.get("may_send"),
-                timeout_s=timeouts.get("read"),
+                deadlines=self._within(timeouts.get("read")),
                 limit_bytes=ANSWER_LIMIT_BYTES,
                 stream=streamed,
             )
@@ -207,6 +211,14 @@ class LeanTransport(httpx.AsyncBaseTransport):
             self._release(origin, connection, reuse=True)
         self._pauses.note(origin, answer)
         return answer
+
+    def _within(self, limit_s: float | None) -> Deadlines | None:
+        if limit_s is None:
+            return None
+        known = self._deadlines.get(limit_s)
+        if known is None:
+            known = self._deadlines[limit_s] = Deadlines(limit_s)
+        return known
 
     async def _waited_for_slot(self, request: httpx.Request, timeout_s: float | None) -> None:
         try:

@@ -50,6 +50,36 @@ class Answer:
         return next((value.decode("latin-1") for value in found), None)
 
 
+class Deadlines:
+    """Fails what is not answered within `limit_s`. One timer for all that wait: one that is made
+    and cancelled for each request is dearer than the reading of its answer."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._waiting: dict[asyncio.Future[Answer], tuple[float, httpx.Request]] = {}
+        """Until when, by the loop's clock; the oldest first."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, answer: asyncio.Future[Answer], request: httpx.Request) -> None:
+        loop = answer.get_loop()
+        self._waiting[answer] = (loop.time() + self._limit_s, request)
+        if self._timer is None:
+            self._timer = loop.call_later(self._limit_s, self._look, loop)
+
+    def end(self, answer: asyncio.Future[Answer]) -> None:
+        """It is waited for no more. The timer stays for those that come after."""
+        self._waiting.pop(answer, None)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer, now_s = None, loop.time()
+        for answer, (until_s, request) in self._waiting.items():
+            if until_s > now_s:
+                self._timer = loop.call_later(until_s - now_s, self._look, loop)
+                return
+            if not answer.done():
+                answer.set_exception(httpx.ReadTimeout("no answer in time", request=request))
+
+
 class Connection(asyncio.Protocol):
     """See the module. `exchange` gives the answer, whole or, if streamed, from its head on."""
 
@@ -73,7 +103,7 @@ class Connection(asyncio.Protocol):
         data: bytes,
         *,
         may_send: Callable[[], bool] | None,
-        timeout_s: float | None,
+        deadlines: Deadlines | None,
         limit_bytes: int,
         stream: StreamedBody | None = None,
     ) -> Answer:
@@ -83,20 +113,18 @@ class Connection(asyncio.Protocol):
         self._start_message()
         self._keep_alive = False
         self._limit_bytes, self._stream = limit_bytes, stream
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answer, self._request = answer, request
-        timer: asyncio.TimerHandle | None = None
         try:
             if may_send is not None and not may_send():  # nothing between this look and the write
                 raise UnsentError("it was too late to send it", request=request)
             self._transport.write(data)
-            if timeout_s is not None:
-                timer = loop.call_later(timeout_s, _too_late, answer, request)
+            if deadlines is not None:
+                deadlines.begin(answer, request)
             return await answer
         finally:
-            if timer is not None:
-                timer.cancel()
+            if deadlines is not None:
+                deadlines.end(answer)
             self._answer = None
 
     def abort(self) -> None:
@@ -223,11 +251,6 @@ class Connection(asyncio.Protocol):
         """Stop reading from the server, or go on."""
         if self._transport is not None and not self._transport.is_closing():
             (self._transport.pause_reading if paused else self._transport.resume_reading)()
-
-
-def _too_late(answer: asyncio.Future[Answer], request: httpx.Request) -> None:
-    if not answer.done():
-        answer.set_exception(httpx.ReadTimeout("no answer in time", request=request))
 
 
 def head_of(request: httpx.Request) -> bytes:
