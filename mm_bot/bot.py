@@ -173,10 +173,10 @@ class Bot:
         if decision.urgent:
             delay_ms = 0
         delay_ms = max(SHORTEST_PAUSE_MS, delay_ms)
-        timer = asyncio.ensure_future(self._edges.clock.sleep_ms(delay_ms))
-        woken = asyncio.ensure_future(self._wake.wait())
+        timer = asyncio.ensure_future(clock.sleep_ms(delay_ms))
+        timer.add_done_callback(self._over)  # a second task, and a wait for either, are dearer
         try:
-            await asyncio.wait({timer, woken}, return_when=asyncio.FIRST_COMPLETED)
+            await self._wake.wait()
             if not timer.done():
                 rest_ms = self._events_paid_ms - BURST_MS - clock.monotonic_ms()
                 if rest_ms > 0:
@@ -184,8 +184,12 @@ class Bot:
                 since_ms = max(self._events_paid_ms, clock.monotonic_ms())
                 self._events_paid_ms = since_ms + WAKE_FLOOR_MS
         finally:
+            timer.remove_done_callback(self._over)
             timer.cancel()
-            woken.cancel()
+
+    def _over(self, _: asyncio.Future[None]) -> None:
+        """The pause is: nobody woke the loop."""
+        self._wake.set()
 
     def _follow_clock(self) -> None:
         step_ms = self._edges.clock.settle()

@@ -112,15 +112,18 @@ class AnchorRunner:
 
     async def _rest_or_news(self, rest_ms: float, began_ms: float) -> None:
         resting = asyncio.ensure_future(self._clock.sleep_ms(rest_ms))
-        moving = asyncio.ensure_future(self._moved.wait())
+        resting.add_done_callback(self._rested)
         try:
-            await asyncio.wait({resting, moving}, return_when=asyncio.FIRST_COMPLETED)
-            if moving.done():
+            await self._moved.wait()
+            if not resting.done():
                 floor_ms = began_ms + MOVED_FLOOR_MS - self._clock.monotonic_ms()
                 await self._clock.sleep_ms(min(floor_ms, rest_ms))
         finally:
+            resting.remove_done_callback(self._rested)
             resting.cancel()
-            moving.cancel()
+
+    def _rested(self, _: asyncio.Future[None]) -> None:
+        self._moved.set()
 
     async def _read(self) -> int:
         """One read; for how long the source is to be left alone after it."""
