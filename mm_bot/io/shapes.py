@@ -138,8 +138,8 @@ class Known(Generic[T]):
 
 
 class Latest(Generic[T]):
-    """What was made of the whole answer before: the same answer makes the same again, without a
-    look at its entries."""
+    """What was made of the whole answer, or question, before: the same makes the same again,
+    without a look at its entries."""
 
     def __init__(self) -> None:
         self._made: tuple[object, T] | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from mm_bot.core.exact import Amount, Size
@@ -71,7 +72,12 @@ class FilledCounts:
 
 def calldata(function: str, words: bytes = b"") -> bytes:
     """The selector of `name(types)` followed by its packed words."""
-    return keccak_256(function.encode())[:4] + words
+    return _selector(function) + words
+
+
+@lru_cache(maxsize=64)  # the same few in every cycle
+def _selector(function: str) -> bytes:
+    return keccak_256(function.encode())[:4]
 
 
 def at_block_program(to: str, call: bytes, words: Sequence[Call] = ()) -> bytes:

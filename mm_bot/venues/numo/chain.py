@@ -30,7 +30,7 @@ import orjson
 from mm_bot.errors import EdgeError
 from mm_bot.io.errors import answered, edge, excerpt
 from mm_bot.io.http import LeanClient
-from mm_bot.io.shapes import Members, Reader
+from mm_bot.io.shapes import Latest, Members, Reader
 from mm_bot.venues.numo.account import (
     NODE,
     AccountBalances,
@@ -79,6 +79,8 @@ class Chain:
         self._rpc_url = rpc_url
         self._socket = _socket(rpc_url, client.timeout.read)
         self._ids = itertools.count(1)
+        self._program: Latest[str] = Latest()
+        """What asks for the balances; the same as long as the same orders rest."""
         self._program_pause_s = 0.0
         self._program_not_before_s = 0.0
 
@@ -130,9 +132,12 @@ class Chain:
         now_s = asyncio.get_running_loop().time()
         if now_s < self._program_not_before_s:
             return await self._balances_at_latest(sub_accounts, call, words)
-        program = at_block_program(sub_accounts, call, words)
+        program = self._program.made(
+            (sub_accounts, call, words),
+            lambda: "0x" + at_block_program(sub_accounts, call, words).hex(),
+        )
         try:
-            answer = await self._call({"data": "0x" + program.hex()})
+            answer = await self._call({"data": program})
         except RequestRefusedError:
             account = await self._balances_at_latest(sub_accounts, call, words)
             # It answers that and not this: a while without this.
