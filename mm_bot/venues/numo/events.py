@@ -38,7 +38,10 @@ BETTER_AFTER_S: Final = 60.0
 else be heard again only once the API was too."""
 _QUIET_S: Final = 30.0
 """A connection that has been silent for so long is asked whether it lives."""
-THERE: Final = b"SELECT to_regclass('market_events') IS NOT NULL"
+THERE: Final = b"""
+    SELECT to_regclass('market_events') IS NOT NULL,
+           has_function_privilege('pg_sleep(float8)', 'EXECUTE')
+"""
 LISTEN: Final = b"LISTEN market_events"
 NEWEST: Final = b"SELECT coalesce(max(seq), 0) FROM market_events"
 SINCE: Final = b"""
@@ -117,7 +120,7 @@ class MarketEvents:
     async def _listen(self, listener: Listener) -> str:
         async with asyncio.timeout(_QUIET_S):
             there = await listener.run(THERE)
-            if there != (True,):
+            if there is None or not there[0]:
                 return "the database has no table market_events"
             await listener.run(LISTEN)
             await listener.run(SINCE)
@@ -125,7 +128,7 @@ class MarketEvents:
         assert row is not None, "an aggregate gives one row"
         self._connected("listen", "")
         values = (str(row[0]), self._key, self._ours)
-        await _Heard(listener.libpq, values, self._on_event).for_ever()
+        await _Heard(listener.libpq, values, self._on_event, may_nap=bool(there[1])).for_ever()
         raise AssertionError("it ends by an error alone")
 
     async def _subscribed(self, why: str) -> str:
@@ -176,7 +179,10 @@ class _Heard:
         libpq: Libpq,
         values: tuple[str, str, str],
         on_event: Callable[[], None],
+        *,
+        may_nap: bool,
     ) -> None:
+        self._may_nap = may_nap
         self._libpq = libpq
         after, *where = values
         self._after = int(after)
@@ -230,7 +236,8 @@ class _Heard:
 
     def _ask(self) -> None:
         self._soon = None
-        self._naps = not self._midway and self._senders == self._matcher
+        first_half = not self._midway and self._senders and self._senders == self._matcher
+        self._naps = self._may_nap and bool(first_half)
         self._asking, self._asked_at = True, self._loop.time()
         self._asked_of, self._senders = self._senders, set()
         question = f"EXECUTE since ({self._after}, {self._where})"

@@ -135,7 +135,7 @@ class Listener:
         if self.libpq.gone:
             raise psycopg.OperationalError(GONE)
         if sql == THERE:
-            return (feed.has_table,)
+            return (feed.has_table, True)
         if sql == NEWEST:
             return (max((event.seq for event in feed.committed), default=0),)
         if sql == LISTEN:
