@@ -190,14 +190,14 @@ def _compiled(loader: object, name: str) -> bytes:
 
 def _listing(folder: str) -> dict[str, tuple[str, ...]]:
     """What it has, by what comes before the first dot."""
-    found: dict[str, tuple[str, ...]] = {}
     try:
         names = sorted(os.listdir(folder or os.curdir))
     except OSError:
-        return found
+        return {}
+    found: dict[str, tuple[str, ...]] = {}
     for name in names:
         stem = name.partition(".")[0]
-        found[stem] = (*found.get(stem, ()), name)
+        found[stem] = (*found[stem], name) if stem in found else (name,)
     return found
 
 

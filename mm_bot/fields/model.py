@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, get_args, get_origin
 
@@ -207,6 +206,8 @@ class Reading:
         known = [*self.variables, *(each.name for each in beside)]
         for name in sorted(environment):
             if name.startswith(own) and name not in known:
+                from difflib import get_close_matches  # only where there is a fault
+
                 words = sorted(name.split("_"))
                 close = [each for each in known if sorted(each.split("_")) == words]
                 close += get_close_matches(name, known, n=1, cutoff=0.75)

