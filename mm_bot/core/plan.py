@@ -30,6 +30,11 @@ CANCEL_RETRY_MAX_MS = 250
 A blink of the matcher, the usual cause, lasts some 4 ms. An order that may not exist is asked for
 less often."""
 COUNTED_RETRY_MAX_MS = 2_000
+_COUNTED_LONGER_MS = tuple(
+    max(min((CANCEL_RETRY_MS << tries) // 2, COUNTED_RETRY_MAX_MS) - CANCEL_RETRY_MAX_MS, 0)
+    for tries in range(9)
+)
+"""How much longer after so many tries; from the last on it is the longest."""
 RENEWAL = "renewal"
 """Reason of a cancel whose order fits and only grows old."""
 
@@ -189,9 +194,8 @@ def due_for_renewal(given: ReconcileInput, order: OpenOrder) -> bool:
 def counted_from_ms(open_order: OpenOrder) -> int:
     """From when a cancel that counts against `MM_MAX_CANCELS_PER_MINUTE` is sent again: one order's
     tries leave room for others' cancels, and go on doubling where those of a halt do not."""
-    tries = min(open_order.cancels, 10)
-    longer_ms = min((CANCEL_RETRY_MS << tries) // 2, COUNTED_RETRY_MAX_MS) - CANCEL_RETRY_MAX_MS
-    return open_order.next_cancel_ms + max(longer_ms, 0)
+    last = len(_COUNTED_LONGER_MS) - 1
+    return open_order.next_cancel_ms + _COUNTED_LONGER_MS[min(open_order.cancels, last)]
 
 
 def cancellable(given: ReconcileInput, open_order: OpenOrder, *, counted: bool = False) -> bool:

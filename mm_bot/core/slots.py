@@ -171,7 +171,7 @@ def _too_soon(
 ) -> str | None:
     if given.now_ms - order.created_ms < policy.min_lifetime_ms:
         return "min_quote_lifetime"
-    if wrong == PRICE_FAULT:
+    if policy.min_move_bps and wrong == PRICE_FAULT:
         moved = multiply(distance(order.price.value, level.price.value), BPS)
         if moved < multiply(order.price.value, policy.min_move_bps):
             return "min_price_move"
