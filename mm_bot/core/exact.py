@@ -80,10 +80,8 @@ def floor_to_step(numerator: Decimal, denominator: Decimal, step: Decimal) -> De
 
 
 def floored(value: Decimal, step: Decimal) -> Decimal:
-    """The largest multiple of `step` that is not above `value`: itself where it is one."""
-    if step > 0 and not _remainder(value, step):
-        return value
-    return floor_to_step(value, _ONE, step)
+    """The largest multiple of `step`, which is positive, not above `value`: itself where it is one."""
+    return floor_to_step(value, _ONE, step) if _remainder(value, step) else value
 
 
 def ceil_to_step(numerator: Decimal, denominator: Decimal, step: Decimal) -> Decimal:

@@ -199,7 +199,7 @@ def _slots_plan(
     stays = {index: pairs[index] for index, made in judged.items() if not made.cancels}
     for at, level in enumerate(beside_what_stays(given, levels, stays)):
         wanted, made = levels[at], judged.get(level.index)
-        if made and made.held and any(held.fault == SIZE_FAULT for held in made.held):
+        if made is not None and made.held and made.held[0].fault == SIZE_FAULT:
             # what stays beside it may leave no more for its slot than it has
             others = {index: order for index, order in stays.items() if index != level.index}
             level = beside_what_stays(given, levels, others)[at]

@@ -50,6 +50,7 @@ class ByPosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fresh:
+    one: int
     each: dict[str, int] = field(default_factory=dict)
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mm_bot.core.exact import (
@@ -71,6 +71,7 @@ def test_floor_and_ceil_enclose(value: Decimal, divisor: Decimal, step: Decimal)
 
 
 @given(numbers, numbers, st.integers(0, 4), positives, positives)
+@example(first=Decimal("0.5"), each=Decimal(-1), count=3, divisor=Decimal(1), step=Decimal(1))
 def test_many_in_a_row_are_rounded_as_each_alone(
     first: Decimal, each: Decimal, count: int, divisor: Decimal, step: Decimal
 ) -> None:

@@ -58,6 +58,9 @@ def test_a_market_of_which_nothing_more_is_said_is_of_the_plainest_exchange() ->
     )
     assert plain.tradable(Price.of(1), Size.of(2))
     assert not plain.tradable(Price.of(1), Size.of(1))
+    for side, at in ((Side.BUY, (5, 2)), (Side.SELL, (6, 3))):
+        prices = plain.prices(side, Decimal(11), Decimal(-6), 2, Decimal(2))
+        assert prices == tuple(Price.of(each) for each in at)
     assert (plain.steps(Size.of(7)), plain.floor_size(Size.of(7))) == (3, Size.of(6))
 
 
