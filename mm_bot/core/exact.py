@@ -80,7 +80,8 @@ def floor_to_step(numerator: Decimal, denominator: Decimal, step: Decimal) -> De
 
 
 def floored(value: Decimal, step: Decimal) -> Decimal:
-    """The largest multiple of `step`, which is positive, not above `value`: itself where it is one."""
+    """The largest multiple of `step` that is not above `value`: itself where it is one. A step is
+    positive."""
     return floor_to_step(value, _ONE, step) if _remainder(value, step) else value
 
 

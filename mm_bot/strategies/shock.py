@@ -10,9 +10,11 @@ pause holds. Its end survives a restart, on disk before the cycle that set it is
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from operator import attrgetter
 
 from mm_bot.core.changed import changed
 from mm_bot.core.clock_step import all_moved, moved
@@ -135,7 +137,7 @@ class ShockPull(Step):
         """The price within the window from which this one is too far; of all only the least and the
         largest can be. The one before is in it for as long as it stood."""
         oldest_ms = now.at_ms - self.window_ms
-        recent = [s.price.value for s in window if s.at_ms >= oldest_ms]
+        recent = [s.price.value for s in window[_first(window, oldest_ms) :]]
         if window and stood_ms >= oldest_ms:
             recent.append(window[-1].price.value)
         for base in (min(recent), max(recent)) if recent else ():
@@ -147,14 +149,13 @@ class ShockPull(Step):
     def _appended(self, window: tuple[Sample, ...], now: Sample) -> tuple[Sample, ...]:
         """The newest replaces the one before until that is a second younger than its own."""
         oldest_ms = now.at_ms - max(self.window_ms, self.pause_ms)
-        gone = next((n for n, s in enumerate(window) if s.at_ms >= oldest_ms), len(window))
-        kept = window[gone:]
+        kept = window[_first(window, oldest_ms) :]
         if len(kept) > 1 and kept[-1].at_ms - kept[-2].at_ms < SAMPLE_MS:
             kept = kept[:-1]
         return (*kept, now)
 
     def _calm(self, window: tuple[Sample, ...], at_ms: int) -> bool:
-        prices = [s.price.value for s in window if at_ms - s.at_ms <= self.pause_ms]
+        prices = [s.price.value for s in window[_first(window, at_ms - self.pause_ms) :]]
         if len(prices) < 2:
             return False
         low, high = min(prices), max(prices)
@@ -183,6 +184,14 @@ class ShockPull(Step):
     def save(self, state: object) -> object:
         assert isinstance(state, Shock)
         return state.until_ms
+
+
+def _first(window: tuple[Sample, ...], since_ms: int) -> int:
+    """Where the samples of that time and later begin; they are in the order of their times."""
+    return bisect_left(window, since_ms, key=_AT_MS)
+
+
+_AT_MS = attrgetter("at_ms")
 
 
 def _is_new(seen: SourcePrice, told: Mapping[str, tuple[int, bool]]) -> bool:
