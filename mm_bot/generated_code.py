@@ -160,6 +160,8 @@ def _write(path: Path, codes: dict[Key, Any]) -> None:
     body = marshal.dumps(codes)
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     try:
+        for left in path.parent.glob(f"{path.name}.*"):  # of one that was killed while it wrote
+            left.unlink()
         beside.write_bytes(_head(body) + body)
         beside.replace(path)
     except OSError:

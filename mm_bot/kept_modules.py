@@ -222,8 +222,12 @@ def _write(path: str, modules: Mapping[str, tuple[_Origin, _Bytes]]) -> None:
     index = marshal.dumps(
         [(name, tuple(origin), len(code)) for name, (origin, code) in modules.items()]
     )
+    folder, own = os.path.split(path)
     beside = f"{path}.{os.getpid()}"
     try:
+        for name in os.listdir(folder):
+            if name.startswith(f"{own}."):  # of one that was killed while it wrote, or of a rival
+                os.unlink(os.path.join(folder, name))
         with open(beside, "wb") as file:
             file.writelines((_head(index), index, *(code for _, code in modules.values())))
         os.replace(beside, path)

@@ -56,6 +56,7 @@ def _told(row_type: Any) -> object:
 def test_a_class_made_of_kept_code_is_the_class_that_dataclass_makes(tmp_path: Path) -> None:
     """Oracle: the same class without any of this. The second start compiles nothing."""
     plain = _told(_made())
+    (tmp_path / "code.4711").write_bytes(b"of a killed writer")
     with _within(tmp_path / "code") as first:
         assert _told(_made()) == plain
     with _within(tmp_path / "code") as second:

@@ -153,6 +153,15 @@ def test_a_file_that_is_broken_in_any_way_is_as_none(
     assert _imported(_of(tmp_path)) == plain
 
 
+def test_what_a_killed_writer_left_is_removed_by_the_next(
+    tmp_path: Path, folders: tuple[Path, Path]
+) -> None:
+    """Each would stay there as large as the file."""
+    (tmp_path / "kept.4711").write_bytes(b"half")
+    _imported(_of(tmp_path))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["first", "kept", "second"]
+
+
 def test_where_nothing_can_be_written_modules_are_found_as_ever(
     tmp_path: Path, folders: tuple[Path, Path]
 ) -> None:
