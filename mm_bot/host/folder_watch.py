@@ -32,6 +32,9 @@ class FolderWatch:
         self._libc = ctypes.CDLL(None, use_errno=True)
         if not hasattr(self._libc, "inotify_init1"):
             raise OSError("no inotify here")
+        self._number = 0
+        self.same = False
+        """Whether the last `renewed` found the folder that was watched before."""
         self._descriptor = self._checked(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
         try:
             self._watch()
@@ -57,7 +60,12 @@ class FolderWatch:
 
     def _watch(self) -> None:
         events = _EVENTS | _ONLY_FOLDERS
-        self._checked(self._libc.inotify_add_watch(self._descriptor, self._folder, events))
+        add = self._libc.inotify_add_watch
+        before, self._number = (
+            self._number,
+            self._checked(add(self._descriptor, self._folder, events)),
+        )
+        self.same = before == self._number  # the kernel numbers folders, not names
 
     def _readable(self) -> None:
         os.read(self._descriptor, _READ_BYTES)

@@ -90,8 +90,8 @@ class KillSwitch:
                 else:
                     stirred = await _told(told, rest_ms / 1000)
                     watch = watch.renewed()
-                    if rest_ms == LOCAL_INTERVAL_MS and not stirred:
-                        rest_ms = self._rest_ms()  # it may be another folder by now
+                    if watch is None or not watch.same:
+                        rest_ms = self._rest_ms()
         finally:
             if watch is not None:
                 watch.close()
