@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mm_bot.core.changed import changed
@@ -46,6 +46,7 @@ from tests.core.builders import (
 from tests.core.reconcile_inputs import desk_of, ladder_of
 
 steps = st.integers(1, 60)
+BY_HALVES = replace(FUTURE, size_step=Size(Decimal("0.5")))
 CENTS = st.integers(159_000, 159_400) | st.integers(159_000, 161_000)
 bounds = st.lists(
     st.builds(
@@ -123,8 +124,9 @@ def test_what_is_ample_leaves_a_lot_at_the_dearest_price() -> None:
     left=st.integers(-50, 400).map(lambda n: Decimal(n) / 4),
     wanted=st.lists(st.tuples(st.integers(-1, 9), st.integers(0, 90)), min_size=1, max_size=4),
     stays=st.sets(st.integers(0, 3)),
-    market=st.sampled_from((SPOT, FUTURE, replace(FUTURE, size_step=Size(Decimal("0.5"))))),
+    market=st.sampled_from((SPOT, FUTURE, BY_HALVES)),
 )
+@example(left=Decimal(100), wanted=[(5, 4), (5, 3)], stays=set(), market=BY_HALVES)
 def test_what_comes_where_there_is_room_for_all_is_what_is_cut_one_by_one(
     left: Decimal, wanted: list[tuple[int, int]], stays: set[int], market: Instrument
 ) -> None:

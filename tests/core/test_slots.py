@@ -81,13 +81,14 @@ def test_only_an_order_larger_than_its_slot_is_past_every_guard(size: str, held:
 
 @pytest.mark.parametrize(("price", "held"), [("1600", False), ("1600.01", True)])
 def test_a_move_of_just_the_least_is_one(price: str, held: bool) -> None:
-    """10 bps of 1600 are 1.6."""
+    """10 bps of 1600 are 1.6. An order of which only the size is wrong need not move."""
     policy = replace(RECONCILES, min_move_bps=Decimal(10))
     wanted = replace(WANTED, price=open_order(Side.BUY, "1601.6").price)
     order = open_order(Side.BUY, price)
     assert guards(judged(order, None, policy, wanted)) == (
         [("min_price_move", "price_too_far_from_target")] if held else []
     )
+    assert not guards(judged(open_order(Side.BUY, "1601.6", "40"), None, policy, wanted))
 
 
 @pytest.mark.parametrize(
