@@ -17,17 +17,15 @@ from __future__ import annotations
 import dataclasses
 import marshal
 import os
-import re
 import sys
 import threading
 import typing
 import zlib
-from functools import partial
 from importlib import import_module
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 from pkgutil import walk_packages
-from types import CellType, CodeType, FunctionType, SimpleNamespace
+from types import CodeType, SimpleNamespace
 from typing import Any, Final
 
 from mm_bot import kept_modules
@@ -39,13 +37,6 @@ _NOT_OF_A_START: Final = ("mm_bot.backtest", "mm_bot.cli", "mm_bot.fleet")
 _RE: Final = import_module("re._compiler")
 _SRE: Final = vars(_RE)["_sre"]
 _COMPILE_PATTERN: Final = vars(_RE)["compile"]
-
-_MAKER: Final = "__create_fn__"
-_PLAIN: Final = re.compile(
-    rf"def {_MAKER}\([\w, ]*\):\n def (\w+)\([\w,]+\):\n(?:  .*\n)* return \1"
-)
-"""A method whose arguments have neither types nor defaults, as all are but `__init__`: its code
-alone is kept, and not that of the function around it, which takes five times as long to read."""
 
 Key = str | tuple[str, str] | tuple[str | bytes, int]
 """The text of methods; `eval` and the text of a type; a pattern and its flags."""
@@ -82,13 +73,11 @@ class GeneratedCode:
             _write(self._path, every if len(every) <= TEXTS_LIMIT else self._used)
         self._kept, self._used = {}, {}
 
-    def _run(self, text: str, names: dict[str, Any], into: dict[str, Any]) -> None:
-        """As the built-in `exec`, as `dataclasses` calls it: for the maker of a method."""
-        code = self._compiled(text, text, "exec")
-        if code.co_name == "<module>":
-            exec(code, names, into)
-        else:
-            into[_MAKER] = partial(_method, code, names)
+    def _run(
+        self, text: str, names: dict[str, Any] | None = None, into: dict[str, Any] | None = None
+    ) -> None:
+        """As the built-in `exec`."""
+        exec(self._compiled(text, text, "exec"), names, into)
 
     def _type(self, text: str, name: str, mode: str) -> CodeType:
         """As the built-in `compile`, as `typing` calls it."""
@@ -99,8 +88,6 @@ class GeneratedCode:
         if code is None:
             # Not with the `annotations` of this file: they are values there.
             code = compile(text, "<string>", mode, dont_inherit=True)
-            if _PLAIN.fullmatch(text):
-                code = _inner(_inner(code))
             self.compiled += 1
         self._used[key] = code
         return code
@@ -124,18 +111,6 @@ class GeneratedCode:
             self._used[self._asks.key] = (int(flags), [int(each) for each in code], *groups)
             self.compiled += 1
         return _SRE.compile(text, flags, code, *groups)
-
-
-def _inner(code: CodeType) -> CodeType:
-    """Of the one function in it."""
-    (found,) = (each for each in code.co_consts if isinstance(each, CodeType))
-    return found
-
-
-def _method(code: CodeType, names: dict[str, Any], **around: object) -> FunctionType:
-    """What its maker gives, called with what the method sees around it."""
-    cells = tuple(CellType(around[name]) for name in code.co_freevars)
-    return FunctionType(code, names, code.co_name, None, cells)
 
 
 def of_this_package() -> GeneratedCode:
