@@ -147,7 +147,8 @@ class Features:
         self.state = set()
         self._decided = False
         self._window.clear()
-        breaker, shock = self._durable.get("breaker"), self._durable.get("shock")
+        durable = saved if forgot else self._durable
+        breaker, shock = durable.get("breaker"), durable.get("shock")
         ends = [shock] if isinstance(shock, int) else []
         if isinstance(breaker, dict) and breaker["tripped"]:
             ends.append(int(breaker["halted_until_ms"]))
