@@ -11,8 +11,9 @@ Invariants (behaviour.md section 2):
 2. Pending ends by the chain's count, or as reverted once blocks went on for `REVERTED_AFTER_MS`
    without it. What reverted leaves the books, and returns to them should it settle after all. A
    chain that takes back a block takes back its counts: what they proved is pending again.
-3. An order with fills, or a live one that we do not manage, is remembered, over restarts too, until
-   nothing of it can fill any more and its row, the rows of its fills and the chain agree. What its
+3. An order with fills, a live one that we do not manage, or one that the matcher holds past its
+   expiry, is remembered, over restarts too, until nothing of it can fill any more and its row, the
+   rows of its fills and the chain agree. What its
    row or the chain has and no row of a fill is owed: it is looked for far behind the cursor
    (`fills.py`), and counted once.
 4. A disagreement that outlives `DISAGREES_AFTER_MS` is a halt, for as long as it lasts.
@@ -149,18 +150,24 @@ def settle(
     now_ms: int,
     *,
     past: Past,
+    held: Collection[str] = (),
 ) -> dict[str, Settlement]:
-    """What is known after one observation."""
+    """What is known after one observation. `held` are orders in the matcher's hands past their
+    expiry: no match can begin, but one that began may still be booked."""
     entries = dict(known)
     done = set()
     for row in rows:
         managed = row.ownership is Ownership.MANAGED
         untouched = not (managed or row.filled_steps)
-        if not row.live and (not row.size or untouched or _expired(row.expiry_ms, balances)):
+        late = row.order_id in held
+        if not (row.live or late) and (
+            not row.size or untouched or _expired(row.expiry_ms, balances)
+        ):
             done.add(row.order_id)  # nothing of it can fill any more
         before = entries.get(row.order_id)
-        if before is None and not row.filled_steps and (managed or not row.live):
-            continue  # the ledger asks for the rows of managed ones, for others this does
+        asked = late or (row.live and not managed)  # the ledger asks for the rows of managed ones
+        if before is None and not (row.filled_steps or asked):
+            continue
         entry = _read(row, before, now_ms)
         if before is None:
             entry = past.of(entry, row.order_id)

@@ -17,6 +17,7 @@ from mm_bot.core.freshness import Freshness
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.ledger import Tracked
 from mm_bot.core.memory import Memory
+from mm_bot.core.orders import OrderStatus
 from mm_bot.core.policy import Policy
 from mm_bot.core.reference import Reference
 from mm_bot.core.settlement import (
@@ -66,11 +67,13 @@ class Situation:
 
 def situation(snapshot: Snapshot, memory: Memory, policy: Policy, market: Instrument) -> Situation:
     """What holds at `snapshot.now_ms`."""
-    snapshot = _without_dead_rows(_without_unlocked_orders(snapshot))
+    snapshot = _without_unlocked_orders(snapshot)
+    held = _held_past_expiry(snapshot)
+    snapshot = _without_dead_rows(snapshot)
     orders, expiry_clock_ms = snapshot.venue.orders, _expiry_clock_ms(snapshot)
     tracked = ledger.track(memory.open_orders, orders, snapshot.now_ms, expiry_clock_ms)
     fill_totals, new_fills = _fills(snapshot, memory)
-    settlements = _settlements(snapshot, memory, new_fills)
+    settlements = _settlements(snapshot, memory, new_fills, held)
     strangers = reference.others(snapshot.venue)
     chosen = reference.choose(snapshot, strangers, policy.reference)
     contradictions = freshness.contradictions(snapshot, memory, tracked, market.capabilities)
@@ -117,6 +120,17 @@ def _without_dead_rows(snapshot: Snapshot) -> Snapshot:
     return changed(snapshot, venue=changed(snapshot.venue, orders=changed(part, value=read)))
 
 
+def _held_past_expiry(snapshot: Snapshot) -> frozenset[str]:
+    """Orders that the matcher holds still, though no match of them can begin any more."""
+    read, past_ms = snapshot.venue.orders.value, _expiry_clock_ms(snapshot)
+    rows = () if read is None else read.rows
+    return frozenset(
+        row.order_id
+        for row in rows
+        if row.status is OrderStatus.MATCHING and row.expiry_ms < past_ms
+    )
+
+
 def _expiry_clock_ms(snapshot: Snapshot) -> int:
     """What is past by this is past: a signature dies by the chain's clock, whatever ours says."""
     chain_ms = _chain_ms(snapshot)
@@ -143,7 +157,7 @@ def _fills(snapshot: Snapshot, memory: Memory) -> tuple[FillTotals, tuple[Fill, 
 
 
 def _settlements(
-    snapshot: Snapshot, memory: Memory, new_fills: tuple[Fill, ...]
+    snapshot: Snapshot, memory: Memory, new_fills: tuple[Fill, ...], held: frozenset[str]
 ) -> dict[str, Settlement]:
     read = snapshot.venue.orders.value
     return settle(
@@ -152,6 +166,7 @@ def _settlements(
         new_fills,
         snapshot.venue.balances.value,
         snapshot.now_ms,
+        held=held,
         past=Past(
             cursor=memory.fill_totals.cursor,
             newest_trade_id=read.newest_trade_id if read is not None else None,

@@ -30,6 +30,7 @@ from mm_bot.core.settlement import (
     unsettled,
 )
 from mm_bot.core.snapshot import Fill, Snapshot
+from mm_bot.core.watching import fills_after
 from mm_bot.host.persistence import first_memory, to_state
 from tests.core.builders import (
     FUTURE,
@@ -237,6 +238,52 @@ def test_a_row_past_its_expiry_is_dead_whatever_its_status_says() -> None:
     assert Side.BUY in rests[dead_at]
 
 
+def test_a_match_that_is_booked_long_past_its_order_s_expiry_is_counted_over_a_restart() -> None:
+    """The matcher holds the order past its expiry, the process that knew it ends, and then the
+    match is booked, under a number that others' trades have passed (seed 3929 of the
+    simulator)."""
+    alive = row(Side.BUY, "1600", nonce=1, status=OrderStatus.MATCHING, life_ms=60_000)
+    memory = BEGUN
+    for later_ms in (0, 58_000, 95_000):
+        made = seen(alive, ASK, later_ms=later_ms)
+        orders = replace(made.venue.orders.value or own_orders(), newest_trade_id=7)
+        part = replace(made.venue.orders, value=orders)
+        made = replace(made, venue=replace(made.venue, orders=part))
+        memory = remember(memory, decided(made, memory), Report(), dry_run=False)
+    assert alive.order_id not in {each.order_id for each in memory.open_orders}, "it is dead"
+    memory = first_memory(to_state(memory), NOW_MS + 100_000)
+    booked = replace(FILLED, order_id=alive.order_id, expiry_ms=alive.expiry_ms)
+    memory = remember(
+        memory, decided(seen(ASK, booked, later_ms=100_000), memory), Report(), dry_run=False
+    )
+    assert fills_after(memory) == 0, "it is looked for behind the cursor"
+    late = replace(FILL, order_id=alive.order_id)
+    told = decided(seen(ASK, booked, fills=(late,), settled=160_000, later_ms=101_000), memory)
+    assert told.new_fills == (late,)
+
+
+@pytest.mark.parametrize(
+    ("status", "later_ms", "kept"),
+    [
+        (OrderStatus.MATCHING, 59_000, False),
+        (OrderStatus.MATCHING, 59_001, True),
+        (OrderStatus.ACTIVE, 59_001, False),
+    ],
+)
+def test_what_the_matcher_holds_past_its_expiry_is_remembered(
+    status: OrderStatus, later_ms: int, kept: bool
+) -> None:
+    """Only what it holds, and from the expiry on: the ledger lets go of it half a minute later. It
+    stays, with fills or without, however long ago it expired."""
+    alive = row(Side.BUY, "1600", nonce=1, status=status, life_ms=60_000)
+    told = decided(seen(alive, ASK, later_ms=later_ms), BEGUN)
+    assert (alive.order_id in told.settlements) is kept
+    held = (ID,) if kept else ()
+    assert (settled(None, replace(HALF, filled_steps=0), held=held) is not None) is kept
+    late = settled(KNOWN, HALF, count=80, block_ms=EXPIRY_MS + 60_001, held=held)
+    assert (late is not None) is kept
+
+
 ID = FILLED.order_id
 HALF = replace(FILLED, status=OrderStatus.CANCELLED, size=Size.of(50), filled_steps=80)
 EXPIRY_MS = FILLED.expiry_ms
@@ -264,12 +311,13 @@ def settled(
     block_ms: int = NOW_MS,
     now_ms: int = NOW_MS,
     past: Past = PAST,
+    held: tuple[str, ...] = (),
 ) -> Settlement | None:
     """What is known of the order after one look."""
     counts = {} if count is None else {ID: count}
-    held = replace(balances(block_ms=block_ms), settled=counts)
+    read = replace(balances(block_ms=block_ms), settled=counts)
     before = {} if known is None else {ID: known}
-    return settle(before, rows, (), held, now_ms, past=past).get(ID)
+    return settle(before, rows, (), read, now_ms, past=past, held=held).get(ID)
 
 
 @pytest.mark.parametrize(
