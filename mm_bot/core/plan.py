@@ -32,7 +32,7 @@ less often."""
 COUNTED_RETRY_MAX_MS = 2_000
 _COUNTED_LONGER_MS = tuple(
     max(min((CANCEL_RETRY_MS << tries) // 2, COUNTED_RETRY_MAX_MS) - CANCEL_RETRY_MAX_MS, 0)
-    for tries in range(11)
+    for tries in range(10)
 )
 """How much longer after so many tries; from the last on it is the longest."""
 RENEWAL = "renewal"
