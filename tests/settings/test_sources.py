@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -49,16 +51,14 @@ def test_a_file_beside_the_bot_fills_what_the_environment_leaves_open(
     assert told.keys() == {*REQUIRED, "MM_ORDER_SIZE", "MM_QUOTE_LEVELS"}
 
 
-def test_a_file_that_is_no_text_is_a_fault_with_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_that_is_no_text_is_a_fault_with_its_name(tmp_path: Path) -> None:
     """A broken `.env` ends every command before anything is read of it: exit code 2."""
     (tmp_path / ".env").write_bytes(b"MM_ORDER_SIZE=\xff\n")
-    monkeypatch.chdir(tmp_path)
-    for words in (["mm-bot"], ["mm-bot", "config"]):
-        monkeypatch.setattr("sys.argv", words)
-        assert main() == 2
-        assert ".env cannot be read" in "".join(capsys.readouterr())
+    for words in ([], ["config"]):
+        command = [sys.executable, "-m", "mm_bot", *words]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert ended.returncode == 2
+        assert ".env cannot be read" in ended.stdout + ended.stderr
 
 
 def test_every_secret_field_is_kept_out_of_the_log_without_being_listed() -> None:
