@@ -167,7 +167,7 @@ class Bot:
         clock = self._edges.clock
         now_ms = clock.now_ms()
         delay_ms = started_ms + self._poll_interval_ms - clock.monotonic_ms()
-        retry_ms = next_due_ms(self.memory, now_ms)
+        retry_ms = next_due_ms(self.memory, decision.now_ms)
         if retry_ms is not None:
             delay_ms = min(delay_ms, retry_ms - now_ms)
         if decision.urgent:

@@ -104,6 +104,19 @@ def test_a_place_waits_for_its_cancel() -> None:
     assert signed == [Side.SELL]
 
 
+def test_what_fell_due_while_a_cycle_acted_is_not_left_to_the_poll() -> None:
+    """A cancel that nobody answered is due again after 10 ms; the other side's post takes 60: the
+    next cycle follows at once, and not a poll of a second later."""
+
+    async def main() -> Fake:
+        fake = Fake(rows=[FAR_BID], cancel_outcome=UNKNOWN, place_ms=60)
+        await _run_for(fake.bot(), 0.2)
+        return fake
+
+    first, second, *_ = run(main()).said("cancel")
+    assert 60 <= second - first < 80
+
+
 def test_a_place_is_not_sent_where_its_predecessor_was_filled_meanwhile() -> None:
     """A fill between the read and the cancel uses up headroom that the replacement counted on: the
     next cycle, which sees the fill, decides its size anew."""

@@ -48,9 +48,11 @@ def fills_after(memory: Memory) -> int | None:
     return memory.fill_totals.floor if owed else memory.fill_totals.cursor
 
 
-def next_due_ms(memory: Memory, now_ms: int) -> int | None:
+def next_due_ms(memory: Memory, decided_ms: int) -> int | None:
     """When something that waits is tried again, or an acknowledged cancel looked after; None where
-    only the poll interval matters. Each such time counts once: what is past waits for the poll."""
+    only the poll interval matters. Each such time counts once: what the last decision, made at
+    `decided_ms`, could see as due waits for the poll. What fell due while it was acted on does
+    not."""
     due = list(memory.refused_until_ms.values())
     for c in memory.open_orders:
         if c.stage is Stage.UNKNOWN:
@@ -61,4 +63,4 @@ def next_due_ms(memory: Memory, now_ms: int) -> int | None:
                 due += (c.next_cancel_ms, counted_from_ms(c))
             else:
                 due.append(acked + VERIFY_AFTER_MS)
-    return min((at for at in due if at > now_ms), default=None)
+    return min((at for at in due if at > decided_ms), default=None)
