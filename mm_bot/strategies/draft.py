@@ -85,6 +85,16 @@ class Draft:
         """What was said and one explanation more, for a change that is explained by it."""
         return (*self.said, partial(said_later, step, sentence, side, numbers))
 
+    def moved(
+        self, side: Side, target: Price, step: str, sentence: str, **numbers: Number
+    ) -> Draft:
+        """The draft with all prices of that side moved by as much, its best to `target`, and why:
+        the sentence may name `price`, and `from_price`, the best before."""
+        best, *_ = prices = self.prices[side]
+        moved = tuple(target + (price - best) for price in prices)
+        said = self.told(step, sentence, side, **numbers, price=target, from_price=best)
+        return changed(self, prices={**self.prices, side: moved}, said=said)
+
     def without(self, side: Side, why: Missing) -> Draft:
         """The draft with that side withdrawn; the first reason wins."""
         return self if side in self.off else changed(self, off={**self.off, side: why})

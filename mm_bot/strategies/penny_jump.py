@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_SIZE, Price, Size
 from mm_bot.core.instrument import BOTH, Side
 from mm_bot.core.policy import QuotePolicy
@@ -41,19 +40,8 @@ class PennyJump(Step):
             gain = (model - target if side is Side.BUY else target - model).value
             if gain < tick.value * self.min_ticks or gain <= 0:
                 continue
-            moved = tuple(target + (price - model) for price in prices)
-            draft = changed(
-                draft,
-                prices={**draft.prices, side: moved},
-                said=draft.told(
-                    self.name,
-                    "others' best with size is {top}, so {price} is enough instead of {from_price}",
-                    side,
-                    top=top,
-                    price=target,
-                    from_price=model,
-                ),
-            )
+            why = "others' best with size is {top}, so {price} is enough instead of {from_price}"
+            draft = draft.moved(side, target, self.name, why, top=top)
         return draft
 
     def _top(self, view: View, side: Side) -> Price | None:

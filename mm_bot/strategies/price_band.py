@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mm_bot.core.changed import changed
 from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Side
 from mm_bot.core.policy import QuotePolicy
@@ -39,22 +38,11 @@ class PriceBand(Step):
             prices = draft.prices[side]
             if bound is None or not prices:
                 continue
-            best, target = prices[0], self.held(view, side, prices[0])
-            if target == best:
+            target = self.held(view, side, prices[0])
+            if target == prices[0]:
                 continue
-            moved = tuple(target + (price - best) for price in prices)
-            draft = changed(
-                draft,
-                prices={**draft.prices, side: moved},
-                said=draft.told(
-                    self.name,
-                    "{from_price} is beyond the bound {bound}: {price}",
-                    side,
-                    from_price=best,
-                    bound=bound,
-                    price=target,
-                ),
-            )
+            why = "{from_price} is beyond the bound {bound}: {price}"
+            draft = draft.moved(side, target, self.name, why, bound=bound)
         return draft
 
 
