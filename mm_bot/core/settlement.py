@@ -13,9 +13,8 @@ Invariants (behaviour.md section 2):
    chain that takes back a block takes back its counts: what they proved is pending again.
 3. An order with fills, a live one that we do not manage, or one that the matcher holds past its
    expiry, is remembered, over restarts too, until nothing of it can fill any more and its row, the
-   rows of its fills and the chain agree. What its
-   row or the chain has and no row of a fill is owed: it is looked for far behind the cursor
-   (`fills.py`), and counted once.
+   rows of its fills and the chain agree. What its row or the chain has and no row of a fill is
+   owed: it is looked for far behind the cursor (`fills.py`), and counted once.
 4. A disagreement that outlives `DISAGREES_AFTER_MS` is a halt, for as long as it lasts.
 """
 

@@ -67,10 +67,11 @@ class Situation:
 
 def situation(snapshot: Snapshot, memory: Memory, policy: Policy, market: Instrument) -> Situation:
     """What holds at `snapshot.now_ms`."""
+    expiry_clock_ms = _expiry_clock_ms(snapshot)
     snapshot = _without_unlocked_orders(snapshot)
-    held = _held_past_expiry(snapshot)
-    snapshot = _without_dead_rows(snapshot)
-    orders, expiry_clock_ms = snapshot.venue.orders, _expiry_clock_ms(snapshot)
+    held = _held_past_expiry(snapshot, expiry_clock_ms)
+    snapshot = _without_dead_rows(snapshot, expiry_clock_ms)
+    orders = snapshot.venue.orders
     tracked = ledger.track(memory.open_orders, orders, snapshot.now_ms, expiry_clock_ms)
     fill_totals, new_fills = _fills(snapshot, memory)
     settlements = _settlements(snapshot, memory, new_fills, held)
@@ -110,24 +111,24 @@ def _without_unlocked_orders(snapshot: Snapshot) -> Snapshot:
     return changed(snapshot, venue=changed(snapshot.venue, orders=unread))
 
 
-def _without_dead_rows(snapshot: Snapshot) -> Snapshot:
+def _without_dead_rows(snapshot: Snapshot, expiry_clock_ms: int) -> Snapshot:
     part = snapshot.venue.orders
     if part.value is None:
         return snapshot
-    read = ledger.without_dead_rows(part.value, _expiry_clock_ms(snapshot))
+    read = ledger.without_dead_rows(part.value, expiry_clock_ms)
     if read is part.value:
         return snapshot
     return changed(snapshot, venue=changed(snapshot.venue, orders=changed(part, value=read)))
 
 
-def _held_past_expiry(snapshot: Snapshot) -> frozenset[str]:
+def _held_past_expiry(snapshot: Snapshot, expiry_clock_ms: int) -> frozenset[str]:
     """Orders that the matcher holds still, though no match of them can begin any more."""
-    read, past_ms = snapshot.venue.orders.value, _expiry_clock_ms(snapshot)
+    read = snapshot.venue.orders.value
     rows = () if read is None else read.rows
     return frozenset(
         row.order_id
         for row in rows
-        if row.status is OrderStatus.MATCHING and row.expiry_ms < past_ms
+        if row.status is OrderStatus.MATCHING and row.expiry_ms < expiry_clock_ms
     )
 
 
