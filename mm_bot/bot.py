@@ -15,6 +15,7 @@ import time
 from dataclasses import replace
 
 from mm_bot.acting import Actor
+from mm_bot.clock import set_after
 from mm_bot.core.clock_step import shifted
 from mm_bot.core.decide import Decision, decide
 from mm_bot.core.liability import audit
@@ -173,9 +174,7 @@ class Bot:
         if decision.urgent:
             delay_ms = 0
         delay_ms = max(SHORTEST_PAUSE_MS, delay_ms)
-        timer = asyncio.ensure_future(clock.sleep_ms(delay_ms))
-        timer.add_done_callback(self._over)  # a second task, and a wait for either, are dearer
-        try:
+        with set_after(self._wake, clock, delay_ms) as timer:
             await self._wake.wait()
             if not timer.done():
                 rest_ms = self._events_paid_ms - BURST_MS - clock.monotonic_ms()
@@ -183,13 +182,6 @@ class Bot:
                     await asyncio.wait({timer}, timeout=rest_ms / 1000)
                 since_ms = max(self._events_paid_ms, clock.monotonic_ms())
                 self._events_paid_ms = since_ms + WAKE_FLOOR_MS
-        finally:
-            timer.remove_done_callback(self._over)
-            timer.cancel()
-
-    def _over(self, _: asyncio.Future[None]) -> None:
-        """The pause is: nobody woke the loop."""
-        self._wake.set()
 
     def _follow_clock(self) -> None:
         step_ms = self._edges.clock.settle()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 STEP_MS: Final = 100
@@ -27,6 +28,23 @@ class Clock(Protocol):
 
     async def sleep_ms(self, duration_ms: float) -> None:
         """Returns after `duration_ms`; at once, but not before other tasks ran, for 0 or less."""
+
+
+@contextmanager
+def set_after(event: asyncio.Event, clock: Clock, pause_ms: float) -> Iterator[asyncio.Task[None]]:
+    """Within it `event` is set when the pause is over, if nobody sets it before; the timer given
+    is done where the pause is. A second task, and a wait for either, would be dearer."""
+    timer = asyncio.ensure_future(clock.sleep_ms(pause_ms))
+
+    def over(_: asyncio.Task[None]) -> None:
+        event.set()
+
+    timer.add_done_callback(over)
+    try:
+        yield timer
+    finally:
+        timer.remove_done_callback(over)
+        timer.cancel()
 
 
 class LoopClock(Clock, Protocol):

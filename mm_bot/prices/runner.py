@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 
-from mm_bot.clock import Clock
+from mm_bot.clock import Clock, set_after
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.errors import EdgeError
 from mm_bot.prices.backoff import FailurePauses, Random
@@ -111,19 +111,11 @@ class AnchorRunner:
                 await self._clock.sleep_ms(rest_ms)
 
     async def _rest_or_news(self, rest_ms: float, began_ms: float) -> None:
-        resting = asyncio.ensure_future(self._clock.sleep_ms(rest_ms))
-        resting.add_done_callback(self._rested)
-        try:
+        with set_after(self._moved, self._clock, rest_ms) as resting:
             await self._moved.wait()
             if not resting.done():
                 floor_ms = began_ms + MOVED_FLOOR_MS - self._clock.monotonic_ms()
                 await self._clock.sleep_ms(min(floor_ms, rest_ms))
-        finally:
-            resting.remove_done_callback(self._rested)
-            resting.cancel()
-
-    def _rested(self, _: asyncio.Future[None]) -> None:
-        self._moved.set()
 
     async def _read(self) -> int:
         """One read; for how long the source is to be left alone after it."""
