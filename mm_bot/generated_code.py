@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import marshal
-import os
 import sys
 import threading
 import typing
@@ -133,14 +132,7 @@ def _read(path: Path) -> dict[Key, Any]:
 
 def _write(path: Path, codes: dict[Key, Any]) -> None:
     body = marshal.dumps(codes)
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        for left in path.parent.glob(f"{path.name}.*"):  # of one that was killed while it wrote
-            left.unlink()
-        beside.write_bytes(_head(body) + body)
-        beside.replace(path)
-    except OSError:
-        return  # a folder that only others may write to: as with compiled modules
+    kept_modules.replace_file(str(path), (_head(body), body))
 
 
 def _head(body: bytes) -> bytes:

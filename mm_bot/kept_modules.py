@@ -222,6 +222,12 @@ def _write(path: str, modules: Mapping[str, tuple[_Origin, _Bytes]]) -> None:
     index = marshal.dumps(
         [(name, tuple(origin), len(code)) for name, (origin, code) in modules.items()]
     )
+    replace_file(path, (_head(index), index, *(code for _, code in modules.values())))
+
+
+def replace_file(path: str, content: Iterable[_Bytes]) -> None:
+    """The file with that content, whole or as it was before; where it cannot be written it is not,
+    as compiled modules are not."""
     folder, own = os.path.split(path)
     beside = f"{path}.{os.getpid()}"
     try:
@@ -229,10 +235,10 @@ def _write(path: str, modules: Mapping[str, tuple[_Origin, _Bytes]]) -> None:
             if name.startswith(f"{own}."):  # of one that was killed while it wrote, or of a rival
                 os.unlink(os.path.join(folder, name))
         with open(beside, "wb") as file:
-            file.writelines((_head(index), index, *(code for _, code in modules.values())))
+            file.writelines(content)
         os.replace(beside, path)
     except OSError:
-        return  # a folder that only others may write to: as with compiled modules
+        return  # a folder that only others may write to
 
 
 def _head(index: bytes) -> bytes:
