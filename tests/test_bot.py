@@ -105,7 +105,7 @@ def test_a_place_waits_for_its_cancel() -> None:
 
 
 def test_what_fell_due_while_a_cycle_acted_is_not_left_to_the_poll() -> None:
-    """A cancel that nobody answered is due again after 10 ms; the other side's post takes 60: the
+    """A cancel that nobody answered is due again after 2 ms; the other side's post takes 60: the
     next cycle follows at once, and not a poll of a second later."""
 
     async def main() -> Fake:

@@ -24,15 +24,15 @@ class CancelCategory(Enum):
 
 
 Slot = tuple[Side, int]
-CANCEL_RETRY_MS = 10
+CANCEL_RETRY_MS = 2
 CANCEL_RETRY_MAX_MS = 250
 """Pauses before a cancel whose outcome is unknown is sent again: they double from the first on.
-A blink of the matcher, the usual cause, lasts some 4 ms. An order that may not exist is asked for
-less often."""
+A blink of the matcher, the usual cause, lasts some 4 ms, and the read that comes before the next
+try takes as long. An order that may not exist is asked for less often."""
 COUNTED_RETRY_MAX_MS = 2_000
 _COUNTED_LONGER_MS = tuple(
     max(min((CANCEL_RETRY_MS << tries) // 2, COUNTED_RETRY_MAX_MS) - CANCEL_RETRY_MAX_MS, 0)
-    for tries in range(10)
+    for tries in range(12)
 )
 """How much longer after so many tries; from the last on it is the longest."""
 RENEWAL = "renewal"

@@ -185,7 +185,7 @@ def _cancelled(known: OpenOrder, result: CancelResult) -> OpenOrder:
 
 def _pause_ms(first_ms: int, tries: int, longest_ms: int) -> int:
     """After so many tries: each pause is twice the one before, up to the longest."""
-    return min(first_ms << min(tries - 1, 10), longest_ms)
+    return min(first_ms << min(tries - 1, 16), longest_ms)
 
 
 def _placed(open_orders: dict[str, OpenOrder], result: PlaceResult) -> None:

@@ -25,7 +25,7 @@ from tests.core.reconcile_inputs import ASK, BID, desk_of
 
 @pytest.mark.parametrize(
     ("cancels", "later_ms"),
-    [(0, 0), (5, 0), (6, 70), (7, 390), (8, 1_030), (9, 1_750), (50, 1_750)],
+    [(0, 0), (7, 0), (8, 6), (9, 262), (10, 774), (11, 1_750), (50, 1_750)],
 )
 def test_a_counted_cancel_pauses_longer_than_one_of_a_halt(cancels: int, later_ms: int) -> None:
     """Up to 250 ms both wait alike; then the counted one goes on doubling, up to 2 s."""
@@ -36,13 +36,13 @@ def test_a_counted_cancel_pauses_longer_than_one_of_a_halt(cancels: int, later_m
 def test_a_cancel_is_sent_from_its_time_on_and_within_the_budget() -> None:
     """Never of an unknown order; at its time and not a millisecond before; a counted one at its own
     later time, and not while the budget has none for it."""
-    waits = replace(BID, cancels=6, next_cancel_ms=NOW_MS)
+    waits = replace(BID, cancels=9, next_cancel_ms=NOW_MS)
     for early_ms, counted, may in (
         (1, False, False),
         (0, False, True),
         (0, True, False),
-        (-69, True, False),
-        (-70, True, True),
+        (-261, True, False),
+        (-262, True, True),
     ):
         given = desk_of(waits, now_ms=NOW_MS - early_ms)
         assert cancellable(given, waits, counted=counted) is may

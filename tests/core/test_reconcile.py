@@ -519,7 +519,7 @@ def test_a_failed_cancel_beside_its_successor_counts_unless_it_renews(renews: bo
     made = plan(desk_of(old, BID, ASK), TOGETHER)
     told = [(c.reason, c.counted) for c in made.cancels]
     assert told == [("renewal" if renews else "duplicate_side", not renews)]
-    tired = replace(old, cancels=6, next_cancel_ms=NOW_MS)  # one that counts waits 550 ms more
+    tired = replace(old, cancels=9, next_cancel_ms=NOW_MS)  # one that counts waits 262 ms more
     assert bool(plan(desk_of(tired, BID, ASK), TOGETHER).cancels) is renews
 
 

@@ -178,13 +178,13 @@ def test_a_resend_that_nobody_looked_at_says_nothing_of_the_first_sending() -> N
 @pytest.mark.parametrize(
     ("order", "pauses"),
     [
-        (LIVE, [10, 20, 40, 80, 160, 250, 250]),
-        (replace(LIVE, stage=Stage.UNKNOWN), [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000]),
+        (LIVE, [2, 4, 8, 16, 32, 64, 128, 250, 250]),
+        (replace(LIVE, stage=Stage.UNKNOWN), [2, 4, 8, 16, 32, 64, 128, 256, 512, 1_000, 1_000]),
         (
             replace(LIVE, matching_since_ms=NOW_MS - STUCK_AFTER_MS - 1),
-            [10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 5_120, 10_000, 10_000],
+            [*(2**n for n in range(1, 14)), 10_000, 10_000],
         ),
-        (replace(LIVE, matching_since_ms=NOW_MS - STUCK_AFTER_MS), [10, 20, 40, 80, 160, 250]),
+        (replace(LIVE, matching_since_ms=NOW_MS - STUCK_AFTER_MS), [2, 4, 8, 16, 32, 64, 128, 250]),
     ],
     ids=["resting", "unknown", "stuck", "matching"],
 )

@@ -82,7 +82,7 @@ def test_fills_are_read_from_far_back_while_one_is_owed() -> None:
         ({"stage": Stage.UNKNOWN}, 70),
         ({"next_send_ms": NOW_MS + 1}, None),
         ({"cancels": 1}, 30),
-        ({"cancels": 7, "next_cancel_ms": NOW_MS - 170}, 220),
+        ({"cancels": 9, "next_cancel_ms": NOW_MS - 170}, 92),
         ({"cancels": 1, "stage": Stage.UNKNOWN, "next_send_ms": NOW_MS + 20}, 20),
         ({"cancels": 1, "cancel_acked_ms": NOW_MS - 60}, 40),
         ({"cancels": 1, "cancel_acked_ms": NOW_MS - VERIFY_AFTER_MS}, None),
