@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from mm_bot.core.ledger import OpenOrder
@@ -20,8 +21,9 @@ MINUTE_MS = 60_000
 
 
 def last_minute(memory: Memory, now_ms: int) -> tuple[int, ...]:
-    """When each counted cancel of the last 60 s was sent."""
-    return tuple(at for at in memory.replace_cancels_ms if now_ms - at < MINUTE_MS)
+    """When each counted cancel of the last 60 s was sent, the oldest first."""
+    sent_ms = memory.replace_cancels_ms
+    return sent_ms[bisect_right(sent_ms, now_ms - MINUTE_MS) :]
 
 
 def over(memory: Memory, now_ms: int, limit: int | None, wanted: Plan) -> bool:
@@ -48,5 +50,5 @@ def _may_repeat(
     half, then = limit // 2, len(sent_ms) + repeats
     if then <= half or not sent_ms:
         return then <= limit
-    paced = (now_ms - max(sent_ms)) * half >= MINUTE_MS * repeats
+    paced = (now_ms - sent_ms[-1]) * half >= MINUTE_MS * repeats
     return paced and then + 2 * levels <= limit

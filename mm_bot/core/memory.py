@@ -45,7 +45,7 @@ class Memory:
     last_replace_ms: Mapping[Slot, int] = field(default_factory=dict)
     refused_until_ms: Mapping[Slot, int] = field(default_factory=dict)
     replace_cancels_ms: tuple[int, ...] = ()
-    """When each counted cancel of the last 60 seconds was sent."""
+    """When each counted cancel of the last 60 seconds was sent, the oldest first."""
     reductions_ms: tuple[int, ...] = ()
     """When each forced reduction of the last hour was sent, whatever became of it."""
     fill_totals: FillTotals = field(default_factory=FillTotals)

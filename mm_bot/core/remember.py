@@ -250,8 +250,9 @@ def _refusals(memory: Memory, report: Report, now_ms: int) -> Mapping[Slot, int]
 
 
 def _budget(memory: Memory, report: Report, now_ms: int) -> tuple[int, ...]:
-    counted = (r.sent_ms for r in report.cancels if r.cancel.counted)
-    return (*last_minute(memory, now_ms), *counted)
+    counted = [r.sent_ms for r in report.cancels if r.cancel.counted]
+    recent = last_minute(memory, now_ms)
+    return tuple(sorted((*recent, *counted))) if counted else recent
 
 
 def _reductions(memory: Memory, report: Report, now_ms: int) -> tuple[int, ...]:

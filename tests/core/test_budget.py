@@ -10,6 +10,7 @@ import pytest
 
 from mm_bot.core import budget
 from mm_bot.core.instrument import Side
+from mm_bot.core.memory import Memory
 from mm_bot.core.plan import Cancel, CancelCategory, Plan
 from mm_bot.core.policy import OperatorMode
 from mm_bot.core.remember import CancelResult, Report
@@ -77,6 +78,11 @@ COUNTED = Cancel(
 )
 
 
+def _having_cancelled(ages_ms: list[int]) -> Memory:
+    sent_ms = sorted(NOW_MS - age for age in ages_ms)
+    return replace(running(), replace_cancels_ms=tuple(sent_ms))
+
+
 @pytest.mark.parametrize(
     ("ages_ms", "counted", "limit", "passes"),
     [
@@ -92,7 +98,7 @@ def test_a_plan_passes_the_budget_with_one_too_many_in_any_minute(
     ages_ms: list[int], counted: int, limit: int | None, passes: bool
 ) -> None:
     """What was sent a whole minute ago counts no more; cancels of a halt never do."""
-    memory = replace(running(), replace_cancels_ms=tuple(NOW_MS - age for age in ages_ms))
+    memory = _having_cancelled(ages_ms)
     plan = Plan(cancels=(COUNTED,) * counted + (replace(COUNTED, counted=False),) * 9)
     assert budget.over(memory, NOW_MS, limit, plan) is passes
 
@@ -128,7 +134,7 @@ def test_repeats_go_together_within_half_of_the_minute_then_at_its_pace(
     """Half of the limit goes at once, or all of it where nothing was sent; beyond it so many wait
     for their part of a minute since the last, and for room to replace every level once. Orders
     whose cancel is not due, is acknowledged or was never sent wait for nothing."""
-    memory = replace(running(), replace_cancels_ms=tuple(NOW_MS - age for age in ages_ms))
+    memory = _having_cancelled(ages_ms)
     order = replace(open_order(Side.BUY, "1600"), cancels=1, next_cancel_ms=NOW_MS)
     due = [replace(order, order_id=str(number)) for number in range(repeats)]
     others = (

@@ -203,8 +203,11 @@ def test_cancels_are_repeated_with_a_pause_and_counted_when_driven(
     assert memory.open_orders[0].cancels == len(pauses)
     seen = decided(snapshot(own_orders(row(Side.BUY, "1596"))), running(LIVE))
     uncounted = replace(counted, cancel=replace(counted.cancel, counted=False), sent_ms=NOW_MS)
-    memory = after(seen, Report(cancels=(counted, uncounted)), running(LIVE))
-    assert memory.replace_cancels_ms == (NOW_MS - 7,)
+    elsewhere = replace(counted.cancel, order_id="another")
+    earlier = replace(counted, cancel=elsewhere, sent_ms=NOW_MS - 9)
+    before = replace(running(LIVE), replace_cancels_ms=(NOW_MS - 60_000, NOW_MS - 8))
+    memory = after(seen, Report(cancels=(counted, uncounted, earlier)), before)
+    assert memory.replace_cancels_ms == (NOW_MS - 9, NOW_MS - 8, NOW_MS - 7)
     (acked,) = with_cancels(memory, (cancelled(order, ACCEPTED),)).open_orders
     assert (acked.cancels, acked.cancel_acked_ms) == (3, NOW_MS)
     gone = decided(snapshot(own_orders(row(Side.BUY, "1596", status=OrderStatus.EXPIRED))), memory)
