@@ -60,12 +60,13 @@ class Reads:
         self._block_ahead_ms = 0
 
     async def observe(self, watch: Watch) -> Observation:
-        """Everything at once, within the time of one request: one timer watches over all reads."""
+        """Everything at once, within the time of one request: one timer watches over all reads.
+        The API is asked first, because it answers last."""
         begin = asyncio.ensure_future
-        orders = begin(self._read_orders(watch))
-        balances = begin(self._read_balances(watch, orders))
         book = begin(self._book.refreshed(self._read_book))
         trades = begin(self._trades.refreshed(self._read_trades))
+        orders = begin(self._read_orders(watch))
+        balances = begin(self._read_balances(watch, orders))
         limit_s = self._parts.config.request_timeout_ms / 1000
         if watch.fills_after is None:
             limit_s *= 2  # one after the other
