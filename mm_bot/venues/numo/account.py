@@ -65,9 +65,13 @@ class FilledCounts:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        function = "filled(address,uint256)"
-        owner = address_word(self.owner)
-        return tuple((self.trade, calldata(function, owner + uint_word(n))) for n in self.nonces)
+        return tuple([_filled_call(self.trade, self.owner, nonce) for nonce in self.nonces])
+
+
+@lru_cache(maxsize=256)  # an order is asked about in every cycle of its life
+def _filled_call(trade: str, owner: str, nonce: int) -> Call:
+    words = address_word(owner) + uint_word(nonce)
+    return trade, calldata("filled(address,uint256)", words)
 
 
 def calldata(function: str, words: bytes = b"") -> bytes:
@@ -84,12 +88,20 @@ def at_block_program(to: str, call: bytes, words: Sequence[Call] = ()) -> bytes:
     """Creation code that returns block number, block time, the first word that each of `words`
     answers, and the whole answer of `to`; it reverts with what a call reverted with."""
     calls = (*words, (to, call))
-    scratch = (2 + len(words)) * WORD_BYTES  # memory[:scratch] is the answer, a call goes behind it
+    code = _program_code(tuple((address, len(data)) for address, data in calls))
+    return code + b"".join([data for _, data in calls])
+
+
+@lru_cache(maxsize=64)  # as many kinds as there are numbers of orders asked about
+def _program_code(calls: tuple[tuple[str, int], ...]) -> bytes:
+    """The code alone, of calls to these contracts with so many bytes of calldata each."""
+    words = len(calls) - 1
+    scratch = (2 + words) * WORD_BYTES  # memory[:scratch] is the answer, a call goes behind it
     data_at = len(calls) * _CALL_BYTES + _HEAD_BYTES + _TAIL_BYTES
     code = bytes.fromhex("43 6000 52 42 6020 52")  # memory[0] = number, memory[32] = timestamp
-    for index, (address, data) in enumerate(calls):
-        size, kept_at = len(data), (2 + index) * WORD_BYTES
-        kept = WORD_BYTES if index < len(words) else 0
+    for index, (address, size) in enumerate(calls):
+        kept_at = (2 + index) * WORD_BYTES
+        kept = WORD_BYTES if index < words else 0
         success_at = len(code) + _CALL_BYTES - 1
         code += bytes.fromhex(
             f"61{size:04x} 61{data_at:04x} 61{scratch:04x} 39"  # the call, which follows the code
@@ -101,7 +113,7 @@ def at_block_program(to: str, call: bytes, words: Sequence[Call] = ()) -> bytes:
     code += bytes.fromhex(f"3d 6000 61{scratch:04x} 3e")  # the last answer goes behind the words
     code += bytes.fromhex(f"3d 61{scratch:04x} 01 6000 f3")
     assert len(code) == len(calls) * _CALL_BYTES + _HEAD_BYTES + _TAIL_BYTES, len(code)
-    return code + b"".join(data for _, data in calls)
+    return code
 
 
 def decode_balances(answer: bytes, words: int = 0) -> AccountBalances:
