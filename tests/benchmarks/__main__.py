@@ -53,8 +53,9 @@ def main() -> int:
         for ms in given.delays:
             tell(f"events, +{ms} ms")
             far = ms > min(given.delays)
+            turns = max(1, given.events // 3) if far else given.events
             work = asyncio.to_thread(
-                events, seen[ms], supervisor, ms, turns=given.events, anchor_alone=far
+                events, seen[ms], supervisor, ms, turns=turns, anchor_alone=far
             )
             figures.extend(await work)
         tell(f"a quiet stretch of {given.quiet_seconds:g} s")
@@ -62,7 +63,7 @@ def main() -> int:
         figures.extend(await work)
         tell("a crowded table")
         rows = {"foreign": given.foreign_orders, "old": given.old_rows}
-        figures.extend(await crowded(exchange, turns=given.turns, **rows))
+        figures.extend(await crowded(exchange, turns=4 * given.turns, **rows))
         if given.bots:
             tell(f"{given.bots} bots side by side")
             work = asyncio.to_thread(
@@ -89,7 +90,7 @@ def _arguments() -> argparse.Namespace:
     delays = [0, 5, 25]
     parser.add_argument("--delays", type=int, nargs="*", default=delays, help="ms a round trip")
     parser.add_argument("--turns", type=int, default=60, help="of each cycle")
-    parser.add_argument("--events", type=int, default=40, help="of each kind")
+    parser.add_argument("--events", type=int, default=100, help="of each kind")
     parser.add_argument("--starts", type=int, default=6, help="of the process")
     parser.add_argument("--quiet-seconds", type=float, default=20, help="stands for a minute")
     parser.add_argument("--foreign-orders", type=int, default=20_000)

@@ -7,6 +7,7 @@ again. The baseline is the same loop over the same table just before.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,8 @@ from tests.benchmarks.cycles import PRICES, WARM_UP
 from tests.benchmarks.figures import Figure, Target
 from tests.benchmarks.in_process import Measured, opened
 
+SETTLE_S = 1.0
+"""What Postgres and the disk have for themselves after so many rows changed."""
 FULL_BOOK = 60
 """The API lists 25 a side: what its answer alone costs."""
 _COLUMNS = """order_id, owner_address, signer_address, subaccount_id, recipient_id, nonce, side,
@@ -97,3 +100,4 @@ def _change(exchange: LocalExchange, statement: str, values: dict[str, object]) 
         connection.execute("VACUUM ANALYZE active_orders")
         # Else Postgres writes the rows to disk while the cycles beside them are measured.
         connection.execute("CHECKPOINT")
+    time.sleep(SETTLE_S)
