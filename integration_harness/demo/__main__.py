@@ -162,11 +162,12 @@ class _Demo:
     def _bots_running(self) -> Iterator[None]:
         began = time.monotonic()
         try:
-            for process in (self._service, *self._bots.values()):
-                process.start()
-            self._service.wait_until_ready()
+            self._service.start()
+            self._service.wait_until_ready()  # a bot that asks before it halts for want of a price
             took = time.monotonic() - began
             self._console.print(f"[dim]{took:6.2f} s[/]  fair-anchor prices the future")
+            for bot in self._bots.values():
+                bot.start()
             for bot in self._bots.values():
                 bot.wait_until_ready()
                 took = time.monotonic() - began
