@@ -176,6 +176,30 @@ def test_a_blink_of_the_matcher_is_asked_about_once(exchange: LocalExchange) -> 
     asyncio.run(run())
 
 
+def test_what_is_committed_late_is_heard(exchange: LocalExchange) -> None:
+    """Numbers of events are drawn when they are written: a trade may become visible after another's
+    event with a higher number was heard. Heard again is not what was heard before."""
+    config = venue_config(exchange, exchange.spot.symbol)
+    spot = exchange.spot
+    write = "SELECT write_market_event(%s, %s, 'test', 'nobody', '{\"order_id\": \"stranger\"}')"
+    key = f"{spot.asset_address}:{spot.sub_id}"
+
+    async def run(late: psycopg.Connection[tuple[object, ...]]) -> None:
+        heard = Heard()
+        async with listening(config, heard):
+            late.execute(write, (key, "trades"))
+            with psycopg.connect(exchange.admin_database_url, autocommit=True) as early:
+                early.execute(write, (key, "book"))
+                assert await heard.hears()
+                late.commit()
+                assert await heard.hears(), "it has the lower number"
+                early.execute(write, ("elsewhere:0", "book"))
+            assert not await heard.hears(0.5)
+
+    with psycopg.connect(exchange.admin_database_url) as connection:
+        asyncio.run(run(connection))
+
+
 def test_without_the_database_s_events_the_socket_wakes(exchange: LocalExchange) -> None:
     """Where nothing can be listened to, the API's WebSocket is heard, and why is told."""
     config = venue_config(exchange, exchange.spot.symbol)

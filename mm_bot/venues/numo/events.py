@@ -172,6 +172,9 @@ class _Heard:
     that was last seen to set orders `matching` first sleeps `NAP_S` in the server: it sees both
     halves, and what is told of meanwhile comes with its answer. Whoever else notifies, and what
     follows on a first half that was seen alone, is asked about at once.
+
+    Events are not committed in the order of their numbers: one that is told of after the answer
+    that went past it is asked about again, from its number on.
     """
 
     def __init__(
@@ -186,6 +189,9 @@ class _Heard:
         self._libpq = libpq
         after, *where = values
         self._after = int(after)
+        """The newest number that an answer has told."""
+        self._late: int | None = None
+        """The lowest number that was told of after an answer had gone past it."""
         self._where = ", ".join(_literal(value) for value in where)
         self._on_event = on_event
         self._loop = asyncio.get_running_loop()
@@ -240,7 +246,9 @@ class _Heard:
         self._naps = self._may_nap and bool(first_half)
         self._asking, self._asked_at = True, self._loop.time()
         self._asked_of, self._senders = self._senders, set()
-        question = f"EXECUTE since ({self._after}, {self._where})"
+        after = self._after if self._late is None else self._late - 1
+        self._late = None
+        question = f"EXECUTE since ({after}, {self._where})"
         if self._naps:
             question = f"SELECT pg_sleep({NAP_S}); {question}"
         self._libpq.send_query(question.encode())
@@ -249,6 +257,7 @@ class _Heard:
     def _readable(self) -> None:
         libpq = self._libpq
         libpq.consume_input()
+        answered = False
         while self._asking and not libpq.is_busy():
             result = libpq.get_result()
             if result is None:
@@ -259,9 +268,14 @@ class _Heard:
                 self._naps = False
             else:
                 self._answered(result)
+                answered = True
         while (told := libpq.notifies()) is not None:
-            if not self._is_past(told.extra):
-                self._senders.add(told.be_pid)
+            number = int(told.extra[:20]) if told.extra.isdigit() else self._after + 1
+            if number <= self._after:
+                if answered:
+                    continue  # the answer contains it
+                self._late = min(number, self._late or number)
+            self._senders.add(told.be_pid)
         if self._senders and not self._asking and self._soon is None:
             wait_s = self._asked_at + FLOOR_S - self._loop.time()
             if wait_s <= 0:
@@ -271,16 +285,12 @@ class _Heard:
 
     def _answered(self, result: Told) -> None:
         newest, matters, midway = (result.get_value(0, column) for column in range(3))
-        self._after = int(newest or self._after)
+        self._after = max(self._after, int(newest or 0))
         if matters == b"t":
             self._on_event()
         self._midway = midway == b"t"
         if self._midway and len(self._asked_of) == 1:
             self._matcher = self._asked_of
-
-    def _is_past(self, number: bytes) -> bool:
-        """Whether no later question would find the event of that number."""
-        return number.isdigit() and int(number[:20]) <= self._after
 
 
 def _literal(text: str) -> str:
