@@ -18,16 +18,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Replaced, Verdict
+from mm_bot.core.decide import Decision
 from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.orders import OrderId
-from mm_bot.core.plan import Cancel, CancelCategory, Place, Plan
-from mm_bot.core.policy import Policy
+from mm_bot.core.plan import Cancel, CancelCategory, Place
 from mm_bot.core.remember import CancelResult, PlaceResult, Report
 from mm_bot.core.risk import HaltReason
 from mm_bot.edges import Edges
 from mm_bot.errors import EdgeError
 from mm_bot.venues.base import Replacing
 
+BLINK_TRIES = 2
+BLINK_MS = 4
+"""How often and after what pause a cancel that met the matcher's blink is sent again within its
+cycle."""
 KILL_TRIES = 8
 KILL_RETRY_MS = 20
 """A cancel that meets the matcher's blink is tried again; the blink lasts a few milliseconds."""
@@ -55,6 +59,8 @@ class Actor:
         self._wake = wake
         self._life_ms = 0
         """How long an order of the plan under way lives."""
+        self._held: list[CancelResult] = []
+        """Cancels of it that were sent again."""
         self._sent: dict[str, int] = {}
         """Orders posted since what was signed was last remembered, by id, with their nonces: memory
         lacks them yet."""
@@ -71,21 +77,24 @@ class Actor:
         self._sent.clear()
         self.signed.clear()
 
-    async def act(self, plan: Plan, policy: Policy) -> Report:
-        """Everything at once, but a place after the acknowledgements it waits for. Nonces are
-        saved before they are used (`Nonces`), so a crash anywhere here leaves none used twice."""
+    async def act(self, decision: Decision) -> Report:
+        """Everything of its plan at once, but a place after the acknowledgements it waits for.
+        Nonces are saved before they are used (`Nonces`), so a crash anywhere here leaves none used
+        twice."""
+        plan, policy = decision.plan, decision.policy
         if policy.dry_run:
             return Report()
         self._life_ms = policy.reconcile.order_life_ms
+        self._held = []
         swaps = {
-            place.replaces: asyncio.ensure_future(self._swap(place, cancel))
+            place.replaces: asyncio.ensure_future(self._swap(place, cancel, decision))
             for place in plan.places
             for cancel in plan.cancels
             if place.atomic and cancel.order_id == place.replaces
         }
         cancels = {
             c.order_id: asyncio.ensure_future(
-                _first_of(swaps[c.order_id]) if c.order_id in swaps else self._cancel(c)
+                _first_of(swaps[c.order_id]) if c.order_id in swaps else self._cancel(c, decision)
             )
             for c in plan.cancels
         }
@@ -100,11 +109,27 @@ class Actor:
         cancelled = await asyncio.gather(*cancels.values())
         aside, self.killed = self.killed, []
         return Report(
-            cancels=(*cancelled, *aside),
+            cancels=(*self._held, *cancelled, *aside),
             places=tuple(result for result in placed if result is not None),
         )
 
-    async def _cancel(self, cancel: Cancel) -> CancelResult:
+    async def _cancel(self, cancel: Cancel, decision: Decision) -> CancelResult:
+        """Sent again at once where the matcher holds the order for a moment, and where that many
+        may be sent: the next cycle would have to read everything first."""
+        result = await self._sent_once(cancel)
+        for _ in range(BLINK_TRIES):
+            if not result.outcome.held or (cancel.counted and not self._has_spare(decision)):
+                break
+            self._held.append(result)
+            await self._edges.clock.sleep_ms(BLINK_MS)
+            result = await self._sent_once(cancel)
+        return result
+
+    def _has_spare(self, decision: Decision) -> bool:
+        spare = decision.spare_cancels
+        return spare is None or sum(result.cancel.counted for result in self._held) < spare
+
+    async def _sent_once(self, cancel: Cancel) -> CancelResult:
         sent_ms = self._edges.clock.now_ms()
         outcome = await self._edges.venue.cancel(cancel.order_id, cancel.nonce, cancel.reason)
         done_ms = self._edges.clock.now_ms()
@@ -129,7 +154,7 @@ class Actor:
         outcome, sent_ms = sent
         return _placed(place, signed, outcome, sent_ms)
 
-    async def _swap(self, place: Place, cancel: Cancel) -> Swapped:
+    async def _swap(self, place: Place, cancel: Cancel, decision: Decision) -> Swapped:
         """A cancel and its successor in one command. Where neither is done, the cancel goes by
         itself: a price that is wrong does not stay for want of a successor."""
         venue, order_id = self._edges.venue, cancel.order_id
@@ -144,7 +169,7 @@ class Actor:
         signed = await self._sign(place)
         sent = None if signed is None else await self._post(signed, send)
         if signed is None or sent is None or done.cancel.verdict is Verdict.REFUSED:
-            return await self._cancel(cancel), None
+            return await self._cancel(cancel, decision), None
         outcome, sent_ms = sent
         done_ms = self._edges.clock.now_ms()
         cancelled = CancelResult(
@@ -263,14 +288,14 @@ class Actor:
             category=CancelCategory.KILL_SWITCH,
             reason=f"risk_halt:{HaltReason.KILL_SWITCH.value}",
         )
-        result = await self._cancel(cancel)
+        result = await self._sent_once(cancel)
         for _ in range(KILL_TRIES - 1):
             if result.outcome.verdict is Verdict.ACCEPTED:
                 break
             await self._edges.clock.sleep_ms(KILL_RETRY_MS)
             if order_id not in self._maybe_live():
                 break
-            result = await self._cancel(cancel)
+            result = await self._sent_once(cancel)
         return result
 
     def _maybe_live(self) -> dict[str, int]:

@@ -125,7 +125,7 @@ class Bot:
         decision = decide(snapshot, memory, self.policy, edges.venue.instrument, self._strategy)
         edges.hear_local(decision.reference.local, decision.now_ms)
         decided = time.perf_counter()
-        report = await actor.act(decision.plan, self.policy)
+        report = await actor.act(decision)
         acted = time.perf_counter()
         remembered = remember(memory, decision, report, dry_run=self.policy.dry_run)
         self.memory = with_signed(remembered, actor.signed.values())

@@ -6,6 +6,8 @@
    may use half of the minute at once, then as many in a minute again at an even pace, and leave
    room to replace every level once. So a halt by this name tells of churn, never of an exchange
    that answers no cancels.
+3. One that met the matcher's blink is repeated within its cycle only where that leaves room to
+   replace every order once more.
 """
 
 from __future__ import annotations
@@ -28,9 +30,14 @@ def last_minute(memory: Memory, now_ms: int) -> tuple[int, ...]:
 
 def over(memory: Memory, now_ms: int, limit: int | None, wanted: Plan) -> bool:
     """Whether the plan would pass it."""
-    if limit is None or not wanted.counted_cancels:
-        return False
-    return len(last_minute(memory, now_ms)) + wanted.counted_cancels > limit
+    left = spare(memory, now_ms, limit, wanted.counted_cancels)
+    return wanted.counted_cancels > 0 and left is not None and left < 0
+
+
+def spare(memory: Memory, now_ms: int, limit: int | None, wanted: int) -> int | None:
+    """How many more than those wanted may be sent in this minute, less than none where these are
+    too many; None where nothing limits them."""
+    return None if limit is None else limit - len(last_minute(memory, now_ms)) - wanted
 
 
 def waiting(

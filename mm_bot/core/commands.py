@@ -63,6 +63,9 @@ class Outcome:
     unjudged: bool = False
     """Refused before anybody looked at the order: not sent, or turned away for now. It says nothing
     of the same bytes sent before."""
+    held: bool = False
+    """Of a cancel whose end is unknown: the order may only be in the matcher's hands for a moment,
+    and the same cancel is worth another try at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

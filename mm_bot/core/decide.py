@@ -94,6 +94,14 @@ class Decision:
         return bool(self.halts)
 
     @property
+    def spare_cancels(self) -> int | None:
+        """How many counted cancels may be repeated in this cycle, with room left for one of every
+        order; None where nothing limits them."""
+        wanted = self.plan.counted_cancels + len(self.tracked.open_orders)
+        limit = self.policy.risk.max_cancels_per_minute
+        return budget.spare(self.memory, self.now_ms, limit, wanted)
+
+    @property
     def urgent(self) -> bool:
         """Whether the next cycle should follow at once: fills were seen, and balances are needed
         that show them, or that tell how much of them they lack."""

@@ -23,7 +23,7 @@ from tests.sim.virtual_time import EPOCH_MS, VirtualClock, stand_still
 
 ACCEPTED = Outcome(verdict=Verdict.ACCEPTED)
 UNKNOWN = Outcome(verdict=Verdict.UNKNOWN)
-MISSING = Outcome(verdict=Verdict.UNKNOWN, detail="404")
+MISSING = Outcome(verdict=Verdict.UNKNOWN, detail="404", held=True)
 REFUSED = Outcome(verdict=Verdict.REFUSED)
 FAR_BID = row(Side.BUY, "1500", nonce=1, created_ms=EPOCH_MS - 1_000)
 
@@ -36,6 +36,8 @@ class Fake:
     rows: list[RestingOrder] = field(default_factory=list)
     log: list[tuple[int, str]] = field(default_factory=list)
     cancel_outcome: Outcome = ACCEPTED
+    blinks: int = 0
+    """How many cancels meet the matcher's blink first."""
     place_outcome: Outcome = ACCEPTED
     """Whatever it is, but for a conflict, the order rests."""
     observe_ms: int = 1
@@ -105,6 +107,9 @@ class Fake:
         self.note(f"cancel {order_id}")
         await self.clock.sleep_ms(1)
         if order_id not in {r.order_id for r in self.rows}:
+            return MISSING
+        if self.blinks:
+            self.blinks -= 1
             return MISSING
         if self.cancel_outcome is ACCEPTED:
             self.rows = [

@@ -33,7 +33,7 @@ BROKEN = Outcome(verdict=Verdict.UNKNOWN, detail="503")
 REFUSED = Outcome(verdict=Verdict.REFUSED, detail="refused")
 NOT_SENT = Outcome(verdict=Verdict.REFUSED, detail="not sent", unjudged=True)
 CONFLICT = Outcome(verdict=Verdict.UNKNOWN, detail="409", conflict=True)
-MISSING = Outcome(verdict=Verdict.UNKNOWN, detail="404")
+MISSING = Outcome(verdict=Verdict.UNKNOWN, detail="404", held=True)
 NEITHER = Replaced.neither(Verdict.REFUSED, "neither")
 BOTH_UNKNOWN = Replaced.neither(Verdict.UNKNOWN, "no answer")
 

@@ -9,7 +9,8 @@ How an answer is read (behaviour, section 6), and nothing else decides it:
 | 403 with an error text, 429 | refused for now, `unjudged` | refused |
 | no connection: nothing was sent | refused, "not sent" | refused, "not sent" |
 | 409 | unknown, `conflict` | unknown |
-| 404, 5xx, timeout, broken body, connection lost, all else | unknown | unknown |
+| 404 | unknown | unknown, `held` |
+| 5xx, timeout, broken body, connection lost, all else | unknown | unknown |
 
 No exception leaves `place` and `cancel` but cancellation, and nothing is sent twice in here: the
 same `PreparedOrder` may be placed again by whoever holds it, since owner and nonce are unique.
@@ -38,6 +39,7 @@ _OK: Final = 200
 _CREATED: Final = 201
 _BAD_REQUEST: Final = 400
 _FORBIDDEN: Final = 403
+_NOT_FOUND: Final = 404
 _TOO_MANY: Final = 429
 _CONFLICT: Final = 409
 
@@ -212,7 +214,8 @@ def read_outcome(
     if status == _TOO_MANY or (status in (_BAD_REQUEST, _FORBIDDEN) and text is not None):
         return Outcome(verdict=Verdict.REFUSED, detail=detail, unjudged=status != _BAD_REQUEST)
     conflict = status == _CONFLICT and accepted == _CREATED
-    return Outcome(verdict=Verdict.UNKNOWN, detail=detail, conflict=conflict)
+    held = status == _NOT_FOUND and accepted == _OK
+    return Outcome(verdict=Verdict.UNKNOWN, detail=detail, conflict=conflict, held=held)
 
 
 @lru_cache(maxsize=64)

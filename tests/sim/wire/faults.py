@@ -25,9 +25,8 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "missing_is_cancelled",
         Claim.ONE_PER_SLOT,
         "venues.numo.order_entry",
-        "return Outcome(verdict=Verdict.UNKNOWN, detail=detail, conflict=conflict)",
-        "return Outcome(verdict=Verdict.ACCEPTED if status == 404 else Verdict.UNKNOWN, "
-        "detail=detail, conflict=conflict)",
+        "return Outcome(verdict=Verdict.UNKNOWN, detail=detail, conflict=conflict, held=held)",
+        "return Outcome(verdict=Verdict.ACCEPTED if held else Verdict.UNKNOWN, detail=detail)",
         3,
     ),
     _fault(
