@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size
 from mm_bot.core.instrument import Side
@@ -166,7 +165,7 @@ def _worth(signatures: Signatures, side: Side) -> Amount:
 def audit(signatures: Signatures, turn: int) -> tuple[str, ...]:
     """A few of them, in turns all: the chain is asked whether it really filled nothing of them."""
     first = turn * AUDITED % max(1, len(signatures))
-    return tuple(islice(signatures, first, first + AUDITED))
+    return tuple(signatures)[first : first + AUDITED]
 
 
 def last_expiry_ms(signatures: Signatures) -> int | None:
