@@ -14,7 +14,7 @@ OUTCOMES: tuple[Mutation, ...] = (
         "host.persistence",
         "open_orders=tuple(c for c in known if c is not None)",
         "open_orders=()",
-        12,
+        19,
     ),
     fault(
         "books_restored_without_live",
@@ -54,7 +54,7 @@ OUTCOMES: tuple[Mutation, ...] = (
         "host.persistence",
         "min(order.expiry_s * 1000, now_ms + LOST_REQUEST_MS)",
         "now_ms - 5_000",
-        36,
+        237,
     ),
     Mutation(
         name="nonce_saved_after_sending",

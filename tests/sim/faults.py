@@ -227,11 +227,11 @@ FAULTS: tuple[Mutation, ...] = (
         "core.ledger",
         "expiry_clock_ms > row.expiry_ms + DEAD_AFTER_MS and",
         "expiry_clock_ms < 0 and",
-        3,
+        49,
     ),
     Mutation(
         name="lock_without_fence",
-        seed=36,
+        seed=296,
         claim=Claim.ONE_WRITER,
         breaks=(
             Break(

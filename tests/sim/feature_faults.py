@@ -52,7 +52,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "strategies.adverse",
         "until_ms = max(tapes[side].until_ms, view.now_ms + self.pause_ms)",
         "until_ms = view.now_ms * 2",
-        40,
+        11,
     ),
     _fault(
         "annualised_sigma",
@@ -142,7 +142,7 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "strategies.forced",
         "excess = held.base_lowest - soft if side is Side.SELL else soft - held.base_highest",
         "excess = held.base_lowest.times(Decimal(side.sign * -1))",
-        21,
+        26,
     ),
     _fault(
         "reduced_at_any_price",
@@ -176,6 +176,6 @@ FEATURE_FAULTS: tuple[Mutation, ...] = (
         "core.reduction",
         "open_orders = [c for c in given.open_orders if not c.cancel_acked]",
         "open_orders = [c for c in given.open_orders if not c.cancel_acked and c.signed is None]",
-        56,
+        65,
     ),
 )

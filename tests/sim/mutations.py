@@ -249,7 +249,7 @@ def _no_caps(world: World) -> None:
 
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
-        name="only_active_rows", claim=Claim.ONE_PER_SLOT, exchange=_rows(_only_active), seed=43
+        name="only_active_rows", claim=Claim.ONE_PER_SLOT, exchange=_rows(_only_active), seed=76
     ),
     Mutation(
         name="matching_is_dead", claim=Claim.ONE_PER_SLOT, exchange=_rows(_matching_means_dead)
@@ -261,7 +261,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         seed=1,
     ),
     Mutation(
-        name="cancels_not_awaited", claim=Claim.ONE_PER_SLOT, exchange=_CancelsUnasked, seed=3
+        name="cancels_not_awaited", claim=Claim.ONE_PER_SLOT, exchange=_CancelsUnasked, seed=12
     ),
     Mutation(name="missing_is_gone", claim=Claim.ONE_PER_SLOT, exchange=_MissingIsGone, seed=3),
     Mutation(name="strays_unseen", claim=Claim.NOT_CROSSED, exchange=_StraysUnseen, seed=26),
@@ -271,7 +271,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         name="everything_is_ours", claim=Claim.NOT_OURS, exchange=_rows(_everything_is_managed)
     ),
-    Mutation(name="no_cancel_budget", claim=Claim.BUDGET, world=_no_budget, seed=12),
+    Mutation(name="no_cancel_budget", claim=Claim.BUDGET, world=_no_budget, seed=3),
     Mutation(name="kill_switch_unseen", claim=Claim.KILL_SWITCH, world=_blind_switch),
     Mutation(name="no_inventory_cap", claim=Claim.LIMITS, world=_no_caps, seed=9),
     Mutation(name="own_mid", claim=Claim.OWN_FREE, exchange=_OwnAreOthers, seed=4),

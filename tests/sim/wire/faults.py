@@ -59,7 +59,7 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "venues.numo.order_rows",
         "if len(entries) < FILLS_LIMIT:",
         "if len(entries) <= FILLS_LIMIT:",
-        130,
+        197,
     ),
     _fault(
         "server_error_is_refusal",
@@ -67,7 +67,7 @@ WIRE_FAULTS: tuple[Mutation, ...] = (
         "venues.numo.order_entry",
         "if status == _TOO_MANY or (",
         "if status == _TOO_MANY or status >= 500 or (",
-        68,
+        40,
     ),
     _fault(
         "block_time_ignored",
