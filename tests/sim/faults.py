@@ -62,6 +62,14 @@ FAULTS: tuple[Mutation, ...] = (
         1,
     ),
     fault(
+        "repeats_without_budget",
+        Claim.BUDGET,
+        "acting",
+        "not result.outcome.held or (cancel.counted and not self._has_spare(decision))",
+        "not result.outcome.held",
+        5,
+    ),
+    fault(
         "outlives_its_market",
         Claim.LIFE,
         "acting",
