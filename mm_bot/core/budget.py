@@ -30,8 +30,10 @@ def last_minute(memory: Memory, now_ms: int) -> tuple[int, ...]:
 
 def over(memory: Memory, now_ms: int, limit: int | None, wanted: Plan) -> bool:
     """Whether the plan would pass it."""
+    if not wanted.counted_cancels:
+        return False
     left = spare(memory, now_ms, limit, wanted.counted_cancels)
-    return wanted.counted_cancels > 0 and left is not None and left < 0
+    return left is not None and left < 0
 
 
 def spare(memory: Memory, now_ms: int, limit: int | None, wanted: int) -> int | None:
