@@ -200,11 +200,14 @@ class _Session:
         return bool(done)
 
     async def aclose(self) -> None:
-        for task in (self._reading, self._mending):
-            if task is not None:
+        """Leaves no open socket, even where whoever closes it is cancelled meanwhile."""
+        tasks = [task for task in (self._reading, self._mending) if task is not None]
+        try:
+            for task in tasks:
                 task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        await self._socket.close()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            await self._socket.close()
 
     async def ask(self, event: str, what: Mapping[str, str]) -> None:
         """Send one request and wait for its acknowledgement.

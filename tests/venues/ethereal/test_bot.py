@@ -192,7 +192,10 @@ def test_maintenance_and_suspension_double_nothing_and_end(
         before, sent = set(live(server)), len(server.received)
 
         def tried(sent: int = sent) -> bool:
-            return len(server.received) > sent + 3
+            """Each of both twice; one request may be of both."""
+            writes = server.received[sent:]
+            asked = [body["data"] for path, body in writes if path == "order/cancel"]
+            return sum(len(d["orderIds"]) + len(d["clientOrderIds"]) for d in asked) >= 4
 
         def requoted(before: frozenset[str] = frozenset(before)) -> bool:
             return quoted(server) and not before & set(live(server))

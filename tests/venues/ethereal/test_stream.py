@@ -34,11 +34,11 @@ def stream_of(server: EtherealServer, session_s: float = 3600) -> Stream:
     )
 
 
-async def until(holds: Callable[[], bool]) -> None:
+async def until(holds: Callable[[], bool], *, every_s: float = 0.02) -> None:
     give_up_at = time.monotonic() + 20
     while not holds():
         assert time.monotonic() < give_up_at
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(every_s)
 
 
 def test_a_gap_in_the_book_is_mended_by_a_new_snapshot(server: EtherealServer) -> None:
@@ -77,6 +77,25 @@ def test_a_session_is_renewed_before_it_ends(server: EtherealServer) -> None:
             assert falls == 0
         finally:
             await stream.aclose()
+        await until(lambda: server.connections == 0)
+
+    asyncio.run(whole())
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_closed_while_a_session_is_renewed_leaves_no_socket(
+    server: EtherealServer, turns: int
+) -> None:
+    """Whatever the last session was at when the bot stopped, `turns` of the loop after the new one
+    is up."""
+
+    async def whole() -> None:
+        stream = stream_of(server, session_s=0.05)
+        stream.start()
+        await until(lambda: stream.sessions == 2, every_s=0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await stream.aclose()
         await until(lambda: server.connections == 0)
 
     asyncio.run(whole())
