@@ -27,6 +27,7 @@ def main() -> int:
         http="httptools",
         ws="websockets-sansio",
         lifespan="on",
+        proxy_headers=False,
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=1,
