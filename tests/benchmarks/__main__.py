@@ -31,7 +31,7 @@ PICTURED = " -> "
 def main() -> int:
     given = _arguments()
     figures: list[Figure] = []
-    began = time.monotonic()
+    began, ticks = time.monotonic(), _cpu_ticks()
 
     def tell(text: str) -> None:
         print(f"{time.monotonic() - began:5.0f} s  {text}", file=sys.stderr)
@@ -79,9 +79,25 @@ def main() -> int:
     pictured = [f for f in figures if PICTURED in f.name and f.beside]
     given.svg.write_text(svg(pictured, TITLE))
     print(table(figures))
-    where = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(f"\n{where}; {time.monotonic() - began:.0f} s; see {given.json} and {given.svg}")
+    took_s, cores = time.monotonic() - began, os.cpu_count()
+    where = f"{platform.machine()}, {cores} cores, Python {platform.python_version()}"
+    print(f"\n{where}; {took_s:.0f} s; see {given.json} and {given.svg}")
+    worked, kept = (now - before for now, before in zip(_cpu_ticks(), ticks, strict=True))
+    if kept:
+        share = kept / (worked + kept)
+        print(f"The host ran others for {share:.0%} of the CPU time that was asked for here.")
     return 0
+
+
+def _cpu_ticks() -> tuple[int, int]:
+    """What all cores worked, and what they would have but for the machine's host (`steal`), since
+    its start; nothing where the kernel does not say."""
+    try:
+        words = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    except OSError:
+        return 0, 0
+    user, nice, system, _, _, irq, softirq, steal = map(int, words[1:9])
+    return user + nice + system + irq + softirq, steal
 
 
 def _arguments() -> argparse.Namespace:

@@ -21,13 +21,16 @@ from integration_harness.stack.quantities import Side
 from integration_harness.stack.supervisor import Supervisor
 from integration_harness.stack.up import LocalExchange
 from tests.benchmarks.figures import Figure, Target
-from tests.benchmarks.rivals import SIZE, Rival, TimedAnchor, order_table
+from tests.benchmarks.rivals import POLL_MS, SIZE, Rival, TimedAnchor, order_table
 
 PRICES = (Decimal(1600), Decimal(1610))
 BETTER_THAN_NOBODY = Decimal(1590)
 """Behind both quotes: the best of others, before which a quote steps back."""
 SETTLE_S = 0.15
-"""Between two events: longer than the floor between cycles."""
+"""Between two events at the least: longer than the floor between cycles."""
+GOLDEN = 0.618
+"""Part of a poll by which each event comes later than the one before, so that all moments of it are
+met alike: the looks at the table are as regular as the polls."""
 QUIET_POLL_MS = 2_000
 
 
@@ -154,7 +157,7 @@ def _in_turn(
         for rival, other, times in zip(both, reversed(both), took, strict=True):
             with other.standing_still():
                 times.append(measure(rival, turn) * 1000)
-            time.sleep(SETTLE_S)
+            time.sleep(SETTLE_S + turn * GOLDEN % 1 * POLL_MS / 1000)
     return took
 
 
@@ -178,11 +181,11 @@ def _foreign_order_lands(rival: Rival, turn: int) -> float:
         price = BETTER_THAN_NOBODY + turn % 2
         body = signer.order_body(_ticket(rival, "buy", price, SIZE))
         client.place(body)
+        rests_at = rival.wait_for_new(known, 1)
         (landed,) = rival._query(
             "SELECT extract(epoch FROM created_at) FROM active_orders WHERE order_id = %s",
             (body["order_id"],),
         )
-        rests_at = rival.wait_for_new(known, 1)
         known = _ids(rival)
         client.cancel(signer.cancel_body(int(body["nonce"])))
         rival.wait_for_new(known, 1)

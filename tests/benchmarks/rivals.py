@@ -29,7 +29,9 @@ SIZE = Decimal(1)
 POLL_MS = 100
 """Of both while events are timed."""
 WITHIN_S = 30
-_LOOK_S = 0.01
+_LOOK_S = 0.1
+"""Before the first look and between two. Rows have their times, so nothing is gained by a closer
+watch, and it would take the cores of those that are measured."""
 _REPOSITORY = Path(__file__).parents[2]
 
 
@@ -142,16 +144,17 @@ class Rival:
         youngest of them."""
         give_up_at = time.monotonic() + WITHIN_S
         while time.monotonic() < give_up_at:
+            time.sleep(_LOOK_S)
             live = self.live()
             new = [row for row in live if row[0] not in known]
             if len(new) == quotes and (quotes == 1 or len(live) == quotes):
                 return max(float(row[3]) for row in new)
-            time.sleep(_LOOK_S)
         tail = "" if self.child is None else self.child.log_tail()
         raise NothingHappenedError(f"{self.name}: {quotes} new orders; live {live}\n{tail}")
 
     def wait_for_none(self) -> None:
         give_up_at = time.monotonic() + WITHIN_S
+        time.sleep(_LOOK_S)
         while self.live():
             if time.monotonic() > give_up_at:
                 raise NothingHappenedError(f"{self.name}: its orders still rest")
@@ -170,13 +173,13 @@ class Rival:
         """When the given order of ours was filled."""
         give_up_at = time.monotonic() + WITHIN_S
         while time.monotonic() < give_up_at:
+            time.sleep(_LOOK_S)
             found = self._query(
                 "SELECT extract(epoch FROM created_at) FROM trade_fills WHERE maker_order_id = %s",
                 (order_id,),
             )
             if found:
                 return float(found[0][0])
-            time.sleep(_LOOK_S)
         raise NothingHappenedError(f"{self.name}: {order_id} was not filled")
 
     def _rows(self, query: str) -> list[tuple[str, str, str, float]]:
