@@ -22,7 +22,8 @@ from fair_anchor.settings import FallbackPolicy
 from mm_bot.clock import Clock
 from mm_bot.core.exact import Price, plain
 from mm_bot.errors import EdgeError
-from mm_bot.prices.backoff import FailurePauses, Random
+from mm_bot.io.backoff import Random
+from mm_bot.prices.backoff import FailurePauses
 from mm_bot.prices.source import AnchorError, AnchorSource, Reading, RejectReason, unexpected
 from mm_bot.prices.witness import deviation_bps
 

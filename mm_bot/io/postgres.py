@@ -32,14 +32,16 @@ from typing import Any, Final, TypeVar
 import psycopg
 
 from mm_bot.errors import EdgeError
+from mm_bot.io.backoff import EVEN, Backoff, Random
 from mm_bot.io.errors import FOREIGN, describe
 from mm_bot.io.postgres_address import addresses, database_address
 from mm_bot.io.postgres_link import Link, Opens, Row, Statement, open_link
 from mm_bot.io.resolver import SYSTEM, Resolver
 
 POSTGRES: Final = "postgres"
-FIRST_BACK_OFF_S: Final = 0.1
-LAST_BACK_OFF_S: Final = 1.0
+FIRST_PAUSE_MS: Final = 100
+LONGEST_PAUSE_MS: Final = 1_000
+"""Before another try to connect."""
 _NAME_BYTES: Final = 63
 """Postgres cuts an application's name there."""
 
@@ -70,6 +72,7 @@ class Session:
         exclusive: bool = False,
         resolver: Resolver = SYSTEM,
         opens: Opens = open_link,
+        random: Random = EVEN,
     ) -> None:
         """`opens` is how a connection is made, over the machine's network where not given."""
         self._opens = opens
@@ -82,7 +85,7 @@ class Session:
         self._connection: Link | None = None
         self._turn = asyncio.Lock()
         self._waiting = 0
-        self._back_off_s = FIRST_BACK_OFF_S
+        self._pauses = Backoff(first_ms=FIRST_PAUSE_MS, longest_ms=LONGEST_PAUSE_MS, random=random)
         self._not_before = 0.0
         self.proof = ""
         self.unfit: str | None = None
@@ -147,8 +150,7 @@ class Session:
         now = asyncio.get_running_loop().time()
         if now < self._not_before:
             raise EdgeError(POSTGRES, self._refused)
-        self._not_before = now + self._back_off_s
-        self._back_off_s = min(2 * self._back_off_s, LAST_BACK_OFF_S)
+        self._not_before = now + self._pauses.next_ms() / 1000
         try:
             async with asyncio.timeout(self._timeout_s):
                 self._where = await addresses(self._url, self._resolver)
@@ -164,7 +166,7 @@ class Session:
             connection.shut()
             raise
         self._connection = connection
-        self._back_off_s = FIRST_BACK_OFF_S
+        self._pauses.reset()
         self._not_before = 0.0
         self.generation += 1
         return connection

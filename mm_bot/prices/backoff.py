@@ -1,15 +1,11 @@
-"""How long to leave a failing source alone: doubling, bounded, and never in step with others."""
+"""How long to leave a failing source of prices alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from mm_bot.errors import EdgeError
+from mm_bot.io.backoff import Backoff, Random
 from mm_bot.prices.source import AnchorError, RejectReason
 
-Random = Callable[[], float]
-"""Uniform in [0, 1)."""
-DOUBLINGS_MAX = 20
 FAILED_FIRST_MS, FAILED_LONGEST_MS = 100, 1_000
 LIMITED_FIRST_MS, LIMITED_LONGEST_MS = 1_000, 60_000
 
@@ -36,25 +32,3 @@ class FailurePauses:
         """After a success."""
         self._failed.reset()
         self._limited.reset()
-
-
-class Backoff:
-    """Delays after consecutive failures: between half and all of `first_ms x 2^n`, which is never
-    above `longest_ms`."""
-
-    def __init__(self, *, first_ms: int, longest_ms: int, random: Random) -> None:
-        assert 0 < first_ms <= longest_ms, (first_ms, longest_ms)
-        self._first_ms = first_ms
-        self._longest_ms = longest_ms
-        self._random = random
-        self._failures = 0
-
-    def next_ms(self) -> int:
-        """The delay after one more failure."""
-        full_ms = min(self._longest_ms, self._first_ms << min(self._failures, DOUBLINGS_MAX))
-        self._failures += 1
-        return full_ms - int(full_ms / 2 * self._random())
-
-    def reset(self) -> None:
-        """After a success the next delay is the first again."""
-        self._failures = 0

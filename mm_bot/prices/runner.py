@@ -25,7 +25,8 @@ from math import inf
 from mm_bot.clock import Clock, set_after
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.errors import EdgeError
-from mm_bot.prices.backoff import FailurePauses, Random
+from mm_bot.io.backoff import Random
+from mm_bot.prices.backoff import FailurePauses
 from mm_bot.prices.guarded import fresh_until_ms
 from mm_bot.prices.source import AnchorError, AnchorSource, Reading, RejectReason, unexpected
 

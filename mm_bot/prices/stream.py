@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from mm_bot.clock import Clock
 from mm_bot.errors import EdgeError
-from mm_bot.prices.backoff import FailurePauses, Random
+from mm_bot.io.backoff import Random
+from mm_bot.prices.backoff import FailurePauses
 from mm_bot.prices.source import AnchorError, RejectReason, unexpected
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ import pytest
 from mm_bot.core.exact import Price
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.errors import EdgeError
-from mm_bot.prices.backoff import Backoff
+from mm_bot.io.backoff import Backoff
 from mm_bot.prices.guarded import Guarded, GuardPolicy
 from mm_bot.prices.runner import MOVED_FLOOR_MS, AnchorRunner
 from mm_bot.prices.source import AnchorError, Reading, RejectReason

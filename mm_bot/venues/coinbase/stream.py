@@ -19,6 +19,7 @@ from websockets.exceptions import WebSocketException
 
 from mm_bot.core.instrument import Side
 from mm_bot.errors import EdgeError
+from mm_bot.io.backoff import Backoff
 from mm_bot.io.errors import describe
 from mm_bot.io.websocket import connecting
 from mm_bot.venues.coinbase.token import Tokens
@@ -27,8 +28,9 @@ from mm_bot.venues.levels import LevelBook, Levels, bounded
 
 SILENT_S: Final = 5.0
 PING_S: Final = 20.0
-FIRST_BACK_OFF_S: Final = 0.25
-LAST_BACK_OFF_S: Final = 30.0
+FIRST_PAUSE_MS: Final = 250
+LONGEST_PAUSE_MS: Final = 30_000
+"""Before another try where there is no session."""
 LARGEST_MESSAGE: Final = 16 * 2**20
 """A snapshot of a large market exceeds a megabyte."""
 _SIDES: Final = {"bid": Side.BUY, "offer": Side.SELL}
@@ -77,7 +79,7 @@ class Socket:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self) -> None:
-        back_off_s = FIRST_BACK_OFF_S
+        pauses = Backoff(first_ms=FIRST_PAUSE_MS, longest_ms=LONGEST_PAUSE_MS)
         while True:
             was_up = False
             try:
@@ -89,9 +91,9 @@ class Socket:
                 was_up = self.up.is_set()
                 self.up.clear()
                 self.down.set()
-            back_off_s = FIRST_BACK_OFF_S if was_up else back_off_s
-            await asyncio.sleep(back_off_s)
-            back_off_s = min(2 * back_off_s, LAST_BACK_OFF_S)
+            if was_up:
+                pauses.reset()
+            await pauses.wait()
 
     async def _session(self) -> None:
         async with connecting(

@@ -23,6 +23,7 @@ from websockets.exceptions import WebSocketException
 
 from mm_bot.errors import EdgeError
 from mm_bot.fields.keccak import keccak_256
+from mm_bot.io.backoff import Backoff
 from mm_bot.io.bucket import Bucket
 from mm_bot.io.errors import NOT_SENT, describe
 from mm_bot.io.http import open_client
@@ -38,8 +39,9 @@ BURST_S: Final = 5
 CANCEL_RESERVE_PART: Final = 3
 """Orders leave the third part of a burst to cancels."""
 RATE_LIMITED: Final = -32000
-FIRST_BACK_OFF_S: Final = 0.25
-LAST_BACK_OFF_S: Final = 15.0
+FIRST_PAUSE_MS: Final = 250
+LONGEST_PAUSE_MS: Final = 15_000
+"""Before another try where there is no session; one that lasted so long was none that failed."""
 PING_S: Final = 20.0
 LARGEST_MESSAGE: Final = 4 * 2**20
 _PRIVATE: Final = "private/"
@@ -195,7 +197,7 @@ class DeriveApi:
         return _result(envelope)
 
     async def _run(self, session: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        back_off_s = FIRST_BACK_OFF_S
+        pauses = Backoff(first_ms=FIRST_PAUSE_MS, longest_ms=LONGEST_PAUSE_MS)
         while True:
             began_s, self.denied = time.monotonic(), False
             try:
@@ -206,10 +208,9 @@ class DeriveApi:
                 self.denied = isinstance(error, RefusedError) and error.code in DENIED
             except (WebSocketException, OSError, TimeoutError) as error:
                 self.problem = describe(error)
-            if time.monotonic() - began_s > LAST_BACK_OFF_S:
-                back_off_s = FIRST_BACK_OFF_S
-            await asyncio.sleep(back_off_s)
-            back_off_s = min(2 * back_off_s, LAST_BACK_OFF_S)
+            if (time.monotonic() - began_s) * 1000 > LONGEST_PAUSE_MS:
+                pauses.reset()
+            await pauses.wait()
 
     async def _session(self, session: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async with connecting(

@@ -21,6 +21,7 @@ from websockets.exceptions import WebSocketException
 
 from mm_bot.core.snapshot import Trade
 from mm_bot.errors import EdgeError
+from mm_bot.io.backoff import Backoff
 from mm_bot.io.errors import describe
 from mm_bot.io.websocket import connecting
 from mm_bot.venues.ethereal import wire
@@ -31,8 +32,9 @@ from mm_bot.venues.levels import LevelBook
 PING_S: Final = 30.0
 SESSION_S: Final = 3 * 3600.0
 """The exchange ends one after about four hours."""
-FIRST_BACK_OFF_S: Final = 0.25
-LAST_BACK_OFF_S: Final = 15.0
+FIRST_PAUSE_MS: Final = 250
+LONGEST_PAUSE_MS: Final = 15_000
+"""Before another try where there is no session."""
 LARGEST_MESSAGE: Final = 4 * 2**20
 TRADES_KEPT: Final = 100
 _OURS: Final = ("OrderUpdate", "OrderFill", "PositionUpdate", "SubaccountLiquidation")
@@ -88,24 +90,23 @@ class Stream:
             await self._session.aclose()
 
     async def _run(self) -> None:
-        back_off_s = FIRST_BACK_OFF_S
+        pauses = Backoff(first_ms=FIRST_PAUSE_MS, longest_ms=LONGEST_PAUSE_MS)
         while True:
             try:
                 session = await self._opened()
             except _TROUBLE as error:
                 if self._session is None or self._session.over:
                     self._fell(error.reason if isinstance(error, EdgeError) else describe(error))
-                await asyncio.sleep(back_off_s)
-                back_off_s = min(2 * back_off_s, LAST_BACK_OFF_S)
+                await pauses.wait()
                 continue
+            pauses.reset()
             before, self._session = self._session, session
             self._rose()
             if before is not None:
                 await before.aclose()
             if await session.ends_within(self._session_s):
                 self._fell("the exchange closed the socket")
-                await asyncio.sleep(FIRST_BACK_OFF_S)
-            back_off_s = FIRST_BACK_OFF_S
+                await pauses.wait()
 
     def _rose(self) -> None:
         self.problem = ""

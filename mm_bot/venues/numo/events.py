@@ -21,6 +21,7 @@ from psycopg.pq import ExecStatus
 from websockets.exceptions import WebSocketException
 
 from mm_bot.core.instrument import Instrument
+from mm_bot.io.backoff import EVEN, Backoff, Random
 from mm_bot.io.errors import describe
 from mm_bot.io.postgres_link import Libpq, Listener, Listens, Told, open_listener
 from mm_bot.io.websocket import connecting
@@ -31,8 +32,9 @@ FLOOR_S: Final = 0.005
 """Between two questions after notifications: the first of a burst is asked about at once."""
 NAP_S: Final = 0.008
 """What a question after the first half of the matcher's blink waits in the server for the rest."""
-FIRST_BACK_OFF_S: Final = 1.0
-LAST_BACK_OFF_S: Final = 30.0
+FIRST_PAUSE_MS: Final = 1_000
+LONGEST_PAUSE_MS: Final = 30_000
+"""Before another try where there is nothing to hear."""
 BETTER_AFTER_S: Final = 60.0
 """With the WebSocket: from one try to `LISTEN` to the next. A database that was started anew would
 else be heard again only once the API was too."""
@@ -72,6 +74,7 @@ class MarketEvents:
         listens: Listens = open_listener,
         sockets: Sockets | None = None,
         better_after_s: float = BETTER_AFTER_S,
+        random: Random = EVEN,
     ) -> None:
         self._listens = listens
         self._sockets = sockets or connecting
@@ -83,7 +86,7 @@ class MarketEvents:
         self._key = f"{named.asset}:{named.sub_id}"
         self._on_event = on_event
         self._on_source = on_source
-        self._back_off_s = FIRST_BACK_OFF_S
+        self._pauses = Backoff(first_ms=FIRST_PAUSE_MS, longest_ms=LONGEST_PAUSE_MS, random=random)
 
     async def run(self) -> None:
         while True:
@@ -94,11 +97,10 @@ class MarketEvents:
             except TimeoutError:
                 continue  # what is better may be back
             self._on_source("poll", why)
-            await asyncio.sleep(self._back_off_s)
-            self._back_off_s = min(2 * self._back_off_s, LAST_BACK_OFF_S)
+            await self._pauses.wait()
 
     def _connected(self, source: str, why: str) -> None:
-        self._back_off_s = FIRST_BACK_OFF_S
+        self._pauses.reset()
         self._on_source(source, why)
         self._on_event()
 

@@ -22,6 +22,7 @@ from mm_bot.core.snapshot import (
     OwnOrders,
 )
 from mm_bot.errors import EdgeError, IdentityError, SettingsError
+from mm_bot.io.backoff import EVEN, Random
 from mm_bot.io.http import Connect, open_client
 from mm_bot.io.postgres import Session
 from mm_bot.io.postgres_address import unusable_url
@@ -62,6 +63,8 @@ class Transports:
     """To the database, for its events."""
     sockets: Callable[..., AbstractAsyncContextManager[Any]] | None = None
     """To the API, for its events."""
+    random: Random = EVEN
+    """What keeps tries after a failure out of step with others'."""
 
 
 class NumoVenue:
@@ -93,6 +96,7 @@ class NumoVenue:
             config.request_timeout_ms,
             exclusive=not (config.dry_run or config.command),
             opens=transports.opens,
+            random=transports.random,
         )
         self._parts = Parts(
             config=config,
@@ -214,6 +218,7 @@ class NumoVenue:
             on_source=on_source,
             listens=self._transports.listens,
             sockets=self._transports.sockets,
+            random=self._transports.random,
         )
         await heard.run()
 

@@ -20,6 +20,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from mm_bot.errors import EdgeError
+from mm_bot.io.backoff import Backoff
 from mm_bot.io.errors import describe
 from mm_bot.io.http import ANSWER_LIMIT_BYTES
 from mm_bot.io.shapes import Members
@@ -28,8 +29,9 @@ from mm_bot.venues.numo.account import NODE
 
 SUBSCRIPTION: Final = "subscription"
 POLL: Final = "poll"
-FIRST_BACK_OFF_S: Final = 1.0
-LAST_BACK_OFF_S: Final = 30.0
+FIRST_PAUSE_MS: Final = 1_000
+LONGEST_PAUSE_MS: Final = 30_000
+"""Before another try where there is no subscription."""
 _NEWS: Final = "eth_subscription"
 _BROKEN: Final = (WebSocketException, OSError, UnicodeError)
 
@@ -68,12 +70,12 @@ class NodeSocket:
     ) -> None:
         """Keeps the subscription that `subscribe` asks for, until cancelled. `on_source` is told
         whether there is one, and why there is none."""
-        back_off_s = FIRST_BACK_OFF_S
+        pauses = Backoff(first_ms=FIRST_PAUSE_MS, longest_ms=LONGEST_PAUSE_MS)
         while True:
             try:
                 await subscribe()
                 on_source(SUBSCRIPTION, "")
-                back_off_s = FIRST_BACK_OFF_S
+                pauses.reset()
                 self._tell()
                 assert self._reading is not None, "it was answered"
                 await asyncio.wait({self._reading})
@@ -81,8 +83,7 @@ class NodeSocket:
             except EdgeError as error:
                 why = error.reason
             on_source(POLL, why)
-            await asyncio.sleep(back_off_s)
-            back_off_s = min(2 * back_off_s, LAST_BACK_OFF_S)
+            await pauses.wait()
 
     async def aclose(self) -> None:
         """Close it. May be called twice."""
