@@ -174,3 +174,12 @@ class Fake:
         )
         known = memory or Memory(started_ms=self.clock.now_ms())
         return Bot(edges, policy, known, founding(policy), poll_interval_ms=1_000)
+
+
+async def run_for(bot: Bot, duration_s: float) -> None:
+    """Let it run so long, then stop it."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(bot.run(stop))
+    await asyncio.sleep(duration_s)
+    stop.set()
+    await running

@@ -1,4 +1,4 @@
-"""What bots on fake exchanges are priced by."""
+"""What bots on fake exchanges are priced by, and a table of orders to read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from decimal import Decimal
 import pytest
 
 from integration_harness.anchor_server import AnchorServer
+from integration_harness.stack.up import LocalExchange
+from tests.venues.written_table import Table
 
 
 @pytest.fixture
@@ -17,3 +19,9 @@ def anchor() -> Iterator[AnchorServer]:
     running.start()
     yield running
     running.close()
+
+
+@pytest.fixture
+def table(exchange: LocalExchange) -> Table:
+    """Markets and an owner of this test alone."""
+    return Table(exchange)

@@ -20,7 +20,7 @@ from mm_bot.io.pacing import PIECE_BYTES
 from mm_bot.io.postgres_address import addresses
 from mm_bot.io.resolver import Address, Resolver
 from mm_bot.io.websocket import connecting
-from tests.venues.test_http import Server, fine
+from tests.venues.raw_server import Server, fine
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 LOOPBACK: Address = (V4, "127.0.0.1")

@@ -24,7 +24,7 @@ from mm_bot.venues.numo.chain import Chain
 from mm_bot.venues.numo.order_rows import OwnAccount, own_orders
 from mm_bot.venues.signing import WORD_BYTES, uint_word
 from tests.venues.desk import CNGN, FUTURE_MARKET, SPOT_MARKET, watch
-from tests.venues.test_http import Server, with_server
+from tests.venues.raw_server import Server, with_server
 
 NUMBERS = st.one_of(
     st.integers(), st.floats(), st.sampled_from((10**400, "1e400", "NaN", "-0", "9" * 400, "0x"))

@@ -18,7 +18,7 @@ from mm_bot.venues.numo.chain import CallRevertedError, Chain
 from mm_bot.venues.numo.exchange import NumoVenue
 from mm_bot.venues.signing import uint_word
 from tests.venues.desk import CNGN, venue_config
-from tests.venues.test_http import Answer, Server
+from tests.venues.raw_server import Answer, Server
 
 WORDS = b"".join(map(uint_word, (7, 9, 32, 0)))
 """Block 7 at second 9 with no balances, as the program returns it."""

@@ -15,7 +15,7 @@ from mm_bot.venues.numo.order_table import OrderTable
 from tests.process.starting import run
 from tests.venues.desk import watch
 from tests.venues.pooler import Pooler
-from tests.venues.test_order_table import Table
+from tests.venues.written_table import Table
 
 ONE = Statement.of("SELECT 1")
 
