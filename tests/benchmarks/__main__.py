@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from integration_harness.stack.supervisor import Supervisor
@@ -21,6 +22,7 @@ from tests.benchmarks.events import events, quiet, starts
 from tests.benchmarks.features import decisions
 from tests.benchmarks.figures import Figure, table, write_json
 from tests.benchmarks.fleet import fleet
+from tests.benchmarks.host import Host
 from tests.benchmarks.picture import svg
 
 TITLE = "From an event to the order that answers it"
@@ -31,7 +33,12 @@ PICTURED = " -> "
 def main() -> int:
     given = _arguments()
     figures: list[Figure] = []
-    began, ticks = time.monotonic(), _cpu_ticks()
+    began = time.monotonic()
+    host = Host()
+
+    def note(*found: Figure) -> None:
+        share = host.took()
+        figures.extend(replace(figure, stolen=share) for figure in found)
 
     def tell(text: str) -> None:
         print(f"{time.monotonic() - began:5.0f} s  {text}", file=sys.stderr)
@@ -39,17 +46,16 @@ def main() -> int:
     async def measure(log: Log) -> None:
         seen = from_afar(exchange, given.delays, supervisor)
         tell("starts, before the rest leaves thousands of unexpired signatures to read")
-        figures.extend(await asyncio.to_thread(starts, exchange, supervisor, turns=given.starts))
+        note(*await asyncio.to_thread(starts, exchange, supervisor, turns=given.starts))
         for ms in given.delays:
             for levels, together in ((1, False), (1, True), (5, False)):
                 tell(f"cycles of {levels} x 2 quotes, +{ms} ms")
                 turns = given.turns if ms < 20 else max(2, given.turns // 2)
                 how = {"turns": turns, "levels": levels}
                 parts = ms == min(given.delays) and levels == 1 and not together
-                figures.extend(await cycles(seen[ms], ms, **how, together=together, parts=parts))
+                note(*await cycles(seen[ms], ms, **how, together=together, parts=parts))
         tell("signing and deciding")
-        figures.extend(await alone(exchange, turns=10 * given.turns))
-        figures.append(decisions(10 * given.turns))
+        note(*await alone(exchange, turns=10 * given.turns), decisions(10 * given.turns))
         for ms in given.delays:
             tell(f"events, +{ms} ms")
             far = ms > min(given.delays)
@@ -57,19 +63,19 @@ def main() -> int:
             work = asyncio.to_thread(
                 events, seen[ms], supervisor, ms, turns=turns, anchor_alone=far
             )
-            figures.extend(await work)
+            note(*await work)
         tell(f"a quiet stretch of {given.quiet_seconds:g} s")
         work = asyncio.to_thread(quiet, exchange, supervisor, seconds=given.quiet_seconds)
-        figures.extend(await work)
+        note(*await work)
         tell("a crowded table")
         rows = {"foreign": given.foreign_orders, "old": given.old_rows}
-        figures.extend(await crowded(exchange, turns=4 * given.turns, **rows))
+        note(*await crowded(exchange, turns=4 * given.turns, **rows))
         if given.bots:
             tell(f"{given.bots} bots side by side")
             work = asyncio.to_thread(
                 fleet, exchange, supervisor, bots=given.bots, seconds=given.quiet_seconds
             )
-            figures.extend(await work)
+            note(*await work)
 
     with LocalExchange(ExchangeOptions(chain_agrees=True)) as exchange, Supervisor() as supervisor:
         rc = run_process(measure, log_level="ERROR", secrets=())
@@ -82,22 +88,7 @@ def main() -> int:
     took_s, cores = time.monotonic() - began, os.cpu_count()
     where = f"{platform.machine()}, {cores} cores, Python {platform.python_version()}"
     print(f"\n{where}; {took_s:.0f} s; see {given.json} and {given.svg}")
-    worked, kept = (now - before for now, before in zip(_cpu_ticks(), ticks, strict=True))
-    if kept:
-        share = kept / (worked + kept)
-        print(f"The host ran others for {share:.0%} of the CPU time that was asked for here.")
     return 0
-
-
-def _cpu_ticks() -> tuple[int, int]:
-    """What all cores worked, and what they would have but for the machine's host (`steal`), since
-    its start; nothing where the kernel does not say."""
-    try:
-        words = Path("/proc/stat").read_text().split("\n", 1)[0].split()
-    except OSError:
-        return 0, 0
-    user, nice, system, _, _, irq, softirq, steal = map(int, words[1:9])
-    return user + nice + system + irq + softirq, steal
 
 
 def _arguments() -> argparse.Namespace:

@@ -55,8 +55,8 @@ async def crowded(exchange: LocalExchange, *, turns: int, foreign: int, old: int
     with TemporaryDirectory() as folder:
         async with opened(exchange, Path(folder), levels=1) as ours:
             ours.anchor.price = PRICES[0]
+            empty = await _quiet_cycles(ours, turns)
             for name, count, status, target, owner, subaccount, indexes in crowds:
-                empty = await _quiet_cycles(ours, turns)
                 values = {
                     "count": count, "status": status, "owner": owner.lower(),
                     "subaccount": subaccount, "asset": exchange.spot.asset_address,
@@ -69,10 +69,11 @@ async def crowded(exchange: LocalExchange, *, turns: int, foreign: int, old: int
                 _change(exchange, "DELETE FROM active_orders WHERE order_id LIKE 'crowd:%'", {})
                 for index in indexes:
                     _change(exchange, f"DROP INDEX {index.split()[3]}", {})
+                before, empty = empty, await _quiet_cycles(ours, turns)
                 figure = Figure(
                     name=name,
                     ours=tuple(full),
-                    beside=tuple(empty),
+                    beside=(*before, *empty),
                     baseline="without these rows",
                     target=target,
                 )

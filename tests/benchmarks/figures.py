@@ -57,6 +57,8 @@ class Figure:
     unit: str = "ms"
     round_trip_ms: int = 0
     target: Target = field(default_factory=Target)
+    stolen: float | None = None
+    """The share of the CPU time asked for meanwhile that the machine's host gave to others."""
 
     def ratio(self, share: float) -> float | None:
         """Ours by theirs at that quantile; None where there is nothing to divide by."""
@@ -79,6 +81,7 @@ class Figure:
             "baseline_p50": round(quantile(beside, 0.5), 4) if beside else None,
             "baseline_p99": round(quantile(beside, 0.99), 4) if beside else None,
             "ratio": None if ratio is None else round(ratio, 4),
+            "stolen": None if self.stolen is None else round(self.stolen, 3),
             "target": bound or None,
             "met": self.target.met(self) if bound else None,
         }
@@ -88,7 +91,7 @@ def table(figures: Sequence[Figure]) -> str:
     """For people: one line a figure."""
     lines = [
         f"{'':38}{'+ms':>4}{'n':>5}{'p50':>9}{'p99':>9}  {'base p50':>9}{'p99':>9}{'ratio':>7}"
-        "  target"
+        f"{'stolen':>8}  target"
     ]
     for figure in figures:
         seen = figure.json()
@@ -100,6 +103,7 @@ def table(figures: Sequence[Figure]) -> str:
             line += f"{seen['ratio'] or 0:>7.2f}"
         else:
             line += " " * 25
+        line += " " * 8 if figure.stolen is None else f"{figure.stolen:>8.0%}"
         if seen["target"]:
             line += f"  {seen['target']}: {'met' if seen['met'] else 'MISSED'}"
         if figure.beside and figure.baseline != PLAIN:
