@@ -160,6 +160,29 @@ def test_a_session_resumes_where_another_ended(
         assert ask(second, op="ping") == {"type": "pong"}
 
 
+def test_what_happened_while_nobody_listened_is_not_told_to_who_came_later(
+    exchange: LocalExchange, client: ExchangeClient, maker: Signer
+) -> None:
+    """Nor after the hub lost its connection, and read again what it may have missed."""
+    market = exchange.futures[0].symbol
+    before = place(client, maker, exchange)
+    client.cancel(maker.cancel_body(int(before["nonce"])))
+    with open_session(exchange) as other:
+        latest = subscribe(other, "book", market)["seq"]
+    with open_session(exchange) as session:
+        resume = {"op": "subscribe", "channel": "book", "market": market, "since_seq": latest}
+        session.send(orjson.dumps(resume).decode())
+        assert ask(session, op="ping") == {"type": "pong"}
+        with psycopg.connect(exchange.admin_database_url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE query LIKE '%market_events%' AND pid <> pg_backend_pid()"
+            )
+        placed = place(client, maker, exchange)
+        assert receive(session)["data"]["order_id"] == placed["order_id"]
+        client.cancel(maker.cancel_body(int(placed["nonce"])))
+
+
 def test_a_resume_from_too_long_ago_starts_anew(
     exchange: LocalExchange, client: ExchangeClient, maker: Signer, session: ClientConnection
 ) -> None:

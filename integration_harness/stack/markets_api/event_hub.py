@@ -127,7 +127,8 @@ class EventHub:
                     async for notification in connection.notifies(timeout=None, stop_after=1)
                 ]
                 if not self._listeners:  # whoever comes later reads the state as it is then
-                    self._last_seq = max(self._last_seq, *seqs)
+                    for seq in seqs:
+                        self._is_new(seq)
                     continue
                 cursor = await connection.execute(_NAMED, {"seqs": seqs})
                 found = {row[0]: row for row in await cursor.fetchall()}
@@ -136,17 +137,23 @@ class EventHub:
             await connection.close()
 
     def _hand_out(self, rows: list[TupleRow]) -> None:
-        assert self._last_seq is not None
         for row in rows:
             event = _event(row)
-            if event.seq in self._handed_out:
+            if not self._is_new(event.seq):
                 continue
-            self._handed_out[event.seq] = None
-            if len(self._handed_out) > _REMEMBERED:
-                del self._handed_out[next(iter(self._handed_out))]
-            self._last_seq = max(self._last_seq, event.seq)
             for listener in tuple(self._listeners):
                 listener(event)
+
+    def _is_new(self, seq: int) -> bool:
+        """Whether it comes for the first time; it never does again."""
+        assert self._last_seq is not None
+        if seq in self._handed_out:
+            return False
+        self._handed_out[seq] = None
+        if len(self._handed_out) > _REMEMBERED:
+            del self._handed_out[next(iter(self._handed_out))]
+        self._last_seq = max(self._last_seq, seq)
+        return True
 
     async def _prune(self) -> None:
         while True:
