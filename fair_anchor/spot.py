@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import asyncio
-import random as random_module
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -22,7 +21,7 @@ from fair_anchor.settings import FallbackPolicy
 from mm_bot.clock import Clock
 from mm_bot.core.exact import Price, plain
 from mm_bot.errors import EdgeError
-from mm_bot.io.backoff import Random
+from mm_bot.io.backoff import EVEN, Random
 from mm_bot.prices.backoff import FailurePauses
 from mm_bot.prices.source import AnchorError, AnchorSource, Reading, RejectReason, unexpected
 from mm_bot.prices.witness import deviation_bps
@@ -55,7 +54,7 @@ class Slot:
         max_age_ms: int | None,
         clock: Clock,
         accepted: Callable[[str, Price, int], None] = lambda source, price, now_ms: None,
-        random: Random = random_module.random,
+        random: Random = EVEN,
     ) -> None:
         """`accepted` is told of every good price, whose it is and when."""
         self.name = source.name

@@ -16,7 +16,6 @@ is never withdrawn here: it carries its time, and whoever uses it has the limit.
 from __future__ import annotations
 
 import asyncio
-import random as random_module
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +24,7 @@ from math import inf
 from mm_bot.clock import Clock, set_after
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.errors import EdgeError
-from mm_bot.io.backoff import Random
+from mm_bot.io.backoff import EVEN, Random
 from mm_bot.prices.backoff import FailurePauses
 from mm_bot.prices.guarded import fresh_until_ms
 from mm_bot.prices.source import AnchorError, AnchorSource, Reading, RejectReason, unexpected
@@ -47,7 +46,7 @@ class AnchorRunner:
         *,
         interval_ms: int,
         clock: Clock,
-        random: Random = random_module.random,
+        random: Random = EVEN,
         moved: asyncio.Event | None = None,
     ) -> None:
         """`moved` is set where the source has news before its time."""

@@ -8,13 +8,12 @@ ended. The first `until` starts it, so that building a source touches nothing.
 from __future__ import annotations
 
 import asyncio
-import random as random_module
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from mm_bot.clock import Clock
 from mm_bot.errors import EdgeError
-from mm_bot.io.backoff import Random
+from mm_bot.io.backoff import EVEN, Random
 from mm_bot.prices.backoff import FailurePauses
 from mm_bot.prices.source import AnchorError, RejectReason, unexpected
 
@@ -30,7 +29,7 @@ class Stream:
         name: str,
         session: Session,
         clock: Clock,
-        random: Random = random_module.random,
+        random: Random = EVEN,
         on_stream: Callable[[str], None] | None = None,
     ) -> None:
         """`on_stream` is called at each change with why it is lost, empty where it delivers."""

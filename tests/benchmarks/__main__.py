@@ -85,9 +85,8 @@ def main() -> int:
     pictured = [f for f in figures if PICTURED in f.name and f.beside]
     given.svg.write_text(svg(pictured, TITLE))
     print(table(figures))
-    took_s, cores = time.monotonic() - began, os.cpu_count()
-    where = f"{platform.machine()}, {cores} cores, Python {platform.python_version()}"
-    print(f"\n{where}; {took_s:.0f} s; see {given.json} and {given.svg}")
+    where = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(f"\n{where}; {time.monotonic() - began:.0f} s; see {given.json} and {given.svg}")
     return 0
 
 

@@ -10,12 +10,12 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -25,6 +25,7 @@ from integration_harness.stack.instruments import Instrument, dump_instruments
 from integration_harness.stack.supervisor import ChildProcess, Supervisor, free_port
 from integration_harness.stack.up import LocalExchange
 
+T = TypeVar("T")
 SIZE = Decimal(1)
 POLL_MS = 100
 """Of both while events are timed."""
@@ -142,23 +143,18 @@ class Rival:
     def wait_for_new(self, known: set[str], quotes: int) -> float:
         """Until so many orders rest that are not of `known` and nothing else does; the birth of the
         youngest of them."""
-        give_up_at = time.monotonic() + WITHIN_S
-        while time.monotonic() < give_up_at:
-            time.sleep(_LOOK_S)
+
+        def youngest() -> float | None:
             live = self.live()
             new = [row for row in live if row[0] not in known]
             if len(new) == quotes and (quotes == 1 or len(live) == quotes):
                 return max(float(row[3]) for row in new)
-        tail = "" if self.child is None else self.child.log_tail()
-        raise NothingHappenedError(f"{self.name}: {quotes} new orders; live {live}\n{tail}")
+            return None
+
+        return self._seen(youngest, f"{quotes} new orders")
 
     def wait_for_none(self) -> None:
-        give_up_at = time.monotonic() + WITHIN_S
-        time.sleep(_LOOK_S)
-        while self.live():
-            if time.monotonic() > give_up_at:
-                raise NothingHappenedError(f"{self.name}: its orders still rest")
-            time.sleep(_LOOK_S)
+        self._seen(lambda: None if self.live() else True, "no orders")
 
     def last_cancelled_at(self, since: float) -> float:
         """When the last of our orders that were cancelled since then was."""
@@ -171,16 +167,26 @@ class Rival:
 
     def fill_of(self, order_id: str) -> float:
         """When the given order of ours was filled."""
-        give_up_at = time.monotonic() + WITHIN_S
-        while time.monotonic() < give_up_at:
-            time.sleep(_LOOK_S)
+
+        def fill() -> float | None:
             found = self._query(
                 "SELECT extract(epoch FROM created_at) FROM trade_fills WHERE maker_order_id = %s",
                 (order_id,),
             )
-            if found:
-                return float(found[0][0])
-        raise NothingHappenedError(f"{self.name}: {order_id} was not filled")
+            return float(found[0][0]) if found else None
+
+        return self._seen(fill, f"a fill of {order_id}")
+
+    def _seen(self, look: Callable[[], T | None], what: str) -> T:
+        """What it looks for, once it is there."""
+        give_up_at = time.monotonic() + WITHIN_S
+        while time.monotonic() < give_up_at:
+            time.sleep(_LOOK_S)
+            found = look()
+            if found is not None:
+                return found
+        tail = "" if self.child is None else self.child.log_tail()
+        raise NothingHappenedError(f"{self.name}: {what}; live {self.live()}\n{tail}")
 
     def _rows(self, query: str) -> list[tuple[str, str, str, float]]:
         where = "owner_address = %s AND subaccount_id = %s AND asset_address = %s AND sub_id = %s"

@@ -6,13 +6,8 @@ from mm_bot.core.commands import Outcome
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import OpenOrder
 from mm_bot.core.plan import Cancel, CancelCategory
-from mm_bot.core.remember import (
-    CancelResult,
-)
-from tests.core.builders import (
-    NOW_MS,
-    open_order,
-)
+from mm_bot.core.remember import CancelResult
+from tests.core.builders import NOW_MS, open_order
 
 LIVE = open_order(Side.BUY, "1596")
 

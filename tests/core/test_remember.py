@@ -13,13 +13,7 @@ from mm_bot.core.ledger import STUCK_AFTER_MS, OpenOrder, Stage
 from mm_bot.core.liability import outstanding
 from mm_bot.core.orders import OrderStatus
 from mm_bot.core.quoting import MissingReason
-from mm_bot.core.remember import (
-    RESEND_MAX_MS,
-    RETIRED_KEPT_MS,
-    PlaceResult,
-    Report,
-    with_cancels,
-)
+from mm_bot.core.remember import RESEND_MAX_MS, RETIRED_KEPT_MS, PlaceResult, Report, with_cancels
 from mm_bot.core.snapshot import ClockReading
 from mm_bot.core.watching import next_due_ms
 from tests.core.builders import (
@@ -33,14 +27,7 @@ from tests.core.builders import (
     running,
     snapshot,
 )
-from tests.core.decisions import (
-    ACCEPTED,
-    REFUSED,
-    UNKNOWN,
-    after,
-    decided,
-    sent,
-)
+from tests.core.decisions import ACCEPTED, REFUSED, UNKNOWN, after, decided, sent
 from tests.core.remembering import LIVE, cancelled
 
 

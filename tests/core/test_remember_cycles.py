@@ -11,12 +11,7 @@ from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
 from mm_bot.core.memory import Accepted, Memory
 from mm_bot.core.orders import OrderId, OrderStatus
-from mm_bot.core.remember import (
-    PlaceResult,
-    Report,
-    remember,
-    with_signed,
-)
+from mm_bot.core.remember import PlaceResult, Report, remember, with_signed
 from mm_bot.core.risk import HaltReason
 from tests.core.builders import (
     LADDER_OF_THREE,
@@ -31,16 +26,7 @@ from tests.core.builders import (
     running,
     snapshot,
 )
-from tests.core.decisions import (
-    ACCEPTED,
-    EMPTY,
-    REFUSED,
-    UNKNOWN,
-    after,
-    decided,
-    sent,
-    unread,
-)
+from tests.core.decisions import ACCEPTED, EMPTY, REFUSED, UNKNOWN, after, decided, sent, unread
 from tests.core.remembering import LIVE, cancelled
 
 

@@ -15,21 +15,11 @@ from mm_bot.core.orders import OrderStatus, RestingOrder
 from mm_bot.core.quoting import MissingReason
 from mm_bot.core.remember import Report, remember
 from mm_bot.core.risk import HaltReason
-from mm_bot.core.settlement import (
-    REVERTED_AFTER_MS,
-)
+from mm_bot.core.settlement import REVERTED_AFTER_MS
 from mm_bot.core.snapshot import Fill, Snapshot
 from mm_bot.core.watching import fills_after
 from mm_bot.host.persistence import first_memory, to_state
-from tests.core.builders import (
-    NOW_MS,
-    POLICY,
-    QUOTES,
-    fill,
-    own_orders,
-    row,
-    snapshot,
-)
+from tests.core.builders import NOW_MS, POLICY, QUOTES, fill, own_orders, row, snapshot
 from tests.core.decisions import ASK, decided
 from tests.core.settling import EXPIRY_MS, FILL, FILLED, HALF, ID, KNOWN, one_look
 

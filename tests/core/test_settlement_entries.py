@@ -22,12 +22,7 @@ from mm_bot.core.settlement import (
     told_beside,
     unsettled,
 )
-from tests.core.builders import (
-    FUTURE,
-    NOW_MS,
-    SPOT,
-    balances,
-)
+from tests.core.builders import FUTURE, NOW_MS, SPOT, balances
 from tests.core.settling import EXPIRY_MS, FILL, HALF, ID, KNOWN, LOT, PAST, one_look
 
 
