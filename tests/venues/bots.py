@@ -49,7 +49,8 @@ def starting(folder: Path, environment: Mapping[str, str]) -> Iterator[Start]:
 
 
 def wait(what: str, holds: Callable[[], bool], bot: BotProcess, seconds: float = 20) -> None:
-    """Until it holds, while the bot runs."""
+    """Until it holds, while the bot runs. What is looked at again after this may have changed: a
+    test that needs the values of that moment keeps them in what it waits for."""
     give_up_at = time.monotonic() + seconds
     while not holds():
         assert bot.running, bot.log_tail()

@@ -62,6 +62,11 @@ def live(server: CoinbaseServer) -> dict[str, Order]:
     return {o.direction: o for o in orders}
 
 
+def prices(server: CoinbaseServer) -> dict[str, Decimal]:
+    """What our open orders ask, by side."""
+    return {side: order.price for side, order in live(server).items()}
+
+
 def test_it_quotes_counts_a_fill_once_and_stops_with_proof(
     server: CoinbaseServer, start: Start
 ) -> None:
@@ -74,9 +79,7 @@ def test_it_quotes_counts_a_fill_once_and_stops_with_proof(
     server.faults.late_fills_s = 0.5
     server.faults.duplicate_pushes = server.faults.reversed_pushes = True
     bot = start()
-    wait("two quotes", lambda: len(live(server)) == 2, bot)
-    prices = {side: order.price for side, order in live(server).items()}
-    assert prices == {"buy": Decimal(59850), "sell": Decimal(60150)}
+    wait("two quotes", lambda: prices(server) == {"buy": 59850, "sell": 60150}, bot)
     wait("the first has failed", lambda: server.faults.failed_later == 0, bot)
     wait("two that rest", lambda: [o.status for o in live(server).values()] == ["OPEN"] * 2, bot)
     wait("it is ready", lambda: bot.ready()[0], bot)
