@@ -23,6 +23,7 @@ from integration_harness.ladder import Wanted, ladder_fault, wanted_of
 from integration_harness.market_view import FillRow, MarketView, OrderRow
 from integration_harness.report import Findings
 from integration_harness.stack.up import LocalExchange
+from integration_harness.starvation import Starvation
 from integration_harness.taker import Nibbler, Taker
 from integration_harness.target import Target
 from integration_harness.waiting import Limits, wait_until
@@ -172,38 +173,51 @@ class Context:
             return ladder_fault(bot.status(), rows, self.levels, self.target.price_tick), rows
 
         what = f"{self.levels} live orders a side as the bot wants them"
-        return wait_until(what, look, lambda seen: not seen[0], self.limits, alive=bot.why_over)[1]
+        return self._until(what, look, lambda seen: not seen[0], bot)[1]
 
     def cycles(self, bot: BotProcess, count: int) -> None:
         """Wait for so many further cycles of the bot."""
         name = "mm_bot_cycle_duration_seconds_count"
         goal = bot.metrics()[name] + count
-        wait_until(
-            f"{count} cycles",
-            lambda: bot.metrics()[name],
-            lambda done: done >= goal,
-            self.limits,
-            alive=bot.why_over,
-        )
+        self._until(f"{count} cycles", lambda: bot.metrics()[name], lambda done: done >= goal, bot)
 
     def halted(self, bot: BotProcess, reason: str, limits: Limits | None = None) -> None:
         """Wait until `/readyz` names a halt reason."""
-        wait_until(
+        self._until(
             f"/readyz to name {reason!r}",
             bot.ready,
             lambda seen: not seen[0] and reason in seen[1],
-            limits or self.limits,
-            alive=bot.why_over,
+            bot,
+            limits,
         )
 
     def none_live(self, bot: BotProcess) -> None:
         """Wait until none of the bot's orders is live."""
-        wait_until(
+        self._until(
             "none of the bot's orders to be live",
             lambda: [order.order_id for order in self.view.live(self.target.bot)],
             lambda live: not live,
-            self.limits,
+            bot,
+        )
+
+    def _until(
+        self,
+        what: str,
+        look: Callable[[], T],
+        accept: Callable[[T], bool],
+        bot: BotProcess,
+        limits: Limits | None = None,
+    ) -> T:
+        """The first look that is accepted, while the bot runs. What a loaded machine kept the bot
+        or us waiting does not count."""
+        starved = Starvation(bot.pid)
+        return wait_until(
+            what,
+            look,
+            accept,
+            limits or self.limits,
             alive=bot.why_over,
+            starved=lambda: starved.seconds,
         )
 
     # The market

@@ -1,12 +1,14 @@
 """How long a process stood ready to run and got no processor, so that a loaded machine can be told
 from a slow bot.
 
-Source: `/proc/PID/schedstat`, whose second number is the time on a run queue in nanoseconds. Where
-the system has none, nothing counts as waited.
+Sources: `/proc/PID/schedstat`, whose second number is the time on a run queue in nanoseconds, and
+`/proc/stat`, whose eighth is what the machine's host gave to others, in ticks. Where the system has
+none, nothing counts as waited.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Final
@@ -16,7 +18,8 @@ _PROC: Final = Path("/proc")
 
 
 class Starvation:
-    """From its making on, of a process (its main thread) and of the thread that made this."""
+    """From its making on, of a process (its main thread) and of the thread that made this; and what
+    the host took from all cores, whoever wanted to run there."""
 
     def __init__(self, pid: int | None = None) -> None:
         ours = _PROC / "self" / "task" / str(threading.get_native_id())
@@ -25,11 +28,11 @@ class Starvation:
 
     @property
     def seconds(self) -> float:
-        """Of both together."""
+        """Of all together."""
         return max(self._now() - self._before, 0) / _NANOSECONDS
 
     def _now(self) -> int:
-        return sum(map(_queued_ns, self._folders))
+        return sum(map(_queued_ns, self._folders)) + _stolen_ns()
 
 
 def _queued_ns(folder: Path) -> int:
@@ -38,3 +41,12 @@ def _queued_ns(folder: Path) -> int:
         return int((folder / "schedstat").read_text().split()[1])
     except (OSError, IndexError):
         return 0
+
+
+def _stolen_ns() -> int:
+    """Since the machine's start."""
+    try:
+        ticks = int((_PROC / "stat").read_text().split("\n", 1)[0].split()[8])
+    except (OSError, IndexError):
+        return 0
+    return ticks * _NANOSECONDS // os.sysconf("SC_CLK_TCK")

@@ -8,12 +8,14 @@ from typing import Final
 from integration_harness.context import Context
 from integration_harness.registry import Rounds, Scenario
 from integration_harness.scenarios import steps
+from integration_harness.starvation import Starvation
 from integration_harness.waiting import Limits, require, wait_until
 
 _EXPIRY_SECONDS: Final = 20
-_QUICK_EXPIRY_SECONDS: Final = 6
+_QUICK_EXPIRY_SECONDS: Final = 10
 _LONGEST_GAP_SECONDS: Final = 0.25
-"""One round trip, from a cancel that took effect to the order that follows it."""
+"""One round trip, from a cancel that took effect to the order that follows it; what a loaded
+machine kept the bot or us waiting comes on top."""
 _SLACK_SECONDS: Final = 2.0
 
 
@@ -23,6 +25,7 @@ def run(context: Context) -> None:
     context.phase(f"starting the bot with orders that live {expiry} s")
     bot = context.bot(MM_ORDER_EXPIRY_SECONDS=str(expiry))
     ladder = context.ladder(bot)
+    starved = Starvation(bot.pid)
     seq = context.view.newest_event()
     for number in range(context.rounds):
         context.phase(f"waiting for renewal {number + 1} of {context.rounds}")
@@ -35,7 +38,7 @@ def run(context: Context) -> None:
         longest = max(gaps.values())
         context.figure("longest_gap_ms", longest * 1000)
         require(
-            longest <= _LONGEST_GAP_SECONDS or not context.target.local,
+            longest - starved.seconds <= _LONGEST_GAP_SECONDS or not context.target.local,
             f"a side is never without a quote for more than {_LONGEST_GAP_SECONDS} s",
             f"{longest:.3f} s",
         )

@@ -90,6 +90,8 @@ class FakeServer(ABC, Generic[C]):
 
     def __init__(self) -> None:
         self._clients: set[C] = set()
+        self.opened = 0
+        """Sockets that were opened so far."""
         self._port = free_port()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None
@@ -132,6 +134,8 @@ class FakeServer(ABC, Generic[C]):
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         while not self._server.started or self._loop is None:
+            if not self._thread.is_alive():
+                raise RuntimeError(f"nothing can listen on port {self._port}: it was taken since")
             time.sleep(0.01)
 
     def close(self) -> None:
@@ -178,6 +182,7 @@ class FakeServer(ABC, Generic[C]):
         await socket.accept()
         client = self._client(socket)
         self._clients.add(client)
+        self.opened += 1
         sending = asyncio.create_task(self._send(client))
         try:
             while True:

@@ -3,6 +3,8 @@
 Content is one mode, white space around it does not count. No file, or an empty one, means the mode
 of the settings. Whatever is no mode (another word, a folder, a file that cannot be read) leaves the
 last valid one in force, and `problem` says why: a slip of the pen must not start or stop quoting.
+Nor must a file that is just being written: who writes it the plain way empties it first, so that an
+empty one counts once it has been so for a moment.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from mm_bot.clock import Clock, SystemClock
 from mm_bot.core.policy import OperatorMode
 
 INTERVAL_MS = 100
+_WRITTEN_WITHIN_MS = 100
 _READ_BYTES = 256
 
 
@@ -45,7 +48,9 @@ class ModeFile:
         if self.path is None:
             return self.mode
         try:
-            text = _content(self.path)
+            text, changed_ms = _content(self.path)
+            if not text and abs(self._clock.now_ms() - changed_ms) < _WRITTEN_WITHIN_MS:
+                return self.mode
         except FileNotFoundError:
             text = ""
         except OSError as error:
@@ -84,10 +89,12 @@ class ModeFile:
         return f"{self.mode.value} stays in force"
 
 
-def _content(path: Path) -> str:
+def _content(path: Path) -> tuple[str, int]:
+    """What the file says, and when it last changed, unix milliseconds."""
     # Not to wait for the writer of a pipe that somebody put there.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        return os.read(descriptor, _READ_BYTES).decode(errors="replace").strip()
+        changed_ms = os.fstat(descriptor).st_mtime_ns // 1_000_000
+        return os.read(descriptor, _READ_BYTES).decode(errors="replace").strip(), changed_ms
     finally:
         os.close(descriptor)

@@ -11,7 +11,8 @@ from tests.fair_anchor.support import FUTURE, ONE_FUTURE, Service, Told, running
 from tests.prices.servers import Answer, RawServer, raw_server
 from tests.prices.support import run
 
-TIMEOUT_MS = 800
+TIMEOUT_MS = 4_000
+"""Of each source. Who wants it to run out gives a shorter one."""
 KEY = "key-that-nobody-may-see"
 Scenario = Callable[[RawServer, Service], Awaitable[None]]
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.fair_anchor.scenario import KEY, TIMEOUT_MS, against, price, until
+from tests.fair_anchor.scenario import KEY, against, price, until
 from tests.fair_anchor.support import FUTURE, ONE_FUTURE, Service, running
 from tests.prices.servers import Answer, RawServer, json_answer, raw_server
 from tests.prices.streams import Coinbase, coinbase
 from tests.prices.support import run
 
 HTML = {"content-type": "text/html"}
+HASTY = {"TIMEOUT_MS": "800"}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_what_is_no_price_is_refused_with_its_own_reason(
         server.answer(json_answer('{"price": 1600}'))
         assert (await until(service, 200)).body["spot"] == 1600
 
-    against(tmp_path, answer, scenario)
+    against(tmp_path, answer, scenario, **(HASTY if reason == "timeout" else {}))
 
 
 def test_a_jump_must_be_confirmed(tmp_path: Path) -> None:
@@ -91,12 +92,12 @@ def test_a_frozen_source_fails_closed_and_recovers(tmp_path: Path) -> None:
         server.answer(json_answer("1600", delay_seconds=30.0))
         await asyncio.sleep(0.25)
         began = asyncio.get_running_loop().time()
-        assert (await price(service)).tried()["http"] == f"timeout: no answer in {TIMEOUT_MS} ms"
+        assert (await price(service)).tried()["http"] == "timeout: no answer in 800 ms"
         assert asyncio.get_running_loop().time() - began < 5
         server.answer(json_answer("1600"))
         await until(service, 200)
 
-    against(tmp_path, json_answer("1600"), scenario, CACHE_MS="200")
+    against(tmp_path, json_answer("1600"), scenario, CACHE_MS="200", **HASTY)
 
 
 def test_a_cross_rate_of_streams(tmp_path: Path) -> None:

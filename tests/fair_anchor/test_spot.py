@@ -32,10 +32,12 @@ class Source:
         self.gate = asyncio.Event()
         self.gate.set()
         self.reads = 0
+        self.asked = asyncio.Event()
         self._clock = clock
 
     async def read(self) -> Reading:
         self.reads += 1
+        self.asked.set()
         await self.gate.wait()
         if self.price is None:
             raise AnchorError(self.name, self.refusal, "on purpose")
@@ -220,8 +222,7 @@ def test_while_the_best_source_is_slow_the_others_are_asked() -> None:
         desk = Desk(None, "1601")
         desk.sources[0].gate.clear()
         asked = asyncio.create_task(desk.find())
-        await asyncio.sleep(0.4)
-        assert desk.sources[1].reads == 1
+        await desk.sources[1].asked.wait()
         desk.sources[0].gate.set()
         assert (await asked)[0] == "s1"
 

@@ -7,6 +7,7 @@ import os
 import time
 from pathlib import Path
 
+from integration_harness.starvation import Starvation
 from mm_bot.host.folder_watch import told_of_all
 from mm_bot.host.kill_switch import KillSwitch
 
@@ -49,29 +50,32 @@ def test_doubt_counts_as_on(tmp_path: Path) -> None:
 
 
 def test_appearance_and_disappearance_are_seen_within_the_interval(tmp_path: Path) -> None:
-    """The watcher tells of both changes, once each, well under 250 ms after them."""
+    """The watcher tells of both changes, once each, well under 250 ms after them, but for what a
+    loaded machine kept us waiting."""
     path = tmp_path / "kill"
-    seen: list[tuple[bool, float]] = []
 
-    async def scenario() -> tuple[float, float]:
+    async def scenario() -> list[tuple[bool, float]]:
+        seen = asyncio.Queue[tuple[bool, float]]()
+
         def changed(active: bool) -> None:
-            seen.append((active, time.monotonic()))
+            seen.put_nowait((active, time.monotonic()))
 
         watcher = asyncio.create_task(KillSwitch(path).watch(changed))
         await asyncio.sleep(0.12)
-        appeared = time.monotonic()
-        path.touch()
-        await asyncio.sleep(0.3)
-        gone = time.monotonic()
-        path.unlink()
-        await asyncio.sleep(0.3)
+        told = []
+        for change in (path.touch, path.unlink):
+            starved, changed_at = Starvation(), time.monotonic()
+            change()
+            active, told_at = await asyncio.wait_for(seen.get(), 10)
+            told.append((active, told_at - changed_at - starved.seconds))
+            await asyncio.sleep(0.3)
         watcher.cancel()
-        return appeared, gone
+        assert seen.empty()
+        return told
 
-    appeared, gone = asyncio.run(scenario())
-    assert [active for active, _ in seen] == [True, False]
-    assert seen[0][1] - appeared < 0.25
-    assert seen[1][1] - gone < 0.25
+    told = asyncio.run(scenario())
+    assert [active for active, _ in told] == [True, False]
+    assert max(seconds for _, seconds in told) < 0.25
 
 
 def test_a_switch_that_is_on_from_the_start_is_told_at_once(tmp_path: Path) -> None:

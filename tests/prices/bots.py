@@ -18,6 +18,7 @@ from integration_harness.stack.orders import ExchangeClient, OrderTicket, Signer
 from integration_harness.stack.quantities import Side
 from integration_harness.stack.supervisor import Supervisor
 from integration_harness.stack.up import LocalExchange
+from integration_harness.starvation import Starvation
 
 Quote = tuple[Fraction, Fraction]
 """Price and size."""
@@ -90,14 +91,16 @@ class QuotingBot:
         return await asyncio.to_thread(self.process.metrics)
 
     async def _until(self, reached: Callable[[], Awaitable[bool]], what: str) -> float:
-        began = time.monotonic()
+        """Seconds, without what a loaded machine kept the bot or us waiting."""
+        starved, began = Starvation(self.process.pid), time.monotonic()
         while not await reached():
             assert self.process.running, f"{what}: {self.process.why_over()}"
             if time.monotonic() - began > WAIT_SECONDS:
                 seen = (await self.quotes(), await self.reasons())
                 raise AssertionError(f"{what}: {seen}\n{self.process.log_tail()}")
             await asyncio.sleep(LOOK_SECONDS)
-        return time.monotonic() - began
+        took = time.monotonic() - began
+        return took - min(starved.seconds, took)
 
     def close(self) -> None:
         self._client.close()

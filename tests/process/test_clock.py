@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,9 +35,8 @@ def test_a_clock_that_differs_is_told_and_that_it_agrees_again(
         with Running(environment) as bot:
             assert not [c for c in bot.until_ready()["clocks"] if c["off"]]
             api.clock_ahead_seconds = ahead_s
-            told = bot.until(lambda s: [c for c in s["clocks"] if c["off"]], "told")
+            told = bot.until(lambda s: _off_by_ms(s, ahead_s * 1000) <= 1_500, "told")
             assert told["clocks"][0]["clock"] == "api"
-            assert abs(told["clocks"][0]["ahead_ms"] - ahead_s * 1000) <= 1_500
             assert told["ready"]
             api.clock_ahead_seconds = 0
             bot.until(lambda s: not [c for c in s["clocks"] if c["off"]], "agreeing")
@@ -43,3 +44,10 @@ def test_a_clock_that_differs_is_told_and_that_it_agrees_again(
             assert bot.output.count("clock.off") == bot.output.count("clock.agrees") == 1
     finally:
         api.close()
+
+
+def _off_by_ms(status: dict[str, Any], ahead_ms: int) -> float:
+    """How far the error that the first clock is said to have is from the true one; without end
+    where none is said."""
+    first = status["clocks"][0]
+    return abs(first["ahead_ms"] - ahead_ms) if first["off"] else math.inf

@@ -109,11 +109,20 @@ def _posted_after_losing_the_lock(
     with psycopg.connect(exchange.admin_database_url, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s)", (held[0],))
         time.sleep(1.2)
+        _wait_until_all_landed(admin)
         row = admin.execute("SELECT clock_timestamp()").fetchone()
         assert row is not None
         os.kill(pid, signal.SIGCONT)
         time.sleep(1)
         return _ask(admin, "created_at > %s", row[0])
+
+
+def _wait_until_all_landed(admin: psycopg.Connection[Any]) -> None:
+    """Until the API has written what it was handed before: no new row in five looks."""
+    counts: list[int] = []
+    while len(counts) < 5 or len(set(counts[-5:])) > 1:
+        counts.append(_ask(admin, "true"))
+        time.sleep(0.1)
 
 
 def _wait_until_quoting(admin: psycopg.Connection[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
@@ -28,8 +28,16 @@ def node() -> Iterator[EvmNode]:
 
 @pytest.fixture
 def web3(node: EvmNode) -> Iterator[Web3]:
-    with connected(node.url, timeout_seconds=1) as web3:
+    with connected(node.url) as web3:
         yield web3
+
+
+def is_present(look: Callable[[], int]) -> None:
+    """The time it sees comes to be that of now, with a block's length and a rounded second."""
+    give_up_at = time.monotonic() + 10
+    while abs(look() - time.time()) >= 2.2:
+        assert time.monotonic() < give_up_at
+        time.sleep(0.1)
 
 
 def test_starts_as_asked() -> None:
@@ -49,8 +57,7 @@ def test_development_keys(web3: Web3) -> None:
 def test_calls_see_the_present(web3: Web3) -> None:
     """On an idle chain calls are evaluated at the present, though no transaction came."""
     time.sleep(2.5)
-    seen = int(ask(web3, "eth_call", {"data": TIMESTAMP_CODE}, "latest"), 16)
-    assert abs(seen - time.time()) < 2.2
+    is_present(lambda: int(ask(web3, "eth_call", {"data": TIMESTAMP_CODE}, "latest"), 16))
 
 
 def test_state_survives_an_outage(node: EvmNode, web3: Web3) -> None:
@@ -66,14 +73,17 @@ def test_state_survives_an_outage(node: EvmNode, web3: Web3) -> None:
     ask(web3, "eth_sendTransaction", payment)
     time.sleep(1.2)
     assert ask(web3, "eth_getBalance", RECEIVER, "latest") == "0xa"
-    assert abs(web3.eth.get_block("latest")["timestamp"] - time.time()) < 2.2
+    is_present(lambda: web3.eth.get_block("latest")["timestamp"])
 
 
 def test_frozen_node(node: EvmNode, web3: Web3) -> None:
     """A frozen node accepts connections and answers nothing, and goes on when thawed."""
     node.freeze()
     assert answers(node.port)
-    with pytest.raises(requests.Timeout):
-        ask(web3, "eth_chainId")
+    with (
+        connected(node.url, timeout_seconds=1) as impatient,
+        pytest.raises(requests.Timeout),
+    ):
+        ask(impatient, "eth_chainId")
     node.thaw()
     assert web3.eth.chain_id == 8453

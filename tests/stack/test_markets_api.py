@@ -171,8 +171,8 @@ def test_an_overdue_order_expires_when_its_book_is_listed(
     exchange: LocalExchange, client: ExchangeClient, maker: Signer
 ) -> None:
     """Expiry is lazy: nothing but a listing turns the order `expired`."""
-    order = client.place(maker.order_body(ticket(exchange, lifetime_seconds=1)))
-    time.sleep(1.5)
+    order = client.place(maker.order_body(ticket(exchange, lifetime_seconds=3)))
+    time.sleep(3.5)
     assert client.order(order["order_id"])["status"] == "active"
     assert order["order_id"] not in {level.order_id for level in client.book(exchange.spot).bids}
     assert client.order(order["order_id"])["status"] == "expired"

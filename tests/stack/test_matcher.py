@@ -164,14 +164,14 @@ def test_a_match_that_fails_blocks_its_market_until_an_order_of_it_expires(desk:
     future = desk.exchange.futures[0]
     good = desk.place(desk.maker_future, future, "sell", "1600", "0.1")
     bad = desk.place(
-        desk.taker, future, "buy", "1610", "0.1", lifetime_seconds=4, signature="0x" + "11" * 65
+        desk.taker, future, "buy", "1610", "0.1", lifetime_seconds=8, signature="0x" + "11" * 65
     )
     behind = desk.place(desk.taker, future, "buy", "1600", "0.1")
     eventually(lambda: desk.exchange.log_tail("matcher").count(bad["order_id"]) > 5, "no retries")
     assert "error=OV_InvalidSignature" in desk.exchange.log_tail("matcher")
     assert desk.fills() == []
     assert {desk.status(order)["status"] for order in (bad, behind)} <= {"active", "matching"}
-    eventually(lambda: desk.status(behind)["status"] == "filled", "still blocked", 20)
+    eventually(lambda: desk.status(behind)["status"] == "filled", "still blocked", 25)
     assert [fill[:2] for fill in desk.fills()] == [(good["order_id"], behind["order_id"])]
     assert desk.status(bad)["cancel_reason"] == ""
 
@@ -256,15 +256,15 @@ def test_a_matcher_that_dies_in_its_window_leaves_its_orders_matching_for_ever()
     with LocalExchange(options) as exchange, ExchangeClient(exchange.api_url) as client:
         desk = Desk(exchange, client)
         future = exchange.futures[0]
-        maker = desk.place(desk.maker_future, future, "sell", "1600", "0.3", lifetime_seconds=3)
-        taker = desk.place(desk.taker, future, "buy", "1605", "0.1", lifetime_seconds=3)
+        maker = desk.place(desk.maker_future, future, "sell", "1600", "0.3", lifetime_seconds=8)
+        taker = desk.place(desk.taker, future, "buy", "1605", "0.1", lifetime_seconds=8)
         eventually(lambda: not exchange.running("matcher"), "the matcher did not crash")
         exchange.start("matcher", STACK_MATCHER_CRASH_AFTER_SETTLEMENT="false")
         desk.settles(taker, 10**17)
         with pytest.raises(httpx.HTTPStatusError, match="404"):
             client.cancel(desk.maker_future.cancel_body(int(maker["nonce"])))
         fresh = desk.place(desk.maker_future, future, "sell", "1700", "0.1")
-        eventually(lambda: time.time() > maker["expiry"] + 1, "time stands still")
+        eventually(lambda: time.time() > maker["expiry"] + 1, "time stands still", 15)
         assert [level.order_id for level in client.book(future).asks] == [fresh["order_id"]]
         assert {desk.status(o)["status"] for o in (maker, taker)} == {"matching"}
         assert desk.fills() == []

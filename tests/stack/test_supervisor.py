@@ -89,6 +89,7 @@ def test_a_wait_that_runs_out_says_why() -> None:
     """A child that does not get ready is reported with what was awaited and its last words."""
     with Supervisor() as supervisor:
         child = supervisor.spawn("mute", ["sh", "-c", "echo starting up; sleep 600"])
+        assert eventually(lambda: "starting up" in child.log_tail())
         with pytest.raises(StartError, match=r"(?s)mute: no answer within 0\.2 s.*starting up"):
             child.wait_until(lambda: False, "answer", deadline_seconds=0.2)
 

@@ -40,7 +40,7 @@ class Server:
 def with_server(
     answer: Answer,
     use: Callable[[LeanClient, Server], Awaitable[None]],
-    timeout_ms: int = 1000,
+    timeout_ms: int = 10_000,
 ) -> Server:
     """Run `use` against a server that answers so."""
 

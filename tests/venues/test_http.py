@@ -110,7 +110,7 @@ def test_a_slow_answer_is_a_read_timeout() -> None:
     """No answer in time: ReadTimeout, and the connection, where it may still come, is dropped."""
 
     async def slow(server: Server, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.15 if len(server.requests) == 1 else 0)
+        await asyncio.sleep(2 if len(server.requests) == 1 else 0)
         writer.write(OK)
 
     async def use(client: httpx.AsyncClient, server: Server) -> None:
@@ -118,7 +118,7 @@ def test_a_slow_answer_is_a_read_timeout() -> None:
             await client.get("/")
         assert (await client.get("/")).content == b"ok"
 
-    assert with_server(slow, use, timeout_ms=80).connections == 2
+    assert with_server(slow, use, timeout_ms=1_000).connections == 2
 
 
 def test_nobody_listening_is_a_connect_error() -> None:
@@ -192,14 +192,19 @@ def test_a_packed_body_is_refused_unread() -> None:
 def test_an_answer_nobody_asked_for_ends_the_connection() -> None:
     """Bytes after the answer could be mistaken for the next one, so the connection goes."""
 
+    more = asyncio.Event()
+
     async def twice(server: Server, writer: asyncio.StreamWriter) -> None:
         writer.write(OK)
         await asyncio.sleep(0.02)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nbad")
+        more.set()
 
     async def use(client: httpx.AsyncClient, server: Server) -> None:
         for _ in range(2):
             assert (await client.get("/")).content == b"ok"
-            await asyncio.sleep(0.05)
+            await more.wait()
+            more.clear()
+            await asyncio.sleep(0.05)  # in which what came is read
 
     assert with_server(twice, use).connections == 2

@@ -121,8 +121,11 @@ def test_one_refusal_in_flight_is_forgotten() -> None:
     assert last == [True]
 
 
-def test_a_node_without_programs_is_not_asked_for_one_each_time() -> None:
+def test_a_node_without_programs_is_not_asked_for_one_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The first read asks for it; the next ones, within its pause, do not."""
+    monkeypatch.setattr("mm_bot.venues.numo.chain._PROGRAM_AGAIN_S", 60.0)
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"error": BUSY} if is_program(request) else fine(request)
@@ -147,7 +150,9 @@ def each(answer: Answer) -> Callable[[Any, Any], Awaitable[None]]:
     return serve
 
 
-def start_through(exchange: LocalExchange, answers: list[dict[str, Any]]) -> tuple[str, int]:
+def start_through(
+    exchange: LocalExchange, answers: list[dict[str, Any]], *, reach_ms: int = 15_000
+) -> tuple[str, int]:
     """Start through a node that first gives each of `answers` to an `eth_call`, the last one for
     ever where it is an error; how the start failed, if it did, and how often it was asked."""
 
@@ -177,7 +182,7 @@ def start_through(exchange: LocalExchange, answers: list[dict[str, Any]]) -> tup
                 exchange,
                 exchange.spot.symbol,
                 rpc_url=f"http://127.0.0.1:{port}",
-                reach_timeout_ms=1500,
+                reach_timeout_ms=reach_ms,
                 dry_run=True,
             )
             venue = NumoVenue(config)
@@ -206,7 +211,7 @@ def test_a_start_outlives_a_nodes_bad_moments(exchange: LocalExchange) -> None:
 def test_a_node_that_never_answers_ends_the_start_with_its_text(exchange: LocalExchange) -> None:
     """Exit 4 and the node's own words, not another identity."""
     limit = {"code": -32005, "message": "daily limit reached", "data": "upgrade your plan"}
-    failure, calls = start_through(exchange, [{"error": limit}])
+    failure, calls = start_through(exchange, [{"error": limit}], reach_ms=4_000)
     assert failure.startswith("UnreachableError: chain node at http://127.0.0.1:")
     assert "daily limit reached" in failure
     assert calls > 4

@@ -111,7 +111,7 @@ def test_one_bad_row_of_a_stranger_is_left_out_and_named(table: Table, price: st
 
 def sessions(table: Table, count: int) -> list[Session]:
     url = table.running.database_url
-    return [Session(url, f"mm-bot test {i} pid=1 host=h", 1000) for i in range(count)]
+    return [Session(url, f"mm-bot test {i} pid=1 host=h", 10_000) for i in range(count)]
 
 
 def test_one_writer_at_a_time(table: Table) -> None:
@@ -169,7 +169,7 @@ def test_a_query_given_up_does_not_poison_the_session(table: Table, how: str) ->
     async def use() -> None:
         (session,) = sessions(table, 1)
         slow = session.query(
-            Statement.of("SELECT pg_sleep(5)"), {}, 0.1 if how == "timeout" else None
+            Statement.of("SELECT pg_sleep(9)"), {}, 0.1 if how == "timeout" else None
         )
         began = time.monotonic()
         try:
@@ -183,7 +183,7 @@ def test_a_query_given_up_does_not_poison_the_session(table: Table, how: str) ->
                 with pytest.raises(asyncio.CancelledError):
                     await task
             assert await session.query(Statement.of("SELECT 42"), {}) == [(42,)]
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 8
         finally:
             await session.aclose()
 

@@ -103,7 +103,8 @@ class DeriveServer(FakeServer[_Client]):
 
     def live(self, subaccount_id: int) -> list[Order]:
         """The open orders of a subaccount."""
-        return self.book.live(subaccount_id)
+        found: list[Order] = self._do(lambda: self.book.live(subaccount_id))
+        return found
 
     def rest(
         self, direction: str, price: str, amount: str, *, subaccount_id: int = 0, label: str = ""
@@ -114,9 +115,15 @@ class DeriveServer(FakeServer[_Client]):
         order: Order = self._do(lambda: self.book.rest(*terms, subaccount_id, label))
         return order
 
-    def take(self, direction: str, amount: str) -> None:
-        """A stranger takes that much from the other side, at whatever price."""
-        self._do(lambda: self.book.take(direction, Decimal(amount)))
+    def take(self, direction: str, *amounts: str) -> None:
+        """A stranger takes that much from the other side, at whatever price; of several amounts
+        each, with nobody else in between."""
+
+        def take_each() -> None:
+            for amount in amounts:
+                self.book.take(direction, Decimal(amount))
+
+        self._do(take_each)
 
     def set_band(self, low: str, high: str) -> None:
         """Take prices between these alone, and say so."""
@@ -168,7 +175,7 @@ class DeriveServer(FakeServer[_Client]):
         super()._left(client)
         for trader in self._of(client.wallet):
             if trader.cancel_on_disconnect and not self.faults.disconnects_unseen:
-                for order in self.live(trader.subaccount_id):
+                for order in self.book.live(trader.subaccount_id):
                     self.book.cancelled(order, "cancel_on_disconnect")
 
     async def _heard(self, client: _Client, request: dict[str, Any]) -> None:

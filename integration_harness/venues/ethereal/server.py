@@ -117,7 +117,8 @@ class EtherealServer(FakeServer[_Client]):
 
     def live(self, subaccount_id: int, symbol: str | None = None) -> list[Order]:
         """The open orders of a subaccount, in one market or all."""
-        return self.exchange.live(subaccount_id, symbol)
+        found: list[Order] = self._do(lambda: self.exchange.live(subaccount_id, symbol))
+        return found
 
     def rest(
         self,

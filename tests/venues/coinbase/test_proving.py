@@ -44,7 +44,7 @@ def settings(server: CoinbaseServer, tmp_path: Path) -> CoinbaseConfig:
         resend=False,
         dry_run=False,
         wait_for_lock=False,
-        request_timeout_ms=1_000,
+        request_timeout_ms=10_000,
     )
 
 

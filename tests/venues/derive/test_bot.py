@@ -168,8 +168,7 @@ def test_a_look_leaves_the_quotes(server: DeriveServer, start: Start) -> None:
     of nobody, however many reads later."""
     bot = start()
     wait("two quotes", lambda: quoted(server), bot)
-    server.take("sell", "0.2")
-    server.take("sell", "0.3")
+    server.take("sell", "0.2", "0.3")
     wait("both are counted", lambda: bot.metrics()['mm_bot_fills_total{side="buy"}'] == 2, bot)
     wait("the bid is back", lambda: quoted(server), bot)
     counted = bot.metrics()[CYCLES]

@@ -42,6 +42,7 @@ def settings(server: EtherealServer, tmp_path: Path) -> EtherealConfig:
         signer_key=LINKED,
         signer=Signer(LINKED).address,
         market_symbol="ETHUSD",
+        request_timeout_ms=10_000,
     )
 
 
@@ -145,7 +146,7 @@ def test_a_clock_a_socket_and_maintenance_are_notes(server: EtherealServer, tmp_
     server.faults.clock_ahead_s = 60
     server.faults.refused_channel = "L2Book"
     server.faults.maintenance = True
-    given = replace(settings(server, tmp_path), reach_timeout_ms=300)
+    given = replace(settings(server, tmp_path), reach_timeout_ms=2_000)
     found = checked(given)
     assert found["clock"].result is Result.NOTE
     assert "60.0 s behind the exchange's" in found["clock"].detail
