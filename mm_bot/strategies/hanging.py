@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mm_bot.core.changed import changed
+from mm_bot.core.changed import changed, made_directly
 from mm_bot.core.declared import Measure, MeasureKind, StepReason
 from mm_bot.core.exact import BPS, Size, multiply
 from mm_bot.core.instrument import BOTH, Side
@@ -44,6 +44,7 @@ FILL_LATE_MS = 5_000
 """How long after an order is gone its last fill may still be read."""
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     index: int
@@ -116,8 +117,10 @@ class HangingOrders(Step):
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         assert isinstance(state, HangingState)
-        since = dict(state.since_ms)
         draft = self._delayed(draft, state)
+        if not state.since_ms:
+            return draft
+        since = dict(state.since_ms)
         stay: list[str] = []
         over: list[str] = []
         for side in BOTH:

@@ -69,10 +69,14 @@ def lived(policy: Policy) -> tuple[Snapshot, Memory]:
     for second in range(LIVED_S):
         decision = decide(_world(second), memory, policy, SPOT, strategy)
         memory = remember(memory, decision, Report(), dry_run=False)
-    wanted = (*decision.ladder.bids, *decision.ladder.asks)
+    ladder = decide(_world(LIVED_S), memory, policy, SPOT, strategy).ladder
+    wanted = (*ladder.bids, *ladder.asks)
     terms = [(w.side, str(w.price), str(w.size), n) for n, w in enumerate(wanted, start=1)]
-    orders = tuple(open_order(side, at, size, nonce=n) for side, at, size, n in terms)
-    rows = [row(side, at, size, nonce=n) for side, at, size, n in terms]
+    made_ms = NOW_MS + LIVED_S * 1_000
+    orders = tuple(
+        open_order(side, at, size, nonce=n, created_ms=made_ms) for side, at, size, n in terms
+    )
+    rows = [row(side, at, size, nonce=n, created_ms=made_ms) for side, at, size, n in terms]
     return _world(LIVED_S, *rows), replace(memory, open_orders=orders)
 
 

@@ -89,16 +89,18 @@ class OrderEntry:
         is_bid = engine.side is units.EngineSide.BUY
         data = words.data(engine.limit_price, engine.desired_amount, is_bid)
         signature = self._signer.sign(words.digest(nonce, data, expiry_s))
-        body = self._body % {
-            b"order_id": orjson.dumps(order.order_id),
-            b"nonce": nonce,
-            b"side": b"buy" if is_bid else b"sell",
-            b"desired_amount": engine.amount_text.encode(),
-            b"limit_price": engine.price_text.encode(),
-            b"expiry_s": expiry_s,
-            b"data": data.hex().encode(),
-            b"signature": signature.hex().encode(),
-        }
+        body = self._body % (
+            orjson.dumps(order.order_id),
+            nonce,
+            b"buy" if is_bid else b"sell",
+            engine.amount_text.encode(),
+            engine.price_text.encode(),
+            expiry_s,
+            nonce,
+            data.hex().encode(),
+            expiry_s,
+            signature.hex().encode(),
+        )
         return PreparedOrder(order=order, body=body)
 
     async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
@@ -154,7 +156,8 @@ class OrderEntry:
         return SharedWords(self._domain, action, trade)
 
     def _shared_body(self, where: units.AssetRef) -> bytes:
-        """What is posted of every order of that market, with %(names) of what is each one's own."""
+        """What is posted of every order of that market; what is each one's own is left open, in the
+        order in which `prepare` fills it in."""
         config = self._config
         body = {
             "owner_address": config.owner,
@@ -163,24 +166,24 @@ class OrderEntry:
             "recipient_id": str(config.recipient_id),
             "filled_amount": "0",
             "worst_fee": str(config.worst_fee),
-            "order_id": orjson.Fragment("%(order_id)b"),
-            "nonce": "%(nonce)d",
-            "side": "%(side)b",
+            "order_id": orjson.Fragment("%b"),
+            "nonce": "%d",
+            "side": "%b",
             "asset_address": where.asset,
             "sub_id": str(where.sub_id),
-            "desired_amount": "%(desired_amount)b",
-            "limit_price": "%(limit_price)b",
-            "expiry": orjson.Fragment("%(expiry_s)d"),
+            "desired_amount": "%b",
+            "limit_price": "%b",
+            "expiry": orjson.Fragment("%d"),
             "action_json": {
                 "subaccount_id": str(config.subaccount_id),
                 "module": config.trade,
                 "owner": config.owner,
                 "signer": config.signer,
-                "nonce": "%(nonce)d",
-                "data": "0x%(data)b",
-                "expiry": "%(expiry_s)d",
+                "nonce": "%d",
+                "data": "0x%b",
+                "expiry": "%d",
             },
-            "signature": "0x%(signature)b",
+            "signature": "0x%b",
         }
         return orjson.dumps(body)
 

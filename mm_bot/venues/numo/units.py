@@ -172,8 +172,9 @@ def whole_steps(market: Instrument, amount: int) -> int:
 def chain_text(value: int) -> str:
     """A chain integer as the plain decimal text of what it stands for: `plain(from_chain(value))`
     without the way over a Decimal."""
-    whole, part = divmod(abs(value), CHAIN_ONE)
-    text = f"{whole}.{part:018d}".rstrip("0") if part else str(whole)
+    digits = str(abs(value)).zfill(19)
+    part = digits[-18:].rstrip("0")
+    text = f"{digits[:-18]}.{part}" if part else digits[:-18]
     return text if value >= 0 else f"-{text}"
 
 
