@@ -52,11 +52,6 @@ _BOOK = f"""
     ) AS book ON true
 """
 _TRADES = f"""
-    SELECT {TRADE_COLUMNS} FROM trade_fills
-    WHERE {_MARKET} AND (%(before)s::bigint IS NULL OR trade_id < %(before)s::bigint)
-    ORDER BY trade_id DESC LIMIT %(limit)s
-"""
-_STATISTICS = f"""
     WITH day AS (
         SELECT trade_id, price::numeric AS price, size::numeric AS size FROM trade_fills
         WHERE {_MARKET} AND created_at > now() - interval '24 hours'),
@@ -64,9 +59,15 @@ _STATISTICS = f"""
         SELECT (SELECT price FROM day ORDER BY trade_id LIMIT 1) AS first,
                (SELECT price FROM day ORDER BY trade_id DESC LIMIT 1) AS last)
     SELECT {_LAST_TRADE}, (last - first)::text, (SELECT max(price)::text FROM day), last::text,
-           (SELECT min(price)::text FROM day), (SELECT sum(size)::text FROM day)
-    FROM ends
+           (SELECT min(price)::text FROM day), (SELECT sum(size)::text FROM day), page.*
+    FROM ends LEFT JOIN (
+        SELECT {TRADE_COLUMNS} FROM trade_fills
+        WHERE {_MARKET} AND (%(before)s::bigint IS NULL OR trade_id < %(before)s::bigint)
+        ORDER BY trade_id DESC LIMIT %(limit)s
+    ) AS page ON true
+    ORDER BY page.trade_id DESC
 """
+_DAY: Final = ("change", "high", "last", "low", "volume")
 _COUNTS = f"""
     SELECT (SELECT count(*) FROM active_orders
             WHERE {_MARKET} AND side = 'buy' AND status IN ('active', 'matching')),
@@ -145,23 +146,18 @@ class MarketData:
         self, instrument: Instrument, limit: int = _DEFAULT_TRADES, before: int | None = None
     ) -> Json:
         """A page of fills of a market with the statistics of its day."""
-        parameters = _market_parameters(instrument)
-        async with self._database.connection() as connection, connection.pipeline():
-            page = await connection.execute(
-                _TRADES, {**parameters, "limit": limit, "before": before}
-            )
-            statistics = await connection.execute(_STATISTICS, parameters)
-            rows = await page.fetchall()
-            day = await statistics.fetchone()
-        assert day is not None, "an aggregate has one row"
-        names = ("change", "high", "last", "low", "volume")
+        rows = await self._database.fetch(
+            _TRADES, {**_market_parameters(instrument), "limit": limit, "before": before}
+        )
+        last_trade, *day = rows[0][: 1 + len(_DAY)]
+        page = [row[1 + len(_DAY) :] for row in rows if row[1 + len(_DAY)] is not None]
         answer: Json = {
-            "market_presentation": presentation(instrument, day[0]),
-            "stats_24h": dict(zip(names, day[1:], strict=True)) if day[3] is not None else {},
-            "trades": [render_trade(row, instrument) for row in rows],
+            "market_presentation": presentation(instrument, last_trade),
+            "stats_24h": dict(zip(_DAY, day, strict=True)) if day[2] is not None else {},
+            "trades": [render_trade(row, instrument) for row in page],
         }
-        if len(rows) == limit:
-            answer["next_before_trade_id"] = rows[-1][0]
+        if len(page) == limit:
+            answer["next_before_trade_id"] = page[-1][0]
         return answer
 
     async def order_status(self, order_id: str) -> Json:

@@ -66,13 +66,18 @@ _INSERT: Final = f"""
         %(limit_price_ticks)s, %(worst_fee)s, %(expiry)s, %(action)s::text::jsonb, %(signature)s)
     RETURNING {ORDER_COLUMNS}
 """
-_CANCEL_TARGET: Final = """
-    SELECT order_id, asset_address, sub_id::text FROM active_orders
-    WHERE owner_address = %(owner)s AND nonce = %(nonce)s::text::numeric AND status = 'active'
-"""
 _CANCEL: Final = f"""
-    UPDATE active_orders SET status = 'cancelled'
-    WHERE order_id = %(order_id)s AND status = 'active' RETURNING {ORDER_COLUMNS}
+    WITH target AS (
+        SELECT order_id AS id FROM active_orders
+        WHERE owner_address = %(owner)s AND nonce = %(nonce)s::text::numeric AND status = 'active'
+        LIMIT 1),
+    done AS (
+        UPDATE active_orders SET status = 'cancelled' FROM target
+        WHERE order_id = target.id AND status = 'active' AND NOT EXISTS (
+            SELECT FROM unnest(%(protected)s::text[]) AS prefix
+            WHERE starts_with(lower(target.id), prefix))
+        RETURNING {ORDER_COLUMNS})
+    SELECT target.id, done.* FROM target LEFT JOIN done ON true
 """
 _NOT_FOUND: Final = "active order not found"
 
@@ -117,26 +122,26 @@ class OrderEntry:
         owner = texts["owner_address"].lower()
         if self._domain is not None:
             self._check_cancel_signature(self._domain, owner, texts)
+        protected = list(_PROTECTED if texts["service"] else ())
         try:
             rows = await self._database.fetch(
-                _CANCEL_TARGET, {"owner": owner, "nonce": texts["nonce"]}
+                _CANCEL, {"owner": owner, "nonce": texts["nonce"], "protected": protected}
             )
         except psycopg.DataError as error:
             raise RefusedError(500, "failed to resolve cancel target") from error
         if not rows:
             raise RefusedError(404, _NOT_FOUND)
-        order_id, asset_address, sub_id = rows[0]
-        for prefix in _PROTECTED if texts["service"] else ():
-            if order_id.lower().startswith(prefix):
+        target, *cancelled = rows[0]
+        for prefix in protected:
+            if target.lower().startswith(prefix):
                 raise RefusedError(
                     403,
                     f'service-tagged cancels are not allowed for protected namespace "{prefix}"',
                 )
-        changed = await self._database.fetch(_CANCEL, {"order_id": order_id})
-        instrument = self._markets.by_asset(asset_address, sub_id)
-        if not changed or instrument is None:
+        instrument = self._markets.by_asset(cancelled[7], cancelled[8]) if cancelled[0] else None
+        if instrument is None:
             raise RefusedError(404, _NOT_FOUND)
-        return {"order": render_order(changed[0], instrument)}
+        return {"order": render_order(tuple(cancelled), instrument)}
 
     async def _insert(self, order: NewOrder) -> dict[str, Any]:
         parameters: dict[str, Any] = {name: getattr(order, name) for name in _NEW_ORDER_FIELDS}
