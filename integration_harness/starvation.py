@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 _NANOSECONDS: Final = 10**9
+_TICK_NS: Final = _NANOSECONDS // os.sysconf("SC_CLK_TCK")
 _PROC: Final = Path("/proc")
 
 
@@ -32,7 +33,7 @@ class Starvation:
         return max(self._now() - self._before, 0) / _NANOSECONDS
 
     def _now(self) -> int:
-        return sum(map(_queued_ns, self._folders)) + _stolen_ns()
+        return sum(map(_queued_ns, self._folders)) + processor_ticks()[1] * _TICK_NS
 
 
 def _queued_ns(folder: Path) -> int:
@@ -43,10 +44,11 @@ def _queued_ns(folder: Path) -> int:
         return 0
 
 
-def _stolen_ns() -> int:
-    """Since the machine's start."""
+def processor_ticks() -> tuple[int, int]:
+    """What all cores worked since the machine's start, and what its host kept from them."""
     try:
-        ticks = int((_PROC / "stat").read_text().split("\n", 1)[0].split()[8])
-    except (OSError, IndexError):
-        return 0
-    return ticks * _NANOSECONDS // os.sysconf("SC_CLK_TCK")
+        words = (_PROC / "stat").read_text().split("\n", 1)[0].split()
+    except OSError:
+        return 0, 0
+    user, nice, system, _, _, irq, softirq, steal = map(int, words[1:9])
+    return user + nice + system + irq + softirq, steal

@@ -68,7 +68,7 @@ _INSERT: Final = f"""
 """
 _CANCEL: Final = f"""
     WITH target AS (
-        SELECT order_id AS id FROM active_orders
+        SELECT order_id AS id, asset_address AS asset, sub_id::text AS sub FROM active_orders
         WHERE owner_address = %(owner)s AND nonce = %(nonce)s::text::numeric AND status = 'active'
         LIMIT 1),
     done AS (
@@ -77,7 +77,7 @@ _CANCEL: Final = f"""
             SELECT FROM unnest(%(protected)s::text[]) AS prefix
             WHERE starts_with(lower(target.id), prefix))
         RETURNING {ORDER_COLUMNS})
-    SELECT target.id, done.* FROM target LEFT JOIN done ON true
+    SELECT target.*, done.* FROM target LEFT JOIN done ON true
 """
 _NOT_FOUND: Final = "active order not found"
 
@@ -131,15 +131,15 @@ class OrderEntry:
             raise RefusedError(500, "failed to resolve cancel target") from error
         if not rows:
             raise RefusedError(404, _NOT_FOUND)
-        target, *cancelled = rows[0]
+        order_id, asset_address, sub_id, *cancelled = rows[0]
         for prefix in protected:
-            if target.lower().startswith(prefix):
+            if order_id.lower().startswith(prefix):
                 raise RefusedError(
                     403,
                     f'service-tagged cancels are not allowed for protected namespace "{prefix}"',
                 )
-        instrument = self._markets.by_asset(cancelled[7], cancelled[8]) if cancelled[0] else None
-        if instrument is None:
+        instrument = self._markets.by_asset(asset_address, sub_id)
+        if cancelled[0] is None or instrument is None:
             raise RefusedError(404, _NOT_FOUND)
         return {"order": render_order(tuple(cancelled), instrument)}
 
