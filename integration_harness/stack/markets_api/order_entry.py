@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -143,7 +144,7 @@ class OrderEntry:
             raise RefusedError(404, _NOT_FOUND)
         return {"order": render_order(tuple(cancelled), instrument)}
 
-    async def _insert(self, order: NewOrder) -> dict[str, Any]:
+    async def _insert(self, order: NewOrder) -> Mapping[str, Any]:
         parameters: dict[str, Any] = {name: getattr(order, name) for name in _NEW_ORDER_FIELDS}
         parameters["asset_address"] = order.instrument.asset_address
         parameters["sub_id"] = order.instrument.sub_id

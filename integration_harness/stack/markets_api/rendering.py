@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -60,36 +61,32 @@ def timestamp(moment: datetime) -> str:
     return (text.rstrip("0") if "." in text else text) + "Z"
 
 
-def render_order(row: TupleRow, instrument: Instrument) -> dict[str, Any]:
+# A listed order is rendered with every read of its book, and a trade with every read of the tape: a
+# row that was seen before is what it was. Nobody changes what is handed out.
+@lru_cache(maxsize=10_000)
+def render_order(row: TupleRow, instrument: Instrument) -> Mapping[str, Any]:
     """A row of ORDER_COLUMNS with the presentation of its market."""
     order: dict[str, Any] = dict(zip(_ORDER_FIELDS, row, strict=True))
     order["action_json"] = orjson.Fragment(order["action_json"])
     order["created_at"] = timestamp(order["created_at"])
     order.update(_presentation(instrument))
     if instrument.is_spot:
-        order["spot_contract"] = _spot_contract(
-            order["side"], order["limit_price"], order["desired_amount"]
-        )
+        terms = order["side"], order["limit_price"], order["desired_amount"]
+        order["spot_contract"] = spot_contract(*terms)
     return order
 
 
-def render_trade(row: TupleRow, instrument: Instrument) -> dict[str, Any]:
+@lru_cache(maxsize=10_000)
+def render_trade(row: TupleRow, instrument: Instrument) -> Mapping[str, Any]:
     """A row of TRADE_COLUMNS, named by its market."""
     trade: dict[str, Any] = dict(zip(_TRADE_FIELDS, row, strict=True))
     trade["created_at"] = timestamp(trade["created_at"])
     shown = _presentation(instrument)
     trade |= {key: shown[key] for key in ("contract_type", "settlement_type", "market")}
     if instrument.is_spot:
-        trade["spot_contract"] = _spot_contract(
-            trade["aggressor_side"], trade["price"], trade["size"]
-        )
+        terms = trade["aggressor_side"], trade["price"], trade["size"]
+        trade["spot_contract"] = spot_contract(*terms)
     return trade
-
-
-# A listed order is rendered again with every read of its book: exact fractions are worth keeping.
-@lru_cache(maxsize=10_000)
-def _spot_contract(side: str, price: str, amount: str) -> orjson.Fragment:
-    return orjson.Fragment(orjson.dumps(spot_contract(side, price, amount)))
 
 
 @lru_cache(maxsize=100)
