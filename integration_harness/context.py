@@ -210,15 +210,9 @@ class Context:
     ) -> T:
         """The first look that is accepted, while the bot runs. What a loaded machine kept the bot
         or us waiting does not count."""
-        starved = Starvation(bot.pid)
-        return wait_until(
-            what,
-            look,
-            accept,
-            limits or self.limits,
-            alive=bot.why_over,
-            starved=lambda: starved.seconds,
-        )
+        machine = Starvation(bot.pid)
+        limits = limits or self.limits
+        return wait_until(what, look, accept, limits, alive=bot.why_over, starved=machine)
 
     # The market
 

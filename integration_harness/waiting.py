@@ -15,6 +15,8 @@ from typing import Final, TypeVar
 import httpx
 import psycopg
 
+from integration_harness.starvation import Starvation
+
 T = TypeVar("T")
 
 AWAY: Final = (httpx.HTTPError, psycopg.Error, OSError)
@@ -47,12 +49,12 @@ def wait_until(
     limits: Limits,
     *,
     alive: Callable[[], str | None] | None = None,
-    starved: Callable[[], float] = lambda: 0.0,
+    starved: Starvation | None = None,
 ) -> T:
     """The first thing `look` gives that `accept` accepts.
 
     `alive` tells why waiting is of no use any more, such as a bot that ended; None where it is.
-    `starved` tells how many seconds of the wait do not count.
+    What `starved` has counted does not count as waited.
 
     Raises:
         WaitRanOutError: at the limit, or where there is nothing left to wait for.
@@ -72,7 +74,8 @@ def wait_until(
         if over is not None:
             raise WaitRanOutError(f"waited for {what}, but {over}; last seen: {shown(seen)}")
         limit_seconds = limits.timeout_seconds
-        if waited > limit_seconds + min(starved(), (_LIMITS_AT_MOST - 1) * limit_seconds):
+        lost = 0.0 if starved is None else starved.seconds
+        if waited > limit_seconds + min(lost, (_LIMITS_AT_MOST - 1) * limit_seconds):
             limit = f"{limit_seconds:g} s"
             raise WaitRanOutError(f"waited {limit} for {what}; last seen: {shown(seen)}")
         time.sleep(limits.poll_seconds)

@@ -117,14 +117,14 @@ class Case:
         """The first look of which that holds, while the bot runs where one is given. What a loaded
         machine kept the bot or us waiting does not count."""
         alive = None if bot is None else bot.why_over
-        starved = Starvation(None if bot is None else bot.pid)
+        machine = Starvation(None if bot is None else bot.pid)
         return wait_until(
             what,
             look,
             lambda seen: bool(holds(seen)),
             self.limits,
             alive=alive,
-            starved=lambda: starved.seconds,
+            starved=machine,
         )
 
     def mine(self) -> dict[str, Resting]:

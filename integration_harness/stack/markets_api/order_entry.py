@@ -69,14 +69,15 @@ _INSERT: Final = f"""
 """
 _CANCEL: Final = f"""
     WITH target AS (
-        SELECT order_id AS id, asset_address AS asset, sub_id::text AS sub FROM active_orders
+        SELECT order_id AS id, asset_address AS asset, sub_id::text AS sub,
+               (SELECT prefix FROM unnest(%(protected)s::text[]) AS prefix
+                WHERE starts_with(lower(order_id), prefix) LIMIT 1) AS protected
+        FROM active_orders
         WHERE owner_address = %(owner)s AND nonce = %(nonce)s::text::numeric AND status = 'active'
         LIMIT 1),
     done AS (
         UPDATE active_orders SET status = 'cancelled' FROM target
-        WHERE order_id = target.id AND status = 'active' AND NOT EXISTS (
-            SELECT FROM unnest(%(protected)s::text[]) AS prefix
-            WHERE starts_with(lower(target.id), prefix))
+        WHERE order_id = target.id AND status = 'active' AND target.protected IS NULL
         RETURNING {ORDER_COLUMNS})
     SELECT target.*, done.* FROM target LEFT JOIN done ON true
 """
@@ -132,13 +133,11 @@ class OrderEntry:
             raise RefusedError(500, "failed to resolve cancel target") from error
         if not rows:
             raise RefusedError(404, _NOT_FOUND)
-        order_id, asset_address, sub_id, *cancelled = rows[0]
-        for prefix in protected:
-            if order_id.lower().startswith(prefix):
-                raise RefusedError(
-                    403,
-                    f'service-tagged cancels are not allowed for protected namespace "{prefix}"',
-                )
+        _, asset_address, sub_id, prefix, *cancelled = rows[0]
+        if prefix is not None:
+            raise RefusedError(
+                403, f'service-tagged cancels are not allowed for protected namespace "{prefix}"'
+            )
         instrument = self._markets.by_asset(asset_address, sub_id)
         if cancelled[0] is None or instrument is None:
             raise RefusedError(404, _NOT_FOUND)
