@@ -2,17 +2,22 @@
 
 The exchange reads amounts as big rationals (so `1/100`, `1e-2` and `0x1p-1` are amounts) and
 prices as plain decimals. All of it is `Fraction` and `int`; there is no float anywhere.
+
+Exact fractions are slow, and sizes and prices come again: what was worked out once is kept.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final, Literal
 
 from integration_harness.stack.instruments import SPOT_SPEC, Instrument
 
 Side = Literal["buy", "sell"]
+KEPT: Final = 10_000
 
 _MOST_DIGITS: Final = 200
 _MOST_EXPONENT: Final = 400
@@ -55,7 +60,7 @@ def parse_price(text: str) -> Fraction | None:
 
 def steps(value: Fraction, step: str) -> int | None:
     """How many whole steps a value is; None where it is not a whole number of them."""
-    count = value / Fraction(step)
+    count = value / _fraction(step)
     return count.numerator if count.denominator == 1 else None
 
 
@@ -84,7 +89,8 @@ def engine_spot_ticks(engine: Side, human_price: Fraction) -> int:
     return floor + 1 if engine == "sell" and inverse.denominator != 1 else floor
 
 
-def spot_contract(engine: str, price_text: str, amount_text: str) -> dict[str, object]:
+@lru_cache(maxsize=KEPT)
+def spot_contract(engine: str, price_text: str, amount_text: str) -> Mapping[str, object]:
     """What a spot order or trade carries to be read the human way round."""
     price, amount = Fraction(price_text), Fraction(amount_text)
     usdc, cngn = decimal_text(price * amount, 6), decimal_text(amount, 6)
@@ -104,6 +110,12 @@ def spot_contract(engine: str, price_text: str, amount_text: str) -> dict[str, o
     }
 
 
+@lru_cache(maxsize=KEPT)
 def price_text(instrument: Instrument, ticks: int) -> str:
     """The engine price of a number of ticks, as the API writes it."""
-    return decimal_text(ticks * Fraction(instrument.tick_size))
+    return decimal_text(ticks * _fraction(instrument.tick_size))
+
+
+@lru_cache(maxsize=KEPT)
+def _fraction(text: str) -> Fraction:
+    return Fraction(text)

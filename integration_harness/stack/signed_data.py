@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import coincurve
-from Crypto.Hash import keccak
+import sha3
 
 _WORD: Final = 32
 _TRADE_DATA_BYTES: Final = 7 * _WORD
@@ -21,7 +21,8 @@ _HALF_ORDER: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F466
 
 def keccak_256(data: bytes) -> bytes:
     """Ethereum's hash."""
-    return keccak.new(data=data, digest_bits=256).digest()
+    digest: bytes = sha3.keccak_256(data).digest()
+    return digest
 
 
 def selector(signature: str) -> str:

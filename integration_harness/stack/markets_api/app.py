@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import orjson
-import psycopg
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -21,11 +20,15 @@ from starlette.websockets import WebSocket
 
 from integration_harness.stack.instruments import MarketList
 from integration_harness.stack.markets_api.chain_guard import ChainGuard
-from integration_harness.stack.markets_api.database import Database
+from integration_harness.stack.markets_api.database import (
+    DATABASE_ERRORS,
+    Database,
+    database_text,
+)
 from integration_harness.stack.markets_api.errors import RefusedError
 from integration_harness.stack.markets_api.event_hub import EventHub
 from integration_harness.stack.markets_api.market_data import MarketData
-from integration_harness.stack.markets_api.order_entry import OrderEntry, database_text
+from integration_harness.stack.markets_api.order_entry import OrderEntry
 from integration_harness.stack.markets_api.websocket import WebSocketSession
 from integration_harness.stack.settings import ApiSettings
 
@@ -83,7 +86,7 @@ class MarketsApi:
             return await handler(request)
         except RefusedError as refusal:
             return _json({"error": refusal.text}, refusal.status)
-        except psycopg.Error as error:
+        except DATABASE_ERRORS as error:
             return _json({"error": database_text(error)}, 500)
 
     async def _health(self, request: Request) -> Response:

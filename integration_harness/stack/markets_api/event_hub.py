@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import psycopg
-from psycopg.rows import TupleRow
-
-from integration_harness.stack.markets_api.database import Connection, Database, connect
+from integration_harness.stack.markets_api.database import (
+    DATABASE_ERRORS,
+    Database,
+    Row,
+    connect,
+    fetch,
+)
 
 _LOG = logging.getLogger("markets_api.event_hub")
 _RECONNECT_SECONDS: Final = 0.1
@@ -92,7 +94,7 @@ class EventHub:
             while True:
                 try:
                     await self._listen()
-                except psycopg.Error as error:
+                except DATABASE_ERRORS as error:
                     _LOG.warning("event listener lost its connection: %s", error)
                 await asyncio.sleep(_RECONNECT_SECONDS)
         finally:
@@ -111,30 +113,39 @@ class EventHub:
 
     async def _listen(self) -> None:
         connection = await connect(self._url)
+        told: asyncio.Queue[int | None] = asyncio.Queue()  # None where the connection is lost
+
+        def hear(*notification: object) -> None:
+            told.put_nowait(int(str(notification[-1])))
+
+        connection.add_termination_listener(lambda _: told.put_nowait(None))
         try:
-            await connection.execute("LISTEN market_events")
+            await connection.add_listener("market_events", hear)
             if self._last_seq is None:
-                row = await (await connection.execute(_LAST)).fetchone()
-                assert row is not None, "an aggregate has one row"
-                self._last_seq = int(row[0])
+                self._last_seq = await connection.fetchval(_LAST)
                 self._listening.set()
             else:
                 since = self._last_seq - _REMEMBERED // 2
-                cursor = await connection.execute(_NEWER, {"seq": since})
-                self._hand_out(await cursor.fetchall())
-            async with aclosing(_told(connection)) as told:
-                async for seqs in told:
-                    if not self._listeners:  # whoever comes later reads the state as it is then
-                        for seq in seqs:
-                            self._is_new(seq)
-                        continue
-                    rows = await self._database.fetch(_NAMED, {"seqs": seqs})
-                    found = {row[0]: row for row in rows}
-                    self._hand_out([found[seq] for seq in seqs if seq in found])
+                self._hand_out(await fetch(connection, _NEWER, {"seq": since}))
+            while True:
+                seqs = [await told.get()]
+                while not told.empty():
+                    seqs.append(told.get_nowait())
+                if None in seqs:
+                    raise ConnectionError("Postgres closed it")
+                await self._hear_of([seq for seq in seqs if seq is not None])
         finally:
             await connection.close()
 
-    def _hand_out(self, rows: list[TupleRow]) -> None:
+    async def _hear_of(self, seqs: list[int]) -> None:
+        if not self._listeners:  # whoever comes later reads the state as it is then
+            for seq in seqs:
+                self._is_new(seq)
+            return
+        found = {row[0]: row for row in await self._database.fetch(_NAMED, {"seqs": seqs})}
+        self._hand_out([found[seq] for seq in seqs if seq in found])
+
+    def _hand_out(self, rows: list[Row]) -> None:
         for row in rows:
             event = _event(row)
             if not self._is_new(event.seq):
@@ -157,36 +168,12 @@ class EventHub:
         while True:
             await asyncio.sleep(_PRUNE_EVERY_SECONDS)
             try:
-                async with self._database.connection() as connection:
-                    await connection.execute(_PRUNE, {"keep_seconds": self._keep_seconds})
-            except psycopg.Error as error:
+                await self._database.fetch(_PRUNE, {"keep_seconds": self._keep_seconds})
+            except DATABASE_ERRORS as error:
                 _LOG.warning("old events could not be thrown away: %s", error)
 
 
-async def _told(connection: Connection) -> AsyncGenerator[list[int], None]:
-    """The numbers of what a connection is notified of, as they come. psycopg's own `notifies` takes
-    a fifth of a millisecond for each, from the process that every answer waits for; the connection
-    is used for nothing else meanwhile.
-
-    Raises:
-        psycopg.OperationalError: where the connection is lost.
-    """
-    loop, wire, heard = asyncio.get_running_loop(), connection.pgconn, asyncio.Event()
-    socket = wire.socket  # a lost connection does not tell it any more
-    heard.set()  # what came with the last answer is there already
-    loop.add_reader(socket, heard.set)
-    try:
-        while True:
-            await heard.wait()
-            heard.clear()
-            wire.consume_input()
-            if seqs := [int(told.extra) for told in iter(wire.notifies, None)]:
-                yield seqs
-    finally:
-        loop.remove_reader(socket)
-
-
-def _event(row: TupleRow) -> Event:
+def _event(row: Row) -> Event:
     return Event(
         seq=row[0],
         market_key=row[1],

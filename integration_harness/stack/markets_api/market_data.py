@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from psycopg.rows import TupleRow
-
 from integration_harness.stack.instruments import Instrument, MarketList, presentation
-from integration_harness.stack.markets_api.database import Database
+from integration_harness.stack.markets_api.database import Database, Row
 from integration_harness.stack.markets_api.errors import RefusedError
 from integration_harness.stack.markets_api.rendering import (
     ORDER_COLUMNS,
     TRADE_COLUMNS,
-    render_order,
+    render_sides,
     render_trade,
     timestamp,
 )
@@ -125,11 +123,10 @@ class MarketData:
         rows = await self._database.fetch(
             _BOOK, {**_market_parameters(instrument), "now": self._clock.now_seconds()}
         )
-        orders = [render_order(row[1:], instrument) for row in rows if row[1] is not None]
+        orders = [row[1:] for row in rows if row[1] is not None]
         return {
             "market_presentation": presentation(instrument, rows[0][0]),
-            "bids": [order for order in orders if order["side"] == "buy"],
-            "asks": [order for order in orders if order["side"] == "sell"],
+            **render_sides(orders, instrument),
         }
 
     async def trades(self, query: Mapping[str, str]) -> Json:
@@ -182,7 +179,7 @@ class MarketData:
             raise RefusedError(400, "unknown market")
         return found
 
-    async def _counts(self, instrument: Instrument) -> TupleRow:
+    async def _counts(self, instrument: Instrument) -> Row:
         return (await self._database.fetch(_COUNTS, _market_parameters(instrument)))[0]
 
 

@@ -11,15 +11,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
+import asyncpg
 import orjson
-import psycopg
 
 from integration_harness.stack.instruments import MarketList
 from integration_harness.stack.markets_api.chain_guard import ChainGuard
-from integration_harness.stack.markets_api.database import Database
+from integration_harness.stack.markets_api.database import Database, database_text
 from integration_harness.stack.markets_api.errors import RefusedError
 from integration_harness.stack.markets_api.order_request import (
     read_json_object,
@@ -129,7 +128,7 @@ class OrderEntry:
             rows = await self._database.fetch(
                 _CANCEL, {"owner": owner, "nonce": texts["nonce"], "protected": protected}
             )
-        except psycopg.DataError as error:
+        except asyncpg.DataError as error:
             raise RefusedError(500, "failed to resolve cancel target") from error
         if not rows:
             raise RefusedError(404, _NOT_FOUND)
@@ -143,18 +142,14 @@ class OrderEntry:
             raise RefusedError(404, _NOT_FOUND)
         return {"order": render_order(tuple(cancelled), instrument)}
 
-    async def _insert(self, order: NewOrder) -> Mapping[str, Any]:
+    async def _insert(self, order: NewOrder) -> orjson.Fragment:
         parameters: dict[str, Any] = {name: getattr(order, name) for name in _NEW_ORDER_FIELDS}
         parameters["asset_address"] = order.instrument.asset_address
         parameters["sub_id"] = order.instrument.sub_id
         parameters["action"] = orjson.dumps(order.action).decode()
-        if any("\0" in value for value in parameters.values() if isinstance(value, str)):
-            raise RefusedError(
-                500, 'ERROR: invalid byte sequence for encoding "UTF8": 0x00 (SQLSTATE 22021)'
-            )
         try:
             rows = await self._database.fetch(_INSERT, parameters)
-        except psycopg.errors.UniqueViolation as error:
+        except asyncpg.UniqueViolationError as error:
             raise RefusedError(409, f"duplicate order: {database_text(error)}") from error
         return render_order(rows[0], order.instrument)
 
@@ -193,10 +188,3 @@ class OrderEntry:
 
     def _now(self) -> int:
         return self._settings.clock.now_seconds()
-
-
-def database_text(error: psycopg.Error) -> str:
-    """A database error in the words the exchange hands out."""
-    if error.sqlstate is None:
-        return f"ERROR: {error}"
-    return f"ERROR: {error.diag.message_primary} (SQLSTATE {error.sqlstate})"

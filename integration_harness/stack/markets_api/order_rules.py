@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final
 
 from integration_harness.stack.instruments import SPOT_SPEC, Instrument, MarketList
@@ -19,6 +20,7 @@ from integration_harness.stack.markets_api.order_request import (
     UiIntent,
 )
 from integration_harness.stack.quantities import (
+    KEPT,
     Side,
     decimal_text,
     engine_side,
@@ -144,6 +146,7 @@ def _engine_words(request: OrderRequest, instrument: Instrument) -> tuple[str, s
     return side, price, desired
 
 
+@lru_cache(maxsize=KEPT)
 def _translate(intent: UiIntent, side: str, price: str, desired: str) -> tuple[str, str, str]:
     """The engine order of a human one; what the body says besides must agree."""
     ui_side = intent.side.lower()
@@ -179,6 +182,7 @@ def _positive_amount(name: str, text: str) -> Fraction:
     return value
 
 
+@lru_cache(maxsize=KEPT)
 def _price_ticks(text: str, instrument: Instrument) -> int:
     if not text.strip():
         raise RefusedError(400, f'parse price "{text}": value is required')
@@ -193,6 +197,7 @@ def _price_ticks(text: str, instrument: Instrument) -> int:
     return ticks
 
 
+@lru_cache(maxsize=KEPT)
 def _amount_steps(text: str, instrument: Instrument) -> int:
     value = _amount("desired_amount", text)
     if value < 0:

@@ -1,16 +1,20 @@
-"""Rows of the database as the JSON the API answers with."""
+"""Rows of the database as the JSON the API answers with.
+
+A listed order is rendered with every read of its book, and a trade with every read of the tape: a
+row that was seen before is what it was.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
 import orjson
-from psycopg.rows import TupleRow
 
 from integration_harness.stack.instruments import Instrument, order_presentation
+from integration_harness.stack.markets_api.database import Row
 from integration_harness.stack.quantities import spot_contract
 
 ORDER_COLUMNS: Final = (
@@ -38,6 +42,7 @@ _ORDER_FIELDS: Final = (
     "status",
     "created_at",
 )
+_SIDE: Final = _ORDER_FIELDS.index("side")
 TRADE_COLUMNS: Final = (
     "trade_id, asset_address, sub_id::text, price, size, aggressor_side, taker_order_id, "
     "maker_order_id, created_at"
@@ -61,10 +66,8 @@ def timestamp(moment: datetime) -> str:
     return (text.rstrip("0") if "." in text else text) + "Z"
 
 
-# A listed order is rendered with every read of its book, and a trade with every read of the tape: a
-# row that was seen before is what it was. Nobody changes what is handed out.
 @lru_cache(maxsize=10_000)
-def render_order(row: TupleRow, instrument: Instrument) -> Mapping[str, Any]:
+def render_order(row: Row, instrument: Instrument) -> orjson.Fragment:
     """A row of ORDER_COLUMNS with the presentation of its market."""
     order: dict[str, Any] = dict(zip(_ORDER_FIELDS, row, strict=True))
     order["action_json"] = orjson.Fragment(order["action_json"])
@@ -73,11 +76,21 @@ def render_order(row: TupleRow, instrument: Instrument) -> Mapping[str, Any]:
     if instrument.is_spot:
         terms = order["side"], order["limit_price"], order["desired_amount"]
         order["spot_contract"] = spot_contract(*terms)
-    return order
+    return orjson.Fragment(orjson.dumps(order))
+
+
+def render_sides(
+    rows: Sequence[Row | tuple[Any, ...]], instrument: Instrument
+) -> dict[str, list[orjson.Fragment]]:
+    """The orders of rows of ORDER_COLUMNS by their side, in the order they come in."""
+    sides: dict[str, list[orjson.Fragment]] = {"buy": [], "sell": []}
+    for row in rows:
+        sides[row[_SIDE]].append(render_order(row, instrument))
+    return {"bids": sides["buy"], "asks": sides["sell"]}
 
 
 @lru_cache(maxsize=10_000)
-def render_trade(row: TupleRow, instrument: Instrument) -> Mapping[str, Any]:
+def render_trade(row: Row, instrument: Instrument) -> orjson.Fragment:
     """A row of TRADE_COLUMNS, named by its market."""
     trade: dict[str, Any] = dict(zip(_TRADE_FIELDS, row, strict=True))
     trade["created_at"] = timestamp(trade["created_at"])
@@ -86,7 +99,7 @@ def render_trade(row: TupleRow, instrument: Instrument) -> Mapping[str, Any]:
     if instrument.is_spot:
         terms = trade["aggressor_side"], trade["price"], trade["size"]
         trade["spot_contract"] = spot_contract(*terms)
-    return trade
+    return orjson.Fragment(orjson.dumps(trade))
 
 
 @lru_cache(maxsize=100)

@@ -11,17 +11,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 from integration_harness.stack.instruments import Instrument, presentation
-from integration_harness.stack.markets_api.database import Database
+from integration_harness.stack.markets_api.database import Database, fetch
 from integration_harness.stack.markets_api.rendering import (
     ORDER_COLUMNS,
     TRADE_COLUMNS,
     render_order,
+    render_sides,
     render_trade,
 )
 
 _MOST_ORDERS: Final = 5000
 _MOST_TRADES: Final = 50
-_ONE_VIEW: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _CONTAINED: Final = "SELECT seq FROM market_events ORDER BY seq DESC LIMIT 10000"
 _OPEN: Final = f"""
     SELECT {ORDER_COLUMNS} FROM active_orders
@@ -49,18 +49,16 @@ async def snapshot(
         "sub_id": instrument.sub_id,
         "owner": owner,
     }
-    async with database.connection() as connection, connection.transaction():
-        await connection.execute(_ONE_VIEW)
-        seen = frozenset(row[0] for row in await (await connection.execute(_CONTAINED)).fetchall())
+    async with (
+        database.connection() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        seen = frozenset(row[0] for row in await fetch(connection, _CONTAINED, {}))
         statement = _TRADES if channel == "trades" else _OPEN
-        rows = await (await connection.execute(statement, parameters)).fetchall()
+        rows = await fetch(connection, statement, parameters)
     if channel == "trades":
         return seen, [render_trade(row, instrument) for row in rows]
-    orders = [render_order(row, instrument) for row in rows]
     if channel == "orders":
-        return seen, {"orders": orders}
-    return seen, {
-        "market_presentation": presentation(instrument, None),
-        "bids": [order for order in orders if order["side"] == "buy"],
-        "asks": [order for order in orders if order["side"] == "sell"],
-    }
+        return seen, {"orders": [render_order(row, instrument) for row in rows]}
+    shown = presentation(instrument, None)
+    return seen, {"market_presentation": shown, **render_sides(rows, instrument)}
