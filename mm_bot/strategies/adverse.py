@@ -12,10 +12,10 @@ horizon. Nothing survives a restart; the rings fill anew.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
-from mm_bot.core.changed import changed
+from mm_bot.core.changed import changed, made_directly
 from mm_bot.core.declared import Measure, MeasureKind, StepReason
 from mm_bot.core.exact import add, multiply
 from mm_bot.core.instrument import BOTH, Side
@@ -23,7 +23,9 @@ from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import Missing, View
 from mm_bot.strategies.draft import GUARD_ACTIVE, SIDES, Draft, Step, guard_active
 from mm_bot.strategies.markouts import (
+    BLANK,
     HORIZONS_S,
+    NO_HITS,
     TOXIC_S,
     ZERO,
     Hit,
@@ -62,12 +64,13 @@ _SURGE_BASE, _THETA = "MM_SURGE_BASE_SECONDS", "MM_TOXIC_MARKOUT_BPS"
 _PAUSE, _WIDEN = "MM_TOXIC_PAUSE_SECONDS", "MM_TOXIC_WIDEN_BPS"
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adverse:
     mark: Mark | None = None
-    hits: Hits = field(default_factory=Hits)
-    bid: Tape = field(default_factory=Tape)
-    ask: Tape = field(default_factory=Tape)
+    hits: Hits = NO_HITS
+    bid: Tape = BLANK
+    ask: Tape = BLANK
 
     def tape(self, side: Side) -> Tape:
         return self.bid if side is Side.BUY else self.ask

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from mm_bot.core.changed import changed
+from mm_bot.core.changed import changed, made_directly
 from mm_bot.core.declared import Measure, MeasureKind
 from mm_bot.core.exact import NO_AMOUNT, Amount, Price, exact
 from mm_bot.core.policy import QuotePolicy
@@ -30,6 +30,7 @@ WAITING = 500
 """Most fills that wait for their horizon; the adverse part of older ones is unknown."""
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribution:
     """Amounts are of the quote, since the books began or the feature was switched on."""

@@ -55,8 +55,8 @@ class Draft:
 
     @property
     def shift_bps(self) -> Decimal:
-        """For people: rounded to 0.0001."""
-        return round_half_even(self.shift, self.shift_per, 4)
+        """For people, see `skew_bps`."""
+        return skew_bps(self.shift, self.shift_per)
 
     def wanted(self, side: Side) -> tuple[Size, ...]:
         """What each level should have, if nothing bounds it."""
@@ -98,6 +98,11 @@ class Draft:
     def without(self, side: Side, why: Missing) -> Draft:
         """The draft with that side withdrawn; the first reason wins."""
         return self if side in self.off else changed(self, off={**self.off, side: why})
+
+
+def skew_bps(shift: Decimal, shift_per: Decimal) -> Decimal:
+    """A draft's shift for people: rounded to 0.0001."""
+    return round_half_even(shift, shift_per, 4)
 
 
 SIDES = tuple(side.value for side in Side)

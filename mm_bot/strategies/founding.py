@@ -26,7 +26,7 @@ from mm_bot.core.explained import Explanation, said
 from mm_bot.core.instrument import BOTH, Instrument, Side
 from mm_bot.core.quoting import View
 from mm_bot.core.reference import ReferenceSource
-from mm_bot.strategies.draft import Draft, Step, on_tick
+from mm_bot.strategies.draft import Draft, Step, on_tick, skew_bps
 
 _NONE = Decimal(0)
 
@@ -88,20 +88,20 @@ class InventorySkew(Step):
         cap = max(abs(self.max_long), abs(self.max_short)).value
         if not cap:
             return draft.says(self.name, "0: both inventory caps are 0", skew_bps=Decimal(0))
-        inventory = clamp(view.holdings.base_total.value, -cap, cap)
-        skewed = changed(draft, shift=multiply(inventory, self.skew_bps), shift_per=cap)
         held = view.holdings.base_total
-        return changed(skewed, said=(*draft.said, lambda: self._said(skewed, held)))
+        shift = multiply(clamp(held.value, -cap, cap), self.skew_bps)
+        said = (*draft.said, lambda: self._said(shift, cap, held))
+        return changed(draft, shift=shift, shift_per=cap, said=said)
 
-    def _said(self, skewed: Draft, held: Size) -> Iterator[Explanation]:
+    def _said(self, shift: Decimal, cap: Decimal, held: Size) -> Iterator[Explanation]:
         yield said(
             self.name,
             "clamp({inventory} / {cap}, -1, 1) x {full_bps} = {skew_bps} bps: moves both quotes "
-            + _way(skewed.shift),
+            + _way(shift),
             inventory=held,
-            cap=skewed.shift_per,
+            cap=cap,
             full_bps=self.skew_bps,
-            skew_bps=skewed.shift_bps,
+            skew_bps=skew_bps(shift, cap),
         )
 
 

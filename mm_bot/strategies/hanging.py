@@ -19,7 +19,7 @@ from decimal import Decimal
 from mm_bot.core.changed import changed, made_directly
 from mm_bot.core.declared import Measure, MeasureKind, StepReason
 from mm_bot.core.exact import BPS, Size, multiply
-from mm_bot.core.instrument import BOTH, Side
+from mm_bot.core.instrument import BOTH
 from mm_bot.core.ledger import OpenOrder, Stage
 from mm_bot.core.plan import standing
 from mm_bot.core.policy import QuotePolicy
@@ -56,6 +56,7 @@ class Pair:
     """When both were last there."""
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HangingState:
     pairs: tuple[Pair, ...] = ()
@@ -98,8 +99,9 @@ class HangingOrders(Step):
             if order.replaces in renewed:
                 since[order_id] = renewed[order.replaces]
         filled = dict(state.filled_ms)
-        for pair in state.pairs:
-            left = _left_over(pair, view, there)
+        done = {fill.order_id for fill in view.fills if fill.completes_order}
+        for pair in state.pairs if done else ():
+            left = _left_over(pair, done, there)
             if left is not None:
                 since.setdefault(left, view.now_ms)
                 filled[pair.index] = view.now_ms
@@ -195,12 +197,10 @@ class HangingOrders(Step):
 
 def _pairs(view: View, since: Mapping[str, int]) -> Iterator[Pair]:
     """The slots of both sides, rank by rank, where they were placed together."""
-    sides = []
-    for side in BOTH:
-        sides.append([c for c in standing(view.open_orders, side) if c.order_id not in since])
-    by_side = dict(zip(BOTH, sides, strict=True))
-    both = zip(by_side[Side.BUY], by_side[Side.SELL], strict=False)
-    for index, (bid, ask) in enumerate(both):
+    bids, asks = (
+        [c for c in standing(view.open_orders, side) if c.order_id not in since] for side in BOTH
+    )
+    for index, (bid, ask) in enumerate(zip(bids, asks, strict=False)):
         if abs(bid.created_ms - ask.created_ms) <= TOGETHER_MS:
             yield Pair(
                 index=index,
@@ -210,9 +210,8 @@ def _pairs(view: View, since: Mapping[str, int]) -> Iterator[Pair]:
             )
 
 
-def _left_over(pair: Pair, view: View, there: Mapping[str, OpenOrder]) -> str | None:
-    """The one of a pair whose partner is filled while it is untouched."""
-    done = {fill.order_id for fill in view.fills if fill.completes_order}
+def _left_over(pair: Pair, done: set[str], there: Mapping[str, OpenOrder]) -> str | None:
+    """The one of a pair whose partner is filled, among those `done`, while it is untouched."""
     for mine, other in ((0, 1), (1, 0)):
         order = there.get(pair.ids[mine])
         gone = pair.ids[other] in done and pair.ids[other] not in there

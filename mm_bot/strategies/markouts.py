@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mm_bot.core.changed import changed
+from mm_bot.core.changed import changed, made_directly
 from mm_bot.core.exact import BPS, Price, multiply
 from mm_bot.core.instrument import Side
 from mm_bot.core.quoting import View
@@ -23,6 +23,7 @@ FADE = S.exp(S.divide(S.ln(Decimal("0.5")), Decimal(20)))
 ZERO = Decimal(0)
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """A reference price of one source and its time."""
@@ -36,6 +37,7 @@ class Mark:
         return changed(self, at_ms=self.at_ms + step_ms)
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A fill of a resting order of ours."""
@@ -52,6 +54,7 @@ class Hit:
         return changed(self, at_ms=self.at_ms + step_ms)
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hits:
     """Fills of the last minutes, by their times."""
@@ -94,6 +97,9 @@ class Hits:
         return Hits(fills=fills[gone:], told=tuple(max(0, n - gone) for n in told)), lost
 
 
+NO_HITS = Hits()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tape:
     """One side: sums by horizon, the faded markout, and until when it is withdrawn."""
@@ -114,6 +120,9 @@ class Tape:
     def mean(self, i: int) -> Decimal | None:
         """Of that horizon, weighted by size, in bps; None where nothing is known."""
         return S.divide(self.weighted[i], self.size[i]) if self.size[i] else None
+
+
+BLANK = Tape()
 
 
 def hit(fill: Fill, view: View, price: Price) -> Hit:

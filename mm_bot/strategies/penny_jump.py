@@ -35,6 +35,8 @@ class PennyJump(Step):
             if not prices or top is None:
                 continue
             model = prices[0]
+            if not side.is_better(model, top):
+                continue  # it stands behind them already
             edge = on_tick(view, side, top.value, Decimal(1))
             target = edge + tick if side is Side.BUY else edge - tick
             gain = (model - target if side is Side.BUY else target - model).value

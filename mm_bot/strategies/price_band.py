@@ -36,11 +36,9 @@ class PriceBand(Step):
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         for side, bound in ((Side.BUY, self.ceiling), (Side.SELL, self.floor)):
             prices = draft.prices[side]
-            if bound is None or not prices:
+            if bound is None or not prices or not side.is_better(prices[0], bound):
                 continue
             target = self.held(view, side, prices[0])
-            if target == prices[0]:
-                continue
             why = "{from_price} is beyond the bound {bound}: {price}"
             draft = draft.moved(side, target, self.name, why, bound=bound)
         return draft

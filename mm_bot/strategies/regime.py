@@ -97,8 +97,11 @@ class PositionRegime(Step):
 
     def look(self, view: View, state: object) -> Regime:
         assert isinstance(state, Regime)
-        sent_ms = (at for at in (*state.before_ms, *view.reductions_ms))
-        state = changed(state, sent_ms=tuple(at for at in sent_ms if view.now_ms - at < HOUR_MS))
+        sent_ms = [
+            at for at in (*state.before_ms, *view.reductions_ms) if view.now_ms - at < HOUR_MS
+        ]
+        if sent_ms or state.sent_ms:
+            state = changed(state, sent_ms=tuple(sent_ms))
         if view.holdings is None:
             return state
         held = view.holdings.base_total
@@ -118,13 +121,13 @@ class PositionRegime(Step):
             return state
         long, short = self.hard_long, self.hard_short
         beyond = (long is not None and held > long) or (short is not None and held < short)
+        reads = state.beyond
         if view.balances_read_ms != state.read_ms:
-            state = changed(
-                state, read_ms=view.balances_read_ms, beyond=state.beyond + 1 if beyond else 0
-            )
+            reads = state.beyond + 1 if beyond else 0
         left = max(held - self.max_long, self.max_short - held)
         over = left <= NO_SIZE or self.forcing.too_little(view, left)
-        return changed(state, forced=(state.forced or state.beyond >= READS) and not over)
+        forced = (state.forced or reads >= READS) and not over
+        return changed(state, read_ms=view.balances_read_ms, beyond=reads, forced=forced)
 
     def _excess(self, held: Size, growing: Side) -> Decimal:
         """How much leads back to where the normal regime begins."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from operator import attrgetter
 
-from mm_bot.core.changed import changed
+from mm_bot.core.changed import changed, made_directly
 from mm_bot.core.clock_step import all_moved, moved
 from mm_bot.core.declared import Measure
 from mm_bot.core.exact import BPS, Price, distance, multiply, round_half_even
@@ -32,6 +32,7 @@ _SHOCK, _CALM = "MM_SHOCK_BPS", "MM_SHOCK_CALM_BPS"
 _WINDOW, _PAUSE = "MM_SHOCK_WINDOW_SECONDS", "MM_SHOCK_PAUSE_SECONDS"
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     at_ms: int
@@ -98,20 +99,21 @@ class ShockPull(Step):
         windows, in_force_ms, told = dict(state.windows), dict(state.in_force_ms), dict(state.told)
         tripped = state
         for seen in view.prices:
-            window = windows.get(seen.source.value, ())
-            stood_ms = in_force_ms.get(seen.source.value, 0)
-            in_force_ms[seen.source.value] = view.now_ms
-            if seen.source is ReferenceSource.OWN_TRADE or not _is_new(seen, told):
+            source = seen.source.value
+            window = windows.get(source, ())
+            stood_ms = in_force_ms.get(source, 0)
+            in_force_ms[source] = view.now_ms
+            if seen.source is ReferenceSource.OWN_TRADE or not _is_new(seen, told.get(source)):
                 continue
-            told[seen.source.value] = (seen.at_ms, False)
+            told[source] = (seen.at_ms, False)
             now = Sample(at_ms=view.now_ms, price=seen.price)
             base = self._shocked_by(window, now, stood_ms)
-            windows[seen.source.value] = self._appended(window, now) if base is None else (now,)
+            windows[source] = self._appended(window, now) if base is None else (now,)
             if base is not None:
                 moved = multiply(distance(now.price.value, base), BPS)
                 tripped = Shock(
                     until_ms=max(state.until_ms or 0, view.now_ms + self.pause_ms),
-                    source=seen.source.value,
+                    source=source,
                     moved_bps=round_half_even(moved, base, 4),
                 )
         if tripped is not state:
@@ -194,10 +196,10 @@ def _first(window: tuple[Sample, ...], since_ms: int) -> int:
 _AT_MS = attrgetter("at_ms")
 
 
-def _is_new(seen: SourcePrice, told: Mapping[str, tuple[int, bool]]) -> bool:
-    if seen.source.value not in told:
+def _is_new(seen: SourcePrice, told: tuple[int, bool] | None) -> bool:
+    if told is None:
         return True
-    at_ms, clock_set = told[seen.source.value]
+    at_ms, clock_set = told
     return seen.at_ms > at_ms or (clock_set and seen.at_ms != at_ms)
 
 

@@ -17,6 +17,7 @@ from decimal import (
     InvalidOperation,
     Overflow,
 )
+from functools import lru_cache
 
 S = Context(prec=34, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
 LN2 = S.ln(Decimal(2))
@@ -38,6 +39,8 @@ def outward4(value: Decimal) -> Decimal:
     return ceil4(value) if value > 0 else floor4(value)
 
 
+@lru_cache(maxsize=1_000)
 def decay(elapsed_s: Decimal, half_life_s: Decimal) -> Decimal:
-    """What is left of a weight after that time."""
+    """What is left of a weight after that time. Kept, since samples come at much the same distance
+    and an exponential takes as long as all else of one."""
     return S.exp(S.divide(S.multiply(-LN2, elapsed_s), half_life_s))

@@ -14,7 +14,7 @@ from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_SIZE, Price, Size, add, clamp, floor_to_step, multiply, subtract
 from mm_bot.core.policy import QuotePolicy
 from mm_bot.core.quoting import View
-from mm_bot.strategies.draft import Draft, Step
+from mm_bot.strategies.draft import Draft, Step, skew_bps
 from mm_bot.strategies.options import Contradiction, Feature, Option, Options, Place, Sort
 
 TARGET_SIZE, TARGET_PCT = "MM_TARGET_INVENTORY", "MM_TARGET_BASE_PCT"
@@ -69,17 +69,18 @@ class TargetSkew(Step):
             held, per = clamp(excess, -room, room), room
         else:
             held, per = Decimal((excess > 0) - (excess < 0)), Decimal(1)
-        draft = changed(draft, shift=multiply(held, self.skew_bps), shift_per=per)
-        return draft.says(
+        shift = multiply(held, self.skew_bps)
+        said = draft.told(
             self.name,
             "excess {excess} over the target {target}, room {room}: skew {skew_bps} of {full_bps} "
             "bps",
             excess=excess,
             target=target,
             room=room,
-            skew_bps=draft.shift_bps,
+            skew_bps=skew_bps(shift, per),
             full_bps=self.skew_bps,
         )
+        return changed(draft, shift=shift, shift_per=per, said=said)
 
 
 def _build(options: Options, quote: QuotePolicy) -> Step | None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
-from mm_bot.core.changed import changed
+from mm_bot.core.changed import changed, made_directly
 from mm_bot.core.declared import Measure, MeasureKind
 from mm_bot.core.exact import BPS, Price, add, clamp, exact, multiply
 from mm_bot.core.instrument import Side
@@ -40,6 +40,7 @@ _HALF_LIFE, _HORIZON = "MM_VOLATILITY_HALF_LIFE_SECONDS", "MM_VOLATILITY_HORIZON
 _SAMPLE, _SCALE = "MM_VOLATILITY_SAMPLE_SECONDS", "MM_VOLATILITY_SCALE_LEVELS"
 
 
+@made_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
     """Of one source: squared returns and seconds, both decayed, and the last sample."""
@@ -142,19 +143,25 @@ class VolatilitySpread(Step):
         step_bps = draft.step_bps
         if self.scale_levels:
             step_bps = ceil4(S.divide(S.multiply(step_bps, half), base))
-        says = "{sigma} bps/sqrt(s): half-spread {from_bps} -> {half_bps} bps"
-        if sigma is None:
-            says = "not known yet, so the widest: half-spread {from_bps} -> {half_bps} bps"
         extra = add(half, -base)
         halves = {side: add(bps, extra) for side, bps in draft.half_bps.items()}
-        return changed(draft, half_bps=halves, step_bps=step_bps).says(
+        if sigma is None:
+            return changed(draft, half_bps=halves, step_bps=step_bps).says(
+                self.name,
+                "not known yet, so the widest: half-spread {from_bps} -> {half_bps} bps",
+                lasting=True,
+                from_bps=base,
+                half_bps=half,
+                sigma="unknown",
+            )
+        said = draft.told(
             self.name,
-            says,
-            lasting=sigma is None,
+            "{sigma} bps/sqrt(s): half-spread {from_bps} -> {half_bps} bps",
             from_bps=base,
             half_bps=half,
-            sigma="unknown" if sigma is None else sigma,
+            sigma=sigma,
         )
+        return changed(draft, half_bps=halves, step_bps=step_bps, said=said)
 
     def measures(self, view: View, state: object) -> tuple[Measure, ...]:
         assert isinstance(state, Volatility)
