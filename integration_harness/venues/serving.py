@@ -81,6 +81,7 @@ class Client:
 
 
 C = TypeVar("C", bound=Client)
+T = TypeVar("T")
 
 
 class FakeServer(ABC, Generic[C]):
@@ -158,11 +159,11 @@ class FakeServer(ABC, Generic[C]):
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def _do(self, work: Callable[[], Any]) -> Any:
+    def _do(self, work: Callable[[], T]) -> T:
         """Run on the server's loop, so that nothing interleaves."""
         assert self._loop is not None, "not started"
 
-        async def run() -> Any:
+        async def run() -> T:
             return work()
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)

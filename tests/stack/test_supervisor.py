@@ -75,12 +75,15 @@ def test_nothing_is_left_behind(argument: str, number: int | None) -> None:
         start_new_session=True,
     )
     with parent:
-        assert parent.stdout is not None
-        folder, *below = parent.stdout.readline().split()
-        assert len(below) >= 8, "the guardian, a chain, a sleeper, and Postgres' many processes"
-        if number is not None:
-            os.killpg(parent.pid, number)  # to the whole group, as a terminal does
-        parent.wait(20)
+        try:
+            assert parent.stdout is not None
+            folder, *below = parent.stdout.readline().split()
+            assert len(below) >= 8, "the guardian, a chain, a sleeper, and Postgres' many processes"
+            if number is not None:
+                os.killpg(parent.pid, number)  # to the whole group, as a terminal does
+            parent.wait(20)
+        finally:
+            parent.kill()  # one that is still there would be waited for
     assert eventually(lambda: not any(guardian.is_alive(int(pid)) for pid in below))
     assert eventually(lambda: not Path(folder).exists())
 

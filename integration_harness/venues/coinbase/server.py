@@ -100,16 +100,14 @@ class CoinbaseServer(FakeServer[_Client]):
 
     def live(self, subaccount_id: int) -> list[Order]:
         """The open orders of the portfolio (`exchange.OURS`) or of strangers (0)."""
-        found: list[Order] = self._do(lambda: self.exchange.live(subaccount_id))
-        return found
+        return self._do(lambda: self.exchange.live(subaccount_id))
 
     def rest(
         self, direction: str, price: str, amount: str, *, subaccount_id: int = 0, label: str = ""
     ) -> Order:
         """A resting order put into the book directly."""
         terms = (direction, Decimal(price), Decimal(amount), subaccount_id, label)
-        order: Order = self._do(lambda: self.exchange.rest(*terms))
-        return order
+        return self._do(lambda: self.exchange.rest(*terms))
 
     def take(self, direction: str, amount: str) -> None:
         """A stranger takes that much from the other side, at whatever price."""

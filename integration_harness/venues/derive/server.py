@@ -103,8 +103,7 @@ class DeriveServer(FakeServer[_Client]):
 
     def live(self, subaccount_id: int) -> list[Order]:
         """The open orders of a subaccount."""
-        found: list[Order] = self._do(lambda: self.book.live(subaccount_id))
-        return found
+        return self._do(lambda: self.book.live(subaccount_id))
 
     def rest(
         self, direction: str, price: str, amount: str, *, subaccount_id: int = 0, label: str = ""
@@ -112,8 +111,7 @@ class DeriveServer(FakeServer[_Client]):
         """A resting order put into the book directly: a stranger's, or as from another tool of a
         subaccount."""
         terms = direction, Decimal(price), Decimal(amount)
-        order: Order = self._do(lambda: self.book.rest(*terms, subaccount_id, label))
-        return order
+        return self._do(lambda: self.book.rest(*terms, subaccount_id, label))
 
     def take(self, direction: str, *amounts: str) -> None:
         """A stranger takes that much from the other side, at whatever price; of several amounts

@@ -117,8 +117,7 @@ class EtherealServer(FakeServer[_Client]):
 
     def live(self, subaccount_id: int, symbol: str | None = None) -> list[Order]:
         """The open orders of a subaccount, in one market or all."""
-        found: list[Order] = self._do(lambda: self.exchange.live(subaccount_id, symbol))
-        return found
+        return self._do(lambda: self.exchange.live(subaccount_id, symbol))
 
     def rest(
         self,
@@ -133,8 +132,7 @@ class EtherealServer(FakeServer[_Client]):
         """A stranger's resting order, put into the book directly; or of a subaccount, under a
         client id, as another tool of its owner places it."""
         terms = (symbol or self.symbol, direction, Decimal(price), Decimal(amount))
-        order: Order = self._do(lambda: self.exchange.rest(*terms, subaccount_id, label))
-        return order
+        return self._do(lambda: self.exchange.rest(*terms, subaccount_id, label))
 
     def take(self, direction: str, amount: str, *, symbol: str | None = None) -> None:
         """A stranger takes that much from the other side in the next block, at whatever price."""
