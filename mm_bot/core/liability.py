@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from mm_bot.core.again import again
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import RestingOrder
@@ -46,7 +47,7 @@ class Signed(dict[str, Signature]):
     """Signatures with what each cycle asks about all of them, kept up to date with every change:
     there may be thousands, of which a cycle changes a few. Never changed once made."""
 
-    __slots__ = ("first_expiry_ms", "hidden", "worth")
+    __slots__ = ("contains", "first_expiry_ms", "hidden", "worth")
 
     def __init__(self, signatures: Signatures) -> None:
         super().__init__({k: s for k, s in signatures.items() if s.left})
@@ -56,6 +57,8 @@ class Signed(dict[str, Signature]):
         """Those that the order table may not show."""
         self.worth = {side: _worth(self, side) for side in Side}
         """See `worth`."""
+        self.contains: object = None
+        """What was told last that said nothing new of any of them; see `_with`."""
 
     @classmethod
     def of(cls, signatures: Signatures) -> Signed:
@@ -67,6 +70,7 @@ class Signed(dict[str, Signature]):
         made = Signed.__new__(Signed)
         made.update(self)
         made.worth = left = dict(self.worth)
+        made.contains = None
         firsts = (self.first_expiry_ms, *(s.expiry_ms for s in put.values()))
         made.first_expiry_ms = min((ms for ms in firsts if ms is not None), default=None)
         for order_id, now in put.items():
@@ -94,43 +98,53 @@ class Signed(dict[str, Signature]):
 
 def updated(
     signatures: Signatures,
-    rows: Iterable[RestingOrder],
+    rows: tuple[RestingOrder, ...],
     unsettled: Mapping[str, tuple[Size, Amount]],
     chain_ms: int | None,
 ) -> Signed:
     """With what the rows say is left and what of their fills the chain lacks (`unsettled`), and
     without what has expired at `chain_ms`, the earlier of our clock and the latest block's time;
     None where no block was read yet."""
-    told = []
-    for row in rows:
-        left, notional = row.size, row.notional
-        if row.order_id in unsettled:
-            size, worth = unsettled[row.order_id]
-            left, notional = left + size, notional + worth
-        told.append((row.order_id, row.side, left, notional, row.expiry_ms))
+    told = _told(rows)
+    if unsettled:
+        told = tuple(_lacking(each, unsettled) for each in told)
     return _with(signatures, told, chain_ms)
+
+
+Row = tuple[str, Side, Size, Amount, int]
+"""What one tells: id, side, what is left and its worth, expiry."""
+
+
+@again(1)
+def _told(rows: tuple[RestingOrder, ...]) -> tuple[Row, ...]:
+    return tuple((row.order_id, row.side, row.size, row.notional, row.expiry_ms) for row in rows)
+
+
+def _lacking(told: Row, unsettled: Mapping[str, tuple[Size, Amount]]) -> Row:
+    order_id, side, left, notional, expiry_ms = told
+    size, worth = unsettled.get(order_id, (NO_SIZE, NO_AMOUNT))
+    return order_id, side, left + size, notional + worth, expiry_ms
 
 
 def updated_elsewhere(
     signatures: Signatures, seen: Iterable[SignedElsewhere], chain_ms: int | None
 ) -> Signed:
     """The same for our orders in other markets: what was seen once counts until it expires."""
-    told = [(each.order_id, each.side, each.size, each.notional, each.expiry_ms) for each in seen]
-    return _with(signatures, told, chain_ms)
+    told = ((each.order_id, each.side, each.size, each.notional, each.expiry_ms) for each in seen)
+    return _with(signatures, tuple(told), chain_ms)
 
 
-def _with(
-    signatures: Signatures,
-    told: Iterable[tuple[str, Side, Size, Amount, int]],
-    chain_ms: int | None,
-) -> Signed:
-    """With what rows tell: id, side, what is left and its worth, expiry. A row that says nothing
-    new costs a comparison."""
+def _with(signatures: Signatures, told: tuple[Row, ...], chain_ms: int | None) -> Signed:
+    """With what rows tell. A row that says nothing new costs a comparison; rows that are the very
+    ones of which none did cost nothing."""
     known = Signed.of(signatures)
-    put, gone = {}, []
+    if told is known.contains:
+        return known.unexpired(chain_ms)
+    put, gone, all_live = {}, [], True
     for order_id, side, left, notional, expiry_ms in told:
         before = known.get(order_id)
         if not left or _expired(expiry_ms, chain_ms):
+            all_live = False
             if before is not None:
                 gone.append(order_id)
         elif before is None or (side, left, notional, expiry_ms, True) != (
@@ -141,6 +155,8 @@ def _with(
             )
     if put or gone:
         known = known.changed(put, gone)
+    elif all_live:
+        known.contains = told
     return known.unexpired(chain_ms)
 
 

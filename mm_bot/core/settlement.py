@@ -24,6 +24,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from mm_bot.core.again import again
 from mm_bot.core.changed import changed
 from mm_bot.core.exact import NO_AMOUNT, NO_SIZE, Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Side
@@ -143,7 +144,7 @@ class Pending:
 
 def settle(
     known: Settlements,
-    rows: Iterable[RestingOrder],
+    rows: tuple[RestingOrder, ...],
     fills: Iterable[Fill],
     balances: Balances | None,
     now_ms: int,
@@ -155,7 +156,7 @@ def settle(
     expiry: no match can begin, but one that began may still be booked."""
     entries = dict(known)
     done = set()
-    for row in rows:
+    for row in rows if known or held else _telling(rows):
         managed = row.ownership is Ownership.MANAGED
         untouched = not (managed or row.filled_steps)
         late = row.order_id in held
@@ -188,6 +189,16 @@ def settle(
         if (not over or was_out) and (judged.odd or not _forgotten(judged, balances)):
             found[order_id] = judged
     return found
+
+
+@again(1)
+def _telling(rows: tuple[RestingOrder, ...]) -> tuple[RestingOrder, ...]:
+    """Without those that tell nothing where nothing is known yet: ours that rest untouched."""
+    return tuple(
+        row
+        for row in rows
+        if row.filled_steps or not row.live or row.ownership is not Ownership.MANAGED
+    )
 
 
 def disagreeing(settlements: Settlements, now_ms: int) -> dict[str, Settlement]:

@@ -20,6 +20,7 @@ from integration_harness.stack.orders import ExchangeClient, OrderTicket, Signer
 from integration_harness.stack.quantities import Side
 from integration_harness.stack.supervisor import Supervisor
 from integration_harness.stack.up import LocalExchange
+from integration_harness.starvation import processor_ticks
 from tests.benchmarks.figures import Figure, Target
 from tests.benchmarks.rivals import POLL_MS, SIZE, Rival, TimedAnchor, order_table
 
@@ -88,18 +89,10 @@ def events(
         for rival in both:
             rival.start()
             rival.wait_for_new(set(), 2)
-        found = []
+        found: list[Figure] = []
         for name, measure, target in KINDS[:1] if anchor_alone else KINDS:
-            ours, beside = _in_turn(both, turns, measure)
-            found.append(
-                Figure(
-                    name=name,
-                    ours=tuple(ours),
-                    beside=tuple(beside),
-                    target=Target() if round_trip_ms else target,
-                    round_trip_ms=round_trip_ms,
-                )
-            )
+            aimed = Target() if round_trip_ms else target
+            found += _figures(name, _in_turn(both, turns, measure), aimed, round_trip_ms)
         if not anchor_alone:
             found.append(_memory(both))
     return found
@@ -110,14 +103,7 @@ def starts(exchange: LocalExchange, supervisor: Supervisor, *, turns: int) -> li
     keep_code()
     with rivals(exchange, supervisor, "start") as both:
         took = _in_turn(both, turns, _start)
-    return [
-        Figure(
-            name="process start -> first quote",
-            ours=tuple(took[0]),
-            beside=tuple(took[1]),
-            target=Target(p50=650.0),
-        )
-    ]
+    return list(_figures("process start -> first quote", took, Target(p50=650.0)))
 
 
 def keep_code() -> None:
@@ -148,17 +134,48 @@ def quiet(exchange: LocalExchange, supervisor: Supervisor, *, seconds: float) ->
     ]
 
 
+Turn = tuple[float, bool]
+"""Milliseconds, and whether the machine's host took nothing meanwhile, as far as ticks tell."""
+
+
+Samples = tuple[list[float], list[float]]
+"""Milliseconds of both."""
+
+
 def _in_turn(
     both: tuple[Rival, Rival], turns: int, measure: Callable[[Rival, int], float]
-) -> tuple[list[float], list[float]]:
-    """Milliseconds of both, while the other stands still."""
-    took: tuple[list[float], list[float]] = ([], [])
+) -> tuple[list[Turn], list[Turn]]:
+    """Each turn of both, while the other stands still."""
+    took: tuple[list[Turn], list[Turn]] = ([], [])
     for turn in range(turns):
-        for rival, other, times in zip(both, reversed(both), took, strict=True):
+        for rival, other, each in zip(both, reversed(both), took, strict=True):
             with other.standing_still():
-                times.append(measure(rival, turn) * 1000)
+                _, before = processor_ticks()
+                ms = measure(rival, turn) * 1000
+                each.append((ms, processor_ticks()[1] == before))
             time.sleep(SETTLE_S + turn * GOLDEN % 1 * POLL_MS / 1000)
     return took
+
+
+def _figures(
+    name: str, took: tuple[list[Turn], list[Turn]], target: Target, round_trip_ms: int = 0
+) -> Iterator[Figure]:
+    """Of all turns, and of those in which the host took nothing, where both have some."""
+    whole: Samples = ([], [])
+    calm: Samples = ([], [])
+    for turns, every, undisturbed in zip(took, whole, calm, strict=True):
+        every += [ms for ms, _ in turns]
+        undisturbed += [ms for ms, was_calm in turns if was_calm]
+    event, _, _ = name.partition(" -> ")
+    for label, (ours, beside) in ((name, whole), (f"  {event}, nothing stolen", calm)):
+        if ours and beside:
+            yield Figure(
+                name=label,
+                ours=tuple(ours),
+                beside=tuple(beside),
+                target=target,
+                round_trip_ms=round_trip_ms,
+            )
 
 
 def _ids(rival: Rival) -> set[str]:

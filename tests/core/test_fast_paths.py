@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mm_bot.core import liability
 from mm_bot.core.changed import changed
 from mm_bot.core.exact import Amount, Price, Size, subtract
 from mm_bot.core.exposure import beside_what_stays, cut_one_by_one
@@ -32,6 +33,7 @@ from mm_bot.core.plan import Plan, standing
 from mm_bot.core.quoting import Bound, Ladder, MissingReason, fit
 from mm_bot.core.reconcile import plan
 from mm_bot.core.room import Room
+from mm_bot.core.settlement import settle
 from mm_bot.core.slots import as_wanted, fault, hold_or_replace, price_fits, rests, worth_of
 from tests.core.builders import (
     FUTURE,
@@ -44,6 +46,7 @@ from tests.core.builders import (
     row,
 )
 from tests.core.reconcile_inputs import desk_of, ladder_of
+from tests.core.settling import PAST
 
 steps = st.integers(1, 60)
 BY_HALVES = replace(FUTURE, size_step=Size(Decimal("0.5")))
@@ -332,3 +335,49 @@ def test_signatures_with_a_change_are_those_made_anew(
         anew = Signed(left)
         assert (found, found.hidden, found.worth) == (left, anew.hidden, anew.worth)
         assert not left or (found.first_expiry_ms or 0) <= (anew.first_expiry_ms or 0)
+
+
+row_sizes = st.lists(st.sampled_from(("0", "30", "100")), max_size=3)
+
+
+@given(
+    known=signatures,
+    sizes=row_sizes,
+    ages_s=st.lists(st.integers(-3, 3), min_size=3, max_size=3),
+    seconds=st.lists(st.integers(-4, 9) | st.none(), min_size=2, max_size=6),
+)
+def test_rows_that_told_nothing_new_tell_nothing_when_they_are_told_again(
+    known: dict[str, Signature], sizes: list[str], ages_s: list[int], seconds: list[int | None]
+) -> None:
+    """Whatever the chain's clock says in between, forwards and backwards: as from a plain mapping,
+    which remembers no rows."""
+    rows = tuple(
+        row(Side.BUY, "1596", size, nonce=n, created_ms=NOW_MS - 300_000 + ages_s[n] * 1_000)
+        for n, size in enumerate(sizes)
+    )
+    found = Signed(known)
+    for second in seconds:
+        chain_ms = None if second is None else NOW_MS + second * 1_000
+        anew = liability.updated(dict(found), rows, {}, chain_ms)
+        found = liability.updated(found, rows, {}, chain_ms)
+        assert (found, found.hidden, found.worth) == (anew, anew.hidden, anew.worth)
+
+
+@given(
+    st.lists(
+        st.builds(
+            row,
+            side=st.sampled_from(Side),
+            price=st.just("1596"),
+            nonce=st.integers(1, 3),
+            status=st.sampled_from(OrderStatus),
+            ownership=st.sampled_from(Ownership),
+        ).flatmap(lambda r: st.sampled_from((r, replace(r, filled_steps=7)))),
+        max_size=4,
+    ).map(tuple)
+)
+def test_rows_that_rest_untouched_settle_nothing(rows: tuple[RestingOrder, ...]) -> None:
+    """With nothing known they are not looked at: an order that the matcher is said to hold, whoever
+    it is, has every one of them looked at."""
+    left_out = settle({}, rows, (), None, NOW_MS, past=PAST)
+    assert left_out == settle({}, rows, (), None, NOW_MS, past=PAST, held={"nobody's"})

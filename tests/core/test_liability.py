@@ -45,7 +45,7 @@ OLD = Signature(side=Side.BUY, left=Size.of(7), notional=Amount.of(11_200), expi
 def test_a_signature_counts_until_it_expires(status: OrderStatus, age_ms: int) -> None:
     """Invariant 1: whatever its row says, it counts while it may execute on chain."""
     signed = row(Side.BUY, "1600", "100", status=status, created_ms=NOW_MS - age_ms)
-    known = updated({}, [signed], {}, NOW_MS)
+    known = updated({}, (signed,), {}, NOW_MS)
     alive = signed.expiry_ms // 1000 >= NOW_MS // 1000
     said = outstanding(known, Side.BUY)
     assert said == Size.of(100) if alive else said in (Size.of(0), Size.of(100))
@@ -54,23 +54,23 @@ def test_a_signature_counts_until_it_expires(status: OrderStatus, age_ms: int) -
 
 def test_it_counts_with_what_is_left() -> None:
     """Invariant 2: a fill read later lowers it, and a filled order costs nothing."""
-    first = updated({}, [row(Side.SELL, "1600", "100")], {}, NOW_MS)
-    second = updated(first, [row(Side.SELL, "1600", "30")], {}, NOW_MS)
+    first = updated({}, (row(Side.SELL, "1600", "100"),), {}, NOW_MS)
+    second = updated(first, (row(Side.SELL, "1600", "30"),), {}, NOW_MS)
     assert outstanding(second, Side.SELL) == Size.of(30)
     assert worth(second, Side.SELL) == Amount.of(48_000)
-    assert not updated(second, [row(Side.SELL, "1600", "0")], {}, NOW_MS)
+    assert not updated(second, (row(Side.SELL, "1600", "0"),), {}, NOW_MS)
 
 
 def test_an_unread_order_counts_in_full() -> None:
     """An order whose outcome is unknown counts from the moment it was signed."""
-    assert outstanding(updated({"a": OLD}, [], {}, NOW_MS), Side.BUY) == Size.of(7)
-    assert not updated({"a": OLD}, [], {}, NOW_MS + 2_000)
+    assert outstanding(updated({"a": OLD}, (), {}, NOW_MS), Side.BUY) == Size.of(7)
+    assert not updated({"a": OLD}, (), {}, NOW_MS + 2_000)
 
 
 def test_it_counts_in_the_last_second_in_which_it_may_execute() -> None:
     """An expiry is a whole second, and counts to its end by the chain's clock."""
-    assert updated({"a": OLD}, [], {}, OLD.expiry_ms + 999) == {"a": OLD}
-    assert not updated({"a": OLD}, [], {}, OLD.expiry_ms + 1_000)
+    assert updated({"a": OLD}, (), {}, OLD.expiry_ms + 999) == {"a": OLD}
+    assert not updated({"a": OLD}, (), {}, OLD.expiry_ms + 1_000)
 
 
 def test_what_the_chain_lacks_counts_beside_what_is_left() -> None:
@@ -78,7 +78,7 @@ def test_what_the_chain_lacks_counts_beside_what_is_left() -> None:
     the table, as is one of another market that was read."""
     order = row(Side.SELL, "1600", "30")
     lacks = {order.order_id: (Size.of(5), Amount.of(8_000))}
-    (found,) = updated({}, [order], lacks, NOW_MS).values()
+    (found,) = updated({}, (order,), lacks, NOW_MS).values()
     assert (found.left, found.notional) == (Size.of(35), Amount.of(56_000))
     assert found.on_table
     assert not OLD.on_table
@@ -99,7 +99,7 @@ def test_a_signature_that_the_table_shows_is_on_it() -> None:
     signed = Signature(
         side=order.side, left=order.size, notional=order.notional, expiry_ms=order.expiry_ms
     )
-    (found,) = updated({order.order_id: signed}, [order], {}, NOW_MS).values()
+    (found,) = updated({order.order_id: signed}, (order,), {}, NOW_MS).values()
     assert found == replace(signed, on_table=True)
 
 
@@ -122,7 +122,7 @@ def test_the_chain_is_asked_about_all_of_them_in_turns() -> None:
 
 def test_nothing_expires_while_no_block_was_read() -> None:
     """A signature dies by the chain's clock: ours may be hours ahead."""
-    assert updated({"a": OLD}, [], {}, None) == {"a": OLD}
+    assert updated({"a": OLD}, (), {}, None) == {"a": OLD}
     seen = snapshot(own_orders(BID))
     blind = replace(seen.venue, balances=replace(seen.venue.balances, value=None))
     ahead = replace(seen, now_ms=NOW_MS + 400_000, venue=blind)

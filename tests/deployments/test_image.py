@@ -20,7 +20,9 @@ from tests.deployments.waiting import wait_until
 ROOT = Path(__file__).parents[2]
 PINNED = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", re.MULTILINE)
 COPIED = ("pyproject.toml", "README.md", "deployments", "fair_anchor", "mm_bot")
-FOR_SOMETHING_ELSE = {"pytest", "mypy", "vyper", "web3", "eth-account", "starlette", "hftbacktest"}
+FOR_SOMETHING_ELSE = {
+    "pytest", "mypy", "vyper", "web3", "eth-account", "starlette", "asyncpg", "hftbacktest"
+}  # fmt: skip
 
 
 def locked(name: str) -> dict[str, str]:

@@ -153,9 +153,8 @@ FAULTS: tuple[Mutation, ...] = (
         "liability_forgets_cancelled",
         Claim.LIABILITY,
         "core.liability",
-        "        told.append((row.order_id, row.side, left, notional, row.expiry_ms))",
-        "        left = left if row.live else NO_SIZE\n"
-        "        told.append((row.order_id, row.side, left, notional, row.expiry_ms))",
+        "row.side, row.size, row.notional, row.expiry_ms) for row in rows",
+        "row.side, row.size if row.live else NO_SIZE, row.notional, row.expiry_ms) for row in rows",
     ),
     fault(
         "liability_forgets_refused",
