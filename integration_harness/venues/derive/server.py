@@ -8,6 +8,7 @@ time. Source: the vendor's v3 specification, 2026-11.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -115,11 +116,12 @@ class DeriveServer(FakeServer[_Client]):
 
     def take(self, direction: str, *amounts: str) -> None:
         """A stranger takes that much from the other side, at whatever price; of several amounts
-        each, with nobody else in between."""
+        each, in milliseconds of their own, with nobody else in between."""
 
         def take_each() -> None:
             for amount in amounts:
                 self.book.take(direction, Decimal(amount))
+                time.sleep(0.001)  # nothing tells the order of trades of one millisecond
 
         self._do(take_each)
 
