@@ -36,7 +36,7 @@ conformance: install ## every claim of the kit on one exchange; VENUE=derive SEE
 backtest: install ## trades a generated market, or EXPERIMENT=file.toml, and writes a report
 	@$(BIN)/mm-backtest run $(EXPERIMENT) --out backtest-report
 
-bench: install   ## the bot against the same work done plainly, 14 minutes; SHORT=1 for less
+bench: install   ## the bot against the same work done plainly, 15 minutes; SHORT=1 for less
 	$(BIN)/python -m tests.benchmarks $(if $(SHORT),--short) --svg docs/latency.svg $(BENCH_ARGS)
 
 profile: install ## a flame graph of the cycle, and where the start's time goes
