@@ -20,8 +20,8 @@ from integration_harness.stack.orders import ExchangeClient, OrderTicket, Signer
 from integration_harness.stack.quantities import Side
 from integration_harness.stack.supervisor import Supervisor
 from integration_harness.stack.up import LocalExchange
-from integration_harness.starvation import processor_ticks
 from tests.benchmarks.figures import Figure, Target
+from tests.benchmarks.host import Host
 from tests.benchmarks.rivals import POLL_MS, SIZE, Rival, TimedAnchor, order_table
 
 PRICES = (Decimal(1600), Decimal(1610))
@@ -138,10 +138,6 @@ Turn = tuple[float, bool]
 """Milliseconds, and whether the machine's host took nothing meanwhile, as far as ticks tell."""
 
 
-Samples = tuple[list[float], list[float]]
-"""Milliseconds of both."""
-
-
 def _in_turn(
     both: tuple[Rival, Rival], turns: int, measure: Callable[[Rival, int], float]
 ) -> tuple[list[Turn], list[Turn]]:
@@ -150,9 +146,9 @@ def _in_turn(
     for turn in range(turns):
         for rival, other, each in zip(both, reversed(both), took, strict=True):
             with other.standing_still():
-                _, before = processor_ticks()
+                host = Host()
                 ms = measure(rival, turn) * 1000
-                each.append((ms, processor_ticks()[1] == before))
+                each.append((ms, not host.took()))
             time.sleep(SETTLE_S + turn * GOLDEN % 1 * POLL_MS / 1000)
     return took
 
@@ -161,13 +157,9 @@ def _figures(
     name: str, took: tuple[list[Turn], list[Turn]], target: Target, round_trip_ms: int = 0
 ) -> Iterator[Figure]:
     """Of all turns, and of those in which the host took nothing, where both have some."""
-    whole: Samples = ([], [])
-    calm: Samples = ([], [])
-    for turns, every, undisturbed in zip(took, whole, calm, strict=True):
-        every += [ms for ms, _ in turns]
-        undisturbed += [ms for ms, was_calm in turns if was_calm]
     event, _, _ = name.partition(" -> ")
-    for label, (ours, beside) in ((name, whole), (f"  {event}, nothing stolen", calm)):
+    for label, disturbed in ((name, True), (f"  {event}, nothing stolen", False)):
+        ours, beside = ([ms for ms, calm in turns if calm or disturbed] for turns in took)
         if ours and beside:
             yield Figure(
                 name=label,

@@ -83,9 +83,9 @@ class Database:
 
 def database_text(error: Exception) -> str:
     """A database error in the words the exchange hands out."""
-    if isinstance(error, asyncpg.PostgresError) and error.sqlstate is not None:
+    if isinstance(error, asyncpg.PostgresError) and error.message is not None:
         return f"ERROR: {error.message} (SQLSTATE {error.sqlstate})"
-    return f"ERROR: {error}"
+    return f"ERROR: {error}"  # the library's own words
 
 
 @lru_cache(maxsize=100)

@@ -15,7 +15,7 @@ import orjson
 
 from integration_harness.stack.instruments import Instrument, order_presentation
 from integration_harness.stack.markets_api.database import Row
-from integration_harness.stack.quantities import spot_contract
+from integration_harness.stack.quantities import KEPT, spot_contract
 
 ORDER_COLUMNS: Final = (
     "order_id, owner_address, signer_address, subaccount_id::text, recipient_id::text, "
@@ -66,7 +66,7 @@ def timestamp(moment: datetime) -> str:
     return (text.rstrip("0") if "." in text else text) + "Z"
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=KEPT)
 def render_order(row: Row, instrument: Instrument) -> orjson.Fragment:
     """A row of ORDER_COLUMNS with the presentation of its market."""
     order: dict[str, Any] = dict(zip(_ORDER_FIELDS, row, strict=True))
@@ -89,7 +89,7 @@ def render_sides(
     return {"bids": sides["buy"], "asks": sides["sell"]}
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=KEPT)
 def render_trade(row: Row, instrument: Instrument) -> orjson.Fragment:
     """A row of TRADE_COLUMNS, named by its market."""
     trade: dict[str, Any] = dict(zip(_TRADE_FIELDS, row, strict=True))
