@@ -8,7 +8,6 @@ check has its own words, which name the thing, the value and the remedy. What st
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +16,7 @@ from typing import Final
 from mm_bot.core.instrument import Instrument
 from mm_bot.errors import SettingsError
 from mm_bot.io.errors import redact
-from mm_bot.venues.checks import Checks, compare_clocks
+from mm_bot.venues.checks import Checks, compare_clocks, in_order
 from mm_bot.venues.numo import wire
 from mm_bot.venues.numo.chain import CallRevertedError
 from mm_bot.venues.numo.config import NumoConfig
@@ -41,22 +40,16 @@ class Proven:
 
 
 async def prove(parts: Parts, checks: Checks) -> Proven:
-    """Services, chain, contracts and subaccounts, what can be asked at once at once. Both ways are
-    gone to their end, so that no half-made session is left behind; the chain's fault is told first.
-    """
-    chain, postgres = await asyncio.gather(
-        _on_chain(parts, checks), _postgres(parts, checks), return_exceptions=True
-    )
-    if isinstance(chain, BaseException):
-        raise chain
-    if isinstance(postgres, BaseException):
-        raise postgres
+    """Services, chain, contracts and subaccounts, what can be asked at once at once. Of several
+    faults the one that explains the others is told: the chain's before Postgres', the contracts'
+    before a subaccount's."""
+    chain, postgres = await in_order(_on_chain(parts, checks), _postgres(parts, checks))
     return replace(chain, postgres=postgres)
 
 
 async def _on_chain(parts: Parts, checks: Checks) -> Proven:
     """What API and node tell; the contracts are those of the listing."""
-    listings, chain_id = await asyncio.gather(
+    listings, chain_id = await in_order(
         reach_api(parts, checks),
         reach(parts, checks, "node", "chain id", parts.chain.chain_id, parts.node_name),
     )
@@ -120,7 +113,7 @@ async def _contracts(parts: Parts, checks: Checks, listing: wire.Listing | None)
         ask("contracts", name, partial(chain.has_code, address))
         for name, address in contracts.items()
     )
-    there = await asyncio.gather(*asked)
+    there = await in_order(*asked)
     missing = []
     for (name, address), code in zip(contracts.items(), there, strict=True):
         if code:
@@ -136,7 +129,7 @@ async def _contracts(parts: Parts, checks: Checks, listing: wire.Listing | None)
     accounts = {"subaccount": config.subaccount_id}
     if config.recipient_id != config.subaccount_id:
         accounts["recipient subaccount"] = config.recipient_id
-    *_, cash = await asyncio.gather(
+    *_, cash = await in_order(
         _domain(parts, checks),
         *(_subaccount(parts, checks, what, number) for what, number in accounts.items()),
         _session_key(parts, checks),
@@ -181,7 +174,7 @@ async def _subaccount(parts: Parts, checks: Checks, what: str, subaccount_id: in
         return reach(parts, checks, "contracts", named, question, who, refusal=CallRevertedError)
 
     try:
-        holder, owner = await asyncio.gather(
+        holder, owner = await in_order(
             ask(partial(chain.owner_of, config.sub_accounts, subaccount_id)),
             ask(partial(chain.subaccount_owner, config.matching, subaccount_id)),
         )
@@ -211,7 +204,7 @@ async def _session_key(parts: Parts, checks: Checks) -> None:
         return
     question = partial(chain.session_key_expiry_s, config.matching, config.signer, config.owner)
     ask = partial(reach, parts, checks, "contracts", "session key", who=parts.node_name)
-    expiry_s, block_s = await asyncio.gather(ask(question), ask(chain.block_time_s))
+    expiry_s, block_s = await in_order(ask(question), ask(chain.block_time_s))
     if expiry_s is None or block_s is None:
         return
     if expiry_s <= block_s:
