@@ -14,6 +14,7 @@ from mm_bot.clock import Clock
 from mm_bot.core.instrument import Instrument, Kind
 from mm_bot.core.snapshot import Book, Trade
 from mm_bot.errors import EdgeError
+from mm_bot.io.tasks import ended
 from mm_bot.prices.source import AnchorError, RejectReason
 from mm_bot.venues.numo.market_data import MarketData
 from mm_bot.venues.numo.wire import API, Listing, parse_book, to_market
@@ -71,9 +72,7 @@ class Listings:
 
     async def aclose(self) -> None:
         """Stop reading."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await ended(self._task)
 
     async def _read(self) -> None:
         pause_ms = FAILED_PAUSE_MS

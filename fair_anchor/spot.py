@@ -22,6 +22,7 @@ from mm_bot.clock import Clock
 from mm_bot.core.exact import Price, plain
 from mm_bot.errors import EdgeError
 from mm_bot.io.backoff import EVEN, Random
+from mm_bot.io.tasks import ended
 from mm_bot.prices.backoff import FailurePauses
 from mm_bot.prices.source import AnchorError, AnchorSource, Reading, RejectReason, unexpected
 from mm_bot.prices.witness import deviation_bps
@@ -113,9 +114,7 @@ class Slot:
 
     async def aclose(self) -> None:
         """Stop reading and close the source."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await ended(self._task)
         await self._source.aclose()
 
     async def _read(self) -> Reading | None:

@@ -52,16 +52,17 @@ def run(call: Call) -> int:
 
 async def _check_outside(settings: Settings, checks: Checks, timeout_s: float) -> None:
     async with commanding(settings, timeout_s) as venue:
-        checks.found.extend(await venue.check())
-        if any(c.area == "market" and c.result is not Result.SKIPPED for c in checks.found):
-            policy = settings.policy(venue.instrument)
-            faults = list(market_faults(policy, venue.instrument))
-            if faults:
-                checks.unfit("market", "sizes", faults)
-            faults = list(_strategy_faults(policy))
-            if faults:
-                checks.unfit("settings", "MM_STRATEGY", faults)
-            await _check_anchors(settings, venue, checks)
+        market = await venue.check(checks)
+        if market is None:
+            return
+        policy = settings.policy(market)
+        faults = list(market_faults(policy, market))
+        if faults:
+            checks.unfit("market", "sizes", faults)
+        faults = list(_strategy_faults(policy))
+        if faults:
+            checks.unfit("settings", "MM_STRATEGY", faults)
+        await _check_anchors(settings, venue, checks)
 
 
 def _strategy_faults(policy: Policy) -> Iterator[str]:

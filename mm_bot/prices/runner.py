@@ -25,6 +25,7 @@ from mm_bot.clock import Clock, set_after
 from mm_bot.core.snapshot import AnchorQuote
 from mm_bot.errors import EdgeError
 from mm_bot.io.backoff import EVEN, Random
+from mm_bot.io.tasks import ended
 from mm_bot.prices.backoff import FailurePauses
 from mm_bot.prices.guarded import fresh_until_ms
 from mm_bot.prices.source import AnchorError, AnchorSource, Reading, RejectReason, unexpected
@@ -93,9 +94,7 @@ class AnchorRunner:
     async def aclose(self) -> None:
         """Stop reading and close the source. May be called twice."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await ended(task)
         await self._source.aclose()
 
     async def _run(self) -> None:

@@ -14,6 +14,7 @@ from typing import TypeVar
 from mm_bot.clock import Clock
 from mm_bot.errors import EdgeError
 from mm_bot.io.backoff import EVEN, Random
+from mm_bot.io.tasks import ended
 from mm_bot.prices.backoff import FailurePauses
 from mm_bot.prices.source import AnchorError, RejectReason, unexpected
 
@@ -71,9 +72,7 @@ class Stream:
     async def aclose(self) -> None:
         """End the session under way. May be called twice."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await ended(task)
 
     async def _run(self) -> None:
         while True:

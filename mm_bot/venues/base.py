@@ -25,7 +25,7 @@ from mm_bot.core.exact import Amount
 from mm_bot.core.instrument import Instrument
 from mm_bot.core.snapshot import Observation, OwnOrders
 from mm_bot.errors import EdgeError
-from mm_bot.venues.checks import Check
+from mm_bot.venues.checks import Checks
 
 
 @runtime_checkable
@@ -170,9 +170,10 @@ class LiveVenue(Venue, Protocol):
             BotError: where the exchange does not tell it.
         """
 
-    async def check(self) -> tuple[Check, ...]:
-        """Everything that `open` proves, each by itself whatever else failed, and what is worth a
-        look beside it. Connects; takes and sends nothing."""
+    async def check(self, checks: Checks) -> Instrument | None:
+        """Looks at everything that `open` proves, each by itself whatever else failed, and at what
+        is worth a look beside it. Connects; takes and sends nothing. Gives the instrument, None
+        where it could not be learned."""
 
     async def claim(self) -> str | None:
         """Become the one writer: None where we are, else who keeps it from us."""

@@ -6,12 +6,11 @@ shows all of them. What is worth a look but stops nothing is a note.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import TypeVar, overload
+from typing import TypeVar
 
 from mm_bot.core.exact import plain
 from mm_bot.core.instrument import Instrument
@@ -26,7 +25,6 @@ from mm_bot.errors import (
 )
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 
 class Result(Enum):
@@ -104,24 +102,6 @@ class Checks:
 
     def _add(self, area: str, name: str, result: Result, detail: str, code: int = 0) -> None:
         self.found.append(Check(area=area, name=name, result=result, detail=detail, code=code))
-
-
-@overload
-async def in_order(first: Awaitable[T], second: Awaitable[U], /) -> tuple[T, U]: ...
-
-
-@overload
-async def in_order(*asked: Awaitable[T]) -> tuple[T, ...]: ...
-
-
-async def in_order(*asked: Awaitable[object]) -> tuple[object, ...]:
-    """The answers to what is asked at once, each gone to its end, so that nothing half-made stays
-    behind. Of several failures the first of this list is raised, whichever came first."""
-    answers = await asyncio.gather(*asked, return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-    return tuple(answers)
 
 
 def listed(

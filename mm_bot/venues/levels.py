@@ -1,4 +1,4 @@
-"""Books of levels, and ours taken out of them: for exchanges whose book names no orders. Pure.
+"""Books of levels, and ours taken out of them: for exchanges whose book names no orders.
 
 What of ours may still be in the levels is taken out: more than that for `LINGER_MS` where it just
 became less, since levels are published a moment later. Taking out too much hides a stranger for a
@@ -7,11 +7,12 @@ second, taking out too little makes us follow ourselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from mm_bot.core.commands import NewOrder, Outcome, Verdict
 from mm_bot.core.exact import Price, Size, add, plain, subtract
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import RestingOrder
@@ -70,12 +71,14 @@ class OwnLevels:
     def __init__(self) -> None:
         self._orders: dict[str, _Own] = {}
 
-    def posting(self, order_id: str, side: Side, price: Price, size: Size) -> None:
-        """An order is about to be sent: from now on it may rest."""
-        self._orders[order_id] = _Own(side, price.value, size.value, size.value)
-
-    def refused(self, order_id: str) -> None:
-        self._orders.pop(order_id, None)
+    async def placing(self, order: NewOrder, sending: Awaitable[Outcome]) -> Outcome:
+        """How `sending` ends. From before its first byte the order may rest, but not if refused."""
+        size = order.size.value
+        self._orders[order.order_id] = _Own(order.side, order.price.value, size, size)
+        outcome = await sending
+        if outcome.verdict is Verdict.REFUSED:
+            self._orders.pop(order.order_id, None)
+        return outcome
 
     def seen(self, rows: Sequence[RestingOrder], watched: Iterable[str], now_ms: int) -> None:
         """What a read of our orders showed. One that it did not show may rest all the same while it

@@ -82,6 +82,19 @@ def test_check_tells_what_failed_by_its_exit_code(
         assert ran.out.count("FAILED") == 2, "every fault at once, and nothing after them"
 
 
+def test_check_tells_a_tick_that_the_market_does_not_have(
+    bots: Bots, exchange: LocalExchange
+) -> None:
+    """The market is not known then, and what needs it is skipped."""
+    future = exchange.futures[0].symbol
+    changes = {"MM_MARKET_SYMBOL": future, "MM_PRICE_TICK": "0.5", "MM_METRICS_ADDR": "127.0.0.1:0"}
+    ran = run({**bots.bare.environment, **changes}, "check", "--json")
+    assert ran.code == 2, ran.out
+    fault = line(ran.json["checks"], "price tick")
+    assert (fault["result"], "MM_PRICE_TICK is 0.5" in fault["detail"]) == ("failed", True)
+    assert line(ran.json["checks"], "orders and balances")["result"] == "skipped"
+
+
 def test_status_tells_what_is_quoted_and_why_not(bots: Bots) -> None:
     """Both sides of the healthy bot are held by orders; the bare one's bid has its reason."""
     healthy = run(bots.healthy.environment, "status")

@@ -16,10 +16,9 @@ import orjson
 from mm_bot.clock import Clock
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
 from mm_bot.core.exact import plain
-from mm_bot.core.instrument import Instrument, Side
+from mm_bot.core.instrument import Side
 from mm_bot.core.orders import RestingOrder
 from mm_bot.core.snapshot import (
-    Balances,
     Book,
     Observation,
     OwnOrders,
@@ -32,9 +31,8 @@ from mm_bot.io.errors import FOREIGN, NOT_SENT, describe
 from mm_bot.io.http import open_client
 from mm_bot.io.shapes import Members
 from mm_bot.venues import answers
-from mm_bot.venues.base import EthCall, Found, no_chain
-from mm_bot.venues.checks import Check, Checks
-from mm_bot.venues.file_lock import FileLock
+from mm_bot.venues.checks import Checks
+from mm_bot.venues.file_locked import FileLockedVenue
 from tests.toy import wire
 from tests.toy.settings import ToyConfig
 from tests.toy.wire import TOY, read
@@ -42,59 +40,17 @@ from tests.toy.wire import TOY, read
 REFUSED: Final = (400, 401, 429)
 
 
-class ToyVenue:
-    """One perpetual."""
-
-    instrument: Instrument
+class ToyVenue(FileLockedVenue[ToyConfig]):
+    """One perpetual. Ids are free text there: a nonce of an earlier life cannot be met again."""
 
     def __init__(self, config: ToyConfig, clock: Clock) -> None:
-        self._config = config
-        self._clock = clock
+        super().__init__(config, clock, name=TOY, whose="the toy")
         self._http = open_client(config.url, config.timeout_ms, {"x-key": config.key})
-        self._lock = FileLock(config.lock_file, config.market_symbol)
         self._book: Part[Book] = Part(value=None, as_of_ms=None)
         self._trades: Part[tuple[Trade, ...]] = Part(value=None, as_of_ms=None)
-        self._balances: Part[Balances] = Part(value=None, as_of_ms=None)
-
-    @property
-    def eth_call(self) -> EthCall:
-        return no_chain(TOY)
-
-    # Start-up and commands
-
-    async def open(self, on_waiting: Callable[[str], None] = lambda holder: None) -> int:
-        await self._prove(Checks(strict=True))
-        if not self._config.dry_run:
-            wait = self._config.wait_for_lock
-            await self._lock.hold("the toy", wait=wait, on_waiting=on_waiting)
-        return 0  # ids are free text here: a nonce of an earlier life cannot be met again
-
-    async def connect(self) -> None:
-        await self._learn(Checks(strict=True))
-
-    async def check(self) -> tuple[Check, ...]:
-        checks = Checks()
-        await self._prove(checks)
-        return tuple(checks.found)
-
-    async def claim(self) -> str | None:
-        return self._lock.claim()
-
-    async def holds_lock(self) -> bool:
-        return self._config.dry_run or self._lock.held
 
     async def own_orders(self, watch: Watch) -> OwnOrders:
         return self._own(await self._account(watch.order_ids, watch.fills_after), watch)
-
-    async def find(self, order_ids: Sequence[str]) -> Found:
-        try:
-            if not hasattr(self, "instrument"):
-                await self.connect()
-            account = await self._account(order_ids, None)
-            rows = [self._row(entry) for entry in read.array(account.get("orders"), "orders")]
-        except EdgeError as error:
-            return Found(orders=(), fault=error.reason)
-        return answers.found(rows, order_ids, self._config.market_symbol)
 
     async def events(
         self, on_event: Callable[[], None], on_source: Callable[[str, str], None]
@@ -120,19 +76,11 @@ class ToyVenue:
         try:
             members = _answer(account)
             orders = Part(value=self._own(members, watch), as_of_ms=began_ms)
-            self._balances = Part(value=wire.balances(members, began_ms), as_of_ms=began_ms)
+            self._keep_balances(wire.balances(members, began_ms), began_ms)
         except EdgeError as error:
             orders = Part(value=None, as_of_ms=None, error=error.reason)
-            kept = self._balances
-            self._balances = Part(value=kept.value, as_of_ms=kept.as_of_ms, error=error.reason)
-        return Observation(
-            book=self._book,
-            trades=self._trades,
-            orders=orders,
-            balances=self._balances,
-            balances_read_ms=self._balances.as_of_ms,
-            lock_held=self._config.dry_run or self._lock.held,
-        )
+            self._balances_unread(error)
+        return self._observed(book=self._book, trades=self._trades, orders=orders)
 
     def prepare(self, order: NewOrder) -> PreparedOrder:
         body = {
@@ -204,6 +152,10 @@ class ToyVenue:
         self.instrument = wire.instrument(listing, self._config.market_symbol)
         checks.ok("API", "our market", self.instrument.symbol)
         return True
+
+    async def _rows(self, order_ids: Sequence[str]) -> list[RestingOrder]:
+        account = await self._account(order_ids, None)
+        return [self._row(entry) for entry in read.array(account.get("orders"), "orders")]
 
     def _row(self, entry: object) -> RestingOrder:
         return wire.order(entry, self.instrument, self._config.protected_prefixes)

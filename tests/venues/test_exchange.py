@@ -23,6 +23,7 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderStatus
 from mm_bot.core.snapshot import Observation, OwnOrders
 from mm_bot.errors import IdentityError, SettingsError, UnreachableError
+from mm_bot.venues.checks import Checks
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.exchange import NumoVenue
 from mm_bot.venues.signing import Signer
@@ -197,7 +198,9 @@ def test_a_session_key_signs_orders_and_the_owner_cancels(exchange: LocalExchang
 
 async def lock_told(venue: NumoVenue) -> str:
     """What a check says of the one-writer lock."""
-    (told,) = (c.detail for c in await venue.check() if c.name == "one-writer lock")
+    checks = Checks()
+    await venue.check(checks)
+    (told,) = (c.detail for c in checks.found if c.name == "one-writer lock")
     return told
 
 

@@ -21,6 +21,7 @@ from mm_bot.core.instrument import Side
 from mm_bot.errors import EdgeError
 from mm_bot.io.backoff import Backoff
 from mm_bot.io.errors import describe
+from mm_bot.io.tasks import ended
 from mm_bot.io.websocket import connecting
 from mm_bot.venues.coinbase.token import Tokens
 from mm_bot.venues.coinbase.wire import COINBASE, read
@@ -74,9 +75,7 @@ class Socket:
 
     async def aclose(self) -> None:
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await ended(task)
 
     async def _run(self) -> None:
         pauses = Backoff(first_ms=FIRST_PAUSE_MS, longest_ms=LONGEST_PAUSE_MS)

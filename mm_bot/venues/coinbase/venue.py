@@ -17,14 +17,13 @@ from dataclasses import replace
 from typing import Final
 
 from mm_bot.clock import Clock
-from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
 from mm_bot.core.exact import Amount, Size
-from mm_bot.core.instrument import Instrument
+from mm_bot.core.orders import RestingOrder
 from mm_bot.core.snapshot import Balances, ClockReading, Observation, OwnOrders, Part
-from mm_bot.errors import BotError, EdgeError
+from mm_bot.errors import EdgeError
 from mm_bot.venues import answers
-from mm_bot.venues.base import EthCall, Found, no_chain
-from mm_bot.venues.checks import Check, Checks
+from mm_bot.venues.checks import Checks
 from mm_bot.venues.coinbase import proving
 from mm_bot.venues.coinbase.account import AccountReads, reserved
 from mm_bot.venues.coinbase.api import CoinbaseApi
@@ -35,21 +34,19 @@ from mm_bot.venues.coinbase.stream import Event, Socket
 from mm_bot.venues.coinbase.token import Tokens
 from mm_bot.venues.coinbase.wire import COINBASE, Lens, Wallet
 from mm_bot.venues.contained import Contained
-from mm_bot.venues.file_lock import FileLock
+from mm_bot.venues.file_locked import FileLockedVenue
 from mm_bot.venues.levels import OwnLevels
 from mm_bot.venues.names import Names
 
 CLOCK_EVERY_S: Final = 30.0
 
 
-class CoinbaseVenue:
-    """One spot market of one portfolio."""
-
-    instrument: Instrument
+class CoinbaseVenue(FileLockedVenue[CoinbaseConfig]):
+    """One spot market of one portfolio. Nonces are ours alone: the client id is all that carries
+    them."""
 
     def __init__(self, config: CoinbaseConfig, clock: Clock) -> None:
-        self._config = config
-        self._clock = clock
+        super().__init__(config, clock, name=COINBASE, whose=f"key {config.key_name}")
         self._tokens = Tokens(config.key_name, config.key)
         self._api = CoinbaseApi(config, self._tokens)
         names = Names()
@@ -60,55 +57,12 @@ class CoinbaseVenue:
         self._contained = Contained()
         self._sockets: dict[str, Socket] = {}
         self._clock_asked_s = 0.0
-        self._balances: Part[Balances] = Part(value=None, as_of_ms=None)
-        self._balances_read_ms: int | None = None
-        self._lock = FileLock(config.lock_file, config.market_symbol)
-        self._wake: Callable[[], None] = lambda: None
 
-    # Start-up and commands
-
-    @property
-    def eth_call(self) -> EthCall:
-        return no_chain(COINBASE)
-
-    async def open(self, on_waiting: Callable[[str], None] = lambda holder: None) -> int:
-        """See `LiveVenue.open`. Nonces are ours alone: the client id is all that carries them."""
-        await self._prove(Checks(strict=True))
-        if not self._config.dry_run:
-            whose = f"key {self._config.key_name}"
-            wait = self._config.wait_for_lock
-            await self._lock.hold(whose, wait=wait, on_waiting=on_waiting)
-        return 0
-
-    async def connect(self) -> None:
-        """Learn the clock and the market, and no more."""
-        await self._learn(Checks(strict=True))
-
-    async def check(self) -> tuple[Check, ...]:
-        """See `LiveVenue.check`."""
-        checks = Checks()
-        await self._prove(checks)
-        return tuple(checks.found)
-
-    async def claim(self) -> str | None:
-        return self._lock.claim()
-
-    async def holds_lock(self) -> bool:
-        return self._config.dry_run or self._lock.held
+    # Commands
 
     async def own_orders(self, watch: Watch) -> OwnOrders:
         """See `LiveVenue.own_orders`."""
         return await self._reads.own(watch, {})
-
-    async def find(self, order_ids: Sequence[str]) -> Found:
-        """See `LiveVenue.find`."""
-        try:
-            if not hasattr(self, "instrument"):
-                await self.connect()
-            rows = await self._reads.rows(order_ids)
-        except BotError as error:
-            return Found(orders=(), fault=str(error))
-        return answers.found(rows, order_ids, self._config.market_symbol)
 
     async def events(
         self, on_event: Callable[[], None], on_source: Callable[[str, str], None]
@@ -139,16 +93,13 @@ class CoinbaseVenue:
             orders = Part(value=self._note_wallets(await held, own, began_ms), as_of_ms=began_ms)
         except EdgeError as error:
             await asyncio.gather(held, return_exceptions=True)
-            self._balances = replace(self._balances, error=error.reason)
+            self._balances_unread(error)
             if orders.value is None:
                 orders = replace(orders, error=error.reason)
-        return Observation(
+        return self._observed(
             book=self._market.book(problem),
             trades=self._market.trades(problem),
             orders=orders,
-            balances=self._balances,
-            balances_read_ms=self._balances_read_ms,
-            lock_held=self._config.dry_run or self._lock.held,
             clocks=(ClockReading(name="api", ahead_ms=self._entry.ahead_ms),),
         )
 
@@ -156,12 +107,8 @@ class CoinbaseVenue:
         return self._entry.prepare(order, self.instrument)
 
     async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
-        order = prepared.order
-        self._own_levels.posting(order.order_id, order.side, order.price, order.size)
-        outcome = await self._entry.place(prepared, may_send)
-        if outcome.verdict is Verdict.REFUSED:
-            self._own_levels.refused(order.order_id)
-        return outcome
+        placing = self._entry.place(prepared, may_send)
+        return await self._own_levels.placing(prepared.order, placing)
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         return await self._entry.cancel(order_id, self._reads)
@@ -209,6 +156,9 @@ class CoinbaseVenue:
         self._sockets = {"market": market, "user": user}
         await proving.sockets(self._sockets, config, checks)
 
+    async def _rows(self, order_ids: Sequence[str]) -> tuple[RestingOrder, ...]:
+        return await self._reads.rows(order_ids)
+
     def _heard_of_ours(self, channel: str, event: Event) -> None:
         if channel == "user":
             self._wake()
@@ -252,5 +202,5 @@ class CoinbaseVenue:
             block_time_ms=began_ms,
             settled=settled,
         )
-        self._balances, self._balances_read_ms = Part(value=seen, as_of_ms=began_ms), began_ms
+        self._keep_balances(seen, began_ms)
         return replace(orders, reserved_elsewhere=reserved(market, wallets, orders.rows))

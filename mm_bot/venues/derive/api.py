@@ -27,6 +27,7 @@ from mm_bot.io.backoff import Backoff
 from mm_bot.io.bucket import Bucket
 from mm_bot.io.errors import NOT_SENT, describe
 from mm_bot.io.http import open_client
+from mm_bot.io.tasks import ended
 from mm_bot.io.websocket import connecting
 from mm_bot.venues.derive.codes import DENIED
 from mm_bot.venues.derive.config import DeriveConfig
@@ -126,9 +127,7 @@ class DeriveApi:
 
     async def aclose(self) -> None:
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await ended(task)
         await self._http.aclose()
 
     def login(self) -> dict[str, object]:

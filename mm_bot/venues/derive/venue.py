@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from mm_bot.clock import Clock
 from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Replaced, Verdict, Watch
 from mm_bot.core.exact import Amount
-from mm_bot.core.instrument import Instrument
+from mm_bot.core.orders import RestingOrder
 from mm_bot.core.snapshot import Balances, Observation, OwnOrders, Part
 from mm_bot.errors import EdgeError
 from mm_bot.venues import answers
-from mm_bot.venues.base import EthCall, Found, no_chain
-from mm_bot.venues.checks import Check, Checks
+from mm_bot.venues.checks import Checks
 from mm_bot.venues.derive import proving, wire
 from mm_bot.venues.derive.account import Account, AccountReads
 from mm_bot.venues.derive.api import DERIVE, DeriveApi
@@ -29,19 +29,16 @@ from mm_bot.venues.derive.market import MarketView
 from mm_bot.venues.derive.orders import OrderEntry
 from mm_bot.venues.derive.session import SETTLEMENT_FAILED, Session
 from mm_bot.venues.derive.their_clock import TheirClock
-from mm_bot.venues.file_lock import FileLock
+from mm_bot.venues.file_locked import FileLockedVenue
 
 CLOCK_EVERY_MS: Final = 30_000
 
 
-class DeriveVenue:
+class DeriveVenue(FileLockedVenue[DeriveConfig]):
     """One perpetual of one subaccount."""
 
-    instrument: Instrument
-
     def __init__(self, config: DeriveConfig, clock: Clock) -> None:
-        self._config = config
-        self._clock = clock
+        super().__init__(config, clock, name=DERIVE, whose=f"subaccount {config.subaccount_id}")
         self._their_clock = TheirClock()
         self._api = DeriveApi(config, self._their_clock, self._pushed)
         self._reads = AccountReads(
@@ -60,54 +57,12 @@ class DeriveVenue:
         self._market = MarketView(
             clock=clock, their_clock=self._their_clock, wake=lambda: self._wake()
         )
-        self._balances: Part[Balances] = Part(value=None, as_of_ms=None)
-        self._balances_read_ms: int | None = None
-        self._lock = FileLock(config.lock_file, config.market_symbol)
-        self._wake: Callable[[], None] = lambda: None
 
-    # Start-up and commands
-
-    @property
-    def eth_call(self) -> EthCall:
-        return no_chain(DERIVE)
-
-    async def open(self, on_waiting: Callable[[str], None] = lambda holder: None) -> int:
-        """See `LiveVenue.open`. The highest nonce is unknown to an exchange that wants the time."""
-        await self._prove(Checks(strict=True))
-        if not self._config.dry_run:
-            whose = f"subaccount {self._config.subaccount_id}"
-            wait = self._config.wait_for_lock
-            await self._lock.hold(whose, wait=wait, on_waiting=on_waiting)
-        return 0
-
-    async def connect(self) -> None:
-        """Learn the instrument, and no more."""
-        await self._learn(Checks(strict=True))
-
-    async def check(self) -> tuple[Check, ...]:
-        """See `LiveVenue.check`."""
-        checks = Checks()
-        checks.ok("keys", self._entry.signer, "signs, and is recovered from its signature")
-        await self._prove(checks)
-        return tuple(checks.found)
-
-    async def claim(self) -> str | None:
-        return self._lock.claim()
-
-    async def holds_lock(self) -> bool:
-        return self._config.dry_run or self._lock.held
+    # Commands
 
     async def own_orders(self, watch: Watch) -> OwnOrders:
         """See `LiveVenue.own_orders`."""
         return await self._reads.own(watch, await self._reads.account())
-
-    async def find(self, order_ids: Sequence[str]) -> Found:
-        """See `LiveVenue.find`."""
-        try:
-            rows = await self._reads.rows_of(await self._reads.account(), order_ids)
-        except EdgeError as error:
-            return Found(orders=(), fault=error.reason)
-        return answers.found(rows, order_ids, self._config.market_symbol)
 
     async def events(
         self, on_event: Callable[[], None], on_source: Callable[[str, str], None]
@@ -133,21 +88,17 @@ class DeriveVenue:
             self._note_balances(account, began_ms)
         except EdgeError as error:
             orders = Part(value=None, as_of_ms=None, error=error.reason)
-            kept = self._balances
-            self._balances = Part(value=kept.value, as_of_ms=kept.as_of_ms, error=error.reason)
+            self._balances_unread(error)
         problem = None if self._api.up.is_set() else self._api.problem
         book = self._market.book(self._reads.rows, problem)
-        return Observation(
+        seen = self._observed(
             book=book,
             trades=self._market.trades(),
             orders=orders,
-            balances=self._balances,
-            balances_read_ms=self._balances_read_ms,
-            lock_held=self._config.dry_run or self._lock.held,
             clocks=(self._their_clock.reading,),
-            alarms=self._reads.unsettled,
-            price_limits=self._market.price_limits,
         )
+        limits = self._market.price_limits
+        return replace(seen, alarms=self._reads.unsettled, price_limits=limits)
 
     def prepare(self, order: NewOrder) -> PreparedOrder:
         """The params of `private/order`, signed."""
@@ -183,7 +134,7 @@ class DeriveVenue:
     def _note_balances(self, account: Account, began_ms: int) -> None:
         position, cash = wire.holdings(account, self.instrument)
         seen = Balances(base=position, quote=cash, block_number=began_ms, block_time_ms=began_ms)
-        self._balances, self._balances_read_ms = Part(value=seen, as_of_ms=began_ms), began_ms
+        self._keep_balances(seen, began_ms)
 
     def _pushed(self, channel: str, data: object) -> None:
         if self._market.heard(channel.split(".")[0], data):
@@ -202,7 +153,11 @@ class DeriveVenue:
             self.instrument = found
         return found is not None
 
+    async def _rows(self, order_ids: Sequence[str]) -> tuple[RestingOrder, ...]:
+        return await self._reads.rows_of(await self._reads.account(), order_ids)
+
     async def _prove(self, checks: Checks) -> None:
+        checks.ok("keys", self._entry.signer, "signs, and is recovered from its signature")
         if not await self._learn(checks):
             return
         up = await proving.socket(self._api, self._config, checks, self._session, self._begin)

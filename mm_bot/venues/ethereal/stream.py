@@ -23,6 +23,7 @@ from mm_bot.core.snapshot import Trade
 from mm_bot.errors import EdgeError
 from mm_bot.io.backoff import Backoff
 from mm_bot.io.errors import describe
+from mm_bot.io.tasks import ended
 from mm_bot.io.websocket import connecting
 from mm_bot.venues.ethereal import wire
 from mm_bot.venues.ethereal.levels import GapError, followed
@@ -83,9 +84,7 @@ class Stream:
 
     async def aclose(self) -> None:
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await ended(task)
         if self._session is not None:
             await self._session.aclose()
 
@@ -202,11 +201,8 @@ class _Session:
 
     async def aclose(self) -> None:
         """Leaves no open socket, even where whoever closes it is cancelled meanwhile."""
-        tasks = [task for task in (self._reading, self._mending) if task is not None]
         try:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await ended(self._reading, self._mending)
         finally:
             await self._socket.close()
 

@@ -17,14 +17,13 @@ from dataclasses import replace
 from typing import Final
 
 from mm_bot.clock import Clock
-from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Verdict, Watch
+from mm_bot.core.commands import NewOrder, Outcome, PreparedOrder, Watch
 from mm_bot.core.exact import Amount
-from mm_bot.core.instrument import Instrument
+from mm_bot.core.orders import RestingOrder
 from mm_bot.core.snapshot import Balances, ClockReading, Observation, OwnOrders, Part
-from mm_bot.errors import BotError, EdgeError
+from mm_bot.errors import EdgeError
 from mm_bot.venues import answers
-from mm_bot.venues.base import EthCall, Found, no_chain
-from mm_bot.venues.checks import Check, Checks
+from mm_bot.venues.checks import Checks
 from mm_bot.venues.contained import Contained
 from mm_bot.venues.ethereal import proving, wire
 from mm_bot.venues.ethereal.account import AccountReads
@@ -34,20 +33,18 @@ from mm_bot.venues.ethereal.market import MarketView
 from mm_bot.venues.ethereal.orders import OrderEntry
 from mm_bot.venues.ethereal.stream import Stream
 from mm_bot.venues.ethereal.wire import ETHEREAL, Lens, Position, listing
-from mm_bot.venues.file_lock import FileLock
+from mm_bot.venues.file_locked import FileLockedVenue
 from mm_bot.venues.levels import OwnLevels
 
 CLOCK_EVERY_S: Final = 30.0
 
 
-class EtherealVenue:
+class EtherealVenue(FileLockedVenue[EtherealConfig]):
     """One perpetual of one subaccount."""
 
-    instrument: Instrument
-
     def __init__(self, config: EtherealConfig, clock: Clock) -> None:
-        self._config = config
-        self._clock = clock
+        whose = f"subaccount {config.subaccount} of {config.owner}"
+        super().__init__(config, clock, name=ETHEREAL, whose=whose)
         self._api = EtherealApi(config)
         self._entry = OrderEntry(config, self._api, clock)
         self._account: AccountReads | None = None
@@ -56,57 +53,12 @@ class EtherealVenue:
         self._market = MarketView(self._api, clock, self._own_levels)
         self._contained = Contained()
         self._clock_asked_s = 0.0
-        self._balances: Part[Balances] = Part(value=None, as_of_ms=None)
-        self._balances_read_ms: int | None = None
-        self._lock = FileLock(config.lock_file, config.market_symbol)
-        self._wake: Callable[[], None] = lambda: None
 
-    # Start-up and commands
-
-    @property
-    def eth_call(self) -> EthCall:
-        return no_chain(ETHEREAL)
-
-    async def open(self, on_waiting: Callable[[str], None] = lambda holder: None) -> int:
-        """See `LiveVenue.open`. The highest nonce is unknown to an exchange that wants the time."""
-        await self._prove(Checks(strict=True))
-        if not self._config.dry_run:
-            whose = f"subaccount {self._config.subaccount} of {self._config.owner}"
-            wait = self._config.wait_for_lock
-            await self._lock.hold(whose, wait=wait, on_waiting=on_waiting)
-        return 0
-
-    async def connect(self) -> None:
-        """Learn the market and our account, and no more."""
-        checks = Checks(strict=True)
-        await self._learn(checks)
-
-    async def check(self) -> tuple[Check, ...]:
-        """See `LiveVenue.check`."""
-        checks = Checks()
-        checks.ok("keys", self._entry.signer, "signs, and is recovered from its signature")
-        await self._prove(checks)
-        return tuple(checks.found)
-
-    async def claim(self) -> str | None:
-        return self._lock.claim()
-
-    async def holds_lock(self) -> bool:
-        return self._config.dry_run or self._lock.held
+    # Commands
 
     async def own_orders(self, watch: Watch) -> OwnOrders:
         """See `LiveVenue.own_orders`."""
         return await self._reads.own(watch)
-
-    async def find(self, order_ids: Sequence[str]) -> Found:
-        """See `LiveVenue.find`."""
-        try:
-            if self._account is None:
-                await self.connect()
-            rows = await self._reads.rows(order_ids)
-        except BotError as error:
-            return Found(orders=(), fault=str(error))
-        return answers.found(rows, order_ids, self._config.market_symbol)
 
     async def events(
         self, on_event: Callable[[], None], on_source: Callable[[str, str], None]
@@ -139,16 +91,13 @@ class EtherealVenue:
             self._note_balances(*await held, own, began_ms)
         except EdgeError as error:
             await asyncio.gather(held, return_exceptions=True)
-            self._balances = replace(self._balances, error=error.reason)
+            self._balances_unread(error)
             if orders.value is None:
                 orders = replace(orders, error=error.reason)
-        return Observation(
+        return self._observed(
             book=self._market.book(problem),
             trades=self._market.trades(problem),
             orders=orders,
-            balances=self._balances,
-            balances_read_ms=self._balances_read_ms,
-            lock_held=self._config.dry_run or self._lock.held,
             clocks=(ClockReading(name="api", ahead_ms=self._entry.ahead_ms),),
         )
 
@@ -156,12 +105,8 @@ class EtherealVenue:
         return self._entry.prepare(order, self.instrument)
 
     async def place(self, prepared: PreparedOrder, may_send: Callable[[], bool]) -> Outcome:
-        order = prepared.order
-        self._own_levels.posting(order.order_id, order.side, order.price, order.size)
-        outcome = await self._entry.place(prepared, may_send)
-        if outcome.verdict is Verdict.REFUSED:
-            self._own_levels.refused(order.order_id)
-        return outcome
+        placing = self._entry.place(prepared, may_send)
+        return await self._own_levels.placing(prepared.order, placing)
 
     async def cancel(self, order_id: str, nonce: int, reason: str) -> Outcome:
         return await self._entry.cancel(order_id, self._reads)
@@ -177,10 +122,10 @@ class EtherealVenue:
         market = await proving.learn(self._api, self._config, checks)
         if market is None:
             return False
-        self.instrument = market
         found = await proving.account(self._api, self._config, checks)
         if found is None:
             return False
+        self.instrument = market
         self._entry.ahead_ms, self._clock_asked_s = found.ahead_ms, time.monotonic()
         self._account = AccountReads(
             self._api, found.subaccount_id, self._lens, self._entry.names, self._entry.their_ms
@@ -189,6 +134,7 @@ class EtherealVenue:
 
     async def _prove(self, checks: Checks) -> None:
         config, api = self._config, self._api
+        checks.ok("keys", self._entry.signer, "signs, and is recovered from its signature")
         is_ours = await proving.domain(api, config, checks)
         if not await self._learn(checks) or not is_ours:
             return
@@ -204,6 +150,9 @@ class EtherealVenue:
             timeout_s=config.request_timeout_ms / 1000,
         )
         await proving.stream(self._stream, config, checks)
+
+    async def _rows(self, order_ids: Sequence[str]) -> tuple[RestingOrder, ...]:
+        return await self._reads.rows(order_ids)
 
     def _lens(self) -> Lens:
         return Lens(
@@ -264,5 +213,4 @@ class EtherealVenue:
             settled=settled,
             quote_as_of_ms=quote_ms,
         )
-        self._balances = Part(value=seen, as_of_ms=began_ms, error=error)
-        self._balances_read_ms = began_ms
+        self._keep_balances(seen, began_ms, error)

@@ -16,7 +16,8 @@ from typing import Final
 from mm_bot.core.instrument import Instrument
 from mm_bot.errors import SettingsError
 from mm_bot.io.errors import redact
-from mm_bot.venues.checks import Checks, compare_clocks, in_order
+from mm_bot.io.tasks import in_order
+from mm_bot.venues.checks import Checks, compare_clocks
 from mm_bot.venues.numo import wire
 from mm_bot.venues.numo.chain import CallRevertedError
 from mm_bot.venues.numo.config import NumoConfig

@@ -28,7 +28,7 @@ from mm_bot.io.postgres import Session
 from mm_bot.io.postgres_address import unusable_url
 from mm_bot.io.postgres_link import Listens, Opens, open_link, open_listener
 from mm_bot.venues.base import EthCall, Found
-from mm_bot.venues.checks import Check, Checks
+from mm_bot.venues.checks import Checks
 from mm_bot.venues.numo import wire
 from mm_bot.venues.numo.chain import Chain, Head
 from mm_bot.venues.numo.checks import find_listing, instrument_of, prove, reach_api
@@ -148,17 +148,16 @@ class NumoVenue:
         listings = await reach_api(self._parts, checks) or ()
         self._settle_on(find_listing(self._parts, checks, listings), listings, checks)
 
-    async def check(self) -> tuple[Check, ...]:
-        """Everything that a start depends on, and what is worth a look beside it; takes nothing."""
-        checks = Checks()
+    async def check(self, checks: Checks) -> Instrument | None:
+        """See `LiveVenue.check`."""
         for who in dict.fromkeys((self._config.owner, self._config.signer)):
             checks.ok("keys", who, "signs, and is recovered from its signature")
         proven = await prove(self._parts, checks)
-        if self._settle_on(proven.listing, proven.listings or (), checks):
-            await survey(self._parts, checks, proven, self.instrument, self._table)
-        else:
+        if not self._settle_on(proven.listing, proven.listings or (), checks):
             checks.skipped("market", "orders and balances", "the market is not known")
-        return tuple(checks.found)
+            return None
+        await survey(self._parts, checks, proven, self.instrument, self._table)
+        return self.instrument
 
     async def claim(self) -> str | None:
         """Become the one writer: None where we are, else who keeps it from us."""

@@ -74,8 +74,8 @@ def to_market(
     spot = listing.kind is Kind.SPOT
     tick = price_tick or (SPOT_PRICE_TICK if spot else Price(listing.tick))
     if not spot and floor_to_step(tick.value, Decimal(1), listing.tick) != tick.value:
-        fault = f"price tick {tick} is no multiple of the {listing.tick} that {listing.symbol} has"
-        raise SettingsError([fault])
+        theirs = f"no multiple of {listing.tick}, the tick of {listing.symbol}"
+        raise SettingsError([f"MM_PRICE_TICK is {tick}, {theirs}: give one"])
     return Instrument(
         symbol=listing.symbol,
         base="USDC",

@@ -12,7 +12,7 @@ import pytest
 
 from integration_harness.venues.coinbase import CoinbaseServer
 from mm_bot.clock import SystemClock
-from mm_bot.venues.checks import Check, Result
+from mm_bot.venues.checks import Check, Checks, Result
 from mm_bot.venues.coinbase.config import CoinbaseConfig
 from mm_bot.venues.coinbase.stream import Event, Socket
 from mm_bot.venues.coinbase.token import Tokens
@@ -53,8 +53,10 @@ def checked(given: CoinbaseConfig) -> dict[str, Check]:
 
     async def run() -> dict[str, Check]:
         venue = CoinbaseVenue(given, SystemClock())
+        checks = Checks()
         try:
-            return {check.name: check for check in await venue.check()}
+            await venue.check(checks)
+            return {check.name: check for check in checks.found}
         finally:
             await venue.aclose()
 

@@ -188,6 +188,10 @@ def test_a_look_leaves_the_quotes(server: DeriveServer, start: Start) -> None:
         assert run(bot.environment, *words).code == 0, words
     assert {order.order_id for order in server.orders.values() if order.cancel_reason} == set()
     assert set(live(server)) == before
+    areas = {each["area"] for each in run(bot.environment, "check", "--json").json["checks"]}
+    assert "anchor" in areas, "what needs the market known is looked at too"
+    ran = run({**bot.environment, "MM_STRATEGY": "json:dumps"}, "check")
+    assert (ran.code, "json:dumps" in ran.out) == (2, True)
 
 
 def test_a_dropped_socket_ends_exposure_and_comes_back(server: DeriveServer, start: Start) -> None:

@@ -10,7 +10,7 @@ import pytest
 from integration_harness.venues.derive.server import DeriveServer
 from mm_bot.clock import SystemClock
 from mm_bot.settings import load
-from mm_bot.venues.checks import Check, Result
+from mm_bot.venues.checks import Check, Checks, Result
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.venue import DeriveVenue
 from tests.venues.derive.account import environment
@@ -23,8 +23,10 @@ def checked(server: DeriveServer, tmp_path: Path, **settings: str) -> dict[str, 
 
     async def run() -> dict[str, Check]:
         venue = DeriveVenue(config.for_command(500), SystemClock())
+        checks = Checks()
         try:
-            return {check.name: check for check in await venue.check()}
+            await venue.check(checks)
+            return {check.name: check for check in checks.found}
         finally:
             await venue.aclose()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from mm_bot.core.commands import Outcome, Verdict
 from mm_bot.core.exact import Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder
@@ -17,6 +19,7 @@ from mm_bot.venues.ethereal import wire
 from mm_bot.venues.ethereal.levels import GapError, followed
 from mm_bot.venues.ethereal.wire import Lens, Position
 from mm_bot.venues.levels import LINGER_MS, OwnLevels
+from tests.venues.desk import new_order
 from tests.venues.ethereal.test_vectors import PRODUCT
 
 MARKET = wire.instrument(PRODUCT, price_tick=None, margin_rate=Decimal("0.2"))
@@ -91,8 +94,18 @@ def test_what_is_ours_never_looks_like_somebody_else_s() -> None:
         at_best = [o.size for o in own.without(book, now_ms).bids if o.price == Price.of("64999")]
         return str(at_best[0]) if at_best else "none"
 
+    order_of_ours = replace(new_order(MARKET, Side.BUY, "64999", "1"), order_id=OURS)
+
+    async def sending(verdict: Verdict) -> Outcome:
+        assert others(9_000) == "0.2", "it may rest from before its first byte"
+        return Outcome(verdict=verdict)
+
+    def place(verdict: Verdict) -> None:
+        outcome = asyncio.run(own.placing(order_of_ours, sending(verdict)))
+        assert outcome.verdict is verdict
+
     assert others(0) == "1.2"
-    own.posting(OURS, Side.BUY, Price.of("64999"), Size.of("1"))
+    place(Verdict.UNKNOWN)
     assert others(0) == "0.2"
     own.seen([], [OURS], 100)  # not listed yet, and asked for
     assert others(100) == "0.2"
@@ -100,8 +113,7 @@ def test_what_is_ours_never_looks_like_somebody_else_s() -> None:
     assert (others(200), others(200 + LINGER_MS)) == ("0.2", "0.8")
     own.seen([order("0.4", live=False)], [OURS], 2_000)
     assert (others(2_000), others(2_000 + LINGER_MS)) == ("0.8", "1.2")
-    own.posting(OURS, Side.BUY, Price.of("64999"), Size.of("1"))
-    own.refused(OURS)
+    place(Verdict.REFUSED)
     assert others(9_000) == "1.2"
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from integration_harness.venues.ethereal import EtherealServer
 from mm_bot.clock import SystemClock
-from mm_bot.venues.checks import Check, Result
+from mm_bot.venues.checks import Check, Checks, Result
 from mm_bot.venues.ethereal.config import NETWORKS, EtherealConfig
 from mm_bot.venues.ethereal.venue import EtherealVenue
 from mm_bot.venues.signing import Signer
@@ -51,8 +51,10 @@ def checked(given: EtherealConfig) -> dict[str, Check]:
 
     async def run() -> dict[str, Check]:
         venue = EtherealVenue(given, SystemClock())
+        checks = Checks()
         try:
-            return {check.name: check for check in await venue.check()}
+            await venue.check(checks)
+            return {check.name: check for check in checks.found}
         finally:
             await venue.aclose()
 

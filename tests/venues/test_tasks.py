@@ -1,4 +1,4 @@
-"""What is asked at once is told in the order in which it was asked."""
+"""What is asked at once is told in the order in which it was asked, and ends when it is told to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from mm_bot.errors import IdentityError
-from mm_bot.venues.checks import Checks, in_order
+from mm_bot.io.tasks import ended, in_order
+from mm_bot.venues.checks import Checks
 
 
 @pytest.mark.parametrize("slow", [0, 1])
@@ -42,3 +43,29 @@ def test_answers_come_in_the_order_of_the_questions() -> None:
         return await in_order(answers("a", 5), answers("b", 0))
 
     assert asyncio.run(run()) == ("a", "b")
+
+
+def test_all_have_ended_when_ended_comes_back() -> None:
+    """A task that still runs, one that failed, one that tidies up for a while, and one that never
+    was: whoever ends them hears of none of their troubles."""
+    tidied = []
+
+    async def fails() -> None:
+        raise OSError
+
+    async def tidies() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            tidied.append(True)
+
+    async def run() -> None:
+        tasks = [asyncio.create_task(work()) for work in (fails, tidies)]
+        await asyncio.sleep(0)
+        await ended(*tasks, None)
+        assert all(task.done() for task in tasks)
+        await ended(*tasks)
+
+    asyncio.run(run())
+    assert tidied == [True]
