@@ -129,7 +129,7 @@ def decide(
         now.freshness,
         now.holdings,
         market,
-        changed(policy, risk=risk_policy),
+        policy if risk_policy is policy.risk else changed(policy, risk=risk_policy),
     )
     quotes = degrade.withdrawn(quotes, causes, market)
     given = _reconcile_input(now, quotes, strategy.levels)

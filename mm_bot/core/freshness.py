@@ -122,9 +122,9 @@ def _unlisted(book: Book, snapshot: Snapshot, depth: int | None) -> Iterator[str
     assert read is not None
     shown = _listed(book)
     for row in read.rows:
-        if row.status is not OrderStatus.ACTIVE or row.expiry_ms <= snapshot.now_ms:
-            continue
         if row.order_id in shown:
+            continue
+        if row.status is not OrderStatus.ACTIVE or row.expiry_ms <= snapshot.now_ms:
             continue
         listed = book.side(row.side)
         whole = depth is None or len(listed) < depth

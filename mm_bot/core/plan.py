@@ -184,11 +184,17 @@ def gap(level: Level, reason: Reason) -> Missing:
 
 
 def due_for_renewal(given: ReconcileInput, order: OpenOrder) -> bool:
-    """At two thirds of its life, unless its successor could not live longer: the market ends."""
-    last_ms = given.market.expiry_ms
-    if last_ms is not None and order.expiry_ms + 1_000 > last_ms:
-        return False
-    return 3 * (given.now_ms - order.created_ms) >= 2 * (order.expiry_ms - order.created_ms)
+    due_ms = renewal_ms(order, given.market.expiry_ms)
+    return due_ms is not None and given.now_ms >= due_ms
+
+
+def renewal_ms(order: OpenOrder, ends_ms: int | None) -> int | None:
+    """From when its successor is due: two thirds of its life. None where that could not live
+    longer, since the market ends then."""
+    if ends_ms is not None and order.expiry_ms + 1_000 > ends_ms:
+        return None
+    life_ms = order.expiry_ms - order.created_ms
+    return order.expiry_ms - life_ms // 3
 
 
 def counted_from_ms(open_order: OpenOrder) -> int:

@@ -60,7 +60,6 @@ from mm_bot.core.slots import (
     fill,
     hold_or_replace,
     patient,
-    rests,
     worth_of,
 )
 
@@ -77,6 +76,8 @@ def plan(given: ReconcileInput, policy: ReconcilePolicy) -> Plan:
     if given.market.capabilities.atomic_replace:
         places = (changed(p, atomic=_is_atomic(given, found, p)) for p in found.places)
         found = changed(found, places=tuple(places))
+    if not found.cancels and not found.places:
+        return found
     return changed(
         found,
         cancels=tuple(sorted(found.cancels, key=lambda c: c.order_id)),
@@ -150,8 +151,8 @@ def _side_plans(given: ReconcileInput, policy: ReconcilePolicy, side: Side) -> t
         orders = [c for c in orders if c.order_id not in given.hanging]
     category = CancelCategory.STARTUP if given.startup else CancelCategory.REPLACE_DRIVEN
     counted = not given.startup
-    whole = as_wanted(levels, tuple(orders), policy)
-    if whole and all(rests(given, c) for c in orders):
+    whole, until_ms = as_wanted(levels, tuple(orders), policy, given.market.expiry_ms)
+    if whole and given.now_ms < until_ms:
         return (Plan(kept=whole),)
     if not levels:
         gone = [c for c in orders if cancellable(given, c, counted=counted)]

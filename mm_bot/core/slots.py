@@ -26,6 +26,7 @@ from mm_bot.core.plan import (
     cancellable,
     due_for_renewal,
     gap,
+    renewal_ms,
 )
 from mm_bot.core.policy import ReconcilePolicy
 from mm_bot.core.quoting import MissingReason
@@ -56,27 +57,27 @@ def _size_fits(open_order: OpenOrder, level: Level, policy: ReconcilePolicy) -> 
 
 @again(len(Side))
 def as_wanted(
-    levels: tuple[Level, ...], orders: tuple[OpenOrder, ...], policy: ReconcilePolicy
-) -> tuple[tuple[Slot, str], ...]:
+    levels: tuple[Level, ...],
+    orders: tuple[OpenOrder, ...],
+    policy: ReconcilePolicy,
+    ends_ms: int | None,
+) -> tuple[tuple[tuple[Slot, str], ...], int]:
     """The slots of a side and the ids of their orders, where each level has an order that fits it
-    and each order a level; both best first. Empty where that is not so plain: then they are paired
-    and judged one by one (`pair`, `hold_or_replace`), which says the same where all of it `rests`.
+    and rests, and each order a level; both best first. Beside them until when nothing of that
+    changes by time alone; `ends_ms` is when the market ends. Empty where it is not so plain: then
+    they are paired and judged one by one (`pair`, `hold_or_replace`), which says the same.
     """
     if len(orders) != len(levels):
-        return ()
+        return (), 0
     pairs = tuple(zip(levels, orders, strict=True))
     if any(fault(order, level, policy) for level, order in pairs):
-        return ()
+        return (), 0
+    if any(c.stage is Stage.UNKNOWN or c.matching_since_ms is not None for c in orders):
+        return (), 0
     if len({order.price.value for order in orders}) < len(orders):
-        return ()  # which of two at one price is whose depends on their sizes
-    return tuple(((level.side, level.index), order.order_id) for level, order in pairs)
-
-
-def rests(given: ReconcileInput, order: OpenOrder) -> bool:
-    """Whether an order that fits its slot simply stays there."""
-    if order.stage is Stage.UNKNOWN or order.matching_since_ms is not None:
-        return False
-    return not due_for_renewal(given, order)
+        return (), 0  # which of two at one price is whose depends on their sizes
+    kept = tuple(((level.side, level.index), order.order_id) for level, order in pairs)
+    return kept, min((renewal_ms(c, ends_ms) or c.expiry_ms for c in orders), default=0)
 
 
 def worth_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from mm_bot.core.again import again
 from mm_bot.core.balances import Holdings
@@ -87,27 +88,31 @@ class Sizes(Step):
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         ladder: dict[Side, tuple[Level, ...]] = {}
+        told, lasting, missing = list(draft.said), list(draft.lasting), list(draft.gaps)
         for side in BOTH:
             reason = _side_off(view, side)
             if reason is not None:
                 draft = draft.without(side, Missing(side=side, index=None, reason=reason))
             if side in draft.off:
+                why = _gap(draft.off[side])
                 ladder[side] = ()
-                told = _gap(draft.off[side])
-                draft = changed(draft, said=(*draft.said, told), lasting=(*draft.lasting, told))
-            else:
-                draft, ladder[side] = self._side(view, draft, side)
-        return changed(draft, ladder=ladder)
-
-    def _side(self, view: View, draft: Draft, side: Side) -> tuple[Draft, tuple[Level, ...]]:
-        wanted, bounds = draft.wanted(side), draft.bounds[side]
-        levels, tried, gaps = _fitted(
-            view.market, side, draft.prices[side], wanted, bounds, draft.no_size
+                told.append(why)
+                lasting.append(why)
+                continue
+            wanted, bounds = draft.wanted(side), draft.bounds[side]
+            ladder[side], tried, gaps = _fitted(
+                view.market, side, draft.prices[side], wanted, bounds, draft.no_size
+            )
+            told.append(partial(_sizes, side, tried))
+            lasting.extend(map(_gap, gaps))
+            missing.extend(gaps)
+        return changed(
+            draft,
+            ladder=ladder,
+            gaps=tuple(missing),
+            said=tuple(told),
+            lasting=tuple(lasting),
         )
-        told = (*draft.said, lambda: _sizes(side, tried))
-        lasting = (*draft.lasting, *map(_gap, gaps)) if gaps else draft.lasting
-        draft = changed(draft, gaps=draft.gaps + gaps, said=told, lasting=lasting)
-        return draft, levels
 
 
 @again(len(Side))

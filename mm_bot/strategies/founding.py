@@ -185,7 +185,6 @@ class Passive(Step):
 
     def shape(self, view: View, draft: Draft, state: object) -> Draft:
         tick = view.market.price_tick
-        prices = dict(draft.prices)
         for side in BOTH:
             best = view.touch.get(side.opposite)
             if best is None:
@@ -208,8 +207,8 @@ class Passive(Step):
                     )
                     price = moved
                 found.append(price)
-            prices[side] = tuple(found)
-        return changed(draft, prices=prices)
+            draft = changed(draft, prices={**draft.prices, side: tuple(found)})
+        return draft
 
 
 def _way(shift: Decimal) -> str:

@@ -29,12 +29,12 @@ from mm_bot.core.ledger import (
 from mm_bot.core.liability import GRACE_MS, Signature, Signed
 from mm_bot.core.orders import OrderStatus, Ownership, RestingOrder
 from mm_bot.core.pairing import by_table, pair, uncontested
-from mm_bot.core.plan import Plan, standing
+from mm_bot.core.plan import Plan, renewal_ms, standing
 from mm_bot.core.quoting import Bound, Ladder, MissingReason, fit
 from mm_bot.core.reconcile import plan
 from mm_bot.core.room import Room
 from mm_bot.core.settlement import settle
-from mm_bot.core.slots import as_wanted, fault, hold_or_replace, price_fits, rests, worth_of
+from mm_bot.core.slots import as_wanted, fault, hold_or_replace, price_fits, worth_of
 from tests.core.builders import (
     FUTURE,
     NOW_MS,
@@ -211,35 +211,40 @@ ORDERS = st.builds(
     orders=st.lists(ORDERS, max_size=3, unique_by=lambda order: order.order_id),
     held=st.sampled_from((None, None, NOW_MS - 6_000)),
     levels=st.integers(0, 3),
+    ends=st.sampled_from((None, NOW_MS + 40_000)),
 )
 def test_a_side_that_is_as_wanted_is_kept(
-    orders: list[OpenOrder], held: int | None, levels: int
+    orders: list[OpenOrder], held: int | None, levels: int, ends: int | None
 ) -> None:
-    """Where the fast path has an answer, pairing and judging one by one give the same."""
+    """Where the fast path has an answer, pairing and judging one by one give the same, until the
+    moment that it names."""
     mine = [replace(order, matching_since_ms=held) for order in orders]
     mine.sort(key=lambda order: (Side.BUY.best_first(order.price), order.nonce))
     wanted = ladder_of(levels).bids
-    given = desk_of(*mine, ladder=Ladder(bids=wanted))
-    whole = as_wanted(wanted, tuple(mine), RECONCILES)
-    if whole and all(rests(given, order) for order in mine):
+    desk = desk_of(*mine, ladder=Ladder(bids=wanted))
+    whole, until_ms = as_wanted(wanted, tuple(mine), RECONCILES, ends)
+    for now_ms in {NOW_MS, until_ms - 1} if whole and until_ms > NOW_MS else ():
+        given = replace(desk, now_ms=now_ms, market=replace(SPOT, expiry_ms=ends))
         pairs, surplus = pair(wanted, mine, lambda slots, its: worth_of(slots, its, RECONCILES))
         judged = (
             hold_or_replace(given, RECONCILES, level, pairs[level.index], ()) for level in wanted
         )
         assert not surplus
         assert Plan.merged(judged) == Plan(kept=whole) == plan(given, RECONCILES)
-        assert not any(stuck(order, NOW_MS) for order in mine)
+        assert not any(stuck(order, now_ms) for order in mine)
 
 
 def test_a_whole_side_at_rest_takes_the_fast_path() -> None:
-    """Three orders at their levels are as wanted; two at one price, or one too many, are not."""
+    """Three orders at their levels are as wanted, until the first of them is due; two at one price,
+    or one too many, are not."""
     bids = ladder_of(3).bids
     mine = tuple(open_order(Side.BUY, str(b.price), nonce=b.index + 1) for b in bids)
     slots = tuple(((Side.BUY, b.index), c.order_id) for b, c in zip(bids, mine, strict=True))
-    assert as_wanted(bids, mine, RECONCILES) == slots
-    assert as_wanted(bids[:2], mine, RECONCILES) == ()
+    assert as_wanted(bids, mine, RECONCILES, None) == (slots, renewal_ms(mine[0], None))
+    assert as_wanted(bids[:2], mine, RECONCILES, None) == ((), 0)
     twice = (mine[0], replace(mine[1], price=mine[0].price))
-    assert as_wanted((bids[0], replace(bids[1], price=bids[0].price)), twice, RECONCILES) == ()
+    levels = (bids[0], replace(bids[1], price=bids[0].price))
+    assert as_wanted(levels, twice, RECONCILES, None) == ((), 0)
 
 
 KNOWN = open_order(Side.BUY, "1596")

@@ -57,8 +57,8 @@ FAULTS: tuple[Mutation, ...] = (
         "late_renewal",
         Claim.LIFE,
         "core.plan",
-        "3 * (given.now_ms - order.created_ms) >= 2 * (",
-        "100 * (given.now_ms - order.created_ms) >= 99 * (",
+        "order.expiry_ms - life_ms // 3",
+        "order.expiry_ms - life_ms // 100",
         1,
     ),
     fault(
