@@ -63,7 +63,8 @@ class Settlement:
     """Time of the first block seen from then on."""
     expiry_ms: int
     unbooked: int = 0
-    """Filled before the books began."""
+    """Filled before the books began. Which match of an order reverted no count tells: of one that
+    has such fills, these are taken to be the ones."""
     reverted: int = 0
     booked: int = 0
     """Filled by the rows of its fills that were counted."""

@@ -77,6 +77,14 @@ class Books:
             if match.own and not old and match.trade_id not in self._counted:
                 yield f"trade {match.trade_id} of {match.own[0][0]} was never counted"
 
+    def to_take_out(self, matches: Sequence[Match]) -> Iterator[tuple[str, int]]:
+        """What reverted of each order whose every match was counted, in steps. Where some were made
+        before the books began, a count of the chain does not tell which of all reverted."""
+        for order_id in self.orders:
+            mine = [m for m in matches if order_id in dict(m.own)]
+            if all(m.trade_id in self._counted for m in mine):
+                yield order_id, sum(m.steps for m in mine if m.reverts)
+
     def _book(self, signed: Fraction, price: Fraction) -> None:
         """`price` is cNGN for one unit of size."""
         before, self.position = self.position, self.position + signed

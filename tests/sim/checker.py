@@ -319,9 +319,9 @@ class Checker:
         """Long after, what reverted is out of the books, where one process saw all of it."""
         if self.generation > 1:
             return
-        for order_id, steps in self.model.reverted.items():
+        for order_id, steps in self.books.to_take_out(self.model.matches):
             out = totals.reverted.get(order_id, 0)
-            if order_id in self.books.orders and out != steps:
+            if out != steps:
                 self.fail(Claim.FILLS_ONCE, f"{order_id}: {steps} reverted, {out} taken out")
 
     def check_quiet(self, unmanaged: int) -> None:

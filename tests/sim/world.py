@@ -16,6 +16,8 @@ from random import Random
 from mm_bot.core.decide import Decision
 from mm_bot.core.ledger import DEAD_AFTER_MS, Stage
 from mm_bot.core.settlement import REVERTED_AFTER_MS
+from mm_bot.errors import EdgeError
+from mm_bot.host.nonces import NonceBlocks
 from mm_bot.host.persistent import PersistentState
 from mm_bot.strategies import founding
 from tests.sim import limits
@@ -110,11 +112,7 @@ class World(Scene):
         lost, worked_ms = saved == PersistentState(), self.disk.works_since_ms
         forgot = lost or self.clock.now_ms() - worked_ms < DISK_LATELY_MS
         self.features.started(saved.strategy, lost=lost, forgot=forgot)
-        while self.disk.refuses:
-            await self.clock.sleep_ms(100)  # a real one would end, and be started again
-        used = [] if self.forget_nonces else [n for owner, n in self.model.nonces if owner == US]
-        now_ms = 0 if self.forget_nonces else self.clock.now_ms() - self.clock_behind_ms
-        nonces = await process.nonces(now_ms, max(used, default=0))
+        nonces = await self._nonces(process)
         self.people.squat(nonces)
         mutation, strategy = self.mutation, founding(self.policy)
         if wired is None:
@@ -131,6 +129,16 @@ class World(Scene):
         self._wired = None if wired is None else wired[0]
         if self._wired is not None:
             self._wired.hear(process.wake, self.features.met)
+
+    async def _nonces(self, process: Process) -> NonceBlocks:
+        """A process whose disk refuses would end, and be started again."""
+        while True:
+            used = [n for owner, n in self.model.nonces if owner == US and not self.forget_nonces]
+            now_ms = 0 if self.forget_nonces else self.clock.now_ms() - self.clock_behind_ms
+            if not self.disk.refuses:
+                with suppress(EdgeError):
+                    return await process.nonces(now_ms, max(used, default=0))
+            await self.clock.sleep_ms(100)
 
     def _followed(self, clock: HostClock, step_ms: int) -> None:
         if self._process is not None and self._process.clock is clock:
@@ -218,7 +226,7 @@ class World(Scene):
             take=self.people.take,
             strike=partial(self.people.strike, self.matcher),
             leap=self.people.leap,
-            flip=self._flip_kill_switch,
+            flip=self._switch,
             crash=self._crash if self.scenario.restarts else None,
             blink=self._down_for_a_moment if self.scenario.restarts else None,
             freeze=self._freeze if self.weather.pauses else None,
@@ -248,6 +256,10 @@ class World(Scene):
     def _crash(self) -> None:
         if self._moments.stormy and not self._restarting.locked():
             self._crashes.append(asyncio.create_task(self._restart()))
+
+    def _switch(self) -> None:
+        if self._moments.stormy:
+            self._flip_kill_switch()
 
     def _freeze(self) -> None:
         if self._moments.stormy and not self._restarting.locked():
