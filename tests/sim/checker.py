@@ -315,6 +315,10 @@ class Checker:
         for decision in seen:
             self._fail_each(Claim.CONVERGES, limits.unsettled(decision, held=held))
 
+    def stepped(self, step_ms: int) -> None:
+        """The process followed its machine's clock by so much."""
+        self._ghosts.stepped(step_ms)
+
     def check_reverted(self, totals: FillTotals) -> None:
         """Long after, what reverted is out of the books, where one process saw all of it."""
         if self.generation > 1:

@@ -74,6 +74,10 @@ class Ghosts:
         self._dead.clear()
         self._since_ms.clear()
 
+    def stepped(self, step_ms: int) -> None:
+        """The clock that the process follows was set: nothing grew older by that."""
+        self._since_ms = {each: since + step_ms for each, since in self._since_ms.items()}
+
     def faults(self, decision: Decision, seen: Observation, policy: Policy) -> Iterator[str]:
         """A place although the book has shown a dead order for longer than the limit."""
         read, book = seen.orders.value, seen.book

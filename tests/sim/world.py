@@ -143,6 +143,7 @@ class World(Scene):
     def _followed(self, clock: HostClock, step_ms: int) -> None:
         if self._process is not None and self._process.clock is clock:
             self.features.stepped(step_ms)
+            self.checker.stepped(step_ms)
 
     def _told(self, decision: Decision) -> None:
         for claim, text in self.features.faults(decision):
