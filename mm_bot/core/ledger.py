@@ -163,9 +163,7 @@ def followed(
             ended.append(_ended(known, row))
         elif known.order_id in foreign or _nonce_taken(known, taken):
             ended.append(Ended(order=known, ending=Ending.NONCE_TAKEN))
-        elif known.resend_refused or (
-            known.stage is Stage.UNKNOWN and now_ms > known.next_send_ms + UNHEARD_MS
-        ):
+        elif known.resend_refused or _unheard(known, now_ms):
             ended.append(Ended(order=known, ending=Ending.NEVER_ARRIVED))
         elif expiry_clock_ms > known.expiry_ms + ARRIVAL_GRACE_MS:
             arrived = known.stage is not Stage.UNKNOWN
@@ -182,6 +180,12 @@ def followed(
         ended=tuple(ended),
         unmanaged=tuple(sorted(unmanaged, key=lambda row: row.order_id)),
     )
+
+
+def _unheard(known: OpenOrder, now_ms: int) -> bool:
+    """Whether it never arrived, by our own clock: no request for it can still be on its way."""
+    within_ms = UNHEARD_MS if known.sends else LOST_REQUEST_MS + ARRIVAL_GRACE_MS
+    return known.stage is Stage.UNKNOWN and now_ms > known.next_send_ms + within_ms
 
 
 @again(1)

@@ -15,7 +15,7 @@ from mm_bot.core.commands import NewOrder
 from mm_bot.core.exact import Amount, Price, Size, exact
 from mm_bot.core.fills import FillTotals
 from mm_bot.core.instrument import Side
-from mm_bot.core.ledger import ARRIVAL_GRACE_MS, LOST_REQUEST_MS
+from mm_bot.core.ledger import ARRIVAL_GRACE_MS
 from mm_bot.core.memory import Accepted, Memory, remembered
 from mm_bot.core.quoting import Kept
 from mm_bot.core.risk import HaltReason
@@ -107,11 +107,11 @@ def first_memory(state: PersistentState, now_ms: int) -> Memory:
             price=Price(order.price),
             size=Size(order.size),
             notional=Amount(order.notional),
-            expiry_ms=min(order.expiry_s * 1000, now_ms + LOST_REQUEST_MS),
+            expiry_ms=order.expiry_s * 1000,
             now_ms=now_ms,
         )
         for order in state.live_orders
-        if order.expiry_s * 1000 + ARRIVAL_GRACE_MS > now_ms  # a second restart may cut it short
+        if order.expiry_s * 1000 + ARRIVAL_GRACE_MS > now_ms
     )
     halt = state.last_halt_reason
     submitted = {

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from mm_bot.core.clock_step import shifted
 from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Side
 from mm_bot.core.ledger import (
     ARRIVAL_GRACE_MS,
+    LOST_REQUEST_MS,
     STUCK_AFTER_MS,
     UNHEARD_MS,
     Ending,
@@ -201,6 +203,27 @@ def test_a_state_file_gives_enough_to_cancel() -> None:
     assert kept("manual:12") is None
     begun = Memory(started_ms=NOW_MS, open_orders=(known,))
     assert (begun.startup, begun.signatures_known) == (True, False)
+
+
+@pytest.mark.parametrize("step_ms", [0, 20_000, -20_000])
+def test_a_request_of_a_dead_process_is_waited_for_by_our_own_clock(step_ms: int) -> None:
+    """Whose order's fate a state file leaves open is not given up sooner where the clock is set
+    forward, nor later where it is set back."""
+    known = remembered(
+        LIVE.order_id,
+        price=LIVE.price,
+        size=LIVE.size,
+        notional=LIVE.notional,
+        expiry_ms=NOW_MS + 300_000,
+        now_ms=NOW_MS,
+    )
+    assert known is not None
+    (known,) = shifted(Memory(started_ms=NOW_MS, open_orders=(known,)), step_ms).open_orders
+    last_ms = NOW_MS + step_ms + LOST_REQUEST_MS + ARRIVAL_GRACE_MS
+    (still,) = _track(known, read=own_orders(), now_ms=last_ms).open_orders
+    assert still.stage is Stage.UNKNOWN
+    (ended,) = _track(known, read=own_orders(), now_ms=last_ms + 1).ended
+    assert ended.ending is Ending.NEVER_ARRIVED
 
 
 def test_an_order_that_the_matcher_gives_back_is_cancelled_at_once() -> None:

@@ -51,9 +51,9 @@ OUTCOMES: tuple[Mutation, ...] = (
     fault(
         "grace_after_restart_too_short",
         Claim.ONE_PER_SLOT,
-        "host.persistence",
-        "min(order.expiry_s * 1000, now_ms + LOST_REQUEST_MS)",
-        "now_ms - 5_000",
+        "core.ledger",
+        "if known.sends else LOST_REQUEST_MS + ARRIVAL_GRACE_MS",
+        "if known.sends else 0",
         237,
     ),
     Mutation(

@@ -80,7 +80,7 @@ FAULTS: tuple[Mutation, ...] = (
         "no_grace",
         Claim.ONE_PER_SLOT,
         "core.ledger",
-        "now_ms > known.next_send_ms + UNHEARD_MS",
+        "now_ms > known.next_send_ms + within_ms",
         "now_ms > known.next_send_ms",
         1,
     ),
