@@ -184,6 +184,7 @@ def gap(level: Level, reason: Reason) -> Missing:
 
 
 def due_for_renewal(given: ReconcileInput, order: OpenOrder) -> bool:
+    """Whether its successor is due; see `renewal_ms`."""
     due_ms = renewal_ms(order, given.market.expiry_ms)
     return due_ms is not None and given.now_ms >= due_ms
 
