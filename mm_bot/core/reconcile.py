@@ -73,11 +73,11 @@ def plan(given: ReconcileInput, policy: ReconcilePolicy) -> Plan:
     found = Plan.merged((first, hanging.planned(given), *sides))
     found = _sendable(given, within_signed_room(given, within_bounds(given, found)))
     found = _without_far(given, policy, found)
+    if not found.cancels and not found.places:
+        return found
     if given.market.capabilities.atomic_replace:
         places = (changed(p, atomic=_is_atomic(given, found, p)) for p in found.places)
         found = changed(found, places=tuple(places))
-    if not found.cancels and not found.places:
-        return found
     return changed(
         found,
         cancels=tuple(sorted(found.cancels, key=lambda c: c.order_id)),

@@ -101,7 +101,7 @@ class FileLockedVenue(ABC, Generic[C]):
         return self._lock.claim()
 
     async def holds_lock(self) -> bool:
-        return self._config.dry_run or self._lock.held
+        return self._is_writer
 
     async def find(self, order_ids: Sequence[str]) -> Found:
         try:
@@ -111,6 +111,11 @@ class FileLockedVenue(ABC, Generic[C]):
         except BotError as error:
             return Found(orders=(), fault=str(error))
         return answers.found(rows, order_ids, self._config.market_symbol)
+
+    @property
+    def _is_writer(self) -> bool:
+        """A dry run writes nothing, so that nobody is in its way."""
+        return self._config.dry_run or self._lock.held
 
     def _keep_balances(self, seen: Balances, began_ms: int, error: str | None = None) -> None:
         """What a read that began then told; with an `error`, of what it could not."""
@@ -136,6 +141,6 @@ class FileLockedVenue(ABC, Generic[C]):
             orders=orders,
             balances=self._balances,
             balances_read_ms=self._balances_read_ms,
-            lock_held=self._config.dry_run or self._lock.held,
+            lock_held=self._is_writer,
             clocks=clocks,
         )

@@ -131,13 +131,17 @@ class World(Scene):
             self._wired.hear(process.wake, self.features.met)
 
     async def _nonces(self, process: Process) -> NonceBlocks:
-        """A process whose disk refuses would end, and be started again."""
+        """Those of the process, or of the one that is started once it ended for its disk."""
         while True:
+            await self._disk_works()
             used = [n for owner, n in self.model.nonces if owner == US and not self.forget_nonces]
             now_ms = 0 if self.forget_nonces else self.clock.now_ms() - self.clock_behind_ms
-            if not self.disk.refuses:
-                with suppress(EdgeError):
-                    return await process.nonces(now_ms, max(used, default=0))
+            with suppress(EdgeError):  # it refuses since
+                return await process.nonces(now_ms, max(used, default=0))
+
+    async def _disk_works(self) -> None:
+        """A process would end at once where it refuses: nonces cannot be reserved."""
+        while self.disk.refuses:
             await self.clock.sleep_ms(100)
 
     def _followed(self, clock: HostClock, step_ms: int) -> None:
@@ -246,8 +250,7 @@ class World(Scene):
             self.checker.stopping.ended()
             await self.clock.sleep_ms(100)
             self.clock_behind_ms = HOUR_MS
-            while self.disk.refuses:
-                await self.clock.sleep_ms(100)
+            await self._disk_works()
             await self._start()
 
     def _die(self) -> None:
@@ -292,8 +295,7 @@ class World(Scene):
             self.checker.state_lost()
         elif self.extra.random() < 0.5:
             self.clock_behind_ms = HOUR_MS  # as numbers go: the file must know better
-        while self.disk.refuses:
-            await self.clock.sleep_ms(100)  # it would end at once: nonces cannot be reserved
+        await self._disk_works()
         await self._start()
 
     def _step(self, step_ms: int) -> None:

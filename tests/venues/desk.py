@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import itertools
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +16,8 @@ from mm_bot.core.exact import Amount, Price, Size
 from mm_bot.core.instrument import Instrument, Kind, Margin, Side
 from mm_bot.core.orders import OrderId
 from mm_bot.strategies.trial import SPOT
+from mm_bot.venues.base import LiveVenue
+from mm_bot.venues.checks import Check, Checks
 from mm_bot.venues.numo.config import NumoConfig
 from mm_bot.venues.numo.units import AssetRef
 from mm_bot.venues.numo.wire import CAPABILITIES
@@ -89,6 +93,20 @@ def new_order(market: Instrument, side: Side, price: str, size: str, life_s: int
         nonce=nonce,
         expiry_s=int(time.time()) + life_s,
     )
+
+
+def found_by(made: Callable[[], LiveVenue]) -> dict[str, Check]:
+    """What a check of that venue finds, by name."""
+
+    async def run() -> dict[str, Check]:
+        venue, checks = made(), Checks()
+        try:
+            await venue.check(checks)
+            return {check.name: check for check in checks.found}
+        finally:
+            await venue.aclose()
+
+    return asyncio.run(run())
 
 
 def watch(**changes: Any) -> Watch:

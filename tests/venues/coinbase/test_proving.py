@@ -12,12 +12,13 @@ import pytest
 
 from integration_harness.venues.coinbase import CoinbaseServer
 from mm_bot.clock import SystemClock
-from mm_bot.venues.checks import Check, Checks, Result
+from mm_bot.venues.checks import Check, Result
 from mm_bot.venues.coinbase.config import CoinbaseConfig
 from mm_bot.venues.coinbase.stream import Event, Socket
 from mm_bot.venues.coinbase.token import Tokens
 from mm_bot.venues.coinbase.venue import CoinbaseVenue
 from tests.venues.coinbase.test_token import SCALAR, VECTORS
+from tests.venues.desk import found_by
 
 
 @pytest.fixture
@@ -50,17 +51,7 @@ def settings(server: CoinbaseServer, tmp_path: Path) -> CoinbaseConfig:
 
 def checked(given: CoinbaseConfig) -> dict[str, Check]:
     """What was found, by name."""
-
-    async def run() -> dict[str, Check]:
-        venue = CoinbaseVenue(given, SystemClock())
-        checks = Checks()
-        try:
-            await venue.check(checks)
-            return {check.name: check for check in checks.found}
-        finally:
-            await venue.aclose()
-
-    return asyncio.run(run())
+    return found_by(lambda: CoinbaseVenue(given, SystemClock()))
 
 
 def test_a_good_key_passes_and_is_told_its_fee(server: CoinbaseServer, tmp_path: Path) -> None:

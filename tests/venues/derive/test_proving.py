@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,27 +9,18 @@ import pytest
 from integration_harness.venues.derive.server import DeriveServer
 from mm_bot.clock import SystemClock
 from mm_bot.settings import load
-from mm_bot.venues.checks import Check, Checks, Result
+from mm_bot.venues.checks import Check, Result
 from mm_bot.venues.derive.config import DeriveConfig
 from mm_bot.venues.derive.venue import DeriveVenue
 from tests.venues.derive.account import environment
+from tests.venues.desk import found_by
 
 
 def checked(server: DeriveServer, tmp_path: Path, **settings: str) -> dict[str, Check]:
     """What was found, by name, with these variables."""
     config = load({**environment(server, tmp_path), **settings}).venue_config
     assert isinstance(config, DeriveConfig)
-
-    async def run() -> dict[str, Check]:
-        venue = DeriveVenue(config.for_command(500), SystemClock())
-        checks = Checks()
-        try:
-            await venue.check(checks)
-            return {check.name: check for check in checks.found}
-        finally:
-            await venue.aclose()
-
-    return asyncio.run(run())
+    return found_by(lambda: DeriveVenue(config.for_command(500), SystemClock()))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,10 +11,11 @@ import pytest
 
 from integration_harness.venues.ethereal import EtherealServer
 from mm_bot.clock import SystemClock
-from mm_bot.venues.checks import Check, Checks, Result
+from mm_bot.venues.checks import Check, Result
 from mm_bot.venues.ethereal.config import NETWORKS, EtherealConfig
 from mm_bot.venues.ethereal.venue import EtherealVenue
 from mm_bot.venues.signing import Signer
+from tests.venues.desk import found_by
 from tests.venues.ethereal.test_vectors import VECTORS, config, word
 
 LINKED = word(VECTORS["linked_signer_private_key"])
@@ -48,17 +48,7 @@ def settings(server: EtherealServer, tmp_path: Path) -> EtherealConfig:
 
 def checked(given: EtherealConfig) -> dict[str, Check]:
     """What was found, by name."""
-
-    async def run() -> dict[str, Check]:
-        venue = EtherealVenue(given, SystemClock())
-        checks = Checks()
-        try:
-            await venue.check(checks)
-            return {check.name: check for check in checks.found}
-        finally:
-            await venue.aclose()
-
-    return asyncio.run(run())
+    return found_by(lambda: EtherealVenue(given, SystemClock()))
 
 
 def test_a_good_account_passes_and_is_told_what_it_holds(
