@@ -174,10 +174,11 @@ def test_what_happened_while_nobody_listened_is_not_told_to_who_came_later(
         session.send(orjson.dumps(resume).decode())
         assert ask(session, op="ping") == {"type": "pong"}
         with psycopg.connect(exchange.admin_database_url, autocommit=True) as connection:
-            connection.execute(
+            ended = connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE query LIKE '%market_events%' AND pid <> pg_backend_pid()"
+                " WHERE application_name = 'markets-api-events'"
             )
+            assert ended.fetchall() == [(True,)]
         placed = place(client, maker, exchange)
         assert receive(session)["data"]["order_id"] == placed["order_id"]
         client.cancel(maker.cancel_body(int(placed["nonce"])))

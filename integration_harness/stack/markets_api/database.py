@@ -27,13 +27,14 @@ DATABASE_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError
 _PARAMETER: Final = re.compile(r"%\((\w+)\)s")
 
 
-async def connect(database_url: str) -> Connection:
-    """A connection of its own.
+async def connect(database_url: str, name: str = "markets-api") -> Connection:
+    """A connection of its own, whose name `pg_stat_activity` shows.
 
     Raises:
         DATABASE_ERRORS: where there is none to be had within five seconds.
     """
-    return await asyncpg.connect(database_url, timeout=5)
+    named = {"application_name": name}
+    return await asyncpg.connect(database_url, timeout=5, server_settings=named)
 
 
 async def fetch(connection: Connection, statement: str, parameters: dict[str, Any]) -> list[Row]:

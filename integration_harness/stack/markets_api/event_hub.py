@@ -112,7 +112,7 @@ class EventHub:
         return None if len(rows) > _MOST_MISSED else [_event(row) for row in rows]
 
     async def _listen(self) -> None:
-        connection = await connect(self._url)
+        connection = await connect(self._url, "markets-api-events")
         told: asyncio.Queue[int | None] = asyncio.Queue()  # None where the connection is lost
 
         def hear(*notification: object) -> None:
