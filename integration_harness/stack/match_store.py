@@ -37,17 +37,21 @@ _RELEASE: Final = """
     UPDATE active_orders SET status = 'active'
     WHERE order_id = ANY(%(order_ids)s) AND status = 'matching'
 """
-_RAISE: Final = """
-    UPDATE active_orders SET
-        filled_amount = (filled_amount::numeric + %(size)s)::text,
-        status = CASE WHEN filled_amount::numeric + %(size)s >= desired_amount::numeric
-                 THEN 'filled' ELSE 'active' END
-    WHERE order_id IN (%(taker)s, %(maker)s) AND status = 'matching'
-"""
-_FILL: Final = """
-    INSERT INTO trade_fills
-        (asset_address, sub_id, price, size, aggressor_side, taker_order_id, maker_order_id)
-    VALUES (%(asset)s, %(sub_id)s, %(price)s, %(size)s::text, %(side)s, %(taker)s, %(maker)s)
+_BOOK: Final = """
+    WITH raised AS (
+        UPDATE active_orders SET
+            filled_amount = (filled_amount::numeric + %(size)s)::text,
+            status = CASE WHEN filled_amount::numeric + %(size)s >= desired_amount::numeric
+                     THEN 'filled' ELSE 'active' END
+        WHERE order_id IN (%(taker)s, %(maker)s) AND status = 'matching'
+        RETURNING order_id),
+    known AS (SELECT count(*) AS orders FROM raised),
+    fill AS (
+        INSERT INTO trade_fills
+            (asset_address, sub_id, price, size, aggressor_side, taker_order_id, maker_order_id)
+        SELECT %(asset)s, %(sub_id)s, %(price)s, %(size)s::text, %(side)s, %(taker)s, %(maker)s
+        FROM known WHERE orders = 2)
+    SELECT orders FROM known
 """
 
 
@@ -100,23 +104,19 @@ def release(database: Database, orders: tuple[Order, ...] | list[Order]) -> None
 
 
 def book(database: Database, pair: Pair) -> None:
-    """One transaction: both orders raised, the fill inserted; once, however often it is called."""
-    names = {"taker": pair.taker.order_id, "maker": pair.maker.order_id, "size": pair.size}
-    with database.transaction():
-        raised = database.execute(_RAISE, names)
-        if raised.rowcount == 0:
-            return  # an outage hid that it was committed
-        assert raised.rowcount == 2, "nobody else touches an order that is matching"
-        database.execute(
-            _FILL,
-            {
-                **names,
-                "asset": pair.maker.asset_address,
-                "sub_id": int(pair.maker.sub_id),
-                "price": pair.maker.limit_price,
-                "side": pair.taker.side,
-            },
-        )
+    """Both orders raised and the fill inserted, in one statement; once, however often it is called:
+    an outage may have hidden that it was committed."""
+    terms = {
+        "taker": pair.taker.order_id,
+        "maker": pair.maker.order_id,
+        "size": pair.size,
+        "asset": pair.maker.asset_address,
+        "sub_id": int(pair.maker.sub_id),
+        "price": pair.maker.limit_price,
+        "side": pair.taker.side,
+    }
+    row = database.execute(_BOOK, terms).fetchone()
+    assert row in ((0,), (2,)), "nobody else touches an order that is matching"
 
 
 def crossing_pair(first: Order, second: Order) -> Pair | None:
