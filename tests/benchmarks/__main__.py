@@ -15,11 +15,11 @@ from integration_harness.stack.supervisor import Supervisor
 from integration_harness.stack.up import ExchangeOptions, LocalExchange
 from mm_bot.host.process import run_process
 from mm_bot.observe.log import Log
+from tests.benchmarks.alone import alone
 from tests.benchmarks.crowded import crowded
-from tests.benchmarks.cycles import alone, cycles
+from tests.benchmarks.cycles import cycles
 from tests.benchmarks.distance import from_afar
 from tests.benchmarks.events import events, quiet, starts
-from tests.benchmarks.features import decisions
 from tests.benchmarks.figures import Figure, table, write_json
 from tests.benchmarks.fleet import fleet
 from tests.benchmarks.host import Host
@@ -44,6 +44,8 @@ def main() -> int:
         print(f"{time.monotonic() - began:5.0f} s  {text}", file=sys.stderr)
 
     async def measure(log: Log) -> None:
+        run = Host()
+        pieces = await alone(exchange)
         seen = from_afar(exchange, given.delays, supervisor)
         tell("starts, before the rest leaves thousands of unexpired signatures to read")
         note(*await asyncio.to_thread(starts, exchange, supervisor, turns=given.starts))
@@ -54,8 +56,7 @@ def main() -> int:
                 how = {"turns": turns, "levels": levels}
                 parts = ms == min(given.delays) and levels == 1 and not together
                 note(*await cycles(seen[ms], ms, **how, together=together, parts=parts))
-        tell("signing and deciding")
-        note(*await alone(exchange, turns=10 * given.turns), decisions(10 * given.turns))
+                pieces.stretch(given.turns)
         for ms in given.delays:
             tell(f"events, +{ms} ms")
             far = ms > min(given.delays)
@@ -64,18 +65,24 @@ def main() -> int:
                 events, seen[ms], supervisor, ms, turns=turns, anchor_alone=far
             )
             note(*await work)
+            pieces.stretch(given.turns)
         tell(f"a quiet stretch of {given.quiet_seconds:g} s")
         work = asyncio.to_thread(quiet, exchange, supervisor, seconds=given.quiet_seconds)
         note(*await work)
-        tell("a crowded table")
+        pieces.stretch(given.turns)
+        tell("a crowded table, and one that is not")
         rows = {"foreign": given.foreign_orders, "old": given.old_rows}
-        note(*await crowded(exchange, turns=4 * given.turns, **rows))
+        note(*await crowded(turns=4 * given.turns, **rows))
+        pieces.stretch(given.turns)
         if given.bots:
             tell(f"{given.bots} bots side by side")
             work = asyncio.to_thread(
                 fleet, exchange, supervisor, bots=given.bots, seconds=given.quiet_seconds
             )
             note(*await work)
+            pieces.stretch(given.turns)
+        share = run.took()
+        figures.extend(replace(figure, stolen=share) for figure in pieces.figures())
 
     with LocalExchange(ExchangeOptions(chain_agrees=True)) as exchange, Supervisor() as supervisor:
         rc = run_process(measure, log_level="ERROR", secrets=())

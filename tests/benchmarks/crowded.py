@@ -1,20 +1,23 @@
 """What a full order table costs a cycle: many foreign live orders, and many old rows of ours.
 
 Rows are copied beneath the exchange's triggers, so that no events come of them, and taken out
-again. The baseline is the same loop over the same table just before.
+again. The baseline is the same loop on another such exchange, cycle by cycle, whose table has none.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import psycopg
 
-from integration_harness.stack.up import LocalExchange
+from integration_harness.stack.up import ExchangeOptions, LocalExchange
 from tests.benchmarks.cycles import PRICES, WARM_UP
 from tests.benchmarks.figures import Figure, Target
 from tests.benchmarks.in_process import Measured, opened
@@ -38,47 +41,86 @@ _ORDERS = f"""
 """
 
 
-async def crowded(exchange: LocalExchange, *, turns: int, foreign: int, old: int) -> list[Figure]:
-    """A cycle that sends nothing, beside none of these rows."""
-    maker, subaccount_id = exchange.account_for(exchange.spot)
-    taker = exchange.deployment.takers[1]
-    theirs = (foreign, "active", Target(ratio=1.3), taker.address, taker.subaccount_ids[0])
-    crowds = (
-        (f"cycle, {FULL_BOOK} foreign orders: a full book", FULL_BOOK, "active", Target(),
-         *theirs[3:], ()),
-        (f"cycle, {foreign:,} foreign orders", *theirs, ()),
-        (f"cycle, {foreign:,} of them, with index", *theirs, asked_for_indexes()),
-        (f"cycle, {old:,} old rows of ours", old, "cancelled", Target(ratio=1.1),
-         maker.address, subaccount_id, ()),
-    )  # fmt: skip
-    found = []
-    with TemporaryDirectory() as folder:
-        async with opened(exchange, Path(folder), levels=1) as ours:
-            ours.anchor.price = PRICES[0]
-            empty = await _quiet_cycles(ours, turns)
-            for name, count, status, target, owner, subaccount, indexes in crowds:
-                values = {
-                    "count": count, "status": status, "owner": owner.lower(),
-                    "subaccount": subaccount, "asset": exchange.spot.asset_address,
-                    "sub_id": exchange.spot.sub_id,
-                }  # fmt: skip
-                _change(exchange, _ORDERS, values)
-                for index in indexes:
-                    _change(exchange, index, {})
-                full = await _quiet_cycles(ours, turns)
-                _change(exchange, "DELETE FROM active_orders WHERE order_id LIKE 'crowd:%'", {})
-                for index in indexes:
-                    _change(exchange, f"DROP INDEX {index.split()[3]}", {})
-                before, empty = empty, await _quiet_cycles(ours, turns)
-                figure = Figure(
-                    name=name,
-                    ours=tuple(full),
-                    beside=(*before, *empty),
+async def crowded(*, turns: int, foreign: int, old: int) -> list[Figure]:
+    """A cycle that sends nothing: where the rows are, and where there are none, in turns."""
+    options = ExchangeOptions(chain_agrees=True)
+    with TemporaryDirectory() as folder, ExitStack() as exchanges:
+        full, empty = (exchanges.enter_context(LocalExchange(options)) for _ in range(2))
+        for name in ("full", "empty"):
+            (Path(folder) / name).mkdir()
+        async with (
+            opened(full, Path(folder) / "full", levels=1) as ours,
+            opened(empty, Path(folder) / "empty", levels=1) as beside,
+        ):
+            return [
+                Figure(
+                    name=crowd.name,
+                    target=crowd.target,
+                    ours=took[0],
+                    beside=took[1],
                     baseline="without these rows",
-                    target=target,
                 )
-                found.append(figure)
-    return found
+                for crowd in _crowds(full, foreign, old)
+                for took in [await _beside(crowd, full, (ours, beside), turns)]
+            ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Crowd:
+    name: str
+    values: dict[str, object]
+    """Of the statement that writes it."""
+    indexes: tuple[str, ...] = ()
+    target: Target
+
+
+def _crowds(exchange: LocalExchange, foreign: int, old: int) -> Iterator[_Crowd]:
+    maker, maker_id = exchange.account_for(exchange.spot)
+    taker = exchange.deployment.takers[1]
+    market = {"asset": exchange.spot.asset_address, "sub_id": exchange.spot.sub_id}
+    theirs = market | {
+        "status": "active",
+        "owner": taker.address.lower(),
+        "subaccount": taker.subaccount_ids[0],
+    }
+    yield _Crowd(
+        name=f"cycle, {FULL_BOOK} foreign orders: a full book",
+        values=theirs | {"count": FULL_BOOK},
+        target=Target(),
+    )
+    many, bound = theirs | {"count": foreign}, Target(ratio=1.3)
+    yield _Crowd(name=f"cycle, {foreign:,} foreign orders", values=many, target=bound)
+    yield _Crowd(
+        name=f"cycle, {foreign:,} of them, with index",
+        values=many,
+        indexes=asked_for_indexes(),
+        target=bound,
+    )
+    gone = {"status": "cancelled", "owner": maker.address.lower(), "subaccount": maker_id}
+    yield _Crowd(
+        name=f"cycle, {old:,} old rows of ours",
+        values=market | gone | {"count": old},
+        target=Target(ratio=1.1),
+    )
+
+
+async def _beside(
+    crowd: _Crowd, exchange: LocalExchange, both: tuple[Measured, Measured], turns: int
+) -> tuple[tuple[float, ...], ...]:
+    """Milliseconds of the cycles of both, of which the first's exchange has the crowd meanwhile."""
+    for each in both:
+        each.anchor.price = PRICES[0]
+        each.took.quiet_ms.clear()
+    _change(exchange, _ORDERS, crowd.values)
+    for index in crowd.indexes:
+        _change(exchange, index)
+    while min(len(each.took.quiet_ms) for each in both) < turns + WARM_UP:
+        for each in both:
+            await each.bot.cycle()
+    for index in crowd.indexes:
+        _change(exchange, f"DROP INDEX {index.split()[3]}")
+    _change(exchange, "DELETE FROM active_orders WHERE order_id LIKE 'crowd:%'", vacuum="FULL")
+    return tuple(tuple(each.took.quiet_ms[WARM_UP:]) for each in both)
 
 
 def asked_for_indexes() -> tuple[str, ...]:
@@ -87,18 +129,18 @@ def asked_for_indexes() -> tuple[str, ...]:
     return tuple(re.findall(r"CREATE INDEX CONCURRENTLY [^;]+;", text))
 
 
-async def _quiet_cycles(ours: Measured, turns: int) -> Sequence[float]:
-    known = len(ours.took.quiet_ms)
-    while len(ours.took.quiet_ms) < known + turns + WARM_UP:
-        await ours.bot.cycle()
-    return ours.took.quiet_ms[known + WARM_UP :]
-
-
-def _change(exchange: LocalExchange, statement: str, values: dict[str, object]) -> None:
+def _change(
+    exchange: LocalExchange,
+    statement: str,
+    values: dict[str, object] | None = None,
+    *,
+    vacuum: Literal["ANALYZE", "FULL"] = "ANALYZE",
+) -> None:
+    """A full vacuum gives back the pages of what was taken out: each crowd finds the same table."""
     with psycopg.connect(exchange.admin_database_url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")  # no trigger
-        connection.execute(statement.encode(), values or None)
-        connection.execute("VACUUM ANALYZE active_orders")
+        connection.execute(statement.encode(), values)
+        connection.execute(f"VACUUM ({vacuum}) active_orders".encode())
         # Else Postgres writes the rows to disk while the cycles beside them are measured.
         connection.execute("CHECKPOINT")
     time.sleep(SETTLE_S)

@@ -1,4 +1,4 @@
-"""A cycle against the plain one, turn by turn, at each distance; signing and deciding alone.
+"""A cycle against the plain one, turn by turn, at each distance.
 
 Both quote the spot market of one exchange, each from its own account. In every turn the price has
 moved, so that every quote is replaced, and then nothing has, so that nothing is sent.
@@ -7,27 +7,18 @@ moved, so that every quote is replaced, and then nothing has, so that nothing is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from decimal import Decimal
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from coincurve import PrivateKey
-
 from integration_harness.stack.quantities import Side as PlainSide
 from integration_harness.stack.up import LocalExchange
-from mm_bot.core.decide import decide
-from mm_bot.core.exact import Price
-from mm_bot.core.instrument import Side
-from mm_bot.strategies import founding
 from tests.benchmarks.figures import Figure, Target
 from tests.benchmarks.floor import requests_alone
 from tests.benchmarks.in_process import INSIDE, PARTS, Measured, opened
 from tests.benchmarks.plain import Addresses, PlainMaker, Quotes
-from tests.venues.desk import new_order
 
 PRICES = (Decimal(1600), Decimal("1602.4"))
 """The anchor's, in turn: no quote of a ladder fits the other's, whose levels are 1.6 apart."""
@@ -36,8 +27,6 @@ PLAIN_AWAY = Decimal(20)
 SIZE = Decimal(100)
 WARM_UP = 3
 """Turns before those that count."""
-LEVELS = 10
-"""A side, where deciding is timed."""
 TRIES = 5
 """Turns begun for each that is wanted; some meet the matcher."""
 REQUOTE_TARGETS = {0: Target(ratio=0.35), 5: Target(ratio=0.30), 25: Target(ratio=0.30)}
@@ -135,70 +124,3 @@ def _ladder(price: Decimal, levels: int) -> Quotes:
         for side, sign in sides
         for level in range(levels)
     }
-
-
-async def alone(exchange: LocalExchange, *, turns: int) -> list[Figure]:
-    """What needs nobody's answer: signing an order, and deciding over two times ten levels."""
-    at = Addresses(
-        api_url=exchange.api_url, rpc_url=exchange.rpc_url, database_url=exchange.database_url
-    )
-    with TemporaryDirectory() as folder:
-        async with opened(exchange, Path(folder), levels=LEVELS) as ours:
-            order = new_order(ours.venue.instrument, Side.BUY, "1596", str(SIZE))
-            key = PrivateKey()
-            with closing(PlainMaker(at, exchange.deployment, exchange.spot, SIZE)) as plain:
-                signing = interleaved(
-                    turns,
-                    lambda: ours.venue.prepare(order),
-                    lambda: plain.sign("buy", Decimal(1596)),
-                    lambda: key.sign_recoverable(b"\x01" * 32, hasher=None),
-                )
-            kept, moved = await _decisions(ours)
-            # Not in turns: a decision on what was decided on before finds some of it known.
-            (kept_us,), (moved_us,) = interleaved(turns, kept), interleaved(turns, moved)
-    mine, theirs, bare = signing
-    return [
-        Figure(
-            name="sign one order", ours=mine, beside=bare, unit="us", target=Target(ratio=2.0),
-            baseline="the bare curve operation",
-        ),
-        Figure(name="sign one order", ours=mine, beside=theirs, unit="us"),
-        Figure(name="decide, 2 x 10 levels", ours=kept_us, unit="us", target=Target(p50=300.0)),
-        Figure(name="the same, all replaced", ours=moved_us, unit="us", target=Target(p50=300.0)),
-    ]  # fmt: skip
-
-
-async def _decisions(ours: Measured) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Deciding again over a full ladder that rests: as it is, and where the anchor has moved, each
-    time elsewhere."""
-    bot, market = ours.bot, ours.venue.instrument
-    for _ in range(TRIES):
-        decision = await bot.cycle()
-        if len(decision.plan.kept) == 2 * LEVELS:
-            break
-    seen, memory, policy, strategy = decision.snapshot, bot.memory, bot.policy, founding(bot.policy)
-    assert seen.anchor is not None, "there is one"
-    prices = (PRICES[1], PRICES[1] + Decimal("0.08"))
-    moved = [replace(seen, anchor=replace(seen.anchor, price=Price(price))) for price in prices]
-    plans = [decide(each, memory, policy, market, strategy).plan for each in moved]
-    places = {len(plan.places) for plan in plans}
-    assert {len(decision.plan.kept)} == places == {2 * LEVELS}, "the whole ladder"
-    turns = cycle(moved)
-    return (
-        lambda: decide(seen, memory, policy, market, strategy),
-        lambda: decide(next(turns), memory, policy, market, strategy),
-    )
-
-
-def interleaved(turns: int, *works: Callable[[], object]) -> list[tuple[float, ...]]:
-    """Microseconds of each work, one after the other in every turn."""
-
-    def once(work: Callable[[], object]) -> float:
-        begin = time.perf_counter()
-        work()
-        return (time.perf_counter() - begin) * 1_000_000
-
-    rows: Iterator[tuple[float, ...]] = (
-        tuple(once(work) for work in works) for _ in range(turns + WARM_UP)
-    )
-    return list(zip(*list(rows)[WARM_UP:], strict=True))

@@ -6,6 +6,7 @@ on both sides, so that every window and every ring holds what it holds in a busy
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -18,8 +19,6 @@ from mm_bot.core.policy import Policy
 from mm_bot.core.remember import Report, remember
 from mm_bot.core.snapshot import Snapshot
 from mm_bot.strategies import founding
-from tests.benchmarks.cycles import interleaved
-from tests.benchmarks.figures import Figure, Target
 from tests.core.builders import (
     NOW_MS,
     POLICY,
@@ -80,23 +79,15 @@ def lived(policy: Policy) -> tuple[Snapshot, Memory]:
     return _world(LIVED_S, *rows), replace(memory, open_orders=orders)
 
 
-def decisions(turns: int) -> Figure:
-    """Microseconds of one decision, every feature on beside all off, in turns."""
+def every_feature() -> tuple[Callable[[], object], Callable[[], object]]:
+    """One decision with every feature on, and with all off."""
     off = replace(POLICY, quote=replace(POLICY.quote, levels=LEVELS, level_step_bps=Decimal(10)))
-    on = replace(off, options=EVERY)
-    works = []
-    for policy in (on, off):
+
+    def work(policy: Policy) -> Callable[[], object]:
         world, memory = lived(policy)
-        works.append(partial(decide, world, memory, policy, SPOT, founding(policy)))
-    ours, beside = interleaved(turns, *works)
-    return Figure(
-        name="decide, every feature on",
-        ours=ours,
-        beside=beside,
-        baseline="all of them off",
-        unit="us",
-        target=Target(ratio=1.5),
-    )
+        return partial(decide, world, memory, policy, SPOT, founding(policy))
+
+    return work(replace(off, options=EVERY)), work(off)
 
 
 def _world(second: int, *rows: RestingOrder) -> Snapshot:
