@@ -1,5 +1,5 @@
 # Everything goes through here; each target does its own set-up.
-PYTHON ?= python3
+PYTHON ?= $(shell sh deployments/python.sh)
 VENV := .venv
 BIN := $(VENV)/bin
 # Compiled modules are kept, whatever the shell says: a start takes half as long with them.
@@ -56,7 +56,7 @@ install: $(STAMP) $(NODE_STAMP) ## .venv with everything, pinned with hashes
 # The lock is whole: what it leaves out of hftbacktest's wishes (pyproject.toml) is not to be fetched.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || { echo "$(VENV) is made with $(PYTHON); another one: make PYTHON=python3.12"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing the locked packages into $(VENV) (about a minute the first time)"
 	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --no-compile -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
