@@ -204,6 +204,19 @@ def test_a_damaged_tape_is_refused_by_name(whole: tuple[bytes, bytes], data: st.
             tape.load(file)
 
 
+@pytest.mark.parametrize("flag", [0x01, 0x20, 0x40], ids=["encrypted", "patched", "strongly"])
+def test_a_tape_that_says_it_is_encrypted_is_refused_by_name(
+    whole: tuple[bytes, bytes], flag: int
+) -> None:
+    """A bit of the archive's directory."""
+    content, manifest = bytearray(whole[0]), whole[1]
+    content[content.index(b"PK\x01\x02") + 8] |= flag
+    with file_with(bytes(content), "x.npz") as file:
+        file.with_suffix(".json").write_bytes(manifest)
+        with pytest.raises(SettingsError, match=file.name):
+            tape.load(file)
+
+
 @pytest.mark.parametrize("form", sorted(FORMATS))
 @pytest.mark.parametrize("torn", [b"", b"\x1f\x8b", gzip.compress(b"1 {}")[:-4], b"\x1f\x8b" * 40])
 def test_a_torn_recording_is_refused_by_name(form: str, torn: bytes) -> None:

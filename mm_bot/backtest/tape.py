@@ -26,10 +26,11 @@ from mm_bot.errors import SettingsError
 NS_A_MS = 1_000_000
 NS_A_SECOND = 1_000_000_000
 _DAMAGED = (
-    *(EOFError, ValueError, KeyError, OverflowError, NotImplementedError),
+    *(EOFError, ValueError, KeyError, OverflowError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error, struct.error, MemoryError, SyntaxError),
 )
-"""What reading raises of a file that is no archive of arrays, or a broken one."""
+"""What reading raises of a file that is no archive of arrays, or a broken one. RuntimeError: one
+that says of itself that it is encrypted, or packed in a way that nobody here knows."""
 OFF_GRID = 1e-3
 """Of a tick: what a price as a float may be away from the grid."""
 
