@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from decimal import Decimal
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from mm_bot.core.commands import Watch
 from mm_bot.core.exact import Amount, Size
@@ -13,6 +16,7 @@ from mm_bot.core.instrument import Side
 from mm_bot.core.orders import Ownership
 from mm_bot.core.snapshot import OwnOrders, Reserved
 from mm_bot.errors import EdgeError
+from mm_bot.venues.numo.order_queries import readable_number
 from mm_bot.venues.numo.order_table import OrderTable
 from mm_bot.venues.numo.units import ref
 from tests.venues.desk import watch
@@ -42,6 +46,23 @@ def test_live_is_active_and_matching(table: Table) -> None:
     assert row.ownership is Ownership.MANAGED
     assert abs(row.created_ms - time.time_ns() // 10**6) < 60_000
     assert row.expiry_ms > time.time_ns() // 10**6
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    texts=st.lists(st.text(alphabet="0123456789.", max_size=60) | st.text(max_size=9), max_size=99)
+)
+@example(texts=["", ".", "1.", ".1", "1.2", "1.2.3", "-1", "1e5", "1\n", "\u0663"])
+@example(texts=["1" * 48, "1" * 49, "1" * 25 + ".", "0." + "1" * 24, "0." + "1" * 25])
+def test_a_number_is_readable_by_its_characters_as_by_the_pattern(
+    table: Table, texts: list[str]
+) -> None:
+    """The fast path of the statement, held against what it means."""
+    known = f"SELECT array_agg({readable_number('t')}) FROM unnest(%s::text[]) t"
+    texts = [text.replace("\0", "") for text in texts]  # no text of Postgres has one
+    found = table.execute(known, ([None, *texts],))
+    pattern = re.compile(r"[0-9]{1,48}(\.[0-9]{1,24})?")
+    assert found == [([False, *(bool(pattern.fullmatch(text)) for text in texts)],)]
 
 
 def test_ownership_is_told_from_the_id(table: Table) -> None:

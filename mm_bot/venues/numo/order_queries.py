@@ -40,10 +40,23 @@ _LATELY_SIGNED: Final = """
     o.expiry >= least(%(signed_since)s::numeric, floor(extract(epoch FROM now())) - 120)
 """
 """Not expired by the chain's clock, or so lately that a fill may not be there yet."""
+
+
+def readable_number(column: str) -> str:
+    """Whether a text is a number: up to 48 digits, and after a point up to 24.
+
+    A text as short as any real one is judged without the pattern, which took a fifth of the
+    statement's time beside a full book."""
+    text = f"coalesce({column}, '')"
+    return rf"""
+    CASE WHEN length({text}) > 24 THEN {text} ~ '^[0-9]{{1,48}}(\.[0-9]{{1,24}})?$'
+    ELSE btrim({text}, '0123456789') IN ('', '.')
+         AND left({text}, 1) NOT IN ('', '.') AND right({text}, 1) <> '.' END"""
+
+
 # Anybody may place a price that is none; to cast it would fail the read of everything else.
 _READABLE: Final = " AND ".join(
-    rf"coalesce(o.{column}, '') ~ '^[0-9]{{1,48}}(\.[0-9]{{1,24}})?$'"
-    for column in ("limit_price", "desired_amount", "filled_amount")
+    readable_number(f"o.{column}") for column in ("limit_price", "desired_amount", "filled_amount")
 )
 _UNEXPIRED: Final = "o.expiry >= floor(extract(epoch FROM now()))"
 
