@@ -57,6 +57,8 @@ SINCE: Final = b"""
 """
 
 
+_NAP: Final = f"SELECT pg_sleep({NAP_S}); "
+"""A statement of its own: another sees what is there when it begins."""
 Sockets = Callable[..., AbstractAsyncContextManager[Any]]
 """How a WebSocket is opened: as `io.websocket.connecting`."""
 
@@ -251,9 +253,7 @@ class _Heard:
         after = self._after if self._late is None else self._late - 1
         self._late = None
         question = f"EXECUTE since ({after}, {self._where})"
-        if self._naps:
-            question = f"SELECT pg_sleep({NAP_S}); {question}"
-        self._libpq.send_query(question.encode())
+        self._libpq.send_query((_NAP + question if self._naps else question).encode())
         self._libpq.flush()
 
     def _readable(self) -> None:
