@@ -288,15 +288,17 @@ def _last_update(memory: Memory, decision: Decision, report: Report) -> int | No
 
 
 def _retired(memory: Memory, decision: Decision) -> Mapping[str, int]:
-    """The oldest stand first, so nothing is to be done while the first of them is kept."""
+    """The oldest stand first: what is to go is met before what stays, which is not looked at."""
     now_ms, ended = decision.now_ms, decision.tracked.ended
     oldest_ms = next(iter(memory.retired.values()), now_ms)
     if not ended and now_ms - oldest_ms < RETIRED_KEPT_MS:
         return memory.retired
-    new = {each.order.order_id: now_ms for each in ended}
-    kept = {
-        order_id: at
-        for order_id, at in memory.retired.items()
-        if now_ms - at < RETIRED_KEPT_MS and order_id not in new
-    }
-    return dict(list({**kept, **new}.items())[-RETIRED_KEPT:])
+    new = {each.order.order_id: now_ms for each in ended[-RETIRED_KEPT:]}
+    kept = dict(memory.retired)
+    for order_id in new:
+        kept.pop(order_id, None)
+    for order_id, at in memory.retired.items():
+        if now_ms - at < RETIRED_KEPT_MS and len(kept) + len(new) <= RETIRED_KEPT:
+            break
+        kept.pop(order_id, None)
+    return kept | new
