@@ -17,7 +17,7 @@ from integration_harness import checks
 from integration_harness.anchor_server import AnchorServer
 from integration_harness.api_proxy import ApiProxy
 from integration_harness.bench import Before, Bench
-from integration_harness.bot_process import BotProcess
+from integration_harness.bot_process import BotProcess, Startup
 from integration_harness.bot_settings import bot_settings
 from integration_harness.ladder import Wanted, ladder_fault, wanted_of
 from integration_harness.market_view import FillRow, MarketView, OrderRow
@@ -174,6 +174,14 @@ class Context:
 
         what = f"{self.levels} live orders a side as the bot wants them"
         return self._until(what, look, lambda seen: not seen[0], bot)[1]
+
+    def startup(self, bot: BotProcess) -> Startup:
+        """Wait for what a bot did when it started: its log is written a moment after its orders."""
+        found = self._until(
+            "its start-up in the log", bot.startup, lambda seen: seen is not None, bot
+        )
+        assert found is not None, "that was waited for"
+        return found
 
     def cycles(self, bot: BotProcess, count: int) -> None:
         """Wait for so many further cycles of the bot."""

@@ -21,8 +21,7 @@ def run(context: Context) -> None:
     context.phase(f"starting the bot over {len(seeds)} orders on the {side} side")
     bot = context.bot()
     context.ladder(bot)
-    startup = bot.startup()
-    assert startup is not None, "a bot that is ready has logged its start-up"
+    startup = context.startup(bot)
     duplicates = [i for i, reason in startup.canceled.items() if reason == "duplicate_side"]
     if context.levels == 1:
         require(not startup.adopted, "none of several orders on a side is adopted", startup)

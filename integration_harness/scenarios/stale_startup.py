@@ -27,8 +27,7 @@ def run(context: Context) -> None:
     context.phase(f"starting the bot over {len(stale)} stale orders")
     bot = context.bot()
     ladder = context.ladder(bot, without=stale)
-    startup = bot.startup()
-    assert startup is not None, "a bot that is ready has logged its start-up"
+    startup = context.startup(bot)
     require(not startup.adopted, "no stale order is adopted", startup)
     reasons = {order_id: startup.canceled.get(order_id) for order_id in stale}
     require(

@@ -112,8 +112,7 @@ def restart_adopts(context: Context, ladder: Sequence[OrderRow]) -> BotProcess:
     after = context.ladder(bot)
     wanted = ids(ladder)
     require(ids(after) == wanted, "a restart keeps every order", (wanted, ids(after)))
-    startup = bot.startup()
-    assert startup is not None, "a bot that is ready has logged its start-up"
+    startup = context.startup(bot)
     require(sorted(startup.adopted) == wanted, "every order is adopted", startup)
     require(not startup.canceled, "none is cancelled", startup)
     context.cycles(bot, _QUIET_CYCLES)

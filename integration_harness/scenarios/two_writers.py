@@ -38,8 +38,7 @@ def run(context: Context) -> None:
     first.kill()
     after = context.ladder(waiting)
     require(steps.ids(after) == steps.ids(ladder), "the same orders rest", after)
-    startup = waiting.startup()
-    assert startup is not None, "a bot that is ready has logged its start-up"
+    startup = context.startup(waiting)
     require(sorted(startup.adopted) == steps.ids(ladder), "all are adopted", startup)
     require(not waiting.placed_ids(), "nothing was placed", waiting.placed_ids())
     context.verified("the waiting process took over by adoption")

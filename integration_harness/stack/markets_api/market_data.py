@@ -41,7 +41,7 @@ _LAST_TRADE = f"""
 """
 # The overdue orders are taken out of the listing by their expiry, because a statement does not
 # see what its own WITH clause changes. They are found in their order, so that whoever plans this
-# without knowing the time takes an index by expiry where there is one; the thousandth waits.
+# without knowing the time takes an index by expiry where there is one; what is beyond these waits.
 _BOOK = f"""
     WITH overdue AS (
         UPDATE active_orders SET status = 'expired'
