@@ -34,18 +34,19 @@ def main() -> int:
     given = _arguments()
     figures: list[Figure] = []
     began = time.monotonic()
-    host = Host()
-
-    def note(*found: Figure) -> None:
-        share = host.took()
-        figures.extend(replace(figure, stolen=share) for figure in found)
 
     def tell(text: str) -> None:
         print(f"{time.monotonic() - began:5.0f} s  {text}", file=sys.stderr)
 
     async def measure(log: Log) -> None:
-        run = Host()
+        host, whole = Host(), Host()
         pieces = await alone(exchange)
+
+        def note(*found: Figure) -> None:
+            share = host.took()
+            figures.extend(replace(figure, stolen=share) for figure in found)
+            pieces.stretch(given.turns)
+
         seen = from_afar(exchange, given.delays, supervisor)
         tell("starts, before the rest leaves thousands of unexpired signatures to read")
         note(*await asyncio.to_thread(starts, exchange, supervisor, turns=given.starts))
@@ -56,7 +57,6 @@ def main() -> int:
                 how = {"turns": turns, "levels": levels}
                 parts = ms == min(given.delays) and levels == 1 and not together
                 note(*await cycles(seen[ms], ms, **how, together=together, parts=parts))
-                pieces.stretch(given.turns)
         for ms in given.delays:
             tell(f"events, +{ms} ms")
             far = ms > min(given.delays)
@@ -65,23 +65,19 @@ def main() -> int:
                 events, seen[ms], supervisor, ms, turns=turns, anchor_alone=far
             )
             note(*await work)
-            pieces.stretch(given.turns)
         tell(f"a quiet stretch of {given.quiet_seconds:g} s")
         work = asyncio.to_thread(quiet, exchange, supervisor, seconds=given.quiet_seconds)
         note(*await work)
-        pieces.stretch(given.turns)
         tell("a crowded table, and one that is not")
         rows = {"foreign": given.foreign_orders, "old": given.old_rows}
         note(*await crowded(turns=4 * given.turns, **rows))
-        pieces.stretch(given.turns)
         if given.bots:
             tell(f"{given.bots} bots side by side")
             work = asyncio.to_thread(
                 fleet, exchange, supervisor, bots=given.bots, seconds=given.quiet_seconds
             )
             note(*await work)
-            pieces.stretch(given.turns)
-        share = run.took()
+        share = whole.took()
         figures.extend(replace(figure, stolen=share) for figure in pieces.figures())
 
     with LocalExchange(ExchangeOptions(chain_agrees=True)) as exchange, Supervisor() as supervisor:

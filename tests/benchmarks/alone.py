@@ -22,11 +22,10 @@ from mm_bot.core.decide import decide
 from mm_bot.core.exact import Price
 from mm_bot.core.instrument import Side
 from mm_bot.strategies import founding
-from tests.benchmarks.cycles import PRICES, SIZE, TRIES, WARM_UP
+from tests.benchmarks.cycles import PRICES, SIZE, TRIES, WARM_UP, plain_maker
 from tests.benchmarks.features import every_feature
 from tests.benchmarks.figures import Figure, Target
 from tests.benchmarks.in_process import Measured, opened
-from tests.benchmarks.plain import Addresses, PlainMaker
 from tests.venues.desk import new_order
 
 LEVELS = 10
@@ -75,13 +74,7 @@ class Alone:
 
 async def alone(exchange: LocalExchange) -> Alone:
     """Prepared with the exchange's help; nothing is asked of it afterwards."""
-    at = Addresses(
-        api_url=exchange.api_url, rpc_url=exchange.rpc_url, database_url=exchange.database_url
-    )
-    with (
-        TemporaryDirectory() as folder,
-        closing(PlainMaker(at, exchange.deployment, exchange.spot, SIZE)) as plain,
-    ):
+    with TemporaryDirectory() as folder, closing(plain_maker(exchange)) as plain:
         async with opened(exchange, Path(folder), levels=LEVELS) as ours:
             order = new_order(ours.venue.instrument, Side.BUY, "1596", str(SIZE))
             rests, moved = await _decisions(ours)

@@ -52,17 +52,8 @@ async def crowded(*, turns: int, foreign: int, old: int) -> list[Figure]:
             opened(full, Path(folder) / "full", levels=1) as ours,
             opened(empty, Path(folder) / "empty", levels=1) as beside,
         ):
-            return [
-                Figure(
-                    name=crowd.name,
-                    target=crowd.target,
-                    ours=took[0],
-                    beside=took[1],
-                    baseline="without these rows",
-                )
-                for crowd in _crowds(full, foreign, old)
-                for took in [await _beside(crowd, full, (ours, beside), turns)]
-            ]
+            crowds = _crowds(full, foreign, old)
+            return [await _beside(crowd, full, (ours, beside), turns) for crowd in crowds]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +97,8 @@ def _crowds(exchange: LocalExchange, foreign: int, old: int) -> Iterator[_Crowd]
 
 async def _beside(
     crowd: _Crowd, exchange: LocalExchange, both: tuple[Measured, Measured], turns: int
-) -> tuple[tuple[float, ...], ...]:
-    """Milliseconds of the cycles of both, of which the first's exchange has the crowd meanwhile."""
+) -> Figure:
+    """The cycles of both, of which the first's exchange has the crowd meanwhile."""
     for each in both:
         each.anchor.price = PRICES[0]
         each.took.quiet_ms.clear()
@@ -122,7 +113,14 @@ async def _beside(
     _change(
         exchange, "DELETE FROM active_orders WHERE order_id LIKE 'crowd:%'", vacuum="FULL, ANALYZE"
     )
-    return tuple(tuple(each.took.quiet_ms[WARM_UP:]) for each in both)
+    ours, beside = (tuple(each.took.quiet_ms[WARM_UP:]) for each in both)
+    return Figure(
+        name=crowd.name,
+        ours=ours,
+        beside=beside,
+        baseline="without these rows",
+        target=crowd.target,
+    )
 
 
 def asked_for_indexes() -> tuple[str, ...]:

@@ -43,13 +43,10 @@ async def cycles(
 ) -> list[Figure]:
     """The cycles of so many levels a side at one distance; `together` is `MM_REPLACE_TOGETHER`, and
     `parts` asks for what they consist of too."""
-    at = Addresses(
-        api_url=exchange.api_url, rpc_url=exchange.rpc_url, database_url=exchange.database_url
-    )
     plain_took: dict[str, list[float]] = {"read": [], "total": []}
     with TemporaryDirectory() as folder:
         async with opened(exchange, Path(folder), levels=levels, together=together) as ours:
-            with closing(PlainMaker(at, exchange.deployment, exchange.spot, SIZE)) as plain:
+            with closing(plain_maker(exchange)) as plain:
                 await _take_turns(ours, plain, plain_took, turns=turns, levels=levels)
                 plain.cancel_all()
             if parts:
@@ -91,6 +88,14 @@ async def cycles(
             took = tuple(requotes[part][WARM_UP:])
             found.append(Figure(name=text, ours=took, target=target, round_trip_ms=round_trip_ms))
     return found
+
+
+def plain_maker(exchange: LocalExchange) -> PlainMaker:
+    """The baseline on the exchange's spot market; whoever makes it closes it."""
+    at = Addresses(
+        api_url=exchange.api_url, rpc_url=exchange.rpc_url, database_url=exchange.database_url
+    )
+    return PlainMaker(at, exchange.deployment, exchange.spot, SIZE)
 
 
 async def _take_turns(
